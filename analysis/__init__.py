@@ -1,0 +1,1 @@
+"""How to judge numbers. No models, no sensors."""

@@ -1,0 +1,125 @@
+"""The seam between the harness and a library that runs models.
+
+A backend is one model loaded by one library. It has no stopwatch: whoever measures calls
+`synchronize`, stamps the clock, calls `prefill` or `decode`, and synchronises again. The
+loops are the project's own, because the stock ones do different work for the same request
+(see `Generated.forwards`), and a comparison of joules needs equal work.
+
+    BackendError
+    ├── ModelError      the model folder can't be used (missing file, unknown architecture, dtype)
+    └── RequestError    this request can't be run (prompt longer than the context, no tokens)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class BackendError(Exception):
+    """A backend could not do what it was asked; the message says what to change."""
+
+
+class ModelError(BackendError):
+    """The model can't be loaded by this backend."""
+
+
+class RequestError(BackendError):
+    """The request does not fit the loaded model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendInfo:
+    """What was loaded, for the record of a run. Counts are of the loaded (perhaps shortened) model."""
+
+    backend: str
+    """Plugin name: `torch`, `mlx`, `echo`."""
+    device: str
+    """Where it runs: `mps`, `cuda`, `cpu`, `metal`."""
+    dtype: str
+    architecture: str
+    """`model_type` of the Hugging Face config, such as `llama`."""
+    layers: int
+    parameters: int
+    weight_bytes: int
+    """Bytes of all loaded parameters; tied matrices count once."""
+    vocabulary: int
+    context: int | None
+    """Longest sequence in tokens that the model was made for; None if the config does not say."""
+    cache: str
+    """The kind of key-value cache, such as `DynamicCache`."""
+    versions: dict[str, str]
+    """Library versions that can change the numbers."""
+    stand_in: bool = False
+    """True for a backend that runs no model; its figures are marked wherever they are shown."""
+
+
+@dataclass(kw_only=True)
+class Session:
+    """State between `prefill` and `decode` of one request. `first_token` may still be on the device."""
+
+    prompt_tokens: int
+    first_token: Any
+    cache: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """New tokens of one request and the work they took.
+
+    For M new tokens from a P-token prompt every backend runs one prefill of P tokens and M-1
+    one-token forwards. With a natural stop a few forwards may run past the end-of-sequence token,
+    because looking at a token costs a host synchronisation: it is looked at after new tokens 1, 2, 4,
+    and then every fourth. Those forwards cost energy, so they are counted here.
+    """
+
+    tokens: list[int]
+    """New token ids, the end-of-sequence token included where one was generated."""
+    forwards: int
+    """One-token decode forwards that ran; prefill is not among them."""
+
+
+def is_stop_check(new_tokens: int) -> bool:
+    """Whether a natural stop looks at the tokens once `new_tokens` are queued (1, 2, 4, 8, 12, ...)."""
+    return new_tokens in (1, 2) or new_tokens % 4 == 0
+
+
+class Backend(Protocol):
+    """One loaded model. Not thread-safe; lives in one worker process."""
+
+    @property
+    def info(self) -> BackendInfo:
+        """What was loaded."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`, with the special tokens that the tokenizer adds."""
+
+    def decode_text(self, ids: list[int]) -> str:
+        """Text of token ids, special tokens left out."""
+
+    def prefill(self, ids: list[int]) -> Session:
+        """Queue one forward over all of `ids` with a fresh cache and the argmax of its last logits.
+
+        Raises:
+            RequestError: `ids` is empty or longer than the context.
+        """
+
+    def decode(self, session: Session, *, max_new_tokens: int, ignore_eos: bool) -> Generated:
+        """Greedy decoding from `session`, the first token included; the device is idle on return.
+
+        With `ignore_eos` exactly `max_new_tokens` tokens come from `max_new_tokens - 1` forwards, without
+        a host synchronisation per token. Otherwise it ends at the end-of-sequence token (see `Generated`).
+        A session is used up by one call.
+        """
+
+    def logits(self, ids: list[int]) -> NDArray[np.float32]:
+        """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32."""
+
+    def synchronize(self) -> None:
+        """Return when the device has nothing left to do."""
+
+    def close(self) -> None:
+        """Free the model's memory."""

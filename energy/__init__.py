@@ -1,0 +1,1 @@
+"""How to measure energy. No models, no prompts."""
