@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the command line imports the errors, and must start in a blink
+    import numpy as np
+    from numpy.typing import NDArray
 
 Kind = Literal["measured", "modelled", "replayed", "simulated"]
 Boundary = Literal["soc_cpu_gpu_ane", "soc_plus_dram", "package", "system_dc", "wall", "modelled"]
@@ -69,8 +70,12 @@ class Reading:
     timestamp_s: float | None = None
     """The document's own label as a POSIX time, in whole seconds."""
     thermal_pressure: str | None = None
+    active_s: dict[str, float] = field(default_factory=dict)
+    """Core-seconds (or device-seconds) in which a rail's part was not idle; the witness of a dead rail."""
     host: dict[str, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    other: dict[str, object] = field(default_factory=dict)
+    """Scalars of the document that nothing here interprets, kept under their own names."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,9 @@ class EnergySource(Protocol):
     @property
     def info(self) -> SourceInfo:
         """What the joules are. Known before `start`, except for rails that only the stream can tell."""
+
+    def check(self) -> None:
+        """Raise `SourceUnavailable` if it can't run here as things stand; starts and writes nothing."""
 
     def start(self, folder: Path) -> None:
         """Begin. Raw bytes go to `folder/power.raw`, arrivals to `power.index`, noise to `stderr.log`.

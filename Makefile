@@ -1,0 +1,40 @@
+# make run    set up and run the quick suite          make test   set up and run the tests
+# make check  lint, types and import layering         make clean  remove the environment
+#
+# The environment is made once; a second `make` installs nothing unless the lists below have changed.
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: run test check clean
+
+run: $(VENV)/.installed
+	$(VENV)/bin/bench run
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest tests/test_architecture.py
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch goes first and alone: with its version settled, nothing else can ask for another one.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV) (once)"
+	$(PIP) pip
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) --editable '.[test]'
+	touch $@

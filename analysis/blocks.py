@@ -1,0 +1,107 @@
+"""Slots -> one figure per block and arm, with a count of what had to be left out.
+
+Within a block and arm, joules and work are summed and then divided, so an arm that was held for more
+passes than another is still compared per unit of work.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analysis.comparable import unlike_joules
+from analysis.rows import Slot
+from analysis.values import FloatArray, Withheld, listed
+
+Amount = Literal["gross_j", "net_j", "seconds_s"]
+Per = Literal["request", "new_token", "total_token"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockTable:
+    """`values` has shape (arms, blocks), positive: the amount per unit of work in each whole block."""
+
+    arms: tuple[str, ...]
+    values: FloatArray
+    left_out: dict[str, int]
+    """Blocks that do not count, by reason: `cut short`, `excluded`, `no figure`."""
+
+    def log_ratios(self, treated: str, baseline: str) -> FloatArray:
+        """Paired log-ratios, shape (blocks,)."""
+        logs = np.log(self.values)
+        return np.asarray(logs[self.arms.index(treated)] - logs[self.arms.index(baseline)])
+
+
+def units_of_work(slot: Slot, per: Per) -> int:
+    """What the slot's joules are divided by."""
+    if per == "request":
+        return slot.requests
+    return slot.new_tokens + (slot.prompt_tokens if per == "total_token" else 0)
+
+
+def block_table(
+    slots: Sequence[Slot], arms: Sequence[str], *, amount: Amount, per: Per
+) -> BlockTable | Withheld:
+    """The whole blocks of `arms`, or why there is no such table.
+
+    A block is left out when one of these arms lacks a slot in it, failed a declared gate in it, or has
+    no figure (not measured, or not above zero). Left-out blocks are counted, and never filled in.
+    """
+    used = [slot for slot in slots if slot.arm in arms]
+    absent = [arm for arm in arms if all(slot.arm != arm for slot in used)]
+    if absent:
+        return Withheld(f"no slot of {listed(absent)}: nothing to compare")
+    unlike = unlike_joules(used) if amount != "seconds_s" else None
+    if unlike:
+        return unlike
+    blocks = sorted({(slot.run, slot.block) for slot in used})
+    states = _states(used, arms, blocks, amount)
+    whole = [block for block in blocks if states[block] == "whole"]
+    values = _values([s for s in used if (s.run, s.block) in set(whole)], arms, whole, amount, per)
+    if not np.all(values > 0):
+        return Withheld(f"{amount} per {per.replace('_', ' ')} is not above zero in every block")
+    left_out = Counter(state for state in states.values() if state != "whole")
+    return BlockTable(arms=tuple(arms), values=values, left_out=dict(left_out))
+
+
+def _states(
+    slots: Sequence[Slot], arms: Sequence[str], blocks: Sequence[tuple[str, int]], amount: Amount
+) -> dict[tuple[str, int], str]:
+    """Each block's state. A whole block has as many slots of each arm as the fullest block of its run."""
+    counts = Counter((slot.run, slot.block, slot.arm) for slot in slots)
+    fullest: dict[tuple[str, str], int] = {}
+    for (run, _, arm), count in counts.items():
+        fullest[run, arm] = max(count, fullest.get((run, arm), 0))
+    states = {
+        (run, block): "whole"
+        if all(counts[run, block, arm] == fullest.get((run, arm), -1) for arm in arms)
+        else "cut short"
+        for run, block in blocks
+    }
+    for slot in slots:
+        key = slot.run, slot.block
+        if slot.excluded is not None:
+            states[key] = "excluded"
+        elif states[key] == "whole" and (getattr(slot, amount) or 0) <= 0:
+            states[key] = "no figure"
+    return states
+
+
+def _values(
+    slots: Sequence[Slot], arms: Sequence[str], blocks: Sequence[tuple[str, int]], amount: Amount, per: Per
+) -> FloatArray:
+    """Sum of the amount over sum of the work, shape (arms, blocks); NaN where there was no work."""
+    row = {arm: i for i, arm in enumerate(arms)}
+    column = {block: j for j, block in enumerate(blocks)}
+    totals = np.zeros((2, len(arms), len(blocks)))
+    for slot in slots:
+        totals[:, row[slot.arm], column[slot.run, slot.block]] += (
+            getattr(slot, amount),
+            units_of_work(slot, per),
+        )
+    amounts, work = totals
+    return np.divide(amounts, work, out=np.full_like(amounts, np.nan), where=work > 0)

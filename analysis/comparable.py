@@ -1,0 +1,63 @@
+"""What may stand in one comparison, and what may stand in one ranking.
+
+Joules of different boundary, or of a meter and of a model, are different things with the same unit.
+They are never divided by each other and never sorted together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from analysis.rows import Slot
+from analysis.values import Estimate, Withheld, listed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """One figure that wants a place in a ranking."""
+
+    label: str
+    boundary: str
+    grade: int
+    joules_j: Estimate
+    """Per whatever the ranking is about; the same for all rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Rows that may be sorted together, the fewest joules first."""
+
+    boundary: str
+    measured: bool
+    rows: tuple[Ranked, ...]
+
+
+def rankings(rows: Iterable[Ranked]) -> tuple[Ranking, ...]:
+    """One ranking per boundary, and metered figures (grade 1 and above) apart from grade 0."""
+    groups: dict[tuple[bool, str], list[Ranked]] = defaultdict(list)
+    for row in rows:
+        groups[row.grade > 0, row.boundary].append(row)
+    return tuple(
+        Ranking(
+            boundary=boundary, measured=measured, rows=tuple(sorted(group, key=lambda r: r.joules_j.point))
+        )
+        for (measured, boundary), group in sorted(groups.items(), reverse=True)
+    )
+
+
+def unlike_joules(slots: Sequence[Slot]) -> Withheld | None:
+    """Why the joules of these slots can't be compared with each other; None if they can."""
+    boundaries = sorted({slot.boundary for slot in slots})
+    if len(boundaries) > 1:
+        return Withheld(f"joules of different boundaries ({listed(boundaries)}): no ratio between them")
+    if len({slot.grade > 0 for slot in slots}) > 1:
+        kinds = sorted({slot.kind for slot in slots})
+        return Withheld(f"joules of a meter and joules of grade 0 ({listed(kinds)}): no ratio between them")
+    return None
+
+
+def lowest_grade(slots: Sequence[Slot]) -> int | None:
+    """The grade that a figure made from all these slots has; None without slots."""
+    return min((slot.grade for slot in slots), default=None)

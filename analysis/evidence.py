@@ -1,0 +1,217 @@
+"""The figures of the isolation tests, each with the rule by which it fits a memory-bound step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.regression import least_squares
+from analysis.roofline import measured_stream
+from analysis.rows import Step
+from analysis.stats import Intervals, ratio, welch_interval
+from analysis.values import Estimate, FloatArray, Withheld
+
+MEMORY_SHARE = 0.75
+"""From this share of a step on, reading is what limits it."""
+FLAT = 0.25
+"""An elasticity below this is flat: doubling the cause adds less than a fifth to the time."""
+NEAR_ONE = (0.75, 1.33)
+MASK_SLACK = 0.98
+"""A mask may seem to save 2 %, the practical threshold, before the control counts as failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The outcome of one test."""
+
+    test: str
+    """`S2` to `S10`."""
+    name: str
+    figure: str
+    """What `value` is."""
+    rule: str
+    """When it fits a memory-bound step. Only an interval that lies outside the rule speaks against it."""
+    value: Estimate | Withheld
+    """A ratio or an elasticity; no unit."""
+    fits_memory_bound: bool | None
+    """None where the value is withheld."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Test:
+    test: str
+    name: str
+    figure: str
+    measure: Callable[[Sequence[Step], float], Estimate | Withheld]
+    """Rows and bandwidth (bytes per second) -> the figure."""
+    least: float = -np.inf
+    most: float = np.inf
+
+    def run(self, steps: Sequence[Step], bandwidth: float) -> Evidence:
+        value = self.measure(steps, bandwidth)
+        fits = None if isinstance(value, Withheld) else value.high >= self.least and value.low <= self.most
+        return Evidence(
+            test=self.test,
+            name=self.name,
+            figure=self.figure,
+            rule=self._rule(),
+            value=value,
+            fits_memory_bound=fits,
+        )
+
+    def _rule(self) -> str:
+        if self.most == np.inf:
+            return f"at least {self.least}"
+        return f"at most {self.most}" if self.least == -np.inf else f"{self.least} to {self.most}"
+
+
+def gather(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None) -> tuple[Evidence, ...]:
+    """Evidence from every test that has rows; S1's bandwidth goes before the given one."""
+    stream = measured_stream(steps)
+    if not isinstance(stream, Withheld):
+        bandwidth_bytes_per_s = stream.bandwidth_bytes_per_s.point
+    if bandwidth_bytes_per_s is None:
+        return ()
+    present = {step.test for step in steps}
+    return tuple(test.run(steps, bandwidth_bytes_per_s) for test in _TESTS if test.test in present)
+
+
+def elasticity(steps: Sequence[Step], *, of: str, to: str) -> Estimate | Withheld:
+    """Relative change of one field per relative change of another, from its lowest to its next value.
+
+    Only the first step up counts: further out another limit may take over, which says nothing about
+    the plain step.
+    """
+    levels = sorted({float(getattr(step, to)) for step in steps})
+    if len(levels) < 2 or levels[0] <= 0:
+        return Withheld(f"{to} takes fewer than two values above zero")
+    low, high = (_logs([s for s in steps if getattr(s, to) == level], of) for level in levels[:2])
+    if min(len(low), len(high)) < 2:
+        return Withheld(f"fewer than two rows at a value of {to}")
+    change = welch_interval(high, low)
+    return _linear(change, span=levels[1] / levels[0] - 1)
+
+
+def _linear(change: Intervals, *, span: float) -> Estimate:
+    """Log-changes as relative ones, per relative change of the cause."""
+    point, low, high = (float(np.expm1(value)) / span for value in change)
+    return Estimate(point, low, high)
+
+
+def _logs(steps: Sequence[Step], field: str) -> FloatArray:
+    values = [getattr(step, field) for step in steps]
+    return np.log(np.array([v for v in values if v is not None and v > 0], dtype=np.float64))
+
+
+def _of(steps: Sequence[Step], test: str) -> list[Step]:
+    return [step for step in steps if step.test == test]
+
+
+def _time_ratio(steps: Sequence[Step], test: str) -> Estimate | Withheld:
+    """Seconds of a test's step over those of a decode step."""
+    mine, decode = _logs(_of(steps, test), "seconds_s"), _logs(_of(steps, "S3"), "seconds_s")
+    if min(len(mine), len(decode)) < 2:
+        return Withheld(f"{test} and S3 need two timed rows each")
+    return ratio(welch_interval(mine, decode))
+
+
+def _bytes_slope(steps: Sequence[Step], test: str) -> Estimate | Withheld:
+    """Seconds per byte, over rows that differ in bytes."""
+    rows = _of(steps, test)
+    columns = {"constant": np.ones(len(rows)), "bytes": np.array([s.bytes_bytes for s in rows])}
+    fit = least_squares(np.array([s.seconds_s for s in rows]), columns, relative=True)
+    return fit if isinstance(fit, Withheld) else fit.terms["bytes"].value
+
+
+def _precision_share(steps: Sequence[Step]) -> Estimate | Withheld:
+    """Of a decode step, the part that the fitted line gives to its bytes; the rest is its intercept."""
+    slope, decode = _bytes_slope(steps, "S5"), _of(steps, "S3")
+    if isinstance(slope, Withheld) or not decode:
+        return slope if isinstance(slope, Withheld) else Withheld("S5 needs S3's step to be a share of")
+    return slope.times(float(np.median([s.bytes_bytes / s.seconds_s for s in decode])))
+
+
+def _scaled_slope(steps: Sequence[Step], test: str, bandwidth: float) -> Estimate | Withheld:
+    """Seconds per byte in units of what the bandwidth allows; 1 where bytes cost what they should."""
+    slope = _bytes_slope(steps, test)
+    return slope if isinstance(slope, Withheld) else slope.times(bandwidth)
+
+
+def _mask(steps: Sequence[Step]) -> Estimate | Withheld:
+    masked, plain = (
+        _logs([s for s in _of(steps, "S9") if s.changed is side], "joules_j") for side in (True, False)
+    )
+    if min(len(masked), len(plain)) < 2:
+        return Withheld("S9 needs the joules of two masked and two plain steps")
+    return ratio(welch_interval(masked, plain))
+
+
+_TESTS = (
+    _Test(
+        test="S2",
+        name="weights",
+        figure="time of the weights alone over a step",
+        measure=lambda steps, _: _time_ratio(steps, "S2"),
+        least=MEMORY_SHARE,
+    ),
+    _Test(
+        test="S4",
+        name="batch",
+        figure="rise of time with batch",
+        measure=lambda steps, _: elasticity(_of(steps, "S4"), of="seconds_s", to="batch"),
+        most=FLAT,
+    ),
+    _Test(
+        test="S4",
+        name="batch joules",
+        figure="rise of a step's joules with batch; at 0 joules per token fall as 1 / batch",
+        measure=lambda steps, _: elasticity(_of(steps, "S4"), of="joules_j", to="batch"),
+        most=FLAT,
+    ),
+    _Test(
+        test="S5",
+        name="precision",
+        figure="share of a step that scales with its bytes",
+        measure=lambda steps, _: _precision_share(steps),
+        least=MEMORY_SHARE,
+    ),
+    _Test(
+        test="S6",
+        name="context",
+        figure="time per KV byte x bandwidth",
+        measure=lambda steps, bandwidth: _scaled_slope(steps, "S6", bandwidth),
+        least=NEAR_ONE[0],
+        most=NEAR_ONE[1],
+    ),
+    _Test(
+        test="S7",
+        name="ablation",
+        figure="gate efficiency: time saved per byte left out x bandwidth",
+        measure=lambda steps, bandwidth: _scaled_slope(steps, "S7", bandwidth),
+        least=NEAR_ONE[0],
+        most=NEAR_ONE[1],
+    ),
+    _Test(
+        test="S8",
+        name="compute",
+        figure="rise of time with flops",
+        measure=lambda steps, _: elasticity(_of(steps, "S8"), of="seconds_s", to="flops"),
+        most=FLAT,
+    ),
+    _Test(
+        test="S9",
+        name="mask",
+        figure="joules of a masked step over a plain one",
+        measure=lambda steps, _: _mask(steps),
+        least=MASK_SLACK,
+    ),
+    _Test(
+        test="S10",
+        name="launches",
+        figure="time of the launches alone over a step",
+        measure=lambda steps, _: _time_ratio(steps, "S10"),
+        most=FLAT,
+    ),
+)

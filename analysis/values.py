@@ -1,0 +1,67 @@
+"""What an analysis answers: a figure with its interval, or the reason why there is none.
+
+There is no third kind of answer. A figure that can't be given is `Withheld` with one sentence that a
+reader understands; it is never NaN, zero, or the last good value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LEVEL = 0.95
+"""Confidence of every interval in this package."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % interval, in the unit that the field's name states."""
+
+    point: float
+    low: float
+    high: float
+
+    def contains(self, value: float) -> bool:
+        """Whether `value` lies in the closed interval."""
+        return self.low <= value <= self.high
+
+    def times(self, factor: float) -> Estimate:
+        """The estimate in another unit; a negative factor swaps the ends."""
+        ends = sorted((self.low * factor, self.high * factor))
+        return Estimate(self.point * factor, ends[0], ends[1])
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """No figure: `reason` says what can't be concluded, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caution:
+    """A warning that stands beside a figure. Values only; the report words and formats it."""
+
+    code: str
+    """Stable name, such as `throttled`."""
+    subject: str
+    """What it is about: an arm, a slot, a run."""
+    value: float | None
+    """What was seen, in the unit that `code` documents; None where there is nothing to count."""
+    limit: float | None
+    """The value from which it is a warning."""
+    meaning: str
+    """One sentence: what it does to the figures."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`, for reasons that a person reads."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

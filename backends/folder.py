@@ -1,0 +1,119 @@
+"""A Hugging Face model folder: whether it can be loaded, and what its config says.
+
+Both backends read the same `config.json` through here, so "the first six layers" and "the
+end-of-sequence tokens" mean one thing. Nothing in the config is repaired: a key that one
+library reads and the other does not is a difference that the equal-work check has to see.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.base import ModelError
+
+LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer")
+CONTEXT_KEYS = ("max_position_embeddings", "n_positions")
+QUANTISATION_KEYS = ("quantization", "quantization_config")
+LAYER_NUMBER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFolder:
+    """A folder that passed the checks of `open_folder`."""
+
+    path: Path
+    config: dict[str, Any]
+    """`config.json`, with the layer count of the perhaps shortened model."""
+    architecture: str
+    layers: int
+    vocabulary: int
+    context: int | None
+    eos_ids: frozenset[int]
+
+
+def open_folder(path: Path, *, layers: int | None = None) -> ModelFolder:
+    """Check `path` and read its config, keeping the first `layers` decoder layers (None keeps all).
+
+    Raises:
+        ModelError: A file is missing or unreadable, the weights are quantised or not in
+            safetensors, or there are fewer layers than asked for.
+    """
+    config = _read_json(path / "config.json")
+    _check_weights(path, config)
+    config = _shortened(config, layers, path)
+    return ModelFolder(
+        path=path,
+        config=config,
+        architecture=str(_required(config, ("model_type",), path)),
+        layers=int(_required(config, LAYER_COUNT_KEYS, path)),
+        vocabulary=int(_required(config, ("vocab_size",), path)),
+        context=_first(config, CONTEXT_KEYS),
+        eos_ids=_eos_ids(path, config),
+    )
+
+
+def layer_of(weight_name: str) -> int | None:
+    """Number of the decoder layer that a weight belongs to; None for embeddings, head and final norm."""
+    found = LAYER_NUMBER.search(weight_name)
+    return int(found[1]) if found else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing; give the folder of a Hugging Face model") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} can't be read ({error}); fetch the model again") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} does not hold a JSON object; fetch the model again")
+    return content
+
+
+def _check_weights(path: Path, config: dict[str, Any]) -> None:
+    if not any(path.glob("model*.safetensors")):
+        raise ModelError(
+            f"{path} has no model*.safetensors, the only weight format that is loaded; "
+            "save it with save_pretrained, or choose a revision that has safetensors"
+        )
+    if any(config.get(key) for key in QUANTISATION_KEYS):
+        raise ModelError(f"the weights of {path} are quantised already; give the folder of the full weights")
+
+
+def _shortened(config: dict[str, Any], layers: int | None, path: Path) -> dict[str, Any]:
+    """The config of the same model with only its first `layers` decoder layers."""
+    if layers is None:
+        return config
+    total = int(_required(config, LAYER_COUNT_KEYS, path))
+    if not 1 <= layers <= total:
+        raise ModelError(f"layers = {layers}, but {path} has {total}; give 1 to {total}")
+    changed = {key: layers for key in LAYER_COUNT_KEYS if key in config}
+    if config.get("layer_types"):
+        changed["layer_types"] = config["layer_types"][:layers]
+    return config | changed
+
+
+def _eos_ids(path: Path, config: dict[str, Any]) -> frozenset[int]:
+    """End-of-sequence ids as both libraries find them: generation_config.json first, then config.json."""
+    generation = path / "generation_config.json"
+    settings = _read_json(generation) if generation.exists() else {}
+    ids = settings.get("eos_token_id")
+    ids = config.get("eos_token_id") if ids is None else ids
+    if ids is None:
+        return frozenset()
+    return frozenset(ids if isinstance(ids, list) else [ids])
+
+
+def _first(config: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((config[key] for key in keys if config.get(key) is not None), None)
+
+
+def _required(config: dict[str, Any], keys: tuple[str, ...], path: Path) -> Any:
+    value = _first(config, keys)
+    if value is None:
+        raise ModelError(f"config.json of {path} has no {' or '.join(keys)}; it is not a decoder this loads")
+    return value

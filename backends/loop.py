@@ -1,0 +1,89 @@
+"""The greedy loop that every backend runs, and the checks before it.
+
+One loop instead of one per library is what makes the work equal: the same number of
+forwards, the same looks at the tokens, in the same order. A backend brings two functions,
+one that queues a forward and one that fetches tokens from the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from backends.base import BackendInfo, Generated, RequestError, Session, is_stop_check
+
+Token = TypeVar("Token")
+
+
+def check_prompt(ids: list[int], info: BackendInfo) -> None:
+    """Raise `RequestError` unless `ids` is a prompt that the model can take."""
+    if not ids:
+        raise RequestError("the prompt has no tokens; give it some text")
+    if info.context is not None and len(ids) > info.context:
+        raise RequestError(
+            f"the prompt has {len(ids)} tokens, but the context is {info.context}; shorten the prompt"
+        )
+    # Out of range, one library raises and another reads foreign memory.
+    if min(ids) < 0 or max(ids) >= info.vocabulary:
+        raise RequestError(
+            f"token ids run from {min(ids)} to {max(ids)}, but the vocabulary is 0 to {info.vocabulary - 1}; "
+            "encode the prompt with this model's tokenizer"
+        )
+
+
+def open_session(session: Session, max_new_tokens: int, info: BackendInfo) -> Any:
+    """Take the cache out of `session`, so that it is used once, and return it.
+
+    Raises:
+        RequestError: The session was used before, or the new tokens don't fit the context.
+    """
+    if session.cache is None:
+        raise RequestError("this session was decoded already; call prefill again")
+    if max_new_tokens < 1:
+        raise RequestError(f"max_new_tokens = {max_new_tokens}; ask for at least 1")
+    # The last new token is never fed back, so it needs no position.
+    positions = session.prompt_tokens + max_new_tokens - 1
+    if info.context is not None and positions > info.context:
+        raise RequestError(
+            f"{session.prompt_tokens} prompt and {max_new_tokens} new tokens need {positions} positions, "
+            f"but the context is {info.context}; "
+            f"ask for at most {info.context - session.prompt_tokens + 1} new tokens"
+        )
+    cache, session.cache = session.cache, None
+    return cache
+
+
+def greedy(
+    first: Token,
+    step: Callable[[Token], Token],
+    fetch: Callable[[Sequence[Token]], list[int]],
+    *,
+    max_new_tokens: int,
+    eos_ids: frozenset[int],
+) -> Generated:
+    """Queue forwards until `max_new_tokens` tokens exist or an end-of-sequence token is seen.
+
+    Tokens stay on the device and are fetched once, at the end; with `eos_ids` they are looked at
+    after new tokens 1, 2, 4, 8 and so on, and the forwards that ran past the end are counted.
+
+    Args:
+        first: The token that prefill left on the device.
+        step: Queues one forward of the given token and returns the next token, still on the device.
+        fetch: Waits for tokens and returns their ids.
+        max_new_tokens: New tokens at most, the first one included.
+        eos_ids: Tokens that end the text; empty to generate exactly `max_new_tokens`.
+    """
+    queued = [first]
+    looked_at = 0
+    while len(queued) < max_new_tokens:
+        if eos_ids and is_stop_check(len(queued)):
+            if not eos_ids.isdisjoint(fetch(queued[looked_at:])):
+                break
+            looked_at = len(queued)
+        queued.append(step(queued[-1]))
+    return Generated(tokens=_through_eos(fetch(queued), eos_ids), forwards=len(queued) - 1)
+
+
+def _through_eos(tokens: list[int], eos_ids: frozenset[int]) -> list[int]:
+    end = next((n for n, token in enumerate(tokens, start=1) if token in eos_ids), len(tokens))
+    return tokens[:end]

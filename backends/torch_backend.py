@@ -1,0 +1,113 @@
+"""PyTorch: transformers' model definitions on mps, cuda or cpu.
+
+This file only loads. It is cheap to import, so that a suite's options can be checked
+against `load` without torch; the loops are in `torch_model.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from backends.base import Backend, ModelError
+from backends.folder import ModelFolder, layer_of, open_folder
+from backends.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+
+def load(
+    *,
+    folder: Path,
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32",
+    layers: int | None = None,
+    device: Literal["auto", "mps", "cuda", "cpu"] = "auto",
+) -> Backend:
+    """Load a model folder with transformers.
+
+    Args:
+        folder: Hugging Face folder with `config.json`, `tokenizer.json` and safetensors.
+        dtype: Type of the weights, the cache and the arithmetic.
+        layers: Keep only the first so many decoder layers; None keeps all.
+        device: `auto` takes mps, else cuda, else cpu.
+
+    Raises:
+        ModelError: The folder can't be loaded, or the device is not there.
+    """
+    from backends.torch_model import TorchBackend
+
+    opened = open_folder(folder, layers=layers)
+    tokenizer = Tokenizer(folder)
+    target = _device(device)
+    model = _load_model(opened, dtype).to(target).eval()
+    return TorchBackend(model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target)
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    present = {"mps": torch.backends.mps.is_available(), "cuda": torch.cuda.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device, here in present.items() if here)
+    if not present[name]:
+        usable = ", ".join(device for device, here in present.items() if here)
+        raise ModelError(f"torch finds no device {name} on this machine; use one of: auto, {usable}")
+    return torch.device(name)
+
+
+def _load_model(folder: ModelFolder, dtype: str) -> Any:
+    import torch
+    from safetensors import SafetensorError
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+    if folder.architecture not in CONFIG_MAPPING:
+        raise ModelError(f"transformers has no model type {folder.architecture!r}; choose another model")
+    try:
+        with _quiet():
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder.path,
+                config=CONFIG_MAPPING[folder.architecture].from_dict(dict(folder.config)),
+                dtype=getattr(torch, dtype),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"transformers can't load {folder.path}: {error}") from error
+    _check_weights_used(report, folder)
+    return model
+
+
+def _check_weights_used(report: Any, folder: ModelFolder) -> None:
+    """Every weight is loaded except those of the layers left out; transformers itself would only warn."""
+    left_over = [
+        name
+        for name in report["unexpected_keys"]
+        if (number := layer_of(name)) is None or number < folder.layers
+    ]
+    for what, names in (("lacks", report["missing_keys"]), ("has no place for", left_over)):
+        if names:
+            some = ", ".join(sorted(names)[:3])
+            raise ModelError(
+                f"the model in {folder.path} {what} {len(names)} weights ({some}); fetch the model again"
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars and load report off the terminal; `_check_weights_used` judges the report."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,156 @@
+"""What the commands do, without the command line: put the parts of a run together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import host, meter, prepare, report, run, store
+from bench.config import find_suite
+from bench.display import Display, clock
+from bench.errors import UserError
+from bench.fetch import ensure
+from bench.meter import Meter
+from bench.prepare import Prepared
+from bench.store import StoredRun
+from bench.summary import summarise
+
+
+def prepared(
+    suite: str, *, energy: str | None, backends: list[str] | None, blocks: int | None
+) -> tuple[Prepared, dict[str, Any]]:
+    """A suite ready to run, and the part of run.json that says what was asked for."""
+    found = prepare.prepare(find_suite(suite), backends=backends, blocks=blocks)
+    stated = found.suite.energy
+    source = {"source": stated.source, "options": stated.options}
+    if energy is not None and energy != stated.source:
+        source = {"source": energy, "options": {}}
+    header = {
+        "suite": {
+            "name": found.suite.name,
+            "path": str(found.file.resolve()),
+            "sha256": found.sha256,
+            "text": found.text,
+        },
+        "overrides": {"backends": backends, "blocks": blocks},
+        "energy": source,
+        "backends": list(found.backends),
+        "baseline": found.suite.baseline,
+        "gates": list(found.suite.gates),
+        "prompts": {
+            "file": found.prompts.file.name,
+            "sha256": found.prompts.sha256,
+            "ids": [prompt.id for prompt in found.prompts.prompts],
+        },
+    }
+    return found, header
+
+
+def prepared_again(folder: Path) -> tuple[Prepared, dict[str, Any]]:
+    """The suite of a run that was cut short.
+
+    Raises:
+        UserError: nothing is left to run, or something it needs has changed.
+    """
+    stored = store.read(folder)
+    found = prepare.prepare_again(stored.header)
+    if len(stored.finished_blocks) == len(found.blocks):
+        raise UserError(f"{folder} is complete: nothing to resume; look at it with: bench report {folder}")
+    return found, stored.header
+
+
+def choose_meter(header: dict[str, Any]) -> Meter:
+    """The energy source that a run asks for."""
+    return meter.choose(header["energy"]["source"], header["energy"]["options"])
+
+
+def fetch_models(found: Prepared, *, progress: Callable[[str, int | None, int | None], None]) -> None:
+    """Bring every model that is missing onto this machine."""
+    for model in found.models.values():
+        ensure(model.name, model.revision, progress=progress)
+
+
+def run_or_resume(
+    found: Prepared,
+    header: dict[str, Any],
+    chosen: Meter,
+    *,
+    out: Path,
+    resume_from: Path | None,
+    display: Display,
+) -> Path:
+    """Start a new run, or go on with one whose models are still the same."""
+    models = {key: _model_record(found, key) for key in found.models}
+    if resume_from is None:
+        full = {**header, "models": models, **host.facts()}
+        return run.run(found, meter=chosen, out=out, header=full, display=display)
+    if models != header["models"]:
+        raise UserError(f"the models of {resume_from} have changed since it was started; start a new run")
+    return run.resume(resume_from, found, meter=chosen, display=display)
+
+
+def _model_record(found: Prepared, key: str) -> dict[str, Any]:
+    model = found.models[key]
+    here = found.locate(model)
+    if here is None:
+        raise UserError(f"the model {model.name!r} is not here; run: bench models fetch {model.name}")
+    settings = model.model_dump(exclude={"revision"})
+    return {**settings, "revision": here.revision, "weight_sha256": here.weight_hash()}
+
+
+def show_plan(found: Prepared, chosen: Meter, console: Console) -> None:
+    """What `bench run` would do."""
+    protocol = found.suite.protocol
+    slots = sum(len(block) for block in found.blocks)
+    least_s = (
+        slots * (protocol.min_window_s + protocol.cool_down_s) + (len(found.blocks) + 1) * protocol.idle_s
+    )
+    lines = [
+        f"suite {found.suite.name}: {len(found.prompts.prompts)} prompts, {len(found.arms)} arms, "
+        f"{len(found.blocks)} blocks, {slots} slots, at least {clock(least_s)}",
+        *[f"  block {block[0].block}: {' | '.join(s.arm.label for s in block)}" for block in found.blocks],
+        *[
+            f"  model {key}: {model.name}" + ("" if found.locate(model) else " (would be fetched first)")
+            for key, model in found.models.items()
+        ],
+        f"  energy: {chosen.note}",
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_report(stored: StoredRun, console: Console, *, as_json: bool) -> None:
+    """Recompute, write and print the tables of a run."""
+    summary = summarise(stored)
+    report.write(stored, summary)
+    if not as_json:
+        report.show(stored, summary, console)
+        return
+    result = {"event": "result", "run": str(stored.folder), "rows": [asdict(row) for row in summary.rows]}
+    print(json.dumps({**result, "warnings": summary.warnings}))
+
+
+def show_runs(out: Path, console: Console) -> None:
+    """A table of the runs in a folder, newest first."""
+    table = Table("run", "suite", "energy", "blocks", "ended")
+    folders = sorted((f.parent for f in out.glob("*/run.json")), reverse=True)
+    for folder in folders:
+        stored = store.read(folder)
+        endings = [
+            e["kind"] for e in stored.of_type("event") if e["kind"] in ("finished", "interrupted", "failed")
+        ]
+        kinds = {session["source"]["kind"] for session in stored.of_type("session")}
+        table.add_row(
+            folder.name,
+            stored.header["suite"]["name"],
+            ", ".join(sorted(kinds)) or "-",
+            str(len(stored.finished_blocks)),
+            endings[-1] if endings else "killed",
+        )
+    console.print(table if folders else f"no runs in {out}; make one with: bench run")

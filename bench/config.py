@@ -1,0 +1,217 @@
+"""A suite: the one TOML file that says what a run does.
+
+Every table is a pydantic model that forbids unknown keys, and every error is one line that names the
+key, the value and, for an unknown key, the nearest known one. Tables that configure a plugin (`gates`,
+`energy`) take the plugin's own options beside the fixed keys; those are checked against the plugin.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bench.errors import UserError, nearest
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Model(_Table):
+    """Weights under a key such as `full` or `small`."""
+
+    name: str = Field(min_length=1)
+    """A name of `bench models`, a hub id such as `EleutherAI/pythia-70m`, or a folder."""
+    revision: str | None = None
+    """Commit or tag of a hub model; the default is the branch `main`, and its commit is recorded."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    layers: int | None = Field(default=None, ge=1)
+    """Keep only the first layers: a smaller model that needs no second download."""
+
+
+class Prompts(_Table):
+    """The prompt set, the same for every arm."""
+
+    file: str
+    """JSONL, relative to the suite; or the name of a set that comes with the program."""
+    limit: int | None = Field(default=None, ge=1)
+    """Use only the first prompts of the file."""
+
+
+class Generation(_Table):
+    """Greedy decoding, the same for every arm unless a gate's budget says otherwise."""
+
+    max_new_tokens: int = Field(default=64, ge=1)
+    ignore_eos: bool = True
+    """True: fixed length, equal work in every arm. False: stop at the end-of-sequence token."""
+
+
+class Protocol(_Table):
+    """How the numbers are made. The defaults are what a claim needs; shorter runs say that they are."""
+
+    blocks: int = Field(default=5, ge=1)
+    """Repetitions of the whole counterbalanced order. The unit of statistics: a claim needs 5."""
+    min_window_s: float = Field(default=60.0, gt=0)
+    """A slot repeats whole passes until it is this long: short windows are mostly edge."""
+    idle_s: float = Field(default=20.0, gt=0)
+    """Length of each idle measurement, with the models loaded and nothing running."""
+    cool_down_s: float = Field(default=1.0, ge=0)
+    """Rest before each slot, so that one slot's heat and tail do not fall into the next."""
+    warm_up_s: float = Field(default=30.0, gt=0)
+    """Longest warm-up per backend and model; it ends earlier once a request stops getting faster."""
+    request_deadline_s: float = Field(default=600.0, gt=0)
+    """A request that takes longer has hung: its worker is replaced and its slot is void."""
+    load_deadline_s: float = Field(default=1800.0, gt=0)
+    """Longest time for loading one backend's models."""
+    a_a: bool = True
+    """Run the ungated arm twice per backend; the difference is the noise floor of every effect."""
+
+
+class Gate(BaseModel):
+    """A gate under a label; other keys are options of the plugin."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    plugin: str = Field(min_length=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The plugin's own keys."""
+        return dict(self.model_extra or {})
+
+
+class Energy(BaseModel):
+    """The energy source; other keys are options of the source."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    source: str = Field(default="auto", min_length=1)
+    """`auto` takes the best real meter of this machine, or says aloud that it models."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The source's own keys."""
+        return dict(self.model_extra or {})
+
+
+class Suite(_Table):
+    """The whole file."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    seed: int = Field(default=0, ge=0)
+    """Decides the order of slots and every random gate."""
+    backends: tuple[str, ...] = Field(min_length=1)
+    backend_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of a backend, such as `[backend_options.torch] device = "cpu"`."""
+    models: dict[str, Model] = Field(min_length=1)
+    prompts: Prompts
+    generation: Generation = Generation()
+    gates: dict[str, Gate] = Field(min_length=1)
+    protocol: Protocol = Protocol()
+    energy: Energy = Energy()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_names_the_plugin(cls, data: Any) -> Any:
+        """`[gates.length]` needs no `plugin` key: its label is the default."""
+        gates = data.get("gates") if isinstance(data, dict) else None
+        if not isinstance(gates, dict):
+            return data
+        named = {k: {"plugin": k, **v} if isinstance(v, dict) else v for k, v in gates.items()}
+        return {**data, "gates": named}
+
+    @model_validator(mode="after")
+    def _is_comparable(self) -> Suite:
+        if self.baseline_or_none is None:
+            raise ValueError("no ungated arm to compare with: add a table [gates.ungated]")
+        for backend in self.backend_options:
+            if backend not in self.backends:
+                raise ValueError(f"backend_options.{backend}: the suite has no backend {backend!r}")
+        if len(set(self.backends)) != len(self.backends):
+            raise ValueError(f"backends {list(self.backends)} names one twice: remove the second")
+        return self
+
+    @property
+    def baseline_or_none(self) -> str | None:
+        return next((label for label, gate in self.gates.items() if gate.plugin == "ungated"), None)
+
+    @property
+    def baseline(self) -> str:
+        """Label of the ungated gate that every other arm is compared with."""
+        label = self.baseline_or_none
+        assert label is not None, "checked by the validator"
+        return label
+
+
+def configs_folder() -> Path:
+    """The suites and prompt sets that come with the program, from a checkout or an installed wheel."""
+    here = Path(__file__).resolve().parent
+    return here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
+
+
+def load_suite(file: Path) -> tuple[Suite, str]:
+    """Read a suite; returns it with the file's text, which is stored verbatim.
+
+    Raises:
+        UserError: the file is missing, is not TOML, or is not a suite.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(sorted(p.stem for p in configs_folder().glob("*.toml") if p.stem != "models"))
+        raise UserError(
+            f"can't read the suite {str(file)!r} ({_reason(error)}); try one of: {known}"
+        ) from None
+    return parse_suite(text, file=file), text
+
+
+def parse_suite(text: str, *, file: Path) -> Suite:
+    """The suite in `text`; `file` is only for messages."""
+    try:
+        return Suite.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise UserError(f"{file}: {explain(error, Suite)}") from None
+
+
+def find_suite(name: str) -> Path:
+    """The path itself, or a suite of the program by its short name: `quick` is `configs/quick.toml`."""
+    bundled = configs_folder() / f"{name}.toml"
+    return bundled if not Path(name).exists() and bundled.is_file() else Path(name)
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """One line for the first problem of a validation error."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"unknown key {where!r}; {nearest(str(first['loc'][-1]), _known_keys(model, first['loc']))}"
+    if first["type"] in ("missing", "missing_keyword_only_argument"):
+        return f"the key {where!r} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where} = {first['input']!r}: {message}" if where else message
+
+
+def _known_keys(model: type[BaseModel] | None, loc: tuple[int | str, ...]) -> list[str]:
+    """Keys that would have been allowed at the place of an unknown one."""
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        if field is None:
+            continue  # a free label, such as the name of a model
+        inner = [t for t in (field.annotation, *_arguments(field.annotation)) if _is_table(t)]
+        model = inner[0] if inner else None
+    return list(model.model_fields) if model else []
+
+
+def _arguments(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__args__", ())
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"

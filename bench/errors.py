@@ -1,0 +1,32 @@
+"""Errors that the command line turns into one line and an exit code.
+
+    BenchError
+    ├── UserError    exit 2: something typed or written in a suite can't work; nothing was started
+    └── RunFailed    exit 1: the run started and could not go on
+
+A message says what happened, the value, and what to type next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """Base of the errors that a user can act on."""
+
+
+class UserError(BenchError):
+    """A mistake in what was asked for. Raised before anything is started or written."""
+
+
+class RunFailed(BenchError):
+    """A run that had started could not go on."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for an unknown word: the closest known one, or the whole list."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"

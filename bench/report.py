@@ -1,0 +1,138 @@
+"""A run's tables: on the terminal, and as CSV and Parquet in its `report/` folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.store import StoredRun
+from bench.summary import COLUMNS, ArmRow, Summary
+
+
+def show(run: StoredRun, summary: Summary, console: Console) -> None:
+    """Print the tables and whatever could overturn them."""
+    if not summary.rows:
+        console.print("nothing was measured", markup=False)
+    else:
+        console.print(_work_table(summary))
+        console.print(_energy_table(summary))
+    for warning in summary.warnings:
+        console.print(f"! {warning}", markup=False, highlight=False)
+    console.print(f"run: {run.folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def write(run: StoredRun, summary: Summary) -> list[Path]:
+    """Write `report/arms.csv` and `report/arms.parquet`; returns their paths.
+
+    They can be made again at any time, so they are replaced; each appears whole or not at all.
+    """
+    folder = run.folder / "report"
+    folder.mkdir(exist_ok=True)
+    return [
+        _replace(folder / "arms.csv", _csv(summary.rows)),
+        _replace(folder / "arms.parquet", _parquet(summary)),
+    ]
+
+
+def _work_table(summary: Summary) -> Table:
+    table = Table(title=f"Work per pass of {summary.rows[0].prompts} prompts", title_justify="left")
+    for name in ("backend", "gate"):
+        table.add_column(name, no_wrap=True)
+    for name in (
+        "to small",
+        "new tokens",
+        "forwards",
+        "prefill tok/s",
+        "decode tok/s",
+        "tokens saved",
+        "agreement",
+    ):
+        table.add_column(name, justify="right")
+    for row in summary.rows:
+        table.add_row(
+            escape(row.backend),
+            _gate(row),
+            str(row.routed_to_small),
+            f"{row.new_tokens:.0f}",
+            f"{row.forwards:.0f}",
+            _number(row.prefill_tokens_per_s, 1),
+            _number(row.decode_tokens_per_s, 1),
+            _percent(row.tokens_saved_percent, signed=True),
+            _percent(row.agreement_percent),
+        )
+    return table
+
+
+def _energy_table(summary: Summary) -> Table:
+    kinds = sorted({row.energy_kind for row in summary.rows})
+    title = f"Energy per pass, {' and '.join(kinds)}" + (
+        "" if kinds == ["measured"] else ", NOT a measurement"
+    )
+    table = Table(title=title, title_justify="left")
+    for name in ("backend", "gate"):
+        table.add_column(name, no_wrap=True)
+    for name in ("seconds", "J gross", "J net", "J/new token", "J saved", "A/A floor", "blocks"):
+        table.add_column(name, justify="right")
+    table.add_column("kind")
+    for row in summary.rows:
+        table.add_row(
+            escape(row.backend),
+            _gate(row),
+            f"{row.seconds_per_pass:.1f}",
+            _with_bound(row.joules_gross, row.joules_bound),
+            _number(row.joules_net, 1),
+            _number(row.joules_per_new_token, 3),
+            _percent(row.joules_saved_percent, signed=True),
+            _percent(row.noise_floor_percent),
+            str(row.blocks) if row.blocks else "-",
+            row.energy_kind,
+        )
+    return table
+
+
+def _gate(row: ArmRow) -> str:
+    return escape(row.gate) + (" (A/A)" if row.a_a else "")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None, *, signed: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{value:+.1f} %" if signed else f"{value:.1f} %"
+
+
+def _with_bound(value: float | None, bound: float | None) -> str:
+    return "withheld" if value is None or bound is None else f"{value:.1f} ± {bound:.1f}"
+
+
+def _csv(rows: list[ArmRow]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=COLUMNS)
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue().encode()
+
+
+def _parquet(summary: Summary) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([asdict(row) for row in summary.rows]), sink)
+    return sink.getvalue()
+
+
+def _replace(file: Path, content: bytes) -> Path:
+    staging = file.with_name(f".{file.name}")
+    staging.write_bytes(content)
+    staging.replace(file)
+    return file

@@ -1,0 +1,52 @@
+"""A run: open, idle, blocks of slots with idle between them, idle, close."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench import store
+from bench.display import Display
+from bench.errors import BenchError
+from bench.meter import Meter
+from bench.prepare import Prepared
+from bench.session import Session
+from energy.base import EnergyError
+
+
+def run(prepared: Prepared, *, meter: Meter, out: Path, header: dict[str, object], display: Display) -> Path:
+    """Run a suite into a new folder under `out`; returns the folder.
+
+    A run that fails before anything was measured leaves nothing behind.
+
+    Raises:
+        UserError: the suite and its models or prompts don't fit together.
+        RunFailed: the backends disagree, or nothing could be loaded.
+        KeyboardInterrupt: Ctrl-C; what is measured is kept.
+    """
+    folder = store.create(out, name=prepared.suite.name, header=header)
+    try:
+        _measure(Session(prepared, folder=folder, number=1, meter=meter, display=display))
+    except (BenchError, EnergyError, KeyboardInterrupt):
+        if not store.read(folder).records:
+            store.discard(folder)
+        raise
+    return folder
+
+
+def resume(folder: Path, prepared: Prepared, *, meter: Meter, display: Display) -> Path:
+    """Go on with a run that was cut short, at its first block that is not whole."""
+    store.drop_cut_line(folder)
+    number = store.read(folder).sessions + 1
+    _measure(Session(prepared, folder=folder, number=number, meter=meter, display=display))
+    return folder
+
+
+def _measure(session: Session) -> None:
+    with session:
+        session.load()
+        session.idle("before")
+        for block in session.remaining_blocks():
+            for slot in block:
+                session.measure(slot)
+            session.finish(block)
+        session.idle("after")

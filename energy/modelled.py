@@ -1,0 +1,45 @@
+"""Joules from a model of this machine, where there is no meter: not a measurement, and marked so.
+
+    joules = idle_w * seconds + watts_per_core * CPU seconds of the processes below this one
+
+Both constants come from the settings, never from a guess at the chip. Work on a GPU is not seen.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from energy.base import EnergySource, SourceInfo
+from energy.cputime import DescendantsCpu
+from energy.polled import PolledSource
+
+
+def modelled(*, idle_w: float = 2.0, watts_per_core: float = 4.0, interval_ms: int = 100) -> EnergySource:
+    """Idle watts plus watts per busy core.
+
+    Args:
+        idle_w: watts of the machine with nothing running, e.g. 2.0.
+        watts_per_core: watts that one busy core adds, e.g. 4.0.
+        interval_ms: milliseconds between readings, e.g. 100.
+    """
+    cpu = DescendantsCpu(os.getpid())
+
+    def counter() -> dict[str, float | None]:
+        used_s = cpu.seconds()
+        return {"cpu": idle_w * time.perf_counter() + watts_per_core * used_s}
+
+    info = SourceInfo(
+        name="modelled",
+        kind="modelled",
+        rails=("cpu",),
+        boundary="modelled",
+        interval_s=interval_ms / 1000,
+        resolution_j=0.0,
+        details={
+            "idle_w": repr(idle_w),
+            "watts_per_core": repr(watts_per_core),
+            "sees": "CPU time of the processes below the harness; no GPU",
+        },
+    )
+    return PolledSource(info, counter)

@@ -1,0 +1,113 @@
+"""Sources that are asked rather than listened to: a counter of joules, read once an interval.
+
+The readings go to `power.raw` as JSON lines in SI units, `{"elapsed_s": 0.1, "joules": {"cpu": 0.82}}`,
+and the moment at which the counter was read is the stamp in `power.index`, so nothing needs aligning.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from energy.base import EnergyError, SourceInfo, Trace
+from energy.decode import Decoder
+from energy.recording import Header, Recording, Stamp
+from energy.timeline import trace_of
+
+Counters = Mapping[str, float | None]
+"""Joules since some beginning, by rail; None where the counter can't be read."""
+
+
+class PolledSource:
+    """Reads counters from a thread that sleeps between readings."""
+
+    def __init__(self, info: SourceInfo, read: Callable[[], Counters]) -> None:
+        self._info, self._read = info, read
+        self._ending = threading.Event()
+        self._news = threading.Condition()
+        self._read_s = -1.0
+        self._dead: str | None = None
+        self._thread: threading.Thread | None = None
+        self._decoder: Decoder | None = None
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the joules are."""
+        return self._info
+
+    def check(self) -> None:
+        """Read the counter once.
+
+        Raises:
+            SourceUnavailable: the counter can't be read.
+        """
+        self._read()
+
+    def start(self, folder: Path) -> None:
+        """Begin reading.
+
+        Raises:
+            SourceUnavailable: the counter can't be read.
+        """
+        first, at = self._read(), Stamp.now()
+        recording = Recording(folder, Header("readings", self._info))
+        recording.event("started", "")
+        self._decoder = Decoder(folder)
+        self._thread = threading.Thread(
+            target=self._run, args=(recording, first, at), name=f"{self._info.name} reader", daemon=True
+        )
+        self._thread.start()
+
+    def wait(self, until_s: float, *, timeout_s: float) -> bool:
+        """Sleep until a reading covers `until_s`; False when `timeout_s` passes or the source is dead."""
+        deadline_s = time.perf_counter() + timeout_s
+        with self._news:
+            while self._read_s < until_s:
+                left_s = deadline_s - time.perf_counter()
+                if self._dead is not None or left_s <= 0:
+                    return False
+                self._news.wait(left_s)
+            return True
+
+    def trace(self) -> Trace:
+        """All readings so far."""
+        if self._decoder is None:
+            raise EnergyError(f"{self._info.name} was not started")
+        self._decoder.update()
+        return trace_of(self._decoder.columns(), stamped=True)
+
+    def stop(self) -> None:
+        """End the thread. Calling it twice is harmless."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, recording: Recording, before: Counters, before_at: Stamp) -> None:
+        try:
+            while not self._ending.wait(self._info.interval_s):
+                after, at = self._read(), Stamp.now()
+                self._record(recording, before, after, before_at, at)
+                before, before_at = after, at
+            recording.event("stopped", "asked to")
+        except Exception as error:  # a counter that vanished, a full disk: said, not lost
+            with self._news:
+                self._dead = f"{type(error).__name__}: {error}"
+                self._news.notify_all()
+            recording.event("died", self._dead)
+        finally:
+            recording.close()
+
+    def _record(
+        self, recording: Recording, before: Counters, after: Counters, begin: Stamp, end: Stamp
+    ) -> None:
+        joules = {rail: _difference(before.get(rail), after.get(rail)) for rail in self._info.rails}
+        recording.reading(end.harness_s - begin.harness_s, joules, end)
+        with self._news:
+            self._read_s = end.harness_s
+            self._news.notify_all()
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before

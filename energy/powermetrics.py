@@ -1,0 +1,200 @@
+"""powermetrics, Apple's own meter, as a child process.
+
+    /usr/bin/powermetrics -f plist -b 0 -i 100 -n 864000 --handle-invalid-values
+        -s cpu_power,gpu_power,ane_power,thermal
+
+It needs root, so it is tried with `sudo -n` first and nothing ever hangs on a password. No output flag is
+passed: it is `-u` on macOS 11 and `-o` from 12 on. `tasks` is never sampled: process names are arbitrary
+bytes. Without a reader the meter ends at its next document, whatever killed the reader, and its own `-n`
+ends it after a day in any case; nothing is ever killed by name.
+
+What it measures: Apple's estimate of CPU, GPU and ANE, not the machine. On chips of the M1 family the three
+were 0.68-0.92 of Apple's own former package figure, and Apple says that they are not for comparison
+between devices.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from energy.base import EnergyError, EnergySource, Kind, SourceInfo, SourceUnavailable, Trace
+from energy.decode import Decoder
+from energy.preflight import ENVIRONMENT, check_program, help_text, root_prefix
+from energy.recording import INDEX, NOISE, RAW, Header, Recording
+from energy.stream import StreamReader
+from energy.timeline import trace_of
+
+LONGEST_RUN_S = 86_400
+FIRST_DOCUMENT_S = 10.0
+SAMPLERS = ("cpu_power", "gpu_power", "ane_power", "thermal")
+
+
+def _no_arguments(folder: Path) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meter:
+    """A program that speaks powermetrics' command line and stream."""
+
+    name: str
+    kind: Kind
+    command: tuple[str, ...]
+    needs_root: bool
+    own_arguments: Callable[[Path], list[str]] = _no_arguments
+    """Arguments of a stand-in beyond the common command line, given the run folder."""
+
+
+def powermetrics(*, interval_ms: int = 100, path: str = "/usr/bin/powermetrics") -> EnergySource:
+    """The meter of macOS.
+
+    Args:
+        interval_ms: milliseconds between readings asked for; 103-130 come when 100 are asked, e.g. 100.
+        path: absolute path of the program, e.g. "/usr/bin/powermetrics".
+
+    Raises:
+        SourceUnavailable: an interval that no meter keeps.
+    """
+    meter = Meter(name="powermetrics", kind="measured", command=(path,), needs_root=True)
+    return PowermetricsSource(meter, interval_ms=interval_ms)
+
+
+def command_line(meter: Meter, *, interval_ms: int, help_text: str) -> list[str]:
+    """The exact command, without sudo; also what a sudoers line must allow.
+
+    Args:
+        meter: the program.
+        interval_ms: milliseconds between readings.
+        help_text: what `-h` printed; `ane_power` is asked for only where it is listed.
+    """
+    samplers = [name for name in SAMPLERS if name != "ane_power" or name in help_text]
+    count = LONGEST_RUN_S * 1000 // interval_ms
+    fixed = ["-f", "plist", "-b", "0", "-i", str(interval_ms), "-n", str(count), "--handle-invalid-values"]
+    return [*meter.command, *fixed, "-s", ",".join(samplers)]
+
+
+class PowermetricsSource:
+    """A running powermetrics, or a stand-in that speaks as it does."""
+
+    def __init__(self, meter: Meter, *, interval_ms: int) -> None:
+        if not 10 <= interval_ms <= 60_000:
+            raise SourceUnavailable(f"interval_ms {interval_ms}: choose 10 to 60000; 100 is usual")
+        self._meter, self._interval_ms = meter, interval_ms
+        self._reader: StreamReader | None = None
+        self._decoder: Decoder | None = None
+        self._info = SourceInfo(
+            name=meter.name,
+            kind=meter.kind,
+            rails=("cpu", "gpu", "ane"),
+            boundary="soc_cpu_gpu_ane",
+            interval_s=interval_ms / 1000,
+            resolution_j=0.001,
+        )
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the joules are; after `start` with the rails that this machine prints."""
+        return self._info
+
+    def check(self) -> None:
+        """Look whether the meter is there and may be run; starts and writes nothing.
+
+        Raises:
+            SourceUnavailable: it can't run here; the message says why and what to type next.
+        """
+        self._command()
+
+    def start(self, folder: Path) -> None:
+        """Start the meter and wait for its first document.
+
+        Raises:
+            SourceUnavailable: it can't run here; the message says why and what to type next.
+        """
+        command = [*self._command(), *self._meter.own_arguments(folder)]
+        self._info = replace(self._info, details={"command": " ".join(command)})
+        before = {name for name in (RAW, INDEX, NOISE) if (folder / name).exists()}
+        recording = Recording(folder, Header("plist", self._info))
+        try:
+            self._reader = StreamReader(lambda: _spawn(command, folder / NOISE), recording)
+        except OSError as error:
+            recording.close()
+            _remove_new(folder, before)
+            raise SourceUnavailable(f"{command[0]} can't be started: {error}") from error
+        self._decoder = Decoder(folder)
+        try:
+            self._await_first(command)
+        except EnergyError:
+            self.stop()
+            _remove_new(folder, before)
+            raise
+
+    def wait(self, until_s: float, *, timeout_s: float) -> bool:
+        """Sleep until a reading covers `until_s`; False when `timeout_s` passes or the meter is dead."""
+        reader, _ = self._started()
+        deadline_s = time.perf_counter() + timeout_s
+        arrived_s = until_s
+        while reader.wait_for_document(arrived_s, deadline_s=deadline_s):
+            arrived_s = reader.last_arrival_s()
+            trace = self.trace()
+            if trace.end_s.size and trace.end_s[-1] - trace.alignment_s >= until_s:
+                return True
+        return False
+
+    def trace(self) -> Trace:
+        """All readings so far, on the harness clock."""
+        _, decoder = self._started()
+        decoder.update()
+        return trace_of(decoder.columns(), stamped=False)
+
+    def stop(self) -> None:
+        """End the meter and its reader. Calling it twice is harmless."""
+        if self._reader is not None:
+            self._reader.stop(grace_s=max(2.0, 5 * self._info.interval_s))
+
+    def _started(self) -> tuple[StreamReader, Decoder]:
+        if self._reader is None or self._decoder is None:
+            raise EnergyError(f"{self._meter.name} was not started")
+        return self._reader, self._decoder
+
+    def _command(self) -> list[str]:
+        if self._meter.needs_root:
+            check_program(self._meter.command[0])
+        said = help_text(list(self._meter.command))
+        command = command_line(self._meter, interval_ms=self._interval_ms, help_text=said)
+        prefix = root_prefix(command) if self._meter.needs_root else []
+        return [*prefix, *command]
+
+    def _await_first(self, command: list[str]) -> None:
+        reader, decoder = self._started()
+        deadline_s = time.perf_counter() + FIRST_DOCUMENT_S + 20 * self._info.interval_s
+        if not reader.wait_for_document(0.0, deadline_s=deadline_s):
+            reason = reader.dead or f"nothing came in {FIRST_DOCUMENT_S:.0f} s"
+            raise SourceUnavailable(
+                f"{self._meter.name} gave no reading: {reason}. Try it by hand: {' '.join(command)}"
+            )
+        decoder.update()
+        self._info = replace(decoder.source, details=self._info.details)
+
+
+def _spawn(command: list[str], noise: Path) -> subprocess.Popen[bytes]:
+    """Start the meter in a process group of its own, so that Ctrl-C reaches the harness alone."""
+    with noise.open("ab") as stderr:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=ENVIRONMENT,
+            cwd="/",
+            bufsize=0,
+            process_group=0,
+        )
+
+
+def _remove_new(folder: Path, before: set[str]) -> None:
+    for name in {RAW, INDEX, NOISE} - before:
+        (folder / name).unlink(missing_ok=True)

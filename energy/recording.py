@@ -1,0 +1,180 @@
+"""What a meter leaves in a run folder, and how it is read again.
+
+    power.raw     the meter's byte stream, untouched
+    power.index   one JSON object a line:
+                  {"schema": 1, "form": "plist", "source": {...}}           opens every session
+                  {"offset": 0, "length": 65012, "at": [...]}               a document and its arrival
+                  {"event": "died", "detail": "exit code 1", "at": [...]}   whatever else is worth knowing
+    stderr.log    what the meter said besides
+
+`at` holds three clocks, read together: `time.perf_counter()`, the harness clock; `time.time()`, which can
+be set; and a clock that also runs while the machine sleeps. Their differences tell a clock that was set
+from a machine that slept. Lines are only ever appended, each by one write, so a killed run loses nothing
+that had arrived.
+
+History of `schema`: 1, first version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from energy.base import EnergyError, SourceInfo
+
+RAW, INDEX, NOISE = "power.raw", "power.index", "stderr.log"
+SCHEMA = 1
+
+Form = Literal["plist", "text", "readings"]
+"""powermetrics' property lists, its text, or readings already in SI units as JSON lines."""
+
+# CLOCK_MONOTONIC runs on while a Mac sleeps; on Linux that one is called CLOCK_BOOTTIME.
+_SLEEPLESS_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class Stamp(NamedTuple):
+    """One instant on three clocks, in seconds."""
+
+    harness_s: float
+    wall_s: float
+    sleepless_s: float
+
+    @classmethod
+    def now(cls) -> Stamp:
+        """Read the three clocks, the harness clock first."""
+        return cls(time.perf_counter(), time.time(), time.clock_gettime(_SLEEPLESS_CLOCK))
+
+
+@dataclass(frozen=True)
+class Header:
+    """Opens a session: what the bytes are and what their joules mean."""
+
+    form: Form
+    source: SourceInfo
+
+
+@dataclass(frozen=True)
+class Document:
+    """Where one document lies in `power.raw` and when its last byte had arrived."""
+
+    offset: int
+    length: int
+    at: Stamp
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that is not a document: started, died, restarted, stopped, oversize."""
+
+    event: str
+    detail: str
+    at: Stamp
+
+
+Entry = Header | Document | Event
+
+
+class Recording:
+    """The files of a run folder, open for appending.
+
+    Raises:
+        OSError: the folder can't be written to.
+    """
+
+    def __init__(self, folder: Path, header: Header) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._raw = os.open(folder / RAW, flags, 0o644)
+        self._index = os.open(folder / INDEX, flags, 0o644)
+        self.raw_bytes = os.fstat(self._raw).st_size
+        self._line({"schema": SCHEMA, "form": header.form, "source": asdict(header.source)})
+
+    def append(self, chunk: bytes) -> None:
+        """Keep bytes of the stream."""
+        _write_all(self._raw, chunk)
+        self.raw_bytes += len(chunk)
+
+    def document(self, offset: int, length: int, at: Stamp) -> None:
+        """Note that a document is complete."""
+        self._line({"offset": offset, "length": length, "at": at})
+
+    def reading(self, elapsed_s: float, joules: Mapping[str, float | None], at: Stamp) -> None:
+        """Keep a reading that is already in SI units, as one line of JSON; None is not measured."""
+        line = json.dumps({"elapsed_s": elapsed_s, "joules": dict(joules)}, allow_nan=False).encode() + b"\n"
+        offset = self.raw_bytes
+        self.append(line)
+        self.document(offset, len(line), at)
+
+    def event(self, event: str, detail: str) -> None:
+        """Note that something happened, now."""
+        self._line({"event": event, "detail": detail, "at": Stamp.now()})
+
+    def close(self) -> None:
+        """Close the files."""
+        os.close(self._raw)
+        os.close(self._index)
+
+    def _line(self, content: dict[str, Any]) -> None:
+        _write_all(self._index, json.dumps(content).encode() + b"\n")
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    written = os.write(descriptor, content)
+    while written < len(content):
+        written += os.write(descriptor, content[written:])
+
+
+class RecordingReader:
+    """Reads a recording from where it last stopped; works while it is still growing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._raw_path, self._index_path = folder / RAW, folder / INDEX
+        self._position = 0
+
+    def new_entries(self) -> Iterator[Entry]:
+        """Entries appended since the last call, in order.
+
+        Raises:
+            EnergyError: there is no recording, or it has a form that this version can't read.
+        """
+        try:
+            index = self._index_path.open("rb")
+        except OSError as error:
+            raise EnergyError(f"no meter recording here: {error}") from error
+        with index:
+            index.seek(self._position)
+            for line in index:
+                if not line.endswith(b"\n"):
+                    return
+                self._position += len(line)
+                yield _entry(line)
+
+    def content(self, document: Document) -> bytes:
+        """The bytes of one document."""
+        with self._raw_path.open("rb") as raw:
+            raw.seek(document.offset)
+            return raw.read(document.length)
+
+
+def _entry(line: bytes) -> Entry:
+    try:
+        content = json.loads(line)
+        if "schema" in content:
+            return _header(content)
+        at = Stamp(*content["at"])
+        if "event" in content:
+            return Event(content["event"], content["detail"], at)
+        return Document(content["offset"], content["length"], at)
+    except (ValueError, KeyError, TypeError) as error:
+        raise EnergyError(f"{INDEX} has a line that can't be read: {line[:80]!r}") from error
+
+
+def _header(content: dict[str, Any]) -> Header:
+    if content["schema"] != SCHEMA:
+        raise EnergyError(f"{INDEX} has schema {content['schema']}; this version reads schema {SCHEMA}")
+    source = dict(content["source"], rails=tuple(content["source"]["rails"]))
+    return Header(content["form"], SourceInfo(**source))

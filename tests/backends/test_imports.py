@@ -1,0 +1,15 @@
+"""Options are checked against `load` in a process that runs no model, so that has to be cheap."""
+
+import subprocess
+import sys
+
+HEAVY = ("torch", "transformers", "mlx", "mlx_lm")
+
+
+def test_factories_come_without_their_libraries():
+    code = (
+        "import sys; from backends import base, echo, mlx_backend, torch_backend; "
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "[]"

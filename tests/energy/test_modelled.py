@@ -1,0 +1,36 @@
+import time
+from pathlib import Path
+
+import numpy as np
+
+from energy.attribute import attribute
+from energy.modelled import modelled
+from energy.replay import load_info, load_trace
+from tests.energy.samples import burner
+
+
+def test_idle_plus_a_constant_for_every_cpu_second_below_the_harness(tmp_path: Path):
+    source = modelled(idle_w=3.0, watts_per_core=10.0)
+    with burner() as busy:
+        source.start(tmp_path)
+        window = busy.burn(1.5)
+        assert source.wait(window[1], timeout_s=2)
+        trace = source.trace()
+        source.stop()
+        source.stop()
+    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, np.array([window]))
+    assert 3.0 * 1.5 + 10.0 * 0.8 < joules[0, 0] < 13.0 * 1.6
+    assert source.info.boundary == "modelled"
+    again = load_trace(tmp_path)
+    np.testing.assert_allclose(again.joules[: len(trace.joules)], trace.joules)
+    assert load_info(tmp_path) == source.info
+
+
+def test_idle_is_exact(tmp_path: Path):
+    source = modelled(idle_w=2.5, interval_ms=20)
+    source.start(tmp_path)
+    assert source.wait(time.perf_counter() + 0.2, timeout_s=2)
+    assert not source.wait(time.perf_counter() + 60, timeout_s=0.05)
+    trace = source.trace()
+    source.stop()
+    np.testing.assert_allclose(trace.joules[:, 0] / (trace.end_s - trace.start_s), 2.5, rtol=1e-2)

@@ -1,0 +1,63 @@
+import pytest
+
+from energy.base import DocumentError
+from energy.text import parse_text, split_text
+from tests.energy.samples import REAL
+
+SAMPLE = b"""Machine model: MacBookAir10,1
+
+*** Sampled system activity (Fri Nov 10 12:37:08 2023 +0100) (104.51ms elapsed) ***
+
+E-Cluster Power: 105 mW
+CPU 0 active residency:  20.00% (600 MHz:   0%)
+CPU 1 active residency:  30.00% (600 MHz:   0%)
+ANE Power: 0 mW
+DRAM Power: 220 mW
+CPU Power: 947 mW
+GPU Power: 153 mW
+Package Power: 1473 mW
+
+*** Sampled system activity (Fri Nov 10 12:37:09 2023 +0100) (1000.00ms elapsed) ***
+
+CPU Power: 100 mW
+"""
+
+
+def readings(stream: bytes):
+    return [parse_text(stream[offset : offset + length]) for offset, length in split_text(stream)]
+
+
+def test_joules_are_power_times_the_interval_of_the_same_heading():
+    first, second = readings(SAMPLE)
+    assert first.elapsed_s == pytest.approx(0.10451)
+    assert first.joules == pytest.approx(
+        {
+            "ane": 0,
+            "dram": 0.0229922,
+            "cpu": 0.09897097,
+            "gpu": 0.01599003,
+            "package": 0.15394323,
+        }
+    )
+    assert first.active_s == pytest.approx({"cpu": 0.052255})
+    assert first.timestamp_s == 1699616228.0
+    assert second.joules == pytest.approx({"cpu": 0.1})
+
+
+@pytest.mark.parametrize("block", [b"", b"CPU Power: 3 mW", SAMPLE.replace(b"104.51", b"0.00")[:200]])
+def test_what_is_no_sample_is_a_document_error(block: bytes):
+    with pytest.raises(DocumentError):
+        parse_text(block)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="no streams of real Macs beside the checkout")
+def test_real_text_holds_whole_millijoules():
+    found = readings((REAL / "m1-macos12.5.1-100ms-text.txt").read_bytes())
+    assert len(found) == 10
+    for reading in found:
+        half_a_milliwatt_mj = 0.5 * reading.elapsed_s
+        for rail, joules in reading.joules.items():
+            assert abs(joules * 1000 - round(joules * 1000)) <= half_a_milliwatt_mj + 1e-9, rail
+    assert sum(reading.joules["cpu"] for reading in found) == pytest.approx(0.34, abs=0.01)
+    (m2,) = readings((REAL / "m2-macos12.5-text.txt").read_bytes())
+    assert m2.joules["package"] == pytest.approx(0.02507)

@@ -1,0 +1,73 @@
+"""The shape of the code: who may import whom, and what start-up must not load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LEAVES = ("backends", "energy", "analysis")
+PACKAGES = ("bench", *LEAVES)
+HEAVY = ("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow", "statsmodels")
+
+
+def imports_of(file: Path) -> set[str]:
+    """Top-level names of everything a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", LEAVES)
+def test_a_leaf_imports_no_project_code_outside_itself(package: str) -> None:
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    for file in files:
+        foreign = imports_of(file) & (set(PACKAGES) - {package})
+        assert not foreign, f"{file.relative_to(ROOT)} imports {foreign}"
+
+
+def test_the_conductor_has_every_arrow_and_tests_are_not_imported() -> None:
+    used = set().union(*(imports_of(file) for file in (ROOT / "bench").rglob("*.py")))
+    assert {"backends", "energy"} <= used
+    assert "tests" not in used
+
+
+def test_no_module_of_the_conductor_imports_a_heavy_library_at_the_top_of_the_command_line() -> None:
+    code = (
+        "import sys; sys.argv = ['bench', '--help']\n"
+        "from bench.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Measure" in done.stdout
+    assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_every_plugin_can_be_imported_without_a_model_library() -> None:
+    code = (
+        "import sys\nfrom bench.plugins import listing\n"
+        "assert len(listing()) >= 10\n"
+        "print([name for name in ('torch', 'mlx', 'transformers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_nothing_is_unpickled_or_run_by_a_shell() -> None:
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            assert not imports_of(file) & {"pickle", "shelve", "marshal", "dill", "cloudpickle"}, file
+            for word in ("shell=True", "os.system", "trust_remote_code=True", "killall", "pkill"):
+                assert word not in text, f"{file}: {word}"
