@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS, WLS  # statsmodels.api takes twice as long to import
 
 from analysis.values import LEVEL, Estimate, FloatArray, Withheld, listed
 
@@ -64,14 +64,14 @@ def least_squares(
     scale = np.linalg.norm(design, axis=0)
     if not np.all(scale > 0) or np.linalg.cond(design / np.where(scale > 0, scale, 1)) > 1 / COLLINEAR:
         return Withheld(f"the rows do not tell {listed(names)} apart: they rise and fall together")
-    result = _weighted(response, design / scale) if relative else sm.OLS(response, design / scale).fit()
+    result = _weighted(response, design / scale) if relative else OLS(response, design / scale).fit()
     return _named(result, names, scale)
 
 
 def _weighted(response: FloatArray, design: FloatArray) -> Any:
-    first = sm.WLS(response, design, weights=1 / response**2).fit()
+    first = WLS(response, design, weights=1 / response**2).fit()
     fitted = np.maximum(np.abs(first.fittedvalues), np.abs(response) * 0.1)
-    return sm.WLS(response, design, weights=1 / fitted**2).fit()
+    return WLS(response, design, weights=1 / fitted**2).fit()
 
 
 def _named(result: Any, names: list[str], scale: FloatArray) -> LinearFit:

@@ -3,8 +3,8 @@
 A block holds every arm in a counterbalanced order, so drift slower than a block cancels within it.
 What is left is one log-ratio per block, and those are what is averaged, tested and resampled.
 
-**Which interval.** The bootstrap that the method names (BCa over blocks) covers the truth in 80 to
-86 % of experiments with five blocks, 83 to 90 % with ten and 85 to 93 % with twenty: resampling five
+**Which interval.** The usual bootstrap (BCa over blocks) covers the truth in 80 to 85 % of
+experiments with five blocks, 83 to 91 % with ten and 87 to 94 % with twenty: resampling five
 numbers can't show how far the sixth would have fallen. `benchmarks/coverage.py` measures this.
 Student's t interval on the log-ratios covers 94 to 97 % in every setting tried there (drift, thermal
 trend, one-sided outliers), because a log-ratio is a difference of two sums over slots, so its

@@ -104,7 +104,7 @@ class Backend(Protocol):
         """Queue one forward over all of `ids` with a fresh cache and the argmax of its last logits.
 
         Raises:
-            RequestError: `ids` is empty or longer than the context.
+            RequestError: `ids` is empty, longer than the context, or not of this vocabulary.
         """
 
     def decode(self, session: Session, *, max_new_tokens: int, ignore_eos: bool) -> Generated:
@@ -113,10 +113,17 @@ class Backend(Protocol):
         With `ignore_eos` exactly `max_new_tokens` tokens come from `max_new_tokens - 1` forwards, without
         a host synchronisation per token. Otherwise it ends at the end-of-sequence token (see `Generated`).
         A session is used up by one call.
+
+        Raises:
+            RequestError: The session was used before, or prompt and new tokens don't fit the context.
         """
 
     def logits(self, ids: list[int]) -> NDArray[np.float32]:
-        """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32."""
+        """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32.
+
+        Raises:
+            RequestError: As for `prefill`.
+        """
 
     def synchronize(self) -> None:
         """Return when the device has nothing left to do."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench import __version__
-from bench.errors import BenchError, UserError
+from bench.errors import BenchError, Interrupted, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +52,8 @@ def main() -> None:
         app()
     except (UserError, SourceUnavailable) as error:
         _fail(error, EXIT_USER)
+    except Interrupted as error:
+        _fail(error, EXIT_INTERRUPTED)
     except (BenchError, EnergyError) as error:
         _fail(error, EXIT_FAILED)
 
@@ -216,19 +218,15 @@ def _run(
     resume_from: Path | None,
     as_json: bool,
 ) -> None:
-    """Run with a display, then print the table; Ctrl-C keeps what is whole and says how to go on."""
+    """Run with a display, then print the table."""
     from bench import commands, store
 
     console = _console()
     with _display(console, as_json=as_json) as display:
         display.note(meter.note)
-        try:
-            folder = commands.run_or_resume(
-                prepared, header, meter, out=out, resume_from=resume_from, display=display
-            )
-        except KeyboardInterrupt:
-            print("bench: interrupted; what was measured is kept", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+        folder = commands.run_or_resume(
+            prepared, header, meter, out=out, resume_from=resume_from, display=display
+        )
     commands.show_report(store.read(folder), console, as_json=as_json)
 
 

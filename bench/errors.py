@@ -2,7 +2,8 @@
 
     BenchError
     ├── UserError    exit 2: something typed or written in a suite can't work; nothing was started
-    └── RunFailed    exit 1: the run started and could not go on
+    ├── RunFailed    exit 1: the run started and could not go on
+    └── Interrupted  exit 130: Ctrl-C
 
 A message says what happened, the value, and what to type next.
 """
@@ -23,6 +24,10 @@ class UserError(BenchError):
 
 class RunFailed(BenchError):
     """A run that had started could not go on."""
+
+
+class Interrupted(BenchError):
+    """Ctrl-C during a run; what was measured is kept."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ that can't be imported is an error, never skipped.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -55,12 +55,7 @@ def create(group: Group, name: str, options: dict[str, Any]) -> Any:
     Raises:
         UserError: unknown plugin, unknown option, or a value of the wrong kind.
     """
-    factory = _load(group, name)
-    parameters = inspect.signature(factory).parameters
-    for option in options:
-        if option not in parameters:
-            hint = nearest(option, parameters)
-            raise UserError(f"{_singular(group)} {name!r} has no option {option!r}; {hint}")
+    factory = check_options(group, name, options)
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(factory)
     try:
         return checked(**options)
@@ -68,6 +63,21 @@ def create(group: Group, name: str, options: dict[str, Any]) -> Any:
         raise UserError(f"{_singular(group)} {name!r}: {explain(error)}") from None
     except ValueError as error:
         raise UserError(f"{_singular(group)} {name!r}: {error}") from None
+
+
+def check_options(group: Group, name: str, options: Iterable[str]) -> Callable[..., Any]:
+    """The factory of a plugin, once it is known to have all these options.
+
+    Raises:
+        UserError: unknown plugin or option.
+    """
+    factory = _load(group, name)
+    parameters = inspect.signature(factory).parameters
+    for option in options:
+        if option not in parameters:
+            hint = nearest(option, parameters)
+            raise UserError(f"{_singular(group)} {name!r} has no option {option!r}; {hint}")
+    return factory
 
 
 def listing() -> list[Plugin]:

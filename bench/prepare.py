@@ -88,7 +88,7 @@ def resolve(
     """Check every reference of a suite."""
     suite = _narrow(suite, backends, blocks)
     for backend in suite.backends:
-        plugins.find("backends", backend)
+        plugins.check_options("backends", backend, suite.backend_options.get(backend, {}))
     if suite.energy.source != "auto":
         plugins.find("energy", suite.energy.source)
     gates = make_gates(suite)

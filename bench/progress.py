@@ -22,7 +22,8 @@ class Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._console.is_terminal:
+            self._progress.stop()
 
     def __call__(self, what: str, done: int | None, total: int | None) -> None:
         """Show how far it is; without a total, that it goes on."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench import store
 from bench.display import Display
-from bench.errors import BenchError
+from bench.errors import BenchError, Interrupted
 from bench.meter import Meter
 from bench.prepare import Prepared
 from bench.session import Session
@@ -21,12 +21,12 @@ def run(prepared: Prepared, *, meter: Meter, out: Path, header: dict[str, object
     Raises:
         UserError: the suite and its models or prompts don't fit together.
         RunFailed: the backends disagree, or nothing could be loaded.
-        KeyboardInterrupt: Ctrl-C; what is measured is kept.
+        Interrupted: Ctrl-C; what is measured is kept.
     """
     folder = store.create(out, name=prepared.suite.name, header=header)
     try:
         _measure(Session(prepared, folder=folder, number=1, meter=meter, display=display))
-    except (BenchError, EnergyError, KeyboardInterrupt):
+    except (BenchError, EnergyError):
         if not store.read(folder).records:
             store.discard(folder)
         raise
@@ -42,11 +42,14 @@ def resume(folder: Path, prepared: Prepared, *, meter: Meter, display: Display) 
 
 
 def _measure(session: Session) -> None:
-    with session:
-        session.load()
-        session.idle("before")
-        for block in session.remaining_blocks():
-            for slot in block:
-                session.measure(slot)
-            session.finish(block)
-        session.idle("after")
+    try:
+        with session:
+            session.load()
+            session.idle("before")
+            for block in session.remaining_blocks():
+                for slot in block:
+                    session.measure(slot)
+                session.finish(block)
+            session.idle("after")
+    except KeyboardInterrupt:
+        raise Interrupted(session.how_to_go_on()) from None

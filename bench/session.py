@@ -13,7 +13,7 @@ from typing import Any, Self
 from bench import equal_work, store
 from bench.crew import WorkerLost, WorkerProcess, WorkerRefused
 from bench.display import Display, Remaining
-from bench.errors import RunFailed
+from bench.errors import RunFailed, UserError
 from bench.loading import Loader
 from bench.measure import joules_of
 from bench.meter import Meter
@@ -73,7 +73,10 @@ class Session:
         """Start the meter and the workers, load, warm up, and check that the backends do equal work."""
         self.meter.source.start(self.folder)
         self.display.stage("loading " + ", ".join(self.prepared.backends))
-        self.workers = self.loader.start(self.prepared.backends)
+        try:
+            self.workers = self.loader.start(self.prepared.backends)
+        except WorkerRefused as error:
+            raise UserError(str(error)) from None
         agreements = self._check_equal_work()
         for backend, worker in self.workers.items():
             self.display.stage(f"warming up {backend}")
@@ -95,6 +98,12 @@ class Session:
     @property
     def _has_begun(self) -> bool:
         return store.read(self.stored.folder).sessions >= self.number
+
+    def how_to_go_on(self) -> str:
+        """What to tell somebody who has just interrupted this."""
+        if not self._has_begun:
+            return "interrupted before anything was measured; nothing is kept"
+        return f"interrupted; what is measured is kept, go on with: bench run --resume {self.stored.folder}"
 
     def _check_equal_work(self) -> list[dict[str, Any]]:
         """Compare the backends' logits on the first prompt, for every model."""

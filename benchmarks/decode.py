@@ -1,14 +1,15 @@
-"""Decode tokens/s of our loops over the libraries' own, on the same loaded model.
+"""Tokens/s of our loops over the libraries' own, on the same loaded model.
 
-    python benchmarks/decode.py MODEL_FOLDER [--backend mlx] [--new-tokens 32] [--rounds 7]
+    python benchmarks/decode.py MODEL_FOLDER [--backend mlx] [--new-tokens 32] [--rounds 25]
 
 The rivals are `transformers.generate` and `mlx_lm.stream_generate`, greedy, without a stop
 token. Both sides run in this process and take turns (ours first, then theirs first).
 
-Decode time is the same subtraction on both sides: the time of a request for M new tokens minus
-the time of the same request for one, each until the device is idle. Prefill, tokenising and
-set-up cancel, and M-1 forwards remain, whatever a library throws away at the end of a request.
-Forwards are counted in a request that is not timed.
+`decode` is the same subtraction on both sides: the time of a request for M new tokens minus the
+time of the same request for one, each until the device is idle. Prefill, tokenising, set-up and
+whatever a library throws away at the end cancel, and M-1 forwards remain. `request` is the
+whole request for M new tokens, with all of that in it. The prompt is short, so that its noise
+stays out of the difference. Forwards are counted in a request that is not timed.
 """
 
 from __future__ import annotations
@@ -20,16 +21,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from backends import mlx_backend, torch_backend
 from backends.base import Backend
 
-PROMPT = "A list of five reasons why a joule is a better unit of cost than a token:"
+PROMPT = "Once upon a"
 
 Request = Callable[[int], list[int]]
 """Generates so many new tokens from the prompt and returns them once the device is idle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Seconds of one side in one round."""
+
+    decode_s: float
+    """`new_tokens - 1` decode forwards."""
+    request_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +139,6 @@ def counted_calls(backend: Any) -> Iterator[list[int]]:
         backend._model = model
 
 
-def decode_s(request: Request, new_tokens: int) -> float:
-    """Seconds of `new_tokens - 1` decode forwards."""
-    return request_s(request, new_tokens) - request_s(request, 1)
-
-
 def request_s(request: Request, new_tokens: int) -> float:
     """Seconds of one whole request."""
     start_s = time.perf_counter()
@@ -141,18 +146,24 @@ def request_s(request: Request, new_tokens: int) -> float:
     return time.perf_counter() - start_s
 
 
-def measure(contest: Contest, *, new_tokens: int, rounds: int) -> list[tuple[float, float]]:
-    """Decode seconds (ours, library) of each round; who goes first alternates."""
-    times_s = []
+def time_side(request: Request, new_tokens: int) -> Times:
+    """Decode and whole-request seconds of one side in one round."""
+    whole_s = request_s(request, new_tokens)
+    return Times(decode_s=whole_s - request_s(request, 1), request_s=whole_s)
+
+
+def measure(contest: Contest, *, new_tokens: int, rounds: int) -> list[tuple[Times, Times]]:
+    """Times (ours, library) of each round; who goes first alternates."""
+    times = []
     for number in range(rounds):
         if number % 2 == 0:
-            ours_s = decode_s(contest.ours, new_tokens)
-            library_s = decode_s(contest.library, new_tokens)
+            ours = time_side(contest.ours, new_tokens)
+            library = time_side(contest.library, new_tokens)
         else:
-            library_s = decode_s(contest.library, new_tokens)
-            ours_s = decode_s(contest.ours, new_tokens)
-        times_s.append((ours_s, library_s))
-    return times_s
+            library = time_side(contest.library, new_tokens)
+            ours = time_side(contest.ours, new_tokens)
+        times.append((ours, library))
+    return times
 
 
 def forwards_text(lengths: list[int]) -> str:
@@ -161,19 +172,28 @@ def forwards_text(lengths: list[int]) -> str:
     return " + ".join([*parts, f"{lengths.count(1)}x1"])
 
 
-def row(contest: Contest, *, new_tokens: int, rounds: int) -> tuple[float, str]:
-    """The median ratio and the line of the table."""
+def verdict(contest: Contest, *, new_tokens: int, rounds: int) -> tuple[float, str]:
+    """The median ratio of decode tokens/s, and the lines that show it."""
     same = contest.ours(new_tokens) == contest.library(new_tokens)  # also warms both up
-    ours_forwards = forwards_text(contest.count(contest.ours, new_tokens))
-    library_forwards = forwards_text(contest.count(contest.library, new_tokens))
-    times_s = measure(contest, new_tokens=new_tokens, rounds=rounds)
-    ratios = sorted(library_s / ours_s for ours_s, library_s in times_s)
-    ours, library = ((new_tokens - 1) / median(side) for side in zip(*times_s, strict=True))
+    forwards = [forwards_text(contest.count(side, new_tokens)) for side in (contest.ours, contest.library)]
+    times = measure(contest, new_tokens=new_tokens, rounds=rounds)
+    decode = [(ours.decode_s, library.decode_s) for ours, library in times]
+    request = [(ours.request_s, library.request_s) for ours, library in times]
     info = contest.backend.info
-    return median(ratios), (
-        f"{info.backend:7} {info.device:6} {ours:10.2f} {library:10.2f} {median(ratios):7.3f} "
-        f"{ratios[0]:6.3f}-{ratios[-1]:.3f}  {ours_forwards:12} {library_forwards:16} {'yes' if same else 'NO'}"
-    )
+    lines = [
+        f"{info.backend} on {info.device}, forwards: ours {forwards[0]}, library {forwards[1]}; "
+        f"tokens {'equal' if same else 'DIFFER'}",
+        "  decode   " + compared(decode, new_tokens - 1),
+        "  request  " + compared(request, new_tokens),
+    ]
+    return median(library_s / ours_s for ours_s, library_s in decode), "\n".join(lines)
+
+
+def compared(pairs_s: list[tuple[float, float]], tokens: int) -> str:
+    """Median tokens/s of both sides, and the median of the ratio with its quartiles."""
+    ours, library = (tokens / median(side_s) for side_s in zip(*pairs_s, strict=True))
+    low, middle, high = quantiles((library_s / ours_s for ours_s, library_s in pairs_s), n=4)
+    return f"{ours:8.2f} {library:8.2f}    {middle:.3f}  ({low:.3f} to {high:.3f})"
 
 
 def main() -> int:
@@ -183,17 +203,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER")
     parser.add_argument("--backend", choices=list(contests), help="only this one; default: both")
     parser.add_argument("--new-tokens", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
-    print(f"{options.new_tokens} new tokens, {options.rounds} rounds; tokens/s are medians of decode only")
-    print(
-        "backend device ours tok/s  lib tok/s   ratio  lowest-highest forwards ours, library      same tokens"
-    )
+    print(f"{options.new_tokens} new tokens, {options.rounds} rounds; medians over rounds, tokens/s")
+    print("               ours  library    ratio  (quartiles)")
     ratios = []
     for name in [options.backend] if options.backend else contests:
         contest = contests[name](options.folder, PROMPT)
-        ratio, line = row(contest, new_tokens=options.new_tokens, rounds=options.rounds)
-        print(line, flush=True)
+        ratio, lines = verdict(contest, new_tokens=options.new_tokens, rounds=options.rounds)
+        print(lines, flush=True)
         ratios.append(ratio)
         contest.backend.close()
     return int(min(ratios) < 1)

@@ -3,19 +3,24 @@
 A window never begins and ends where readings do. Readings inside it count whole, by the running sum of
 joules, whatever the number of windows. The two at its edges are clipped, and how matters: a window opens
 and closes where work begins and ends, so its edge readings are the very ones that hold a step of power.
-Clipping them in proportion to time gives each a share of the idle beside it and is short by a third of an
-interval of power, on average, in every window. Here an edge reading whose power lies between its
-neighbours' is taken as the one step from the first to the second that holds its joules; one that does not
-is clipped in proportion.
+Clipping them in proportion to time gives each a share of the idle beside it, and is short by a third of an
+interval of power on average, in every window. Here an edge reading whose power lies between its
+neighbours' is taken as the one step from the first to the second that holds its joules; what exceeds the
+neighbours is clipped in proportion.
 
 The bound covers what clipping can't know:
 
-    edges       how power was spread inside an edge reading: anywhere that its neighbours' powers allow
+    edges       how power was spread inside an edge reading. A swing of power D, clipped to a head and a tail
+                of a reading, misplaces at most D * head * tail / length joules if it was a step taken for
+                steady power or the reverse, and half of that if it was anything from a step to a ramp as
+                long as the reading. D is the range of power of the reading and the two on either side.
     alignment   power at the edges times how far the readings may be misplaced
     counters    each printed figure is cut to a whole step of the counter
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +30,18 @@ Rows = NDArray[np.intp]
 
 GAP_S = 1e-6
 """Readings closer than this tile time; a float of the harness clock resolves less."""
+
+AROUND = (-2, -1, 0, 1, 2)
+"""Readings whose powers say how much power swings near an edge."""
+
+
+@dataclass(frozen=True)
+class _Readings:
+    start_s: Floats
+    end_s: Floats
+    joules: Floats
+    stretch: Rows
+    """Number of the gapless stretch that each reading belongs to."""
 
 
 def attribute(
@@ -50,19 +67,20 @@ def attribute(
         Joules and their bound, both of shape (m, rails): the truth lies within joules +- bound. NaN where a
         rail is missing from a reading that the window touches, or where readings don't cover the window.
     """
-    nothing = np.full((len(windows), joules.shape[1]), np.nan)
     if len(start_s) == 0:
-        return nothing, nothing
+        nothing = np.full((len(windows), joules.shape[1]), np.nan)
+        return nothing, nothing.copy()
+    stretch = np.concatenate([[0], np.cumsum(start_s[1:] - end_s[:-1] > GAP_S)])
+    readings = _Readings(start_s, end_s, joules, stretch)
     first = np.clip(np.searchsorted(end_s, windows[:, 0], side="right"), 0, len(end_s) - 1)
     last = np.clip(np.searchsorted(end_s, windows[:, 1], side="left"), 0, len(end_s) - 1)
     missing = np.isnan(joules)
-    sums = _running(np.where(missing, 0.0, joules))
-    gaps = _running(missing)
-    opening_j, opening_bound_j = _clip(windows[:, 0], first, start_s, end_s, joules, alignment_s)
-    closing_j, closing_bound_j = _clip(windows[:, 1], last, start_s, end_s, joules, alignment_s)
+    sums, absences = _running(np.where(missing, 0.0, joules)), _running(missing)
+    opening_j, opening_bound_j = _clip(readings, first, windows[:, 0], alignment_s)
+    closing_j, closing_bound_j = _clip(readings, last, windows[:, 1], alignment_s)
     total_j = sums[last] + closing_j - sums[first] - opening_j
     bound_j = opening_bound_j + closing_bound_j + resolution_j * (last - first + 1)[:, None]
-    known = _covered(start_s, end_s, windows, first, last)[:, None] & (gaps[last + 1] == gaps[first])
+    known = _covered(readings, windows, first, last)[:, None] & (absences[last + 1] == absences[first])
     return np.where(known, total_j, np.nan), np.where(known, bound_j, np.nan)
 
 
@@ -73,46 +91,51 @@ def _running(values: NDArray[np.generic]) -> Floats:
     return sums
 
 
-def _covered(start_s: Floats, end_s: Floats, windows: Floats, first: Rows, last: Rows) -> NDArray[np.bool_]:
+def _covered(readings: _Readings, windows: Floats, first: Rows, last: Rows) -> NDArray[np.bool_]:
     """Whether readings tile each window from its start to its end."""
-    breaks = np.concatenate([[0], np.cumsum(start_s[1:] - end_s[:-1] > GAP_S)])
-    inside = (windows[:, 0] >= start_s[first] - GAP_S) & (windows[:, 1] <= end_s[last] + GAP_S)
+    begins = windows[:, 0] >= readings.start_s[first] - GAP_S
+    ends = windows[:, 1] <= readings.end_s[last] + GAP_S
     forward = windows[:, 1] >= windows[:, 0]
-    covered: NDArray[np.bool_] = inside & forward & (breaks[last] == breaks[first])
+    covered: NDArray[np.bool_] = begins & ends & forward & (readings.stretch[last] == readings.stretch[first])
     return covered
 
 
-def _clip(
-    instant_s: Floats, row: Rows, start_s: Floats, end_s: Floats, joules: Floats, alignment_s: float
-) -> tuple[Floats, Floats]:
+def _clip(readings: _Readings, row: Rows, instant_s: Floats, alignment_s: float) -> tuple[Floats, Floats]:
     """Joules of each instant's reading that lie before the instant, and how far that may be off."""
-    length_s = (end_s[row] - start_s[row])[:, None]
-    head_s = np.clip(instant_s[:, None] - start_s[row][:, None], 0.0, length_s)
+    length_s = readings.end_s[row] - readings.start_s[row]
+    head_s = np.clip(instant_s - readings.start_s[row], 0.0, length_s)[:, None]
+    length_s = length_s[:, None]
     tail_s = length_s - head_s
-    energy_j = joules[row]
-    here_w = energy_j / length_s
-    before_w, after_w = _neighbours_w(row, start_s, end_s, joules)
-    rises = (before_w <= here_w) & (here_w <= after_w)
-    falls = (before_w >= here_w) & (here_w >= after_w)
-    between = rises | falls
-    lowest_w = np.where(between, np.minimum(before_w, after_w), least_w)
-    highest_w = np.where(between, np.maximum(before_w, after_w), most_w)
-    least_j = np.maximum(lowest_w * head_s, energy_j - highest_w * tail_s)
-    most_j = np.minimum(highest_w * head_s, energy_j - lowest_w * tail_s)
-    clipped_j = np.where(rises, least_j, np.where(falls, most_j, here_w * head_s))
-    spread_j = np.maximum(most_j - clipped_j, clipped_j - least_j)
-    return clipped_j, spread_j + highest_w * alignment_s
+    power_w = _power_around(readings, row)
+    here_w = power_w[AROUND.index(0)]
+    before_w, after_w = power_w[AROUND.index(-1)], power_w[AROUND.index(1)]
+    alone = np.isnan(before_w) | np.isnan(after_w)
+    before_w = np.where(alone, here_w, before_w)
+    after_w = np.where(alone, here_w, after_w)
+    lower_w, higher_w = np.minimum(before_w, after_w), np.maximum(before_w, after_w)
+    stepped_w = np.clip(here_w, lower_w, higher_w)
+    low_first_j = np.maximum(lower_w * head_s, stepped_w * length_s - higher_w * tail_s)
+    high_first_j = np.minimum(higher_w * head_s, stepped_w * length_s - lower_w * tail_s)
+    step_j = np.where(before_w <= after_w, low_first_j, high_first_j)
+    swing_w = np.fmax.reduce(power_w) - np.fmin.reduce(power_w)
+    swing_w = np.where(alone, 2 * _highest_power(readings), swing_w)
+    spread_j = swing_w * head_s * tail_s / length_s / 2
+    edge_w = np.maximum(here_w, higher_w)
+    return step_j + (here_w - stepped_w) * head_s, spread_j + edge_w * alignment_s
 
 
-def _neighbours_w(
-    row: Rows, start_s: Floats, end_s: Floats, joules: Floats, here_w: Floats
-) -> tuple[Floats, Floats]:
-    """Power of the readings before and after; the reading's own where it has no neighbour."""
-    last = len(start_s) - 1
+def _power_around(readings: _Readings, row: Rows) -> Floats:
+    """Power of a reading and its neighbours, shape (5, m, rails); NaN across gaps and beyond the ends."""
     powers = []
-    for neighbour in (np.maximum(row - 1, 0), np.minimum(row + 1, last)):
-        apart_s = np.maximum(start_s[row], start_s[neighbour]) - np.minimum(end_s[row], end_s[neighbour])
-        power_w = joules[neighbour] / (end_s[neighbour] - start_s[neighbour])[:, None]
-        absent = np.isnan(power_w) | ((apart_s > GAP_S) | (neighbour == row))[:, None]
-        powers.append(np.where(absent, here_w, power_w))
-    return powers[0], powers[1]
+    for offset in AROUND:
+        near = np.clip(row + offset, 0, len(readings.start_s) - 1)
+        length_s = readings.end_s[near] - readings.start_s[near]
+        there = (near == row + offset) & (readings.stretch[near] == readings.stretch[row])
+        powers.append(np.where(there[:, None], readings.joules[near] / length_s[:, None], np.nan))
+    return np.array(powers)
+
+
+def _highest_power(readings: _Readings) -> Floats:
+    """Highest power of each rail: what an edge without a neighbour may have swung through."""
+    highest: Floats = np.fmax.reduce(readings.joules / (readings.end_s - readings.start_s)[:, None])
+    return highest

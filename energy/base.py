@@ -122,7 +122,10 @@ class EnergySource(Protocol):
         """
 
     def wait(self, until_s: float, *, timeout_s: float) -> bool:
-        """Sleep until a reading covers `until_s`; False when `timeout_s` passes or the source is dead."""
+        """Sleep until `until_s` can be attributed: a reading covers it and the one after it is in too.
+
+        False when `timeout_s` passes or the source is dead.
+        """
 
     def trace(self) -> Trace:
         """All readings so far."""

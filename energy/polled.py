@@ -27,7 +27,7 @@ class PolledSource:
         self._info, self._read = info, read
         self._ending = threading.Event()
         self._news = threading.Condition()
-        self._read_s = -1.0
+        self._before_s = self._read_s = -1.0
         self._dead: str | None = None
         self._thread: threading.Thread | None = None
         self._decoder: Decoder | None = None
@@ -61,10 +61,10 @@ class PolledSource:
         self._thread.start()
 
     def wait(self, until_s: float, *, timeout_s: float) -> bool:
-        """Sleep until a reading covers `until_s`; False when `timeout_s` passes or the source is dead."""
+        """Sleep until a reading covers `until_s` and the one after it is in; False if that can't be."""
         deadline_s = time.perf_counter() + timeout_s
         with self._news:
-            while self._read_s < until_s:
+            while self._before_s < until_s:
                 left_s = deadline_s - time.perf_counter()
                 if self._dead is not None or left_s <= 0:
                     return False
@@ -105,7 +105,7 @@ class PolledSource:
         joules = {rail: _difference(before.get(rail), after.get(rail)) for rail in self._info.rails}
         recording.reading(end.harness_s - begin.harness_s, joules, end)
         with self._news:
-            self._read_s = end.harness_s
+            self._before_s, self._read_s = self._read_s, end.harness_s
             self._news.notify_all()
 
 

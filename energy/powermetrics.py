@@ -133,14 +133,14 @@ class PowermetricsSource:
             raise
 
     def wait(self, until_s: float, *, timeout_s: float) -> bool:
-        """Sleep until a reading covers `until_s`; False when `timeout_s` passes or the meter is dead."""
+        """Sleep until a reading covers `until_s` and the one after it is in; False if that can't be."""
         reader, _ = self._started()
         deadline_s = time.perf_counter() + timeout_s
         arrived_s = until_s
         while reader.wait_for_document(arrived_s, deadline_s=deadline_s):
             arrived_s = reader.last_arrival_s()
             trace = self.trace()
-            if trace.end_s.size and trace.end_s[-1] - trace.alignment_s >= until_s:
+            if len(trace.end_s) > 1 and trace.end_s[-2] - trace.alignment_s >= until_s:
                 return True
         return False
 

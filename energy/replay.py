@@ -84,10 +84,10 @@ class ReplaySource:
         _write(folder, self._info, _moved(self._trace, self._started_s))
 
     def wait(self, until_s: float, *, timeout_s: float) -> bool:
-        """Sleep until the played readings cover `until_s`; False when they end before, or time is up."""
+        """Sleep until a played reading covers `until_s` and the next is in; False if that can't be."""
         moved = _moved(self._trace, self._begin_s())
-        position = int(np.searchsorted(moved.end_s, until_s))
-        if position == len(moved.end_s):
+        position = int(np.searchsorted(moved.end_s, until_s)) + 1
+        if position >= len(moved.end_s):
             return False
         left_s = moved.end_s[position] - time.perf_counter()
         time.sleep(max(0.0, min(left_s, timeout_s)))

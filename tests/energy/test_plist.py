@@ -48,7 +48,8 @@ def test_power_stands_in_where_energy_is_not_printed():
 def test_activity_comes_from_ratios_of_cores_that_are_neither_idle_nor_down():
     core = "<dict><key>idle_ratio</key><real>{}</real><key>down_ratio</key><real>{}</real></dict>"
     cores = core.format(0.25, 0.25) + core.format(0.0, 1.0)
-    clusters = f"<array><dict><key>name</key><string>M0-Cluster</string><key>cpus</key><array>{cores}</array></dict></array>"
+    cluster = f"<key>name</key><string>M0-Cluster</string><key>cpus</key><array>{cores}</array>"
+    clusters = f"<array><dict>{cluster}</dict></array>"
     body = integers(elapsed_ns=2 * 10**9) + (
         f"<key>processor</key><dict><key>clusters</key>{clusters}</dict>"
         "<key>gpu</key><dict><key>idle_ratio</key><real>0.9</real></dict>"

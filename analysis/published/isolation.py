@@ -1,0 +1,109 @@
+"""FP's isolated tests: latency, energy, and whether they show a memory-bound decode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.claims import Claim, Figure
+from analysis.isolation import Bound, classify
+from analysis.published.record import record
+from analysis.roofline import apple_bandwidth
+from analysis.values import Withheld
+
+BYTES_PER_PARAMETER = 2
+"""Sixteen bits; the paper does not state the precision, and any other moves both rows alike."""
+ISOLATE = "bench isolate on the Mac that is in question, with both models"
+
+
+def isolation_claims() -> list[Claim]:
+    """Latency, energy and the bound, from the published table."""
+    big, small = record()["isolation"]["tinyllama"], record()["isolation"]["pythia"]
+    return [_latency(big, small), _energy(big, small), _memory_bound(big, small)]
+
+
+def decode_share(row: dict[str, Any]) -> float:
+    """Share of a published decode step that reading the parameters at the chip's bandwidth explains."""
+    bandwidth = apple_bandwidth(record()["machine"]["chip"], None)
+    assert bandwidth is not None
+    return float(row["parameters"] * BYTES_PER_PARAMETER / bandwidth / (row["decode_ms_per_token"] / 1e3))
+
+
+def judge_row(row: dict[str, Any], other: dict[str, Any]) -> Bound | Withheld:
+    """The rule of `analysis.isolation` on one published row; the other shows what flops do to time."""
+    more_time = other["decode_ms_per_token"] / row["decode_ms_per_token"] - 1
+    more_flops = other["parameters"] / row["parameters"] - 1
+    return classify(decode_share(row), compute_elasticity=more_time / more_flops)
+
+
+def _published(big: dict[str, Any], small: dict[str, Any], field: str, unit: str) -> tuple[Figure, ...]:
+    label = field.replace("_", " ").replace(" ms ", " ").replace(" j ", " ")
+    return tuple(
+        Figure(label=f"{label}, {row['model']}", value=row[field], unit=unit) for row in (big, small)
+    )
+
+
+def _latency(big: dict[str, Any], small: dict[str, Any]) -> Claim:
+    return Claim(
+        name="isolation.latency",
+        paper="FP",
+        says="Milliseconds per token of prefill and decode",
+        source="record.toml isolation",
+        published=(
+            *_published(big, small, "prefill_ms_per_token", "ms"),
+            *_published(big, small, "decode_ms_per_token", "ms"),
+        ),
+        recomputed=(
+            Figure(
+                label=f"decode of {small['model']} over {big['model']}",
+                value=small["decode_ms_per_token"] / big["decode_ms_per_token"],
+            ),
+            Figure(label="parameters, large over small", value=big["parameters"] / small["parameters"]),
+        ),
+        verdict="not testable here",
+        why="a table of times holds nothing that it could be recomputed from",
+        would_test=ISOLATE,
+    )
+
+
+def _energy(big: dict[str, Any], small: dict[str, Any]) -> Claim:
+    return Claim(
+        name="isolation.energy",
+        paper="FP",
+        says="Joules per decoded token",
+        source="record.toml isolation",
+        published=_published(big, small, "decode_j_per_token", "J"),
+        recomputed=tuple(
+            Figure(
+                label=f"power while decoding, {row['model']}",
+                value=row["decode_j_per_token"] / row["decode_ms_per_token"] * 1e3,
+                unit="W",
+            )
+            for row in (big, small)
+        ),
+        verdict="not testable here",
+        why="both rows are nearly the same power times the time, so they add nothing to the latencies",
+        would_test=ISOLATE,
+    )
+
+
+def _memory_bound(big: dict[str, Any], small: dict[str, Any]) -> Claim:
+    answers = {row["model"]: judge_row(row, other) for row, other in ((big, small), (small, big))}
+    words = [
+        f"{model}: {answer.reason if isinstance(answer, Withheld) else answer}"
+        for model, answer in answers.items()
+    ]
+    return Claim(
+        name="isolation.memory_bound",
+        paper="FP",
+        says="Decoding at batch 1 is bound by memory bandwidth",
+        source="record.toml isolation, machine; Apple's published bandwidth",
+        published=_published(big, small, "decode_ms_per_token", "ms"),
+        recomputed=tuple(
+            Figure(label=f"share of a step that its bytes explain, {row['model']}", value=decode_share(row))
+            for row in (big, small)
+        ),
+        verdict="not reproduced",
+        why="a fifteenth of the bytes took longer, which a bandwidth limit can't produce and a fixed cost "
+        f"per step can. By the rule: {'; '.join(words)}",
+        would_test=ISOLATE,
+    )

@@ -1,0 +1,129 @@
+"""RC's claims about pruning by kappa, and two of the wider literature that its record can't touch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.claims import Claim, Figure
+from analysis.frontier import cliff
+from analysis.published.record import record
+from analysis.rows import Trade
+from analysis.values import Withheld
+
+SWEEP = "bench sweep over kappa with the effectiveness guard on"
+
+
+def redundancy_claims() -> list[Claim]:
+    """RC's rows and the literature's."""
+    return [_perplexity(), _speed(), _cliff(), _mean_kappa(), _attention_dropped(), _savings_multiply()]
+
+
+def published_sweep() -> list[Trade]:
+    """The fixed kappas as points of a sweep, seconds per token against perplexity."""
+    table = record()["redundancy"]
+    columns = zip(table["fixed_kappa"], table["fixed_ms_per_token"], table["fixed_perplexity"], strict=True)
+    return [
+        Trade(label=f"kappa {kappa}", strength=kappa, cost=ms / 1e3, loss=perplexity)
+        for kappa, ms, perplexity in columns
+    ]
+
+
+def _spread(values: list[float]) -> float:
+    return float(np.ptp(values))
+
+
+def _perplexity() -> Claim:
+    table = record()["redundancy"]
+    return Claim(
+        name="redundancy.perplexity",
+        paper="RC",
+        says="Pruning KV and MLP to a fraction kappa leaves perplexity as it is",
+        source="record.toml redundancy",
+        published=tuple(Figure(label=t.label, value=t.loss) for t in published_sweep()),
+        recomputed=(
+            Figure(label="largest less smallest perplexity", value=_spread(table["fixed_perplexity"])),
+        ),
+        verdict="not reproduced",
+        why="gate inactive: the same perplexity to the last digit from all of the work and from half of it "
+        "is the same computation, not a free cut",
+        would_test=SWEEP,
+    )
+
+
+def _speed() -> Claim:
+    table = record()["redundancy"]
+    return Claim(
+        name="redundancy.speed",
+        paper="RC",
+        says="Pruning to a fraction kappa makes generation faster",
+        source="record.toml redundancy",
+        published=tuple(Figure(label=t.label, value=t.cost * 1e3, unit="ms") for t in published_sweep()),
+        recomputed=(
+            Figure(label="largest less smallest", value=_spread(table["fixed_ms_per_token"]), unit="ms"),
+        ),
+        verdict="not reproduced",
+        why="gate inactive: half of the work left out took as long as all of it",
+        would_test=SWEEP,
+    )
+
+
+def _cliff() -> Claim:
+    found = cliff(published_sweep())
+    assert isinstance(found, Withheld)
+    return Claim(
+        name="redundancy.cliff",
+        paper="RC",
+        says="Perplexity falls off a cliff at kappa = 0.5",
+        source="record.toml redundancy",
+        published=(Figure(label="cliff at kappa", value=0.5),),
+        recomputed=(),
+        verdict="not reproduced",
+        why=found.reason,
+        would_test=SWEEP,
+    )
+
+
+def _mean_kappa() -> Claim:
+    table = record()["redundancy"]
+    low, high = table["table_range"]
+    kappa = np.clip((np.array(table["table_lambda2"]) - low) / (high - low), 0, 1)
+    return Claim(
+        name="redundancy.mean_kappa",
+        paper="RC",
+        says="The dynamic gate keeps 79.7 % on average",
+        source="record.toml redundancy",
+        published=(Figure(label="mean kappa", value=table["dynamic_mean_kappa"]),),
+        recomputed=(Figure(label="mean kappa of the used table, residues alike", value=float(kappa.mean())),),
+        verdict="not testable here",
+        why=f"the mean is of {table['chunks']} chunks whose residues were not published, through a table "
+        "that does not follow from the stated formula",
+        would_test=SWEEP,
+    )
+
+
+def _attention_dropped() -> Claim:
+    return Claim(
+        name="literature.attention_dropped",
+        paper="literature",
+        says="Half of the attention layers can be dropped at a small loss",
+        source="LLM-Drop (He et al., 2024)",
+        published=(),
+        recomputed=(),
+        verdict="not testable here",
+        why="the papers' record holds no run with dropped layers",
+        would_test="bench sweep over dropped attention layers, with quality beside joules",
+    )
+
+
+def _savings_multiply() -> Claim:
+    return Claim(
+        name="literature.savings_multiply",
+        paper="literature",
+        says="The savings of pruning and of quantisation multiply",
+        source="common assumption in work on compression",
+        published=(),
+        recomputed=(),
+        verdict="not testable here",
+        why="the papers' record holds no quantised run",
+        would_test="bench sweep over a grid of two cuts, joules of both together against the product",
+    )

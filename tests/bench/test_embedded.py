@@ -1,0 +1,90 @@
+"""The real model on both backends, end to end."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bench import store
+from bench.config import configs_folder
+from tests.bench.processes import bench
+from tests.bench.suites import write_suite
+
+pytestmark = pytest.mark.model
+
+REAL = {
+    "backends": ["torch", "mlx"],
+    "backend_options": None,
+    "prompts": {"file": "short_questions", "limit": 4},
+    "generation__max_new_tokens": 6,
+    "gates": {"ungated": {}, "norm_fraction": {}},
+    "protocol__min_window_s": 1.0,
+    "protocol__warm_up_s": 0.1,
+    "protocol__a_a": False,
+}
+
+
+def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
+    embedded_model: Path, tmp_path: Path
+) -> None:
+    models = {"full": {"name": "smollm2-135m"}, "small": {"name": "smollm2-135m", "layers": 10}}
+    write_suite(tmp_path, models=models, **REAL)
+    done = bench("run", "suite.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "torch and mlx agree on full" in done.stdout
+    assert "NOT a measurement" in done.stdout
+    run = store.read(next((tmp_path / "results").iterdir()))
+    agreements = run.of_type("session")[0]["equal_work"]
+    assert {a["model"] for a in agreements} == {"full", "small"}
+    assert all(a["logit_difference"] < 1e-3 and a["same_ids"] for a in agreements)
+    answers = {
+        (r["backend"], r["gate"], r["prompt_id"]): r for r in run.of_type("request") if r["pass_number"] == 1
+    }
+    pairs = [(r, answers["mlx", g, p]) for (b, g, p), r in answers.items() if b == "torch"]
+    positions = [a == b for x, y in pairs for a, b in zip(x["tokens"], y["tokens"], strict=True)]
+    assert len(pairs) == 8
+    assert sum(positions) >= 0.95 * len(positions)
+    assert all(x["forwards"] == y["forwards"] == 5 for x, y in pairs)
+    assert any("Mercury" in (x["text"] or "") for x, _ in pairs)
+    assert run.header["models"]["full"]["weight_sha256"] == run.header["models"]["small"]["weight_sha256"]
+
+
+def test_a_rope_base_hidden_from_one_backend_is_refused_with_the_difference(
+    embedded_model: Path, tmp_path: Path
+) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    for file in embedded_model.iterdir():
+        (hidden / file.name).symlink_to(file)
+    config = json.loads((embedded_model / "config.json").read_text())
+    assert config.pop("rope_theta") == 100000.0
+    (hidden / "config.json").unlink()
+    (hidden / "config.json").write_text(json.dumps(config))
+    changes = {**REAL, "models": {"full": {"name": str(hidden)}}, "gates": {"ungated": {}}}
+    write_suite(tmp_path / "suite", **changes)
+    done = bench("run", "suite.toml", cwd=tmp_path / "suite")
+    assert done.returncode == 1
+    difference = re.search(r"logits differ by ([\d.]+)", done.stderr)
+    assert difference is not None
+    assert float(difference[1]) > 0.1
+    assert "tolerance 0.001" in done.stderr
+    assert "rope base" in done.stderr
+    assert not (tmp_path / "suite" / "results").exists()
+
+
+def test_the_prepared_folder_states_the_rope_base_in_both_places(embedded_model: Path) -> None:
+    config = json.loads((embedded_model / "config.json").read_text())
+    assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 100000.0
+    assert (embedded_model / "tokenizer.json").is_file()
+
+
+def test_every_suite_that_comes_along_is_valid() -> None:
+    from bench.prepare import prepare
+
+    files = [f for f in configs_folder().rglob("*.toml") if f.name != "models.toml"]
+    assert len(files) >= 3
+    for file in files:
+        assert prepare(file).blocks
