@@ -61,7 +61,8 @@ def block_table(
     blocks = sorted({(slot.run, slot.block) for slot in used})
     states = _states(used, arms, blocks, amount)
     whole = [block for block in blocks if states[block] == "whole"]
-    values = _values([s for s in used if (s.run, s.block) in set(whole)], arms, whole, amount, per)
+    counted = [slot for slot in used if states[slot.run, slot.block] == "whole"]
+    values = _values(counted, arms, whole, amount, per)
     if not np.all(values > 0):
         return Withheld(f"{amount} per {per.replace('_', ' ')} is not above zero in every block")
     left_out = Counter(state for state in states.values() if state != "whole")

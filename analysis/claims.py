@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.savings import Saving
+from analysis.savings import Saving, Verdict
 from analysis.values import Estimate
 
 ClaimVerdict = Literal[
@@ -70,29 +70,37 @@ def percent_change(after: float, before: float) -> float:
 def judge_rerun(published_percent: float, saving: Saving) -> Rerun:
     """Verdict on a published change from a saving measured here.
 
-    Reproduced means: the same direction, outside the noise floor, beyond the threshold, and of the
-    published size within the interval (widened by the threshold).
+    Reproduced means: of the published size within the interval (widened by the threshold), and with the
+    verdict that a change of this size should get.
 
     Args:
         published_percent: the published change, negative for a saving.
         saving: of the re-run, over the same quantity.
     """
-    verdict, why = _judged(np.log1p(published_percent / 100), saving)
+    verdict, why = _judged(float(np.log1p(published_percent / 100)), saving)
     return Rerun(verdict=verdict, why=why, saving=saving)
 
 
 def _judged(published_log: float, saving: Saving) -> tuple[ClaimVerdict, str]:
     if saving.ratio is None or saving.noise_floor is None:
         return "not testable here", saving.reason
-    floor_log = -np.log1p(-saving.noise_floor)
-    if saving.verdict == "inconclusive" and abs(np.log(saving.ratio.point)) <= floor_log:
+    slack = -np.log1p(-SIZE_TOLERANCE)
+    low, high = np.log(saving.ratio.low) - slack, np.log(saving.ratio.high) + slack
+    if not low <= published_log <= high:
+        return (
+            "not reproduced",
+            f"measured here: {saving.verdict}; the interval does not hold the published size",
+        )
+    if saving.verdict == _expected(published_log, saving.question.threshold):
+        return "reproduced", saving.reason
+    if abs(np.log(saving.ratio.point)) <= -np.log1p(-saving.noise_floor):
         return "reproduced but inside the A/A error", saving.reason
     if saving.verdict == "inconclusive":
         return "not testable here", saving.reason
-    if saving.verdict != ("saves" if published_log < 0 else "costs"):
-        return "not reproduced", f"measured here: {saving.verdict}, {saving.reason}"
-    slack = -np.log1p(-SIZE_TOLERANCE)
-    low, high = np.log(saving.ratio.low) - slack, np.log(saving.ratio.high) + slack
-    if low <= published_log <= high:
-        return "reproduced", saving.reason
-    return "not reproduced", "the same direction, but the interval does not hold the published size"
+    return "not reproduced", f"measured here: {saving.verdict}; {saving.reason}"
+
+
+def _expected(published_log: float, threshold: float) -> Verdict:
+    if abs(published_log) <= -np.log1p(-threshold):
+        return "equivalent"
+    return "saves" if published_log < 0 else "costs"

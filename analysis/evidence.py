@@ -16,7 +16,7 @@ from analysis.values import Estimate, FloatArray, Withheld
 MEMORY_SHARE = 0.75
 """From this share of a step on, reading is what limits it."""
 FLAT = 0.25
-"""An elasticity below this is flat: doubling the cause adds less than a fifth to the time."""
+"""An elasticity below this is flat: doubling the cause adds less than a quarter to the time."""
 NEAR_ONE = (0.75, 1.33)
 MASK_SLACK = 0.98
 """A mask may seem to save 2 %, the practical threshold, before the control counts as failed."""
@@ -106,7 +106,7 @@ def _logs(steps: Sequence[Step], field: str) -> FloatArray:
 
 
 def _of(steps: Sequence[Step], test: str) -> list[Step]:
-    return [step for step in steps if step.test == test]
+    return [step for step in steps if step.test == test and step.seconds_s > 0]
 
 
 def _time_ratio(steps: Sequence[Step], test: str) -> Estimate | Withheld:
@@ -120,7 +120,7 @@ def _time_ratio(steps: Sequence[Step], test: str) -> Estimate | Withheld:
 def _bytes_slope(steps: Sequence[Step], test: str) -> Estimate | Withheld:
     """Seconds per byte, over rows that differ in bytes."""
     rows = _of(steps, test)
-    columns = {"constant": np.ones(len(rows)), "bytes": np.array([s.bytes_bytes for s in rows])}
+    columns = {"constant": np.ones(len(rows)), "bytes": np.array([s.read_bytes for s in rows])}
     fit = least_squares(np.array([s.seconds_s for s in rows]), columns, relative=True)
     return fit if isinstance(fit, Withheld) else fit.terms["bytes"].value
 
@@ -130,7 +130,7 @@ def _precision_share(steps: Sequence[Step]) -> Estimate | Withheld:
     slope, decode = _bytes_slope(steps, "S5"), _of(steps, "S3")
     if isinstance(slope, Withheld) or not decode:
         return slope if isinstance(slope, Withheld) else Withheld("S5 needs S3's step to be a share of")
-    return slope.times(float(np.median([s.bytes_bytes / s.seconds_s for s in decode])))
+    return slope.times(float(np.median([s.read_bytes / s.seconds_s for s in decode])))
 
 
 def _scaled_slope(steps: Sequence[Step], test: str, bandwidth: float) -> Estimate | Withheld:

@@ -27,6 +27,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.evidence import MEMORY_SHARE, Evidence, gather
+from analysis.roofline import FEWEST_WINDOWS
 from analysis.rows import Step
 from analysis.stats import Intervals, ratio, t_interval, welch_interval
 from analysis.values import Estimate, FloatArray, Withheld
@@ -92,7 +93,7 @@ def memory_share(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None =
     if len(decode) < 2:
         return Withheld("S3 has fewer than two timed decode steps: no share to judge")
     stream = log_rates(steps, "S1")
-    if len(stream) >= 2:
+    if len(stream) >= FEWEST_WINDOWS:
         return ratio(welch_interval(decode, stream))
     if bandwidth_bytes_per_s is None:
         return Withheld("the bandwidth is neither measured (S1) nor known: nothing to hold the step against")
@@ -101,8 +102,8 @@ def memory_share(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None =
 
 def log_rates(steps: Sequence[Step], test: str) -> FloatArray:
     """Logarithm of bytes per second of each plain row of a test, shape (rows,)."""
-    rows = [s for s in steps if s.test == test and not s.changed and s.seconds_s > 0 and s.bytes_bytes > 0]
-    return np.log(np.array([s.bytes_bytes / s.seconds_s for s in rows], dtype=np.float64))
+    rows = [s for s in steps if s.test == test and not s.changed and s.seconds_s > 0 and s.read_bytes > 0]
+    return np.log(np.array([s.read_bytes / s.seconds_s for s in rows], dtype=np.float64))
 
 
 def classify(share: float, *, compute_elasticity: float | None) -> Bound | Withheld:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
+from analysis.isolation import Bound
 from analysis.roofline import Roofline
 from analysis.rows import Step
 
-Bound = Literal["memory-bound", "compute-bound", "overhead-bound", "mixed"]
 BANDWIDTH_BYTES_PER_S = 100e9
 JOULES_PER_BYTE = 60e-12
 JOULES_PER_FLOP = 1e-12
@@ -53,29 +52,29 @@ class SimulatedCell:
     def _truth(self, step: Step) -> tuple[float, float]:
         flops = 0.0 if step.test == "S1" else step.flops
         seconds_s = float(
-            self.machine.step_s(bytes_bytes=step.bytes_bytes, flops=flops, operations=step.operations)
+            self.machine.step_s(read_bytes=step.read_bytes, flops=flops, operations=step.operations)
         )
-        return seconds_s, JOULES_PER_FLOP * flops + JOULES_PER_BYTE * step.bytes_bytes + IDLE_W * seconds_s
+        return seconds_s, JOULES_PER_FLOP * flops + JOULES_PER_BYTE * step.read_bytes + IDLE_W * seconds_s
 
     def _plain_steps(self) -> Iterator[Step]:
         plain = self.step
-        yield replace(plain, test="S1", bytes_bytes=50e9, flops=0.0, operations=1)
+        yield replace(plain, test="S1", read_bytes=50e9, flops=0.0, operations=1)
         yield replace(plain, test="S2", operations=plain.operations // 4)
         yield replace(plain, test="S3")
         yield from (
             replace(plain, test="S4", batch=batch, flops=plain.flops * batch) for batch in (1, 2, 4, 8, 16)
         )
         yield from (
-            replace(plain, test="S5", bytes_bytes=plain.bytes_bytes * width) for width in (0.25, 0.5, 1, 2)
+            replace(plain, test="S5", read_bytes=plain.read_bytes * width) for width in (0.25, 0.5, 1, 2)
         )
         for context in (0, 1024, 4096):
             kv_bytes = KV_BYTES_PER_TOKEN * context
-            yield replace(plain, test="S6", context=context, bytes_bytes=plain.bytes_bytes + kv_bytes)
+            yield replace(plain, test="S6", context=context, read_bytes=plain.read_bytes + kv_bytes)
         for kept in (1.0, 0.75, 0.5):
-            yield replace(plain, test="S7", bytes_bytes=plain.bytes_bytes * kept, flops=plain.flops * kept)
+            yield replace(plain, test="S7", read_bytes=plain.read_bytes * kept, flops=plain.flops * kept)
         yield from (replace(plain, test="S8", flops=plain.flops * more) for more in (1.0, 1.5, 2.0))
         yield from (replace(plain, test="S9", changed=masked) for masked in (False, True))
-        yield replace(plain, test="S10", bytes_bytes=plain.bytes_bytes / 1e3, flops=plain.flops / 1e3)
+        yield replace(plain, test="S10", read_bytes=plain.read_bytes / 1e3, flops=plain.flops / 1e3)
 
 
 def simulated_cell(answer: Bound, *, seed: int, noise: float = 0.03) -> SimulatedCell:
@@ -97,14 +96,14 @@ def simulated_cell(answer: Bound, *, seed: int, noise: float = 0.03) -> Simulate
     # the arithmetic is well hidden behind the reading, or the reading behind the arithmetic
     hidden_s = longer_s * rng.uniform(0.02, 0.5 if answer == "compute-bound" else 0.2)
     reading_s, computing_s = (hidden_s, longer_s) if answer == "compute-bound" else (longer_s, hidden_s)
-    bytes_bytes = reading_s * BANDWIDTH_BYTES_PER_S
+    read_bytes = reading_s * BANDWIDTH_BYTES_PER_S
     operations = int(rng.integers(200, 600))
-    flops = 2 * bytes_bytes
+    flops = 2 * read_bytes
     machine = Roofline(
         bandwidth_bytes_per_s=BANDWIDTH_BYTES_PER_S,
         flops_per_s=flops / computing_s,
         fixed_s=0.2 * launching_s,
         operation_s=0.8 * launching_s / operations,
     )
-    step = Step(test="S3", seconds_s=0.0, bytes_bytes=bytes_bytes, flops=flops, operations=operations)
+    step = Step(test="S3", seconds_s=0.0, read_bytes=read_bytes, flops=flops, operations=operations)
     return SimulatedCell(machine=machine, step=step, noise=noise)

@@ -57,9 +57,9 @@ class Roofline:
     fixed_s: float
     operation_s: float
 
-    def step_s(self, *, bytes_bytes: ArrayLike, flops: ArrayLike, operations: ArrayLike) -> FloatArray:
+    def step_s(self, *, read_bytes: ArrayLike, flops: ArrayLike, operations: ArrayLike) -> FloatArray:
         """Seconds of a step; arrays of one shape, or numbers."""
-        reading_s = np.asarray(bytes_bytes, dtype=np.float64) / self.bandwidth_bytes_per_s
+        reading_s = np.asarray(read_bytes, dtype=np.float64) / self.bandwidth_bytes_per_s
         computing_s = np.asarray(flops, dtype=np.float64) / self.flops_per_s
         launching_s = self.fixed_s + self.operation_s * np.asarray(operations, dtype=np.float64)
         return np.asarray(launching_s + np.maximum(reading_s, computing_s))
@@ -100,11 +100,11 @@ def apple_bandwidth(chip: str, gpu_cores: int | None) -> float | None:
 def measured_stream(steps: Sequence[Step]) -> Stream | Withheld:
     """Bandwidth and joules per byte from the windows of S1."""
     windows = [step for step in steps if step.test == "S1" and step.seconds_s > 0]
-    rates = np.array([step.bytes_bytes / step.seconds_s for step in windows])
+    rates = np.array([step.read_bytes / step.seconds_s for step in windows])
     bandwidth = median(rates)
     if isinstance(bandwidth, Withheld):
         return Withheld(f"bandwidth not measured: {bandwidth.reason}")
-    prices = [step.joules_j / step.bytes_bytes for step in windows if step.joules_j is not None]
+    prices = [step.joules_j / step.read_bytes for step in windows if step.joules_j is not None]
     return Stream(bandwidth_bytes_per_s=bandwidth, joules_per_byte=median(np.array(prices)))
 
 
@@ -127,7 +127,7 @@ def fit_energy_model(steps: Sequence[Step]) -> EnergyModel | Withheld:
         return Withheld("no step has joules: the energy model can't be fitted")
     columns = {
         "flops": np.array([step.flops for step in used]),
-        "bytes": np.array([step.bytes_bytes for step in used]),
+        "bytes": np.array([step.read_bytes for step in used]),
         "seconds": np.array([step.seconds_s for step in used]),
     }
     joules = np.array([step.joules_j for step in used], dtype=np.float64)

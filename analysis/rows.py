@@ -68,7 +68,7 @@ class Step:
     test: str
     """`S1` to `S10`, as in `analysis.isolation`."""
     seconds_s: float
-    bytes_bytes: float
+    read_bytes: float
     """Bytes that the step has to read: streamed weights, one embedding row, KV."""
     flops: float = 0.0
     operations: int = 0

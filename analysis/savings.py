@@ -89,7 +89,11 @@ class Weighed:
 
 
 def judge(slots: Sequence[Slot], question: Question) -> Saving:
-    """The verdict on `question` from the slots of one or more runs; slots of other arms are left aside."""
+    """The verdict on `question` from the slots of one or more runs; slots of other arms are left aside.
+
+    Blocks of several runs count as blocks of one long run. That holds for runs on one machine; machines
+    differ by more than blocks do, so a claim over machines is a verdict for each.
+    """
     arms = [question.treated, question.baseline, *([question.repeat] if question.repeat else [])]
     table = block_table(slots, arms, amount=question.amount, per=question.per)
     if isinstance(table, Withheld):

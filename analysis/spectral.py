@@ -46,10 +46,12 @@ def spectrum(hidden: ArrayLike) -> Spectrum | Withheld:
     tokens, width = states.shape
     if min(tokens, width) <= LEADING:
         return Withheld(f"{tokens} tokens of {width} dimensions have no 11th eigenvalue")
+    if not np.all(np.isfinite(states)):
+        return Withheld("a hidden state is not finite")
     eigenvalues = covariance_eigenvalues(states)
     variance = float(eigenvalues.sum())
-    if not variance > 0:
-        return Withheld("the hidden states do not vary, or are not finite")
+    if variance == 0:
+        return Withheld("the hidden states do not vary")
     ridge = RIDGE * variance / width
     trace = variance + width * ridge
     trace_of_square = float(np.sum(eigenvalues**2)) + 2 * ridge * variance + width * ridge**2

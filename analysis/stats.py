@@ -83,10 +83,14 @@ def welch_interval(log_treated: FloatArray, log_baseline: FloatArray) -> Interva
         log_treated: shape (..., n), logarithms of joules.
         log_baseline: shape (..., m).
     """
-    test = stats.ttest_ind(log_treated, log_baseline, axis=-1, equal_var=False)
-    interval = test.confidence_interval(LEVEL)
     mean = log_treated.mean(axis=-1) - log_baseline.mean(axis=-1)
-    return Intervals(mean, np.asarray(interval.low), np.asarray(interval.high))
+    first, second = (x.var(axis=-1, ddof=1) / x.shape[-1] for x in (log_treated, log_baseline))
+    error = np.sqrt(first + second)
+    # degrees of freedom of Welch and Satterthwaite; repeats without any spread have no error to scale
+    spread = first**2 / (log_treated.shape[-1] - 1) + second**2 / (log_baseline.shape[-1] - 1)
+    freedom = np.divide(error**4, spread, out=np.ones_like(spread), where=spread > 0)
+    reach = stats.t.ppf((1 + LEVEL) / 2, freedom) * error
+    return Intervals(mean, mean - reach, mean + reach)
 
 
 def ratio(intervals: Intervals) -> Estimate:

@@ -134,6 +134,7 @@ class Suite(_Table):
 
     @property
     def baseline_or_none(self) -> str | None:
+        """Label of the first ungated gate, if there is one."""
         return next((label for label, gate in self.gates.items() if gate.plugin == "ungated"), None)
 
     @property

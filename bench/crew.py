@@ -111,9 +111,8 @@ class WorkerProcess:
         self._close()
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return WorkerLost(
-            f"the {self.backend} worker died ({how}) during {command!r}; see {self._log.name}{self._last_words()}"
-        )
+        where = f"see {self._log.name}{self._last_words()}"
+        return WorkerLost(f"the {self.backend} worker died ({how}) during {command!r}; {where}")
 
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

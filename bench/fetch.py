@@ -69,7 +69,8 @@ def _staging(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"can't write the model cache {target.parent} ({error.strerror}); set JOULEBENCH_CACHE to a folder"
+            f"can't write the model cache {target.parent} ({error.strerror}); "
+            "set JOULEBENCH_CACHE to another folder"
         ) from None
     for left_behind in target.parent.glob(f".{target.name}.*"):
         if not _is_alive(int(left_behind.name.split(".")[-2])):

@@ -12,11 +12,12 @@ from typing import Any, Self
 
 from bench import equal_work, store
 from bench.crew import WorkerLost, WorkerProcess, WorkerRefused
-from bench.display import Display, Remaining
+from bench.display import Display
 from bench.errors import RunFailed, UserError
 from bench.loading import Loader
 from bench.measure import joules_of
 from bench.meter import Meter
+from bench.pace import Remaining
 from bench.plan import Slot
 from bench.prepare import Prepared
 from bench.records import (

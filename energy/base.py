@@ -83,7 +83,8 @@ class Trace:
     """Readings on the harness clock, as columns. Not measured is NaN here and None in every record.
 
     `start_s`, `end_s` have shape (n,), ascending and not overlapping; `joules` has shape (n, rails).
-    `alignment_s` bounds how far the ends may lie from where they are placed.
+    `alignment_s` bounds how far the ends may lie from where they are placed. `thermal` holds the instants
+    at which the thermal pressure was first seen to be what it then stayed, where the meter tells it.
     """
 
     rails: tuple[str, ...]
@@ -92,6 +93,7 @@ class Trace:
     joules: NDArray[np.float64]
     alignment_s: float
     faults: tuple[Fault, ...] = ()
+    thermal: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,8 @@ class Fault:
     start_s: float
     end_s: float
     detail: str
+    rail: str | None = None
+    """The one rail that it concerns, whose joules are NaN then; None when it concerns them all."""
 
 
 class EnergySource(Protocol):

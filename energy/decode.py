@@ -45,6 +45,8 @@ class Columns:
     notes: tuple[tuple[int, str, str], ...]
     deaths: tuple[tuple[float, str], ...]
     """(harness time, reason) of every death of the meter."""
+    thermal: tuple[tuple[float, str], ...] = ()
+    """(arrival, thermal pressure) whenever it changed."""
 
 
 def boundary_of(reading: Reading) -> tuple[tuple[str, ...], Boundary]:
@@ -69,6 +71,7 @@ class Decoder:
         self._active: dict[str, array[float]] = {}
         self._notes: list[tuple[int, str, str]] = []
         self._deaths: list[tuple[float, str]] = []
+        self._thermal: list[tuple[float, str]] = []
         self._session = 0
         self._header: Header | None = None
         self._boundary: Boundary | None = None
@@ -116,6 +119,7 @@ class Decoder:
             is_delta=np.array(self._scalars["is_delta"], dtype=np.bool_),
             notes=tuple(self._notes),
             deaths=tuple(self._deaths),
+            thermal=tuple(self._thermal),
             **{name: np.array(self._scalars[name]) for name in _SCALARS if name != "is_delta"},
         )
 
@@ -135,6 +139,9 @@ class Decoder:
         for name, value in zip(("arrival_s", "wall_s", "sleepless_s"), document.at, strict=True):
             self._scalars[name][-1] = value
         self._scalars["session"][-1] = self._session
+        pressure = reading.thermal_pressure
+        if pressure is not None and pressure != (self._thermal[-1][1] if self._thermal else None):
+            self._thermal.append((document.at.harness_s, pressure))
         for rail, column in self._joules.items():
             joules = reading.joules.get(rail)
             column.append(NAN if joules is None else joules)

@@ -24,7 +24,9 @@ MAX_DOCUMENT_BYTES = 16 * 2**20
 """Real documents have 7-260 KB; one above this is not a document."""
 
 MILLI = 1e-3
-MAX_ELAPSED_S = 86_400.0
+LONGEST_INTERVAL_S = 3600.0
+LONGEST_UPTIME_S = 3.2e8
+"""A block of activity since boot may span years; an interval of a meter may not."""
 
 RAILS = ("cpu", "gpu", "ane", "dram", "package")
 
@@ -133,7 +135,8 @@ def _text(value: object) -> str | None:
 
 def _elapsed_s(tree: dict[str, Any]) -> float:
     elapsed_ns = _number(tree.get("elapsed_ns"))
-    if elapsed_ns is None or not 0 < elapsed_ns * 1e-9 <= MAX_ELAPSED_S:
+    longest_s = LONGEST_UPTIME_S if tree.get("is_delta") is False else LONGEST_INTERVAL_S
+    if elapsed_ns is None or not 0 < elapsed_ns * 1e-9 <= longest_s:
         raise DocumentError(f"document has no usable elapsed_ns: {str(tree.get('elapsed_ns'))[:40]}")
     return elapsed_ns * 1e-9
 
@@ -148,8 +151,8 @@ def _joules(
 ) -> dict[str, float | None]:
     """Joules by rail, from whichever of the known keys the document has."""
     joules: dict[str, float | None] = {}
+    section = processor if any(_prints(processor, rail) for rail in RAILS) else gpu
     for rail in RAILS:
-        section = gpu if rail == "gpu" and not _prints(processor, rail) else processor
         if not _prints(section, rail):
             continue
         joules[rail] = _rail_j(section, rail, elapsed_s)

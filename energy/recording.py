@@ -109,9 +109,9 @@ class Recording:
         self.append(line)
         self.document(offset, len(line), at)
 
-    def event(self, event: str, detail: str) -> None:
-        """Note that something happened, now."""
-        self._line({"event": event, "detail": detail, "at": Stamp.now()})
+    def event(self, event: str, detail: str, at: Stamp | None = None) -> None:
+        """Note that something happened, now or at a given instant."""
+        self._line({"event": event, "detail": detail, "at": at or Stamp.now()})
 
     def close(self) -> None:
         """Close the files."""

@@ -1,4 +1,4 @@
-"""A whole run, as a user starts it: what is stored, what is printed, and what happens when it is cut short."""
+"""A whole run, as a user starts it: what is stored and printed, and what happens when it is cut short."""
 
 from __future__ import annotations
 

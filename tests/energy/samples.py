@@ -13,8 +13,8 @@ REAL = Path(__file__).parents[3] / "shared" / "powermetrics"
 BUSY = """
 import sys, time
 for line in sys.stdin:
-    end = time.perf_counter() + float(line)
-    while time.perf_counter() < end:
+    end = time.process_time() + float(line)
+    while time.process_time() < end:
         pass
     print(flush=True)
 """
@@ -44,7 +44,7 @@ def document(*, elapsed_ns: int = 100_000_000, is_delta: str = "true", **energie
 
 
 class Burner:
-    """A child that keeps a core busy for as long as it is told."""
+    """A child that uses as many CPU seconds as it is told."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

@@ -1,0 +1,137 @@
+"""What can go wrong in a meter's stream, told from the columns of its documents. Pure; judges, never mends.
+
+    unreadable document   cut or mangled                          its bytes can't be read
+    lifetime block        activity since boot                     it says `is_delta` false
+    duplicated reading    one interval told twice                 equal to the nanosecond and the millijoule
+    out of order          an older interval arrives late          its label is older than its predecessor's
+    gap                   time that no reading covers             arrivals fall behind the sum for good
+    overlap               time that is counted twice              a document comes before its interval ends
+    stall                 the meter fell silent                   no document for ten intervals
+    meter died            its process ended                       the recording says so
+    machine slept         the harness clock stood still           the sleepless clock ran ahead
+    clock jump            the wall clock was set                  it left the sleepless clock
+    dead rail             zero joules from a part that worked     residency above zero, energy zero
+    missing rail          a rail is no longer printed             its column ends
+    invalid               the meter does not believe itself       it says `invalid`
+
+A document that merely comes late, alone or in a burst, is no fault: it says itself which interval it covers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+CLOCK_STEP_S = 0.05
+"""Clocks that part by more than this between two documents were set, or slept through it."""
+
+STALL_INTERVALS = 10
+SHORTEST_STALL_S = 1.0
+
+CONFIRMED_AFTER = 10
+"""So many documents in a row that are late by the same amount are not late: time is missing before them."""
+
+WORKED_S = 0.2
+"""Core-seconds of work after which a rail can't have read zero. The most frugal known core takes 85 mW and
+the most frugal GPU 217 mW when active, so this is at least 17 steps of a millijoule counter."""
+
+
+class Place(NamedTuple):
+    """Where readings don't tile: before the first row, or before a later one up to the last.
+
+    The rows between came too late to tell.
+    """
+
+    kind: str
+    first: int
+    last: int
+
+
+def duplicated(elapsed_s: Floats, label_s: Floats, joules: Floats) -> Mask:
+    """Readings that tell the previous one again, shape (n,)."""
+    columns = np.column_stack([elapsed_s, np.nan_to_num(label_s), np.nan_to_num(joules, nan=-1.0)])
+    same = np.zeros(len(elapsed_s), dtype=np.bool_)
+    same[1:] = (columns[1:] == columns[:-1]).all(axis=1)
+    return same
+
+
+def out_of_order(label_s: Floats, clock_set: Mask) -> Mask:
+    """Readings whose label, on the harness clock, is older than one before, shape (n,).
+
+    Labels have whole seconds, so a reading that is displaced within its second can't be told; neither can
+    it matter beyond the second. Labels from before and after the wall clock was set are not compared.
+    """
+    late = np.zeros(len(label_s), dtype=np.bool_)
+    known = np.where(np.isnan(label_s), -np.inf, label_s)
+    for rows in np.split(np.arange(len(label_s)), np.flatnonzero(clock_set)):
+        newest = np.maximum.accumulate(known[rows])
+        late[rows[1:]] = known[rows[1:]] < newest[:-1] - 0.5
+    return late & ~np.isnan(label_s)
+
+
+def clock_steps(ahead_s: Floats, behind_s: Floats) -> Mask:
+    """Rows since whose predecessor the first clock gained or lost on the second, shape (n,)."""
+    stepped = np.zeros(len(ahead_s), dtype=np.bool_)
+    stepped[1:] = np.abs(np.diff(ahead_s - behind_s)) > CLOCK_STEP_S
+    return stepped
+
+
+def stalls(arrival_s: Floats, interval_s: float) -> Mask:
+    """Rows before which the meter was silent, shape (n,)."""
+    silent = np.zeros(len(arrival_s), dtype=np.bool_)
+    silent[1:] = np.diff(arrival_s) > max(SHORTEST_STALL_S, STALL_INTERVALS * interval_s)
+    return silent
+
+
+def gaps(elapsed_s: Floats, arrival_s: Floats) -> tuple[list[Place], int]:
+    """Where readings don't tile time.
+
+    How late documents are against the running sum goes up and down, but not below its lowest. When the
+    lowest of all that follow rises by half an interval, that much time was lost. When it falls by as much
+    below the lowest of all before, time was counted twice.
+
+    Returns:
+        The places, and how many readings are settled: of those after it, only the next documents will tell
+        whether they are late or behind a gap.
+    """
+    lateness_s = arrival_s - np.cumsum(elapsed_s)
+    following_s = np.minimum.accumulate(lateness_s[::-1])[::-1]
+    preceding_s = np.minimum.accumulate(lateness_s)
+    half_s = float(np.median(elapsed_s)) / 2
+    places = []
+    for first in (np.flatnonzero(preceding_s[:-1] - preceding_s[1:] > half_s) + 1).tolist():
+        if first >= CONFIRMED_AFTER:
+            places.append(Place("overlap", first, first))
+    for first in (np.flatnonzero(np.diff(following_s) > half_s) + 1).tolist():
+        if first > len(elapsed_s) - CONFIRMED_AFTER:
+            return places, first
+        prompt = np.flatnonzero(lateness_s[first:] < following_s[first] + half_s)
+        places.append(Place("gap", first, first + int(prompt[0])))
+    return sorted(places, key=lambda place: place.first), len(elapsed_s)
+
+
+def dead(joules: Floats, active_s: Floats) -> Mask:
+    """Readings of zero from a rail whose part was at work, shape (n,), given one rail's columns.
+
+    A single reading may be below a counter's step. A run of zeros during which the part worked for longer
+    than `WORKED_S` can't be.
+    """
+    zero = joules == 0.0
+    begins = zero & ~np.concatenate([[False], zero[:-1]])
+    run = np.cumsum(begins) * zero
+    worked_s = np.bincount(run, weights=np.nan_to_num(active_s), minlength=1)
+    worked_s[0] = 0.0
+    found: Mask = worked_s[run] > WORKED_S
+    return found
+
+
+def runs(mask: Mask) -> list[tuple[int, int]]:
+    """(first, last) of each run of true rows."""
+    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    first, after = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return list(zip(first.tolist(), (after - 1).tolist(), strict=True))

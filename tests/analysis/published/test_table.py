@@ -1,0 +1,124 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from analysis.claims import Claim
+from analysis.published.table import record_claims
+from analysis.values import Estimate
+from tests.analysis.published.connectivity import all_tables
+
+CLAIMS = {claim.name: claim for claim in record_claims(all_tables())}
+
+
+def figure(claim: str, label: str) -> float:
+    (value,) = (f.value for f in CLAIMS[claim].recomputed if f.label == label)
+    return value.point if isinstance(value, Estimate) else value
+
+
+@pytest.mark.parametrize(
+    ("claim", "label", "value", "tolerance"),
+    [
+        ("routing.short.tokens", "new tokens", -57.2, 1e-9),
+        ("routing.short.tokens", "prompts routed to the small model", 36, 0),
+        ("routing.short.tokens", "new tokens of the small model", 37, 0),
+        ("routing.short.energy", "energy", -52.95, 0.005),
+        ("routing.short.energy", "A/A of the same protocol", -65.8, 0.05),
+        ("routing.short.energy_per_token", "energy per new token", 9.9, 0.05),
+        ("routing.mixed.tokens", "new tokens", -75.3, 0.05),
+        ("routing.mixed.energy", "energy", 204, 0.5),
+        ("routing.graph.tokens", "new tokens", -0.47, 0.005),
+        ("routing.protocol", "energy, same model in both arms", -65.8, 0.05),
+        ("isolation.latency", "decode of Pythia-70M over TinyLlama-1.1B", 1.47, 0.005),
+        ("correlation.tinyllama-1.1b", "r of 5 distinct points", -0.287, 0.0005),
+        ("correlation.tinyllama-1.1b", "p of 5 distinct points", 0.64, 0.005),
+        ("correlation.tinyllama-1.1b", "p of all 120 permutations", 0.78, 0.005),
+        ("correlation.tinyllama-1.1b", "p as if 200 points", 3.89e-5, 5e-8),
+        ("correlation.nous-hermes-2-mistral-7b-dpo", "r of 5 distinct points", -0.420, 0.0005),
+        ("correlation.nous-hermes-2-mistral-7b-dpo", "p of 5 distinct points", 0.48, 0.005),
+        ("correlation.nous-hermes-2-mistral-7b-dpo", "p of all 120 permutations", 0.57, 0.005),
+        ("correlation.nous-hermes-2-mistral-7b-dpo", "p as if 200 points", 6.06e-10, 5e-13),
+        ("correlation.length.tinyllama", "beta of 200 rows", -5.9212, 5e-5),
+        ("correlation.length.tinyllama", "t of 200 rows", -0.600, 5e-4),
+        ("correlation.length.tinyllama", "p of 200 rows", 0.549, 5e-4),
+        ("correlation.length.tinyllama", "r2 of 200 rows", 0.635, 5e-4),
+        ("correlation.length.hermes", "beta of 200 rows", -3892.087, 5e-4),
+        ("correlation.length.hermes", "t of 200 rows", -7.25, 5e-3),
+        ("correlation.length.hermes", "r2 of 200 rows", 0.841, 5e-4),
+        ("correlation.sign_flip", "rotary models with a positive r", 2, 0),
+        ("redundancy.perplexity", "largest less smallest perplexity", 0, 0),
+    ],
+)
+def test_the_record_recomputes(claim: str, label: str, value: float, tolerance: float) -> None:
+    assert figure(claim, label) == pytest.approx(value, abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        ("routing.short.tokens", "reproduced"),
+        ("routing.short.energy", "reproduced but inside the A/A error"),
+        ("routing.mixed.energy", "not reproduced"),
+        ("routing.graph.tokens", "not reproduced"),
+        ("isolation.latency", "not testable here"),
+        ("isolation.memory_bound", "not reproduced"),
+        ("correlation.tinyllama-1.1b", "not reproduced"),
+        ("correlation.modulus_table", "reproduced"),
+        ("redundancy.cliff", "not reproduced"),
+        ("literature.attention_dropped", "not testable here"),
+    ],
+)
+def test_verdicts(claim: str, verdict: str) -> None:
+    assert CLAIMS[claim].verdict == verdict
+
+
+def test_the_papers_table_goes_through_the_rule() -> None:
+    why = CLAIMS["isolation.memory_bound"].why
+    assert "Pythia-70M: overhead-bound" in why
+    assert "TinyLlama-1.1B: the step would read 4.2 times faster than the memory streams" in why
+
+
+def test_the_modulus_table_agrees_to_its_last_digit() -> None:
+    claim = CLAIMS["correlation.modulus_table"]
+    for published, recomputed in zip(claim.published, claim.recomputed, strict=True):
+        assert published.label == recomputed.label
+        assert isinstance(recomputed.value, float)
+        digits = 3 if published.label.startswith("share") else 4
+        assert round(recomputed.value, digits) == pytest.approx(published.value)
+
+
+def test_flat_perplexity_is_called_inactive() -> None:
+    for name in ("redundancy.perplexity", "redundancy.speed", "redundancy.cliff"):
+        assert "gate inactive" in CLAIMS[name].why
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda claim: claim.name)
+def test_every_claim_has_a_source_and_says_what_would_test_it(claim: Claim) -> None:
+    assert claim.source
+    assert claim.why
+    if claim.verdict == "not testable here":
+        assert claim.would_test
+    assert len(CLAIMS) == len({c.name for c in CLAIMS.values()})
+
+
+def test_published_intervals_are_fishers_of_the_nominal_count() -> None:
+    for name in ("gpt2-small", "tinyllama-1.1b", "phi-2", "nous-hermes-2-mistral-7b-dpo"):
+        claim = CLAIMS[f"correlation.{name}"]
+        published = claim.published[0].value
+        (nominal,) = (f.value for f in claim.recomputed if f.label.startswith("r as if"))
+        assert isinstance(published, Estimate)
+        assert isinstance(nominal, Estimate)
+        assert nominal.low == pytest.approx(published.low, abs=0.002)
+        assert nominal.high == pytest.approx(published.high, abs=0.002)
+
+
+def test_a_fresh_process_has_the_table_within_ten_seconds() -> None:
+    code = (
+        "from tests.analysis.published.connectivity import all_tables;"
+        "from analysis.published.table import record_claims;"
+        "assert len(record_claims(all_tables())) > 20"
+    )
+    start_s = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert time.perf_counter() - start_s < 10

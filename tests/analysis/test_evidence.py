@@ -1,0 +1,47 @@
+from dataclasses import replace
+
+import pytest
+
+from analysis.evidence import elasticity, gather
+from analysis.machine import simulated_cell
+from analysis.rows import Step
+from analysis.values import Estimate, Withheld
+
+STEP = Step(test="S8", seconds_s=1.0, read_bytes=1e9, flops=1e9)
+
+
+def steps(*seconds_by_flops: tuple[float, float]) -> list[Step]:
+    return [replace(STEP, flops=flops, seconds_s=s) for flops, s in seconds_by_flops for _ in range(3)]
+
+
+def test_elasticity_is_the_first_step_up() -> None:
+    value = elasticity(steps((1e9, 1.0), (1.5e9, 1.25), (9e9, 50.0)), of="seconds_s", to="flops")
+    assert isinstance(value, Estimate)
+    assert value.point == pytest.approx(0.5)
+
+
+def test_one_level_has_no_elasticity() -> None:
+    assert isinstance(elasticity(steps((1e9, 1.0)), of="seconds_s", to="flops"), Withheld)
+    assert isinstance(elasticity([], of="seconds_s", to="flops"), Withheld)
+    assert isinstance(elasticity(steps((1e9, 1.0), (2e9, 1.0)), of="joules_j", to="flops"), Withheld)
+
+
+def test_every_test_of_a_full_isolation_has_a_figure() -> None:
+    evidence = gather(simulated_cell("memory-bound", seed=0).isolate(seed=0), bandwidth_bytes_per_s=None)
+    assert [item.test for item in evidence] == ["S2", "S4", "S4", "S5", "S6", "S7", "S8", "S9", "S10"]
+    assert all(isinstance(item.value, Estimate) for item in evidence)
+    assert all(item.fits_memory_bound for item in evidence)
+
+
+def test_without_a_bandwidth_there_is_nothing_to_hold_against() -> None:
+    rows = [s for s in simulated_cell("mixed", seed=0).isolate(seed=0) if s.test != "S1"]
+    assert gather(rows, bandwidth_bytes_per_s=None) == ()
+    assert gather(rows, bandwidth_bytes_per_s=100e9) != ()
+
+
+def test_a_test_that_is_short_of_rows_says_so() -> None:
+    rows = simulated_cell("mixed", seed=0).isolate(seed=0)
+    kept = [s for s in rows if s.test in ("S1", "S3")] + [s for s in rows if s.test == "S10"][:1]
+    (item,) = gather(kept, bandwidth_bytes_per_s=None)
+    assert isinstance(item.value, Withheld)
+    assert item.fits_memory_bound is None
