@@ -9,8 +9,9 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --c
 
 .PHONY: run test check clean
 
+# In a container there is often no user but root; elsewhere models never run as root.
 run: $(VENV)/.installed
-	$(VENV)/bin/bench run
+	$(VENV)/bin/bench run $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest

@@ -42,6 +42,9 @@ models_app = typer.Typer(
 app.add_typer(models_app, name="models", rich_help_panel=SET_UP)
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs instead of text.")]
+AllowRoot = Annotated[
+    bool, typer.Option("--allow-root", help="Run models as root, in a container that has no other user.")
+]
 
 
 def main() -> None:
@@ -187,6 +190,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
     ] = False,
+    allow_root: AllowRoot = False,
     as_json: Json = False,
 ) -> None:
     """Run a suite: every arm on the same prompts, with the joules of each.
@@ -194,8 +198,9 @@ def run(
     Examples: [bold]bench run[/], [bold]bench run my.toml --energy powermetrics[/],
     [bold]bench run --resume results/RUN[/]
     """
-    from bench import commands
+    from bench import commands, privilege
 
+    privilege.lower(allow_root=allow_root)
     if resume is not None:
         prepared, header = commands.prepared_again(resume)
     else:

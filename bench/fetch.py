@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench import privilege
 from bench.errors import RunFailed, UserError
 from bench.models import HUB_FILES, Entry, LocalModel, catalogue, embedded_folder, hub_id, locate
 
@@ -35,6 +36,8 @@ def ensure(name: str, revision: str | None, *, progress: Progress) -> LocalModel
     here = locate(name, revision)
     if here is not None:
         return here
+    if privilege.is_lowered():
+        raise UserError(f"the model {name!r} is not here; fetch it as yourself: bench models fetch {name}")
     entry = catalogue().get(name)
     if entry is not None and entry.kind == "embedded":
         _fetch_embedded(name, entry, progress=progress)

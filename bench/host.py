@@ -62,7 +62,13 @@ def output(command: list[str], *, timeout_s: float = 10.0) -> str | None:
     """What a command prints, stripped; None if it is missing, fails or hangs."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_s, check=True, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            user=os.geteuid(),  # under sudo no child but the meter may take root back
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -22,6 +22,9 @@ def show(run: StoredRun, summary: Summary, console: Console) -> None:
     else:
         console.print(_work_table(summary))
         console.print(_energy_table(summary))
+    if summary.idle.watts:
+        low, high = min(summary.idle.watts), max(summary.idle.watts)
+        console.print(f"idle {summary.idle.mean_w:.2f} W ({low:.2f} to {high:.2f})", highlight=False)
     for warning in summary.warnings:
         console.print(f"! {warning}", markup=False, highlight=False)
     console.print(f"run: {run.folder}", markup=False, highlight=False, soft_wrap=True)
@@ -84,7 +87,7 @@ def _energy_table(summary: Summary) -> Table:
         table.add_row(
             escape(row.backend),
             _gate(row),
-            f"{row.seconds_per_pass:.1f}",
+            f"{row.seconds:.1f}",
             _with_bound(row.joules_gross, row.joules_bound),
             _number(row.joules_net, 1),
             _number(row.joules_per_new_token, 3),

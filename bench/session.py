@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench import equal_work, store
+from bench import equal_work, privilege, store
 from bench.crew import WorkerLost, WorkerProcess, WorkerRefused
 from bench.display import Display
 from bench.errors import RunFailed, UserError
@@ -73,6 +73,7 @@ class Session:
     def load(self) -> None:
         """Start the meter and the workers, load, warm up, and check that the backends do equal work."""
         self.meter.source.start(self.folder)
+        privilege.give_up()
         self.display.stage("loading " + ", ".join(self.prepared.backends))
         try:
             self.workers = self.loader.start(self.prepared.backends)

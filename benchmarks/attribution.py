@@ -31,7 +31,7 @@ from energy.laboratory import (
     slots,
 )
 from energy.phases import phase_power
-from energy.timeline import trace_of
+from energy.timeline import stream_trace
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def cases(shape: Callable[..., tuple[Floats, Floats]], seed: int) -> Iterator[Ca
         watts, work = shape(TRACE_S, chance)
         watts = noisy(rippled(ramped(watts, chance.uniform(0.001, 0.04)), chance), chance)
         simulation = simulate(on_rails(watts), chance)
-        trace = trace_of(columns(simulation, drift=chance.uniform(-DRIFT, DRIFT)), stamped=False)
+        trace = stream_trace(columns(simulation, drift=chance.uniform(-DRIFT, DRIFT)))
         spawn_s = simulation.start_s[0] - chance.uniform(0.05, 0.6)
         yield Case(simulation, trace, work + simulation.power.start_s, spawn_s)
 
@@ -231,7 +231,7 @@ def prefill_errors(slots_tried: int) -> tuple[Floats, int, int]:
     errors, held, withheld = [], 0, 0
     for seed in range(slots_tried):
         simulation, prefill_s, decode_s, window = slot_of_requests(np.random.default_rng([9, seed]))
-        trace = trace_of(columns(simulation), stamped=False)
+        trace = stream_trace(columns(simulation))
         power = phase_power(
             trace.start_s,
             trace.end_s,

@@ -54,6 +54,8 @@ class SourceInfo:
     """Nominal seconds between readings."""
     resolution_j: float
     """Smallest step of a reading's joules (0.001 for integer millijoules)."""
+    stamp_s: float = 0.0
+    """How far a reading may lie from its stamp, for sources that stamp their own readings."""
     details: dict[str, str] = field(default_factory=dict)
     """Whatever explains the figures: command line, model coefficients, file that is replayed."""
 

@@ -80,6 +80,8 @@ def _tree(document: bytes) -> dict[str, Any]:
     document = document.strip(b"\0 \r\n\t")
     if not document.startswith((b"<?xml", b"<plist", b"<!DOCTYPE")):
         raise DocumentError(f"document begins with {document[:20]!r}, not with XML")
+    if b"\0" in document or document.count(b"<plist") > 1:
+        raise DocumentError("two documents run into each other: the first was cut")
     if b"<!ENTITY" in document or _has_internal_subset(document):
         raise DocumentError("document declares entities; powermetrics never does")
     try:

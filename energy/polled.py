@@ -19,18 +19,32 @@ from energy.timeline import trace_of
 Counters = Mapping[str, float | None]
 """Joules since some beginning, by rail; None where the counter can't be read."""
 
+Moved = Callable[[Counters, Counters], bool]
+
+
+def _always(before: Counters, after: Counters) -> bool:
+    return True
+
 
 class PolledSource:
-    """Reads counters from a thread that sleeps between readings."""
+    """Reads counters from a thread that sleeps between readings.
 
-    def __init__(self, info: SourceInfo, read: Callable[[], Counters]) -> None:
-        self._info, self._read = info, read
+    Args:
+        info: what the joules are.
+        read: reads the counters; raises SourceUnavailable where that can't be.
+        moved: whether counters have been published since they were read last. Until they are there is no
+            new reading, so readings begin and end where counters move.
+    """
+
+    def __init__(self, info: SourceInfo, read: Callable[[], Counters], moved: Moved = _always) -> None:
+        self._info, self._read, self._moved = info, read, moved
         self._ending = threading.Event()
         self._news = threading.Condition()
         self._before_s = self._read_s = -1.0
         self._dead: str | None = None
         self._thread: threading.Thread | None = None
         self._decoder: Decoder | None = None
+        self._poll_s = info.interval_s
 
     @property
     def info(self) -> SourceInfo:
@@ -76,7 +90,7 @@ class PolledSource:
         if self._decoder is None:
             raise EnergyError(f"{self._info.name} was not started")
         self._decoder.update()
-        return trace_of(self._decoder.columns(), stamped=True)
+        return trace_of(self._decoder)
 
     def stop(self) -> None:
         """End the thread. Calling it twice is harmless."""
@@ -86,10 +100,11 @@ class PolledSource:
 
     def _run(self, recording: Recording, before: Counters, before_at: Stamp) -> None:
         try:
-            while not self._ending.wait(self._info.interval_s):
+            while not self._ending.wait(self._poll_s):
                 after, at = self._read(), Stamp.now()
-                self._record(recording, before, after, before_at, at)
-                before, before_at = after, at
+                if self._moved(before, after):
+                    self._record(recording, before, after, before_at, at)
+                    before, before_at = after, at
             recording.event("stopped", "asked to")
         except Exception as error:  # a counter that vanished, a full disk: said, not lost
             with self._news:

@@ -15,6 +15,7 @@ between devices.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -114,12 +115,13 @@ class PowermetricsSource:
         Raises:
             SourceUnavailable: it can't run here; the message says why and what to type next.
         """
-        command = [*self._command(), *self._meter.own_arguments(folder)]
+        command = self._whole_command(folder)
         self._info = replace(self._info, details={"command": " ".join(command)})
         before = {name for name in (RAW, INDEX, NOISE) if (folder / name).exists()}
         recording = Recording(folder, Header("plist", self._info))
         try:
-            self._reader = StreamReader(lambda: _spawn(command, folder / NOISE), recording)
+            # Made anew for a restart: by then a harness started by sudo has given root up.
+            self._reader = StreamReader(lambda: self._spawn(folder), recording)
         except OSError as error:
             recording.close()
             _remove_new(folder, before)
@@ -148,7 +150,7 @@ class PowermetricsSource:
         """All readings so far, on the harness clock."""
         _, decoder = self._started()
         decoder.update()
-        return trace_of(decoder.columns(), stamped=False)
+        return trace_of(decoder)
 
     def stop(self) -> None:
         """End the meter and its reader. Calling it twice is harmless."""
@@ -168,6 +170,12 @@ class PowermetricsSource:
         prefix = root_prefix(command) if self._meter.needs_root else []
         return [*prefix, *command]
 
+    def _whole_command(self, folder: Path) -> list[str]:
+        return [*self._command(), *self._meter.own_arguments(folder)]
+
+    def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
+        return _spawn(self._whole_command(folder), folder / NOISE, as_root=self._meter.needs_root)
+
     def _await_first(self, command: list[str]) -> None:
         reader, decoder = self._started()
         deadline_s = time.perf_counter() + FIRST_DOCUMENT_S + 20 * self._info.interval_s
@@ -180,8 +188,12 @@ class PowermetricsSource:
         self._info = replace(decoder.source, details=self._info.details)
 
 
-def _spawn(command: list[str], noise: Path) -> subprocess.Popen[bytes]:
-    """Start the meter in a process group of its own, so that Ctrl-C reaches the harness alone."""
+def _spawn(command: list[str], noise: Path, *, as_root: bool) -> subprocess.Popen[bytes]:
+    """Start the meter in a process group of its own, so that Ctrl-C reaches the harness alone.
+
+    A harness started by sudo acts as its user and has only its real user id left of root: `as_root` gives
+    the meter the rest.
+    """
     with noise.open("ab") as stderr:
         return subprocess.Popen(
             command,
@@ -192,6 +204,7 @@ def _spawn(command: list[str], noise: Path) -> subprocess.Popen[bytes]:
             cwd="/",
             bufsize=0,
             process_group=0,
+            user=0 if as_root and os.getuid() == 0 else None,
         )
 
 

@@ -58,7 +58,7 @@ def root_prefix(command: list[str]) -> list[str]:
     Raises:
         SourceUnavailable: sudo would ask for a password, or is not there.
     """
-    if os.geteuid() == 0:
+    if os.getuid() == 0:
         return []
     if not Path(SUDO).exists():
         raise SourceUnavailable(f"{command[0]} needs root and there is no {SUDO}: run this as root")

@@ -32,7 +32,7 @@ def load_trace(folder: Path) -> Trace:
     """
     decoder = Decoder(folder)
     decoder.update()
-    return trace_of(decoder.columns(), stamped=decoder.form == "readings")
+    return trace_of(decoder)
 
 
 def load_info(folder: Path) -> SourceInfo:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from energy import faults
 from energy.align import align
 from energy.base import Fault, Trace
-from energy.decode import Columns
+from energy.decode import Columns, Decoder
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -36,20 +36,16 @@ class _Placed:
     uncertainty_s: float
 
 
-def trace_of(columns: Columns, *, stamped: bool) -> Trace:
-    """Place all readings of a recording on the harness clock, and judge them.
+def trace_of(decoder: Decoder) -> Trace:
+    """All readings that a decoder has seen so far, judged, on the harness clock."""
+    if decoder.form == "readings":
+        return stamped_trace(decoder.columns(), within_s=decoder.source.stamp_s)
+    return stream_trace(decoder.columns())
 
-    Args:
-        columns: the decoded documents.
-        stamped: the recorder itself took each reading at its stamp, so there is nothing to align.
-    """
-    usable = columns.is_delta & ~np.isnan(columns.elapsed_s)
-    if stamped:
-        rows = np.flatnonzero(usable)
-        end_s = columns.arrival_s[rows]
-        placed = _Placed(rows, _tiled(end_s - columns.elapsed_s[rows], end_s), end_s, 0.0)
-        return _assemble(columns, placed, _deaths(columns, placed))
-    rows = np.flatnonzero(usable)
+
+def stream_trace(columns: Columns) -> Trace:
+    """Place all readings of a meter's stream on the harness clock, and judge them."""
+    rows = np.flatnonzero(columns.is_delta & ~np.isnan(columns.elapsed_s))
     again = faults.duplicated(columns.elapsed_s[rows], columns.label_s[rows], columns.joules[rows])
     stretches, missing = _stretches(columns, rows[~again])
     placed = _place(columns, stretches)
@@ -61,6 +57,19 @@ def trace_of(columns: Columns, *, stamped: bool) -> Trace:
         *_deaths(columns, placed),
     ]
     return _assemble(columns, placed, found)
+
+
+def stamped_trace(columns: Columns, *, within_s: float) -> Trace:
+    """The readings of a source that reads its counter itself, at its stamps: nothing needs aligning.
+
+    Args:
+        columns: the decoded readings.
+        within_s: how far a reading may lie from its stamp.
+    """
+    rows = np.flatnonzero(~np.isnan(columns.elapsed_s))
+    end_s = columns.arrival_s[rows]
+    placed = _Placed(rows, _tiled(end_s - columns.elapsed_s[rows], end_s), end_s, within_s)
+    return _assemble(columns, placed, [*_clock_faults(columns, placed), *_deaths(columns, placed)])
 
 
 def _stretches(columns: Columns, rows: Rows) -> tuple[list[Rows], list[faults.Place]]:
@@ -99,7 +108,7 @@ def _place(columns: Columns, stretches: list[Rows]) -> _Placed:
 def _labels(columns: Columns) -> tuple[Floats, NDArray[np.bool_]]:
     """Labels on the harness clock, NaN where they can't be believed, and which of them are out of order."""
     label_s = columns.label_s - columns.wall_s + columns.arrival_s
-    clock_set = faults.clock_steps(columns.wall_s, columns.sleepless_s)
+    clock_set = faults.clock_steps(columns.wall_s, columns.arrival_s)
     late = faults.out_of_order(label_s, clock_set)
     label_s[late] = np.nan
     for row in np.flatnonzero(clock_set):

@@ -51,8 +51,8 @@ class Truth:
 def read_truth(path: Path) -> Truth:
     """Read a truth file; a last line that was cut short is left out."""
     heading, _, body = path.read_text(encoding="ascii").partition("\n")
-    complete = body[: body.rfind("\n") + 1]
-    table = np.array([line.split("\t") for line in complete.splitlines()], dtype=np.float64)
     rails = tuple(name.removesuffix("_j") for name in heading.split("\t")[1:])
+    lines = [line.split("\t") for line in body[: body.rfind("\n") + 1].splitlines()]
+    table = np.array([line for line in lines if len(line) == len(rails) + 1], dtype=np.float64)
     table = table.reshape(-1, len(rails) + 1)
     return Truth(rails, table[:, 0], table[:, 1:])

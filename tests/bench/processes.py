@@ -16,10 +16,13 @@ import psutil
 COMMAND = [sys.executable, "-P", "-c", "from bench.cli import main; main()"]
 
 
+AS_ROOT = ["--allow-root"] if os.geteuid() == 0 else []
+
+
 def bench(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run to the end; output is captured."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*COMMAND, *_allowed(arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -29,11 +32,21 @@ def bench(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
     )
 
 
-def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start and return at once."""
+def start(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start and return at once; with an `environment` of its own, exactly as typed."""
     return subprocess.Popen(
-        [*COMMAND, *arguments], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *(arguments if environment else _allowed(arguments))],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
+
+
+def _allowed(arguments: tuple[str, ...]) -> list[str]:
+    """Tests often run in a container as root, where `bench run` wants to be told so."""
+    return [*arguments, *AS_ROOT] if arguments[:1] == ("run",) else list(arguments)
 
 
 def wait_for(what: Callable[[], Any], *, timeout_s: float = 60.0) -> Any:

@@ -1,0 +1,234 @@
+"""The program that stands in for powermetrics: its command line, its stream, its ways of failing.
+
+Power is integrated as it happens: idle watts, plus a constant times the CPU time of the processes below the
+watched one, plus a chosen trace. Whatever else is asked for happens to the stream alone; the truth file
+stays true.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from energy.cputime import DescendantsCpu
+from energy.documents import SHAPES, Told, document
+from energy.truth import TruthWriter
+
+RAILS = ("cpu", "gpu", "ane")
+STEP_S = 0.01
+GPU_SHARE_OF_IDLE = 0.25
+FAULT_LASTS_S = 1.5
+
+HELP = """Usage: powermetrics [-d] [-i sample_interval] [-o order] [-t wakeup_cost]
+
+The following samplers are supported by --samplers:
+
+    cpu_power         cpu power and frequency info
+    thermal           thermal pressure notifications
+    gpu_power         gpu power and frequency info
+    ane_power         dedicated rail ane power and frequency info
+"""
+
+Joules = tuple[float, float, float]
+
+
+class Meter:
+    """Integrates power in small steps and notes the truth."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._cpu = DescendantsCpu(options.watch_descendants_of)
+        self._trace_w = _power_trace(options)
+        self._truth = TruthWriter(options.truth, RAILS) if options.truth else None
+        self.now_ns = self._begin_ns = time.perf_counter_ns()
+        self.cpu_s = self._cpu.seconds()
+        self.joules: Joules = (0.0, 0.0, 0.0)
+        self.published: Joules = self.joules
+        self._note()
+
+    def run_until(self, end_ns: int) -> None:
+        """Sleep and integrate until an instant."""
+        while self.now_ns < end_ns:
+            time.sleep(max(0.0, min(STEP_S, (end_ns - time.perf_counter_ns()) * 1e-9)))
+            self._step()
+
+    def flush(self) -> None:
+        """Hand the truth so far to the operating system."""
+        if self._truth:
+            self._truth.flush()
+
+    def _step(self) -> None:
+        now_ns, cpu_s = time.perf_counter_ns(), self._cpu.seconds()
+        seconds = (now_ns - self.now_ns) * 1e-9
+        idle_j = self._options.idle_w * seconds
+        work_j = self._options.watts_per_core * (cpu_s - self.cpu_s)
+        traced_j = self._trace_w((self.now_ns - self._begin_ns) * 1e-9) * seconds
+        cpu_j, gpu_j, ane_j = self.joules
+        self.joules = (
+            cpu_j + idle_j * (1 - GPU_SHARE_OF_IDLE) + work_j,
+            gpu_j + idle_j * GPU_SHARE_OF_IDLE + traced_j,
+            ane_j,
+        )
+        self._publish(now_ns)
+        self.now_ns, self.cpu_s = now_ns, cpu_s
+        self._note()
+
+    def _publish(self, now_ns: int) -> None:
+        """Counters are on show as they move, or every so many seconds."""
+        every_ns = self._options.publish_every * 1e9
+        if (
+            every_ns == 0
+            or (now_ns - self._begin_ns) // every_ns > (self.now_ns - self._begin_ns) // every_ns
+        ):
+            self.published = self.joules
+
+    def _note(self) -> None:
+        if self._truth:
+            self._truth.add(self.now_ns * 1e-9, self.joules)
+
+
+class StandIn:
+    """Prints an interval's joules when it ends, until there are enough or nobody reads them."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._chance = random.Random(options.seed)
+        self._shape = SHAPES[options.shape]
+        self._meter = Meter(options)
+        self._begin_s = time.perf_counter()
+        self._printed = 0
+        self._fault, self._fault_at_s = options.fault
+        self._happened = False
+
+    def run(self) -> None:
+        """Print the documents that were asked for."""
+        for number in range(self._options.n):
+            told = self._interval(number)
+            self._meter.flush()
+            if self._chance.random() < self._options.late_share:
+                time.sleep(self._chance.uniform(0, self._options.late))
+            self._print(told)
+
+    def _interval(self, number: int) -> Told:
+        """Measure one interval; 100 ms asked gives 103-130, and the first is anything."""
+        stretch = self._chance.uniform(1.03, 1.30) if number else self._chance.uniform(0.3, 1.5)
+        meter = self._meter
+        begin_ns, begin_j, begin_cpu_s = meter.now_ns, meter.published, meter.cpu_s
+        meter.run_until(begin_ns + round(self._options.i * 1e6 * stretch))
+        elapsed_ns = meter.now_ns - begin_ns
+        return Told(
+            elapsed_ns=elapsed_ns,
+            label_s=time.time(),
+            energies_mj=_counted(begin_j, meter.published),
+            active_cores=(meter.cpu_s - begin_cpu_s) / elapsed_ns * 1e9,
+            gpu_active=0.5,
+        )
+
+    def _print(self, told: Told) -> None:
+        """Print a document, or what the fault that was ordered makes of it."""
+        since_s = time.perf_counter() - self._begin_s - self._fault_at_s
+        if self._fault in LASTING and 0 <= since_s < FAULT_LASTS_S:
+            told = LASTING[self._fault](told)
+        content = document(told, self._shape)
+        if self._fault in ONCE and since_s >= 0 and not self._happened:
+            self._happened = True
+            content = ONCE[self._fault](content)
+        if content:
+            _write_all(b"\0" * (self._printed > 0) + content)
+            self._printed += 1
+
+
+def _counted(begin_j: Joules, end_j: Joules) -> dict[str, int]:
+    """Whole millijoules by rail, as a running counter of millijoules gives them."""
+    pairs = zip(RAILS, begin_j, end_j, strict=True)
+    return {rail: int(end * 1000) - int(begin * 1000) for rail, begin, end in pairs}
+
+
+def _die(content: bytes) -> bytes:
+    os._exit(1)
+
+
+def _fall_silent(content: bytes) -> bytes:
+    time.sleep(2.0)
+    return content
+
+
+LASTING: dict[str, Callable[[Told], Told]] = {
+    "invalid": lambda told: replace(told, invalid=True),
+    "dead-rail": lambda told: replace(told, energies_mj={**told.energies_mj, "gpu": 0}),
+    "missing-rail": lambda told: replace(told, without=frozenset({"gpu"})),
+}
+ONCE: dict[str, Callable[[bytes], bytes]] = {
+    "lost": lambda content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "twice": lambda content: content + b"\0" + content,
+    "lifetime": lambda content: content.replace(b"<true/>", b"<false/>", 1) + b"\0" + content,
+    "silence": _fall_silent,
+    "death": _die,
+}
+
+
+def _power_trace(options: argparse.Namespace) -> Callable[[float], float]:
+    """Watts of the chosen trace at a time since the start; it repeats after ten minutes."""
+    if options.power == "none":
+        return lambda _: 0.0
+    import numpy as np
+
+    from energy import laboratory
+
+    shapes = {"bursts": laboratory.bursts, "slots": laboratory.slots}
+    watts, _ = shapes[options.power](600.0, np.random.default_rng(options.seed), idle_w=0.0)
+    return lambda since_s: float(watts[int(since_s / laboratory.STEP_S) % len(watts)])
+
+
+def _write_all(content: bytes) -> None:
+    while content:
+        content = content[os.write(sys.stdout.fileno(), content) :]
+
+
+def _ordered(order: str) -> tuple[str, float]:
+    """`death@20`: what is to happen, and so many seconds after the start."""
+    kind, _, at_s = order.partition("@")
+    if kind not in LASTING | ONCE:
+        raise argparse.ArgumentTypeError(f"{kind!r} is none of {', '.join(LASTING | ONCE)}")
+    return kind, float(at_s or 0)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="energy.simulated", add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-i", type=int, default=5000)
+    parser.add_argument("-n", type=int, default=sys.maxsize)
+    parser.add_argument("-s")
+    parser.add_argument("-f", choices=["plist"], default="plist")
+    parser.add_argument("-b", type=int)
+    parser.add_argument("--handle-invalid-values", action="store_true")
+    parser.add_argument("--watch-descendants-of", type=int, default=os.getppid())
+    parser.add_argument("--truth", type=Path)
+    parser.add_argument("--idle-w", type=float, default=2.0)
+    parser.add_argument("--watts-per-core", type=float, default=4.0)
+    parser.add_argument("--power", choices=["none", "bursts", "slots"], default="none")
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="m1")
+    parser.add_argument("--publish-every", type=float, default=0.0)
+    parser.add_argument("--late", type=float, default=0.0)
+    parser.add_argument("--late-share", type=float, default=0.05)
+    parser.add_argument("--fault", type=_ordered, default=("none", 0.0))
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> None:
+    """Run the stand-in. It dies of its closed pipe as the real tool does."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    options = _options(arguments)
+    if options.help:
+        print(HELP)
+    else:
+        StandIn(options).run()
