@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench import __version__
+from bench.cli_meter import meter_app
+from bench.cli_options import AllowRoot, Json, console
 from bench.errors import BenchError, Interrupted, UserError
 
 if TYPE_CHECKING:
@@ -40,11 +42,7 @@ models_app = typer.Typer(
     help="List the models and whether they are on this machine.\n\nExample: [bold]bench models[/]",
 )
 app.add_typer(models_app, name="models", rich_help_panel=SET_UP)
-
-Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs instead of text.")]
-AllowRoot = Annotated[
-    bool, typer.Option("--allow-root", help="Run models as root, in a container that has no other user.")
-]
+app.add_typer(meter_app, name="meter", rich_help_panel=MEASURE)
 
 
 def main() -> None:
@@ -85,7 +83,12 @@ def root(
 
 
 @app.command(rich_help_panel=SET_UP)
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    as_json: Json = False,
+    sudoers: Annotated[
+        bool, typer.Option("--sudoers", help="Print the line that lets the meter start without a password.")
+    ] = False,
+) -> None:
     """Say what this machine can measure, and what to type where it can't.
 
     Exit code 1 when nothing can be run here.
@@ -94,21 +97,35 @@ def doctor(as_json: Json = False) -> None:
     """
     from bench.doctor import examine, is_fit
 
+    if sudoers:
+        _print_sudoers()
+        return
     findings = examine()
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        console = _console()
+        terminal = console()
         marks = {"good": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}
         from rich.markup import escape
 
         for finding in findings:
-            console.print(
+            terminal.print(
                 f"{marks[finding.state]}  [bold]{finding.what}[/]: {escape(finding.found)}", highlight=False
             )
             if finding.fix:
-                console.print(f"      type: {finding.fix}", markup=False, highlight=False)
+                terminal.print(f"      type: {finding.fix}", markup=False, highlight=False)
     raise typer.Exit(0 if is_fit(findings) else EXIT_FAILED)
+
+
+def _print_sudoers() -> None:
+    import getpass
+
+    from bench.doctor import sudoers_line
+    from energy.powermetrics import root_command
+
+    print(sudoers_line(getpass.getuser(), root_command()))
+    print("\nTo install it, type:  sudo visudo -f /etc/sudoers.d/joulebench", file=sys.stderr)
+    print("and paste the line. It allows this one command and nothing else.", file=sys.stderr)
 
 
 @app.command(rich_help_panel=SET_UP)
@@ -129,7 +146,7 @@ def plugins(as_json: Json = False) -> None:
     for plugin in found:
         options = ", ".join(f"{key} = {value}" for key, value in plugin.options.items())
         table.add_row(plugin.group, plugin.name, plugin.summary, options)
-    _console().print(table)
+    console().print(table)
 
 
 @models_app.callback()
@@ -154,8 +171,8 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     for row in rows:
         size_text = f"{row['size_bytes'] / 1e6:.0f} MB" if row["size_bytes"] else "-"
         table.add_row(row["name"], "yes" if row["here"] else "no", size_text, row["summary"])
-    _console().print(table)
-    _console().print("Any hub id (owner/name) or folder works too.", highlight=False)
+    console().print(table)
+    console().print("Any hub id (owner/name) or folder works too.", highlight=False)
 
 
 @models_app.command("fetch")
@@ -207,7 +224,7 @@ def run(
         prepared, header = commands.prepared(suite, energy=energy, backends=backend, blocks=blocks)
     meter = commands.choose_meter(header)
     if dry_run:
-        commands.show_plan(prepared, meter, _console())
+        commands.show_plan(prepared, meter, console())
         return
     with _progress() as progress:
         commands.fetch_models(prepared, progress=progress)
@@ -226,13 +243,13 @@ def _run(
     """Run with a display, then print the table."""
     from bench import commands, store
 
-    console = _console()
-    with _display(console, as_json=as_json) as display:
+    terminal = console()
+    with _display(terminal, as_json=as_json) as display:
         display.note(meter.note)
         folder = commands.run_or_resume(
             prepared, header, meter, out=out, resume_from=resume_from, display=display
         )
-    commands.show_report(store.read(folder), console, as_json=as_json)
+    commands.show_report(store.read(folder), terminal, as_json=as_json)
 
 
 # Judge ---------------------------------------------------------------------------------------------
@@ -241,6 +258,9 @@ def _run(
 @app.command(rich_help_panel=JUDGE)
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as results/2026….")],
+    wall: Annotated[
+        Path | None, typer.Option(help="CSV (time, watts) of an external meter, which then leads.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recompute a run's tables from its raw files; CSV and Parquet go to RUN/report.
@@ -249,7 +269,7 @@ def report(
     """
     from bench import commands, store
 
-    commands.show_report(store.read(folder), _console(), as_json=as_json)
+    commands.show_report(store.read(folder), console(), as_json=as_json, wall=wall)
 
 
 # Look ----------------------------------------------------------------------------------------------
@@ -263,16 +283,10 @@ def runs(out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Pat
     """
     from bench.commands import show_runs
 
-    show_runs(out, _console())
+    show_runs(out, console())
 
 
 # Terminal ------------------------------------------------------------------------------------------
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 120)
 
 
 def _display(console: Console, *, as_json: bool) -> AbstractContextManager[Display]:

@@ -28,9 +28,13 @@ def prepared(
     """A suite ready to run, and the part of run.json that says what was asked for."""
     found = prepare.prepare(find_suite(suite), backends=backends, blocks=blocks)
     stated = found.suite.energy
-    source = {"source": stated.source, "options": stated.options}
+    source = {
+        "source": stated.source,
+        "options": stated.options,
+        "cross_check": list(stated.cross_check),
+    }
     if energy is not None and energy != stated.source:
-        source = {"source": energy, "options": {}}
+        source = {"source": energy, "options": {}, "cross_check": []}
     header = {
         "suite": {
             "name": found.suite.name,
@@ -67,7 +71,8 @@ def prepared_again(folder: Path) -> tuple[Prepared, dict[str, Any]]:
 
 def choose_meter(header: dict[str, Any]) -> Meter:
     """The energy source that a run asks for."""
-    return meter.choose(header["energy"]["source"], header["energy"]["options"])
+    asked = header["energy"]
+    return meter.choose(asked["source"], asked["options"], cross_check=asked["cross_check"])
 
 
 def fetch_models(found: Prepared, *, progress: Callable[[str, int | None, int | None], None]) -> None:
@@ -92,7 +97,19 @@ def run_or_resume(
         return run.run(found, meter=chosen, out=out, header=full, display=display)
     if models != header["models"]:
         raise UserError(f"the models of {resume_from} have changed since it was started; start a new run")
+    _check_same_meter(resume_from, chosen)
     return run.resume(resume_from, found, meter=chosen, display=display)
+
+
+def _check_same_meter(folder: Path, chosen: Meter) -> None:
+    """Joules of two sources are never mixed in one run."""
+    before = {session["source"]["name"] for session in store.read(folder).of_type("session")}
+    now = chosen.source.info.name
+    if before - {now}:
+        raise UserError(
+            f"{folder} was measured with {', '.join(before)}, but now {now} would be used ({chosen.note}); "
+            "make the first meter available again, or start a new run"
+        )
 
 
 def _model_record(found: Prepared, key: str) -> dict[str, Any]:
@@ -125,9 +142,9 @@ def show_plan(found: Prepared, chosen: Meter, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def show_report(stored: StoredRun, console: Console, *, as_json: bool) -> None:
+def show_report(stored: StoredRun, console: Console, *, as_json: bool, wall: Path | None = None) -> None:
     """Recompute, write and print the tables of a run."""
-    summary = summarise(stored)
+    summary = summarise(stored, wall=wall)
     report.write(stored, summary)
     if not as_json:
         report.show(stored, summary, console)

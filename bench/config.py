@@ -56,10 +56,14 @@ class Protocol(_Table):
     """Repetitions of the whole counterbalanced order. The unit of statistics: a claim needs 5."""
     min_window_s: float = Field(default=60.0, gt=0)
     """A slot repeats whole passes until it is this long: short windows are mostly edge."""
+    self_test_s: float = Field(default=5.0, ge=0)
+    """Length of each load of the meter's self-test, for sources that have a meter; 0 leaves it out."""
     idle_s: float = Field(default=20.0, gt=0)
     """Length of each idle measurement, with the models loaded and nothing running."""
     cool_down_s: float = Field(default=1.0, ge=0)
-    """Rest before each slot, so that one slot's heat and tail do not fall into the next."""
+    """Shortest rest before each slot, so that one slot's heat and tail do not fall into the next."""
+    cool_down_limit_s: float = Field(default=120.0, ge=0)
+    """Longest wait for nominal thermal pressure and idle power; that it was too short is recorded."""
     warm_up_s: float = Field(default=30.0, gt=0)
     """Longest warm-up per backend and model; it ends earlier once a request stops getting faster."""
     request_deadline_s: float = Field(default=600.0, gt=0)
@@ -88,6 +92,8 @@ class Energy(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     source: str = Field(default="auto", min_length=1)
     """`auto` takes the best real meter of this machine, or says aloud that it models."""
+    cross_check: tuple[str, ...] = ()
+    """Further sources that run beside it and check its joules."""
 
     @property
     def options(self) -> dict[str, Any]:

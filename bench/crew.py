@@ -30,12 +30,12 @@ class WorkerRefused(BenchError):
 class WorkerProcess:
     """One running worker."""
 
-    def __init__(self, backend: str, *, log: Path) -> None:
+    def __init__(self, backend: str, *, log: Path, module: str = "bench.worker") -> None:
         """Start it; what its libraries print goes to the file `log`."""
         self.backend = backend
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
-        command = [sys.executable, "-P", "-m", "bench.worker", backend, str(theirs.fileno()), str(lifeline)]
+        command = [sys.executable, "-P", "-m", module, backend, str(theirs.fileno()), str(lifeline)]
         with log.open("ab") as noise:
             self._process = subprocess.Popen(
                 command,

@@ -1,74 +1,150 @@
-"""Windows and a source's readings -> joules, or the reason why there are none."""
+"""Windows and the readings of a run's sources -> joules with bound and grade, or why there are none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.records import Joules
 from energy.attribute import attribute
-from energy.base import SourceInfo, Trace
+from energy.base import EnergySource, Fault, SourceInfo, Trace
+from energy.grade import Facts, SelfTest, grade
+from energy.recording import INDEX
+from energy.replay import load_info, load_trace
+from energy.together import Together, cross_check
 
 MIN_READINGS = 10
 """A window with fewer is mostly edge: its joules are withheld."""
 
+Window = tuple[float, float]
 
-def joules_of(windows: Sequence[tuple[float, float]], *, trace: Trace, info: SourceInfo) -> list[Joules]:
-    """Energy of each window [start_s, end_s], from the readings of one source.
+
+@dataclass(frozen=True)
+class Readings:
+    """What one source has read."""
+
+    trace: Trace
+    info: SourceInfo
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The readings of the source that leads and of those that check it."""
+
+    lead: Readings
+    others: tuple[Readings, ...] = ()
+
+    @classmethod
+    def running(cls, source: EnergySource) -> Sources:
+        """All readings so far of a source that runs."""
+        others: tuple[Readings, ...] = ()
+        if isinstance(source, Together):
+            others = tuple(map(Readings, source.other_traces(), source.other_infos))
+        return cls(Readings(source.trace(), source.info), others)
+
+    @classmethod
+    def stored(cls, folder: Path) -> Sources:
+        """The readings that a session left in its folder.
+
+        Raises:
+            EnergyError: they can't be read.
+        """
+        folders = sorted(index.parent for index in folder.glob(f"*/{INDEX}") if index.parent.name.isalpha())
+        others = tuple(Readings(load_trace(other), load_info(other)) for other in folders)
+        return cls(Readings(load_trace(folder), load_info(folder)), others)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What is known of the meter beside its readings."""
+
+    self_test: SelfTest = "not run"
+    idle_stable: bool | None = None
+    """None: not known yet."""
+
+
+def joules_of(windows: Sequence[Window], sources: Sources, trust: Trust) -> list[Joules]:
+    """Energy of each window [start_s, end_s].
 
     The bound of a total is the sum of its rails' bounds: their errors share the same edges.
     """
-    edges = np.asarray(windows, dtype=np.float64).reshape(-1, 2)
+    lead = _attributed(windows, sources.lead)
+    others = [_attributed(windows, other) for other in sources.others]
+    return [
+        _figure(window, lead[i], [other[i] for other in others], readings=sources.lead, trust=trust)
+        for i, window in enumerate(windows)
+    ]
+
+
+Rails = dict[str, tuple[float, float]]
+"""(joules, bound) by rail; NaN where not measured."""
+
+
+def _attributed(windows: Sequence[Window], readings: Readings) -> list[Rails]:
+    trace = readings.trace
+    edges: NDArray[np.float64] = np.asarray(windows, dtype=np.float64).reshape(-1, 2)
     joules, bounds = attribute(
         trace.start_s,
         trace.end_s,
         trace.joules,
         edges,
         alignment_s=trace.alignment_s,
-        resolution_j=info.resolution_j,
+        resolution_j=readings.info.resolution_j,
     )
-    return [
-        _summarise(window, joules[i].tolist(), bounds[i].tolist(), trace=trace, info=info)
-        for i, window in enumerate(windows)
-    ]
+    pairs = zip(joules.tolist(), bounds.tolist(), strict=True)
+    return [dict(zip(trace.rails, zip(j, b, strict=True), strict=True)) for j, b in pairs]
 
 
-def _summarise(
-    window: tuple[float, float], joules: list[float], bounds: list[float], *, trace: Trace, info: SourceInfo
-) -> Joules:
-    start_s, end_s = window
-    readings = int(np.count_nonzero((trace.end_s > start_s) & (trace.start_s < end_s)))
-    rails = {rail: _or_none(value) for rail, value in zip(trace.rails, joules, strict=True)}
-    withheld = _why_withheld(window, rails, readings=readings, trace=trace, info=info)
+def _figure(window: Window, rails: Rails, others: list[Rails], *, readings: Readings, trust: Trust) -> Joules:
+    info, trace = readings.info, readings.trace
+    count = int(np.count_nonzero((trace.end_s > window[0]) & (trace.start_s < window[1])))
+    faults = [f for f in trace.faults if f.start_s < window[1] and f.end_s > window[0]]
+    missing = tuple(rail for rail in info.rails if math.isnan(rails.get(rail, (math.nan, 0))[0]))
+    withheld = _why_withheld(count, faults, missing)
+    total_j = None if withheld else sum(rails[rail][0] for rail in info.rails)
+    bound_j = None if withheld else sum(rails[rail][1] for rail in info.rails)
+    agreements = [cross_check(rails, other).agrees for other in others]
+    known = [agrees for agrees in agreements if agrees is not None]
+    found = grade(
+        Facts(
+            kind=info.kind,
+            boundary=info.boundary,
+            missing_rails=missing,
+            faults=tuple(dict.fromkeys(fault.kind for fault in faults)),
+            readings=count,
+            joules=total_j,
+            bound_j=bound_j,
+            self_test=trust.self_test,
+            idle_stable=trust.idle_stable,
+            cross_check=all(known) if known else None,
+        )
+    )
     return Joules(
-        total_j=None if withheld else sum(joules[trace.rails.index(rail)] for rail in info.rails),
-        bound_j=None if withheld else sum(bounds[trace.rails.index(rail)] for rail in info.rails),
-        rails_j=rails,
-        readings=readings,
+        total_j=total_j,
+        bound_j=bound_j,
+        rails_j={rail: None if math.isnan(joules) else joules for rail, (joules, _) in rails.items()},
+        readings=count,
         kind=info.kind,
         boundary=info.boundary,
+        grade=found.level,
+        grade_name=found.name,
+        grade_reasons=list(found.reasons),
         withheld=withheld,
     )
 
 
-def _why_withheld(
-    window: tuple[float, float],
-    rails: dict[str, float | None],
-    *,
-    readings: int,
-    trace: Trace,
-    info: SourceInfo,
-) -> str | None:
-    touching = [f for f in trace.faults if f.start_s < window[1] and f.end_s > window[0]]
-    if touching:
-        return f"{touching[0].kind}: {touching[0].detail}"
-    if readings < MIN_READINGS:
-        return f"{readings} readings in the window, {MIN_READINGS} are needed: make the window longer"
-    missing = [rail for rail in info.rails if rails.get(rail) is None]
-    return f"the rail {', '.join(missing)} is missing" if missing else None
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _why_withheld(count: int, faults: list[Fault], missing: tuple[str, ...]) -> str | None:
+    whole = [fault for fault in faults if fault.rail is None]
+    if whole:
+        return f"{whole[0].kind}: {whole[0].detail}"
+    if count < MIN_READINGS:
+        return f"{count} readings in the window, {MIN_READINGS} are needed: make the window longer"
+    if missing:
+        why = next((f": {fault.detail}" for fault in faults if fault.rail in missing), "")
+        return f"the rail {', '.join(missing)} is missing{why}"
+    return None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench import plugins
 from energy.base import EnergySource, SourceUnavailable
+from energy.together import Together
 
-REAL_METERS = ("powermetrics",)
+REAL_METERS = ("powermetrics", "ioreport", "rapl")
 """Sources that read a meter of this machine, best first."""
 
 
@@ -21,15 +23,28 @@ class Meter:
     note: str
 
 
-def choose(name: str, options: dict[str, Any]) -> Meter:
+def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = ()) -> Meter:
     """The source of that name, or for `auto` the best real meter, else the model.
+
+    Args:
+        name: `auto` or an energy source.
+        options: of that source.
+        cross_check: further sources, with their default options, that run beside it and check it.
 
     Raises:
         UserError: unknown source or option.
         SourceUnavailable: the named source can't run here.
     """
-    if name == "auto":
-        return _best(options)
+    lead = _best(options) if name == "auto" else _named(name, options)
+    if not cross_check:
+        return lead
+    others = [_named(other, {}).source for other in cross_check]
+    return Meter(
+        source=Together(lead.source, others), note=f"{lead.note}; checked by {', '.join(cross_check)}"
+    )
+
+
+def _named(name: str, options: dict[str, Any]) -> Meter:
     source: EnergySource = plugins.create("energy", name, options)
     source.check()
     return Meter(source=source, note=f"{name}, as asked for")
@@ -38,13 +53,12 @@ def choose(name: str, options: dict[str, Any]) -> Meter:
 def _best(options: dict[str, Any]) -> Meter:
     reasons = []
     for name in REAL_METERS:
-        source: EnergySource = plugins.create("energy", name, options)
         try:
-            source.check()
+            meter = _named(name, options)
         except SourceUnavailable as error:
             reasons.append(f"{name}: {error}")
             continue
-        return Meter(source=source, note=f"{name}, the best meter of this machine")
+        return Meter(source=meter.source, note=f"{name}, the best meter of this machine")
     modelled = plugins.create("energy", "modelled", {})
     why = "this is not a Mac" if sys.platform != "darwin" else "; ".join(reasons)
     return Meter(

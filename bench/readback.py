@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from bench.measure import joules_of
+from bench.measure import Readings, Sources, Trust, joules_of
 from bench.records import Joules
 from bench.store import StoredRun
-from energy.replay import load_info, load_trace
+from energy import idle as energy_idle
+from energy.wall import fit_wall, read_wall
 
 Record = dict[str, Any]
 ArmKey = tuple[str, str, bool]
 """Backend, gate label, whether it is the A/A arm."""
-
-NET_DRIFT = 0.10
-"""Net joules are withheld when the drift of idle power could change them by more than this share."""
 
 
 @dataclass(frozen=True)
 class Idle:
     """Power with the models loaded and nothing running, measured before, between and after the blocks."""
 
-    watts: list[float]
+    watts: list[float | None]
+    """Of each idle window, in the order of the run; None where it was not measured."""
 
     @property
-    def mean_w(self) -> float | None:
-        """Mean over the idle windows."""
-        return sum(self.watts) / len(self.watts) if self.watts else None
+    def known_w(self) -> list[float]:
+        """The powers that were measured."""
+        return [watts for watts in self.watts if watts is not None]
+
+    @property
+    def judged(self) -> energy_idle.Idle:
+        """Mean, drift, and whether it stayed what it was."""
+        return energy_idle.judge_idle(self.watts)
 
     def net_j(self, gross_j: float | None, *, seconds_s: float) -> float | None:
         """Joules above idle; None where idle is unknown or unstable, or nothing is left above it."""
-        if gross_j is None or self.mean_w is None:
+        judged = self.judged
+        if gross_j is None or judged.mean_w is None or not judged.stable:
             return None
-        net_j = gross_j - self.mean_w * seconds_s
-        drift_j = (max(self.watts) - min(self.watts)) * seconds_s
-        return net_j if net_j > 0 and drift_j <= NET_DRIFT * net_j else None
+        net_j = gross_j - judged.mean_w * seconds_s
+        return net_j if net_j > 0 else None
 
 
 @dataclass(frozen=True)
@@ -85,20 +89,26 @@ class Readback:
         return [slot for slot in self.slots if slot.arm == arm]
 
 
-def read_back(run: StoredRun) -> Readback:
+def read_back(run: StoredRun, *, wall: Path | None = None) -> Readback:
     """Find the slots that count and attribute their joules.
 
+    Args:
+        run: the stored run.
+        wall: samples of an external meter, which then leads.
+
     Raises:
-        EnergyError: a raw stream can't be read.
+        EnergyError: a raw stream can't be read, or the wall meter's curve does not fit the run's own.
     """
     whole = run.finished_blocks
     begun = {slot["block"]: slot["session"] for slot in run.of_type("slot")}
     sessions = whole or begun
     slots = [slot for slot in run.of_type("slot") if sessions.get(slot["block"]) == slot["session"]]
+    sources = {number: _sources(run, number, wall) for number in sorted(set(sessions.values()))}
+    idle = _idle(run, sources)
     return Readback(
         run=run,
-        slots=_with_joules(run, slots),
-        idle=_idle(run, sessions.values()),
+        slots=_with_joules(run, slots, sources, idle),
+        idle=idle,
         whole_blocks=len(whole),
         cut_blocks=len(begun.keys() - whole.keys()),
     )
@@ -109,32 +119,50 @@ def arm_of(record: Record) -> ArmKey:
     return record["backend"], record["gate"], record["a_a"]
 
 
-def _with_joules(run: StoredRun, slots: list[Record]) -> list[SlotRead]:
-    requests: dict[tuple[int, int, int], list[Record]] = {}
+def _sources(run: StoredRun, session: int, wall: Path | None) -> Sources:
+    """The readings of a session; an external meter leads where there is one."""
+    own = Sources.stored(run.session_folder(session))
+    if wall is None:
+        return own
+    tests = [test for test in run.of_type("self_test") if test["session"] == session]
+    pulse = (tests[0]["start_s"], tests[0]["end_s"]) if tests else None
+    fitted = fit_wall(read_wall(wall), own.lead.trace, pulse=pulse)
+    return Sources(Readings(fitted.trace, fitted.info), (own.lead, *own.others))
+
+
+def _idle(run: StoredRun, sources: dict[int, Sources]) -> Idle:
+    watts: list[float | None] = []
+    for session, readings in sources.items():
+        windows = [(i["start_s"], i["end_s"]) for i in run.of_type("idle") if i["session"] == session]
+        found = joules_of(windows, readings, Trust()) if windows else []
+        for (start_s, end_s), joules in zip(windows, found, strict=True):
+            watts.append(None if joules.total_j is None else joules.total_j / (end_s - start_s))
+    return Idle(watts)
+
+
+def _with_joules(
+    run: StoredRun, slots: list[Record], sources: dict[int, Sources], idle: Idle
+) -> list[SlotRead]:
+    requests: dict[Place, list[Record]] = {}
     for request in run.of_type("request"):
         requests.setdefault(_place(request), []).append(request)
-    joules = _attribute(run, slots)
+    joules: dict[Place, Joules] = {}
+    for session, readings in sources.items():
+        mine = [slot for slot in slots if slot["session"] == session and slot["error"] is None]
+        windows = [(slot["start_s"], slot["end_s"]) for slot in mine]
+        found = joules_of(windows, readings, _trust(run, session, idle)) if mine else []
+        joules |= {_place(slot): energy for slot, energy in zip(mine, found, strict=True)}
     return [SlotRead(slot, requests.get(_place(slot), []), joules.get(_place(slot))) for slot in slots]
 
 
-def _place(record: Record) -> tuple[int, int, int]:
+def _trust(run: StoredRun, session: int, idle: Idle) -> Trust:
+    outcomes = [test["outcome"] for test in run.of_type("self_test") if test["session"] == session]
+    stable = idle.judged.stable if idle.known_w else None
+    return Trust(self_test=outcomes[0] if outcomes else "not run", idle_stable=stable)
+
+
+Place = tuple[int, int, int]
+
+
+def _place(record: Record) -> Place:
     return record["session"], record["block"], record["position"]
-
-
-def _attribute(run: StoredRun, slots: list[Record]) -> dict[tuple[int, int, int], Joules]:
-    """Joules by place, from the raw stream of each slot's own session."""
-    found: dict[tuple[int, int, int], Joules] = {}
-    for session in sorted({slot["session"] for slot in slots}):
-        mine = [s for s in slots if s["session"] == session and s["error"] is None]
-        if mine:
-            folder = run.session_folder(session)
-            windows = [(slot["start_s"], slot["end_s"]) for slot in mine]
-            joules = joules_of(windows, trace=load_trace(folder), info=load_info(folder))
-            found |= {_place(slot): energy for slot, energy in zip(mine, joules, strict=True)}
-    return found
-
-
-def _idle(run: StoredRun, sessions: Iterable[int]) -> Idle:
-    records = [i for i in run.of_type("idle") if i["session"] in set(sessions)]
-    known = [i for i in records if i["joules"]["total_j"] is not None]
-    return Idle([i["joules"]["total_j"] / (i["end_s"] - i["start_s"]) for i in known])

@@ -41,6 +41,12 @@ class Joules:
     kind: str
     """measured, modelled, simulated or replayed: only the first is a measurement of this run."""
     boundary: str
+    """What the total covers; totals of different boundaries are never compared."""
+    grade: int
+    """0 (not a measurement of this run) to 4 (external meter); see `energy/grade.py`."""
+    grade_name: str
+    grade_reasons: list[str]
+    """What keeps the grade from being higher."""
     withheld: str | None = None
     """Why there is no total, if there is none."""
 
@@ -60,6 +66,20 @@ class SessionRecord(Record):
     equal_work: list[dict[str, Any]]
     prompt_tokens: dict[str, dict[str, int]]
     """Number of prompt tokens by model key and prompt id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTestRecord(Record):
+    """Whether each rail moved when it should and rested when it should."""
+
+    type: ClassVar[str] = "self_test"
+    session: int
+    start_s: float
+    end_s: float
+    outcome: str
+    """`passed` or `failed`."""
+    findings: list[dict[str, Any]]
+    """energy.selftest.Finding of each rail under each load."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.readback import Idle
 from bench.store import StoredRun
 from bench.summary import COLUMNS, ArmRow, Summary
 
@@ -22,9 +23,8 @@ def show(run: StoredRun, summary: Summary, console: Console) -> None:
     else:
         console.print(_work_table(summary))
         console.print(_energy_table(summary))
-    if summary.idle.watts:
-        low, high = min(summary.idle.watts), max(summary.idle.watts)
-        console.print(f"idle {summary.idle.mean_w:.2f} W ({low:.2f} to {high:.2f})", highlight=False)
+    if summary.idle.known_w:
+        console.print(_idle_line(summary.idle), markup=False, highlight=False)
     for warning in summary.warnings:
         console.print(f"! {warning}", markup=False, highlight=False)
     console.print(f"run: {run.folder}", markup=False, highlight=False, soft_wrap=True)
@@ -41,6 +41,12 @@ def write(run: StoredRun, summary: Summary) -> list[Path]:
         _replace(folder / "arms.csv", _csv(summary.rows)),
         _replace(folder / "arms.parquet", _parquet(summary)),
     ]
+
+
+def _idle_line(idle: Idle) -> str:
+    low, high = min(idle.known_w), max(idle.known_w)
+    stable = "stable" if idle.judged.stable else f"NOT stable: {idle.judged.reason}"
+    return f"idle {idle.judged.mean_w:.2f} W ({low:.2f} to {high:.2f} in {len(idle.watts)} windows, {stable})"
 
 
 def _work_table(summary: Summary) -> Table:
@@ -82,7 +88,7 @@ def _energy_table(summary: Summary) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("seconds", "J gross", "J net", "J/new token", "J saved", "A/A floor", "blocks"):
         table.add_column(name, justify="right")
-    table.add_column("kind")
+    table.add_column("grade", no_wrap=True)
     for row in summary.rows:
         table.add_row(
             escape(row.backend),
@@ -94,7 +100,7 @@ def _energy_table(summary: Summary) -> Table:
             _percent(row.joules_saved_percent, signed=True),
             _percent(row.noise_floor_percent),
             str(row.blocks) if row.blocks else "-",
-            row.energy_kind,
+            f"{row.grade} {row.grade_name}" if row.grade is not None else "-",
         )
     return table
 

@@ -1,4 +1,4 @@
-"""A run: open, idle, blocks of slots with idle between them, idle, close."""
+"""A run: open, self-test, idle, blocks of slots with idle between them, idle, close."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench import store
 from bench.display import Display
-from bench.errors import BenchError, Interrupted
+from bench.errors import BenchError, Interrupted, RunFailed
 from bench.meter import Meter
 from bench.prepare import Prepared
 from bench.session import Session
@@ -45,6 +45,7 @@ def _measure(session: Session) -> None:
     try:
         with session:
             session.load()
+            session.self_test()
             session.idle("before")
             for block in session.remaining_blocks():
                 for slot in block:
@@ -52,4 +53,6 @@ def _measure(session: Session) -> None:
                 session.finish(block)
             session.idle("after")
     except KeyboardInterrupt:
-        raise Interrupted(session.how_to_go_on()) from None
+        raise Interrupted(f"interrupted; {session.how_to_go_on()}") from None
+    except RunFailed as error:
+        raise RunFailed(f"{error}; {session.how_to_go_on()}") from None

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench import equal_work, privilege, store
+from bench import store
 from bench.crew import WorkerLost, WorkerProcess, WorkerRefused
 from bench.display import Display
-from bench.errors import RunFailed, UserError
-from bench.loading import Loader
-from bench.measure import joules_of
+from bench.gauge import Gauge
 from bench.meter import Meter
 from bench.pace import Remaining
 from bench.plan import Slot
 from bench.prepare import Prepared
-from bench.records import (
-    BlockRecord,
-    EventRecord,
-    IdleRecord,
-    Joules,
-    RequestRecord,
-    SessionRecord,
-    SlotRecord,
-)
-
-_READING_DELAY_S = 3.0
-"""How long after a window the reading that covers its end may take to arrive, beside its interval."""
+from bench.records import BlockRecord, EventRecord, IdleRecord, RequestRecord, SessionRecord, SlotRecord
+from bench.workers import Workers
 
 
 class Session:
@@ -41,22 +29,22 @@ class Session:
         self, prepared: Prepared, *, folder: Path, number: int, meter: Meter, display: Display
     ) -> None:
         self.prepared = prepared
+        self.protocol = prepared.suite.protocol
         self.number = number
-        self.meter = meter
         self.display = display
         self.stored = store.read(folder)
         self.folder = self.stored.session_folder(number)
         self.folder.mkdir(exist_ok=True)
-        self.loader = Loader(prepared, folder=self.folder)
-        self.workers: dict[str, WorkerProcess] = {}
-        self._unfit: dict[str, str] = {}
+        self.gauge = Gauge(meter)
+        self.workers = Workers(prepared, folder=self.folder, display=display)
+        self._has_begun = False
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
         self.store = store.Store(self.stored.folder)
         self._open.callback(self.store.close)
-        self._open.callback(self._stop_workers)
-        self._open.callback(self.meter.source.stop)
+        self._open.callback(self.workers.stop)
+        self._open.callback(self.gauge.stop)
         return self
 
     def __exit__(
@@ -68,60 +56,37 @@ class Session:
         finally:
             self._open.close()
 
+    def how_to_go_on(self) -> str:
+        """What to tell somebody when this sitting ended early."""
+        if not self._has_begun:
+            return "nothing was measured and nothing is kept"
+        return f"what is measured is kept, go on with: bench run --resume {self.stored.folder}"
+
     # Before the first slot -------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Start the meter and the workers, load, warm up, and check that the backends do equal work."""
-        self.meter.source.start(self.folder)
-        privilege.give_up()
-        self.display.stage("loading " + ", ".join(self.prepared.backends))
-        try:
-            self.workers = self.loader.start(self.prepared.backends)
-        except WorkerRefused as error:
-            raise UserError(str(error)) from None
-        agreements = self._check_equal_work()
-        for backend, worker in self.workers.items():
-            self.display.stage(f"warming up {backend}")
-            self.loader.warm_up(worker)
-        self.store.append(
-            [
-                SessionRecord(
-                    session=self.number,
-                    started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-                    source=asdict(self.meter.source.info),
-                    note=self.meter.note,
-                    loaded=self.loader.loaded,
-                    equal_work=agreements,
-                    prompt_tokens=self.loader.prompt_tokens(),
-                )
-            ]
+        """Start the meter, then the workers: loaded, warm, and known to do equal work."""
+        self.gauge.start(self.folder)
+        agreements = self.workers.start()
+        record = SessionRecord(
+            session=self.number,
+            started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            source=asdict(self.gauge.info),
+            note=self.gauge.note,
+            loaded=self.workers.loaded,
+            equal_work=agreements,
+            prompt_tokens=self.workers.prompt_tokens(),
         )
+        self.store.append([record])
+        self._has_begun = True
 
-    @property
-    def _has_begun(self) -> bool:
-        return store.read(self.stored.folder).sessions >= self.number
-
-    def how_to_go_on(self) -> str:
-        """What to tell somebody who has just interrupted this."""
-        if not self._has_begun:
-            return "interrupted before anything was measured; nothing is kept"
-        return f"interrupted; what is measured is kept, go on with: bench run --resume {self.stored.folder}"
-
-    def _check_equal_work(self) -> list[dict[str, Any]]:
-        """Compare the backends' logits on the first prompt, for every model."""
-        if len({self.loader.is_stand_in(backend) for backend in self.workers}) > 1:
-            raise RunFailed(
-                "the echo backend runs no model and can't stand beside one that does; use --backend"
-            )
-        agreements = []
-        for key, model in self.prepared.models.items():
-            first = self.prepared.prompts.prompts[0].id
-            ids = {backend: self.loader.ids[backend][key][first] for backend in self.workers}
-            found = equal_work.check(self.workers, model=key, dtype=model.dtype, ids=ids)
-            for agreement in found:
-                self.display.equal_work(agreement)
-            agreements += found
-        return agreements
+    def self_test(self) -> None:
+        """Does each rail of the meter move when it should?"""
+        self.display.stage("self-test of the meter")
+        record = self.gauge.self_test(seconds_s=self.protocol.self_test_s, session=self.number)
+        if record is not None:
+            self.store.append([record])
+            self.display.note(f"self-test of the meter {record.outcome}")
 
     def remaining_blocks(self) -> list[list[Slot]]:
         """Blocks that no earlier session has finished."""
@@ -134,17 +99,11 @@ class Session:
 
     def idle(self, where: str) -> None:
         """Measure the machine with the models loaded and nothing running."""
-        seconds_s = self.prepared.suite.protocol.idle_s
-        self.display.stage(f"idle {where} the blocks, {seconds_s:g} s")
-        for worker in self.workers.values():
-            worker.ask("synchronize", deadline_s=self._deadline_s)
-        start_s = time.perf_counter()
-        time.sleep(seconds_s)
-        end_s = time.perf_counter()
-        joules = self._joules(start_s, end_s)
-        self.store.append(
-            [IdleRecord(session=self.number, where=where, start_s=start_s, end_s=end_s, joules=joules)]
-        )
+        self.display.stage(f"idle {where} the blocks, {self.protocol.idle_s:g} s")
+        self.workers.synchronize()
+        start_s, end_s, joules = self.gauge.idle(self.protocol.idle_s)
+        record = IdleRecord(session=self.number, where=where, start_s=start_s, end_s=end_s, joules=joules)
+        self.store.append([record])
         self.display.idle_done(joules, seconds_s=end_s - start_s)
 
     def measure(self, slot: Slot) -> None:
@@ -153,47 +112,13 @@ class Session:
         requests: list[RequestRecord] = []
         began_s = time.perf_counter()
         try:
-            record, texts = self._hold(slot, requests)
+            record = self._hold(slot, requests)
         except (WorkerLost, WorkerRefused) as error:
-            record, texts = self._void(slot, requests, error), []
-        written = [*_with_texts(requests, texts), record]
-        self.store.append(written)
+            record = self._void(slot, requests, error)
+        self.store.append([*requests, record])
+        self.gauge.check_alive()
         self._remaining.slot_took(slot, seconds_s=time.perf_counter() - began_s)
         self.display.slot_done(record, requests)
-
-    def _hold(self, slot: Slot, requests: list[RequestRecord]) -> tuple[SlotRecord, list[str]]:
-        worker = self._worker(slot.arm.backend)
-        time.sleep(self.prepared.suite.protocol.cool_down_s)
-        start_s = worker.ask("synchronize", deadline_s=self._deadline_s)["now_s"]
-        passes, end_s = 0, start_s
-        while end_s - start_s < self.prepared.suite.protocol.min_window_s:
-            passes += 1
-            self._one_pass(slot, passes, worker, requests)
-            end_s = worker.ask("synchronize", deadline_s=self._deadline_s)["now_s"]
-        answers = [[request.model, request.tokens] for request in requests]
-        texts: list[str] = worker.ask("texts", deadline_s=self._deadline_s, answers=answers)["texts"]
-        joules = self._joules(start_s, end_s)
-        return self._slot_record(slot, passes, start_s=start_s, end_s=end_s, joules=joules), texts
-
-    def _one_pass(
-        self, slot: Slot, number: int, worker: WorkerProcess, requests: list[RequestRecord]
-    ) -> None:
-        for prompt in self.prepared.prompts.prompts:
-            reply = worker.ask(
-                "request",
-                deadline_s=self._deadline_s,
-                prompt_id=prompt.id,
-                gate=slot.arm.gate,
-                gate_model=self.prepared.baseline_model,
-            )
-            requests.append(self._request_record(slot, number, prompt.id, **reply))
-            self.display.request_done(requests[-1], of=len(self.prepared.prompts.prompts))
-
-    def _joules(self, start_s: float, end_s: float) -> Joules:
-        """Wait until a reading covers the window's end, then attribute."""
-        source = self.meter.source
-        source.wait(end_s, timeout_s=_READING_DELAY_S + 3 * source.info.interval_s)
-        return joules_of([(start_s, end_s)], trace=source.trace(), info=source.info)[0]
 
     def finish(self, block: list[Slot]) -> None:
         """Mark a block as whole; measure idle before the next one."""
@@ -202,81 +127,81 @@ class Session:
         if number != self.prepared.blocks[-1][0].block:
             self.idle("between")
 
-    # When a worker is lost -------------------------------------------------------------------------
+    def _hold(self, slot: Slot, requests: list[RequestRecord]) -> SlotRecord:
+        """Run passes until the window is long enough; `requests` grows as they are done."""
+        worker = self.workers.of(slot.arm.backend)
+        self._cool_down()
+        start_s = self._synchronized_s(worker)
+        passes, end_s = 0, start_s
+        while end_s - start_s < self.protocol.min_window_s:
+            passes += 1
+            for prompt in self.prepared.prompts.prompts:
+                requests.append(self._request(slot, passes, prompt.id, worker))
+                self.display.request_done(requests[-1], of=len(self.prepared.prompts.prompts))
+            end_s = self._synchronized_s(worker)
+        requests[:] = self._with_texts(requests, worker)
+        joules = self.gauge.joules(start_s, end_s)
+        return self._slot_record(slot, passes, start_s=start_s, end_s=end_s, joules=joules)
 
-    def _worker(self, backend: str) -> WorkerProcess:
-        if backend in self._unfit:
-            raise WorkerRefused(self._unfit[backend])
-        return self.workers[backend]
+    def _cool_down(self) -> None:
+        limit_s = self.protocol.cool_down_limit_s
+        problem = self.gauge.cool_down(rest_s=self.protocol.cool_down_s, limit_s=limit_s)
+        if problem is not None:
+            self._event("not cooled down", f"{problem} after {limit_s:g} s")
+
+    def _synchronized_s(self, worker: WorkerProcess) -> float:
+        """The instant at which the worker's device was idle, by the worker's own clock reading."""
+        return float(worker.ask("synchronize", deadline_s=self.protocol.request_deadline_s)["now_s"])
+
+    def _request(self, slot: Slot, passes: int, prompt_id: str, worker: WorkerProcess) -> RequestRecord:
+        reply = worker.ask(
+            "request",
+            deadline_s=self.protocol.request_deadline_s,
+            prompt_id=prompt_id,
+            gate=slot.arm.gate,
+            gate_model=self.prepared.baseline_model,
+        )
+        return self._request_record(slot, passes, prompt_id, **reply)
+
+    def _with_texts(self, requests: list[RequestRecord], worker: WorkerProcess) -> list[RequestRecord]:
+        """The requests with their answers as text; asked for once the window is closed."""
+        answers = [[request.model, request.tokens] for request in requests]
+        reply = worker.ask("texts", deadline_s=self.protocol.request_deadline_s, answers=answers)
+        return [replace(r, text=text) for r, text in zip(requests, reply["texts"], strict=True)]
 
     def _void(self, slot: Slot, requests: list[RequestRecord], error: Exception) -> SlotRecord:
         """Record why a slot has no figures, and get a new worker if its own is gone."""
-        done = len(requests) % len(self.prepared.prompts.prompts)
-        prompt = self.prepared.prompts.prompts[done]
-        passes = len(requests) // len(self.prepared.prompts.prompts)
-        requests.append(self._request_record(slot, passes + 1, prompt.id, error=str(error)))
+        passes, done = divmod(len(requests), len(self.prepared.prompts.prompts))
+        prompt_id = self.prepared.prompts.prompts[done].id
+        requests.append(self._request_record(slot, passes + 1, prompt_id, error=str(error)))
         self._event("slot void", str(error))
         if isinstance(error, WorkerLost):
-            self._replace(slot.arm.backend)
+            lost = self.workers.replace(slot.arm.backend)
+            if lost is not None:
+                self._event("backend lost", lost)
         return self._slot_record(slot, passes, start_s=None, end_s=None, joules=None, error=str(error))
-
-    def _replace(self, backend: str) -> None:
-        self.display.note(f"starting a new {backend} worker")
-        try:
-            self.workers[backend] = self.loader.start((backend,))[backend]
-            self.loader.warm_up(self.workers[backend])
-        except (WorkerLost, WorkerRefused) as error:
-            self._unfit[backend] = f"{backend} could not be started again: {error}"
-            self.workers.pop(backend, None)
-            self._event("backend lost", self._unfit[backend])
-            if not self.workers:
-                raise RunFailed(f"no backend is left: {self._unfit[backend]}") from None
 
     # Records ---------------------------------------------------------------------------------------
 
-    @property
-    def _deadline_s(self) -> float:
-        return self.prepared.suite.protocol.request_deadline_s
-
-    def _request_record(self, slot: Slot, number: int, prompt_id: str, **fields: Any) -> RequestRecord:
-        return RequestRecord(
-            session=self.number,
-            block=slot.block,
-            position=slot.position,
-            pass_number=number,
-            prompt_id=prompt_id,
-            **asdict(slot.arm),
-            **fields,
-        )
+    def _request_record(self, slot: Slot, passes: int, prompt_id: str, **fields: Any) -> RequestRecord:
+        return RequestRecord(pass_number=passes, prompt_id=prompt_id, **self._place(slot), **fields)
 
     def _slot_record(self, slot: Slot, passes: int, **fields: Any) -> SlotRecord:
-        return SlotRecord(
-            session=self.number,
-            block=slot.block,
-            position=slot.position,
-            passes=passes,
+        return SlotRecord(passes=passes, **self._place(slot), **fields)
+
+    def _place(self, slot: Slot) -> dict[str, Any]:
+        return {
+            "session": self.number,
+            "block": slot.block,
+            "position": slot.position,
             **asdict(slot.arm),
-            **fields,
-        )
+        }
 
     def _event(self, kind: str, detail: str) -> None:
-        self.store.append(
-            [EventRecord(session=self.number, kind=kind, detail=detail, at_s=time.perf_counter())]
-        )
+        event = EventRecord(session=self.number, kind=kind, detail=detail, at_s=time.perf_counter())
+        self.store.append([event])
         if kind != "finished":
             self.display.note(f"{kind}: {detail}")
-
-    def _stop_workers(self) -> None:
-        for worker in self.loader.alive():
-            worker.stop()
-
-
-def _with_texts(requests: list[RequestRecord], texts: list[str]) -> list[RequestRecord]:
-    """The requests with the text of their answers, where the worker lived to give it."""
-    from dataclasses import replace
-
-    padded = [*texts, *[None] * (len(requests) - len(texts))]
-    return [replace(request, text=text) for request, text in zip(requests, padded, strict=True)]
 
 
 def _ending(kind: type[BaseException] | None, error: BaseException | None) -> tuple[str, str]:

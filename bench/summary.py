@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from bench.readback import ArmKey, Idle, Readback, Record, SlotRead, read_back
+from bench.records import Joules
 from bench.store import StoredRun
+from energy.base import Boundary
+from energy.grade import Grade, why_not_rankable
 
 BLOCKS_FOR_A_CLAIM = 5
 WINDOW_FOR_A_CLAIM_S = 60.0
@@ -39,6 +43,11 @@ class ArmRow:
     decode_tokens_per_s: float | None
     energy_kind: str
     boundary: str
+    grade: int | None
+    """Lowest of the arm's slots; see `energy/grade.py`."""
+    grade_name: str
+    grade_reasons: tuple[str, ...]
+    """What keeps it from being higher."""
     joules_gross: float | None
     joules_bound: float | None
     """How far the attribution can be off, if the source is right."""
@@ -68,16 +77,18 @@ class Summary:
     idle: Idle
 
 
-def summarise(run: StoredRun) -> Summary:
-    """Read a stored run into rows.
+def summarise(run: StoredRun, *, wall: Path | None = None) -> Summary:
+    """Read a stored run into rows; the external meter's samples in `wall` lead where given.
 
     Raises:
         EnergyError: a raw stream can't be read.
     """
-    readback = read_back(run)
+    readback = read_back(run, wall=wall)
     arms = {key: _Arm(key, readback) for key in readback.arms}
     rows = [_row(arm, arms, run.header["baseline"]) for arm in arms.values()]
-    return Summary(rows=rows, warnings=_warnings(readback, rows), idle=readback.idle)
+    unlike = why_not_rankable([standing for arm in arms.values() for standing in arm.standing()])
+    warnings = [f"no joules are compared: {unlike}"] if unlike else []
+    return Summary(rows=rows, warnings=[*warnings, *_warnings(readback, rows)], idle=readback.idle)
 
 
 class _Arm:
@@ -119,11 +130,19 @@ class _Arm:
         return {
             "energy_kind": joules[0].kind if joules else "none",
             "boundary": joules[0].boundary if joules else "none",
+            **_lowest_grade(joules),
             "joules_gross": gross_j,
             "joules_bound": self._total([j.bound_j for j in joules]),
             "joules_net": self.idle.net_j(gross_j, seconds_s=seconds_s),
             "joules_per_new_token": gross_j / self.new_tokens if gross_j and self.new_tokens else None,
         }
+
+    def standing(self) -> list[tuple[Grade, Boundary]]:
+        """Grade and boundary of every slot's joules: whether they may be compared with others."""
+        joules = [slot.joules for slot in self.slots if slot.joules]
+        return [
+            (Grade(level=j.grade, name=j.grade_name, reasons=()), cast(Boundary, j.boundary)) for j in joules
+        ]
 
     @property
     def new_tokens(self) -> float:
@@ -143,6 +162,15 @@ class _Arm:
             for block, slots in blocks.items()
             if len(slots) == 2 and all(slot.joules and slot.joules.total_j for slot in slots)
         }
+
+
+def _lowest_grade(joules: list[Joules]) -> dict[str, Any]:
+    lowest = min(joules, key=lambda j: j.grade, default=None)
+    return {
+        "grade": lowest.grade if lowest else None,
+        "grade_name": lowest.grade_name if lowest else "none",
+        "grade_reasons": tuple(lowest.grade_reasons) if lowest else (),
+    }
 
 
 def _row(arm: _Arm, arms: dict[ArmKey, _Arm], baseline_gate: str) -> ArmRow:
@@ -173,7 +201,9 @@ def _compared(arm: _Arm, baseline: _Arm | None, again: _Arm | None) -> dict[str,
 
 
 def _saved_percent(arm: _Arm, baseline: _Arm) -> tuple[float | None, int]:
-    """From the geometric mean of the blocks' ratios, and the number of blocks."""
+    """From the geometric mean of the blocks' ratios, and the number of blocks; None for unlike joules."""
+    if why_not_rankable([*arm.standing(), *baseline.standing()]):
+        return None, 0
     mine, theirs = arm.joules_by_block(), baseline.joules_by_block()
     logs = [math.log(mine[block] / theirs[block]) for block in mine.keys() & theirs.keys()]
     return (100 * -math.expm1(sum(logs) / len(logs)) if logs else None), len(logs)
@@ -221,9 +251,9 @@ def _about_energy(readback: Readback, rows: list[ArmRow]) -> list[str]:
     withheld = {slot.joules.withheld for slot in readback.slots if slot.joules and slot.joules.withheld}
     found += [f"joules withheld: {reason}" for reason in sorted(withheld)]
     if any(row.joules_gross is not None and row.joules_net is None for row in rows):
-        watts = readback.idle.watts
-        idle = f"idle was {min(watts):.2f} to {max(watts):.2f} W" if watts else "idle power is unknown"
-        found.append(f"net joules withheld where {idle}: too unstable, or not below the arm's power")
+        judged = readback.idle.judged
+        why = "no joules are left above idle" if judged.stable else judged.reason
+        found.append(f"net joules withheld: {why}")
     return found
 
 

@@ -19,6 +19,7 @@ BASE: dict[str, Any] = {
     "protocol": {
         "blocks": 1,
         "min_window_s": 0.3,
+        "self_test_s": 0.0,
         "idle_s": 0.3,
         "cool_down_s": 0.0,
         "warm_up_s": 0.2,

@@ -1,4 +1,4 @@
-"""Workers with their models loaded, prompts encoded and warmed up, ready for the first slot."""
+"""The workers of one sitting: models loaded, prompts encoded, warmed up; replaced when one is lost."""
 
 from __future__ import annotations
 
@@ -7,33 +7,104 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.crew import WorkerProcess
-from bench.errors import UserError
+from bench import equal_work
+from bench.crew import WorkerLost, WorkerProcess, WorkerRefused
+from bench.display import Display
+from bench.errors import RunFailed, UserError
 from bench.prepare import Prepared, make_gates
 
 _STILL_FASTER = 0.97
 """A request that takes less than this share of the best so far shows that warming up goes on."""
 
 
-class Loader:
-    """Starts workers, and remembers what they loaded."""
+class Workers:
+    """Starts the workers, and remembers what they loaded."""
 
-    def __init__(self, prepared: Prepared, *, folder: Path) -> None:
+    def __init__(self, prepared: Prepared, *, folder: Path, display: Display) -> None:
         self.prepared = prepared
         self.folder = folder
+        self.display = display
+        self._working: dict[str, WorkerProcess] = {}
+        self._unfit: dict[str, str] = {}
         self.loaded: dict[str, dict[str, Any]] = {}
         """BackendInfo by `backend/model key`."""
         self.ids: dict[str, dict[str, dict[str, list[int]]]] = {}
         """Token ids by backend, model key and prompt id."""
         self._started: list[WorkerProcess] = []
 
-    def start(self, backends: Iterable[str]) -> dict[str, WorkerProcess]:
-        """Start a worker per backend; they load at the same time.
+    def start(self) -> list[dict[str, Any]]:
+        """Start a worker per backend, and check that they do equal work; returns how well they agree.
 
         Raises:
-            WorkerLost, WorkerRefused: one could not load.
-            UserError: a prompt does not fit a model's context.
+            UserError: one can't load what the suite asks for, or a prompt does not fit a model's context.
+            WorkerLost: one died while it was loading.
+            RunFailed: two backends disagree.
         """
+        self.display.stage("loading " + ", ".join(self.prepared.backends))
+        try:
+            self._working = self._start(self.prepared.backends)
+        except WorkerRefused as error:
+            raise UserError(str(error)) from None
+        agreements = self._check_equal_work()
+        for backend, worker in self._working.items():
+            self.display.stage(f"warming up {backend}")
+            self._warm_up(worker)
+        return agreements
+
+    def of(self, backend: str) -> WorkerProcess:
+        """The worker of a backend.
+
+        Raises:
+            WorkerRefused: it was lost and could not be replaced.
+        """
+        if backend in self._unfit:
+            raise WorkerRefused(self._unfit[backend])
+        return self._working[backend]
+
+    def replace(self, backend: str) -> str | None:
+        """Start a new worker for one that was lost; returns why there is none, if there is none.
+
+        Raises:
+            RunFailed: it was the last.
+        """
+        self.display.note(f"starting a new {backend} worker")
+        try:
+            self._working[backend] = self._start((backend,))[backend]
+            self._warm_up(self._working[backend])
+        except (WorkerLost, WorkerRefused) as error:
+            self._unfit[backend] = f"{backend} could not be started again: {error}"
+            del self._working[backend]
+            if not self._working:
+                raise RunFailed(f"no backend is left: {self._unfit[backend]}") from None
+        return self._unfit.get(backend)
+
+    def synchronize(self) -> None:
+        """Wait until no worker has anything left to do."""
+        for worker in self._working.values():
+            worker.ask("synchronize", deadline_s=self.prepared.suite.protocol.request_deadline_s)
+
+    def stop(self) -> None:
+        """End every worker that was ever started."""
+        for worker in self._started:
+            worker.stop()
+
+    def _check_equal_work(self) -> list[dict[str, Any]]:
+        """Compare the backends' logits on the first prompt, for every model."""
+        if len({self._is_stand_in(backend) for backend in self._working}) > 1:
+            raise UserError(
+                "the echo backend runs no model and can't stand beside one that does; use --backend"
+            )
+        agreements = []
+        for key, model in self.prepared.models.items():
+            first = self.prepared.prompts.prompts[0].id
+            ids = {backend: self.ids[backend][key][first] for backend in self._working}
+            agreements += equal_work.check(self._working, model=key, dtype=model.dtype, ids=ids)
+        for agreement in agreements:
+            self.display.equal_work(agreement)
+        return agreements
+
+    def _start(self, backends: Iterable[str]) -> dict[str, WorkerProcess]:
+        """Start workers; they load at the same time."""
         workers = {}
         for backend in backends:
             workers[backend] = WorkerProcess(backend, log=self.folder / f"worker-{backend}.log")
@@ -48,12 +119,7 @@ class Loader:
             self._check_lengths(backend)
         return workers
 
-    def alive(self) -> list[WorkerProcess]:
-        """Every worker that was ever started; stopping one that is gone is harmless."""
-        return self._started
-
-    def is_stand_in(self, backend: str) -> bool:
-        """Whether a backend runs no model."""
+    def _is_stand_in(self, backend: str) -> bool:
         return any(info["stand_in"] for key, info in self.loaded.items() if key.startswith(f"{backend}/"))
 
     def prompt_tokens(self) -> dict[str, dict[str, int]]:
@@ -61,7 +127,7 @@ class Loader:
         first = next(iter(self.ids.values()))
         return {key: {prompt: len(ids) for prompt, ids in prompts.items()} for key, prompts in first.items()}
 
-    def warm_up(self, worker: WorkerProcess) -> None:
+    def _warm_up(self, worker: WorkerProcess) -> None:
         """Repeat a request with every model until it stops getting faster, or for `warm_up_s`."""
         limit_s = self.prepared.suite.protocol.warm_up_s
         for key in self.prepared.models:

@@ -1,0 +1,58 @@
+"""The gate before each slot: the machine is cool and quiet again, or the record says that it was not."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from energy.base import EnergySource, Trace
+
+_LOOK_S = 0.5
+_RECENT_S = 1.0
+_BAND = 0.25
+_BAND_W = 0.25
+"""Power is back at idle within a quarter of it, or a quarter of a watt where that is more."""
+
+
+def cool_down(source: EnergySource, *, rest_s: float, idle_w: float | None, limit_s: float) -> str | None:
+    """Rest, then wait until thermal pressure is nominal and power is back at idle.
+
+    Args:
+        source: the running meter.
+        rest_s: shortest rest.
+        idle_w: idle power of this run; None if it is not known, and then power is not looked at.
+        limit_s: longest wait beyond the rest.
+
+    Returns:
+        What was still wrong when time was up; None when the machine is ready.
+    """
+    time.sleep(rest_s)
+    deadline_s = time.perf_counter() + limit_s
+    while (problem := what_is_hot(source.trace(), source.info.rails, idle_w)) is not None:
+        if time.perf_counter() >= deadline_s:
+            return problem
+        time.sleep(_LOOK_S)
+    return None
+
+
+def what_is_hot(trace: Trace, rails: tuple[str, ...], idle_w: float | None) -> str | None:
+    """What keeps the machine from being measured, from its latest readings; None if nothing does."""
+    if trace.thermal and trace.thermal[-1][1].lower() != "nominal":
+        return f"thermal pressure is {trace.thermal[-1][1]}"
+    power_w = _recent_w(trace, rails)
+    if idle_w is None or power_w is None:
+        return None
+    allowed_w = idle_w + max(_BAND * idle_w, _BAND_W)
+    return None if power_w <= allowed_w else f"power is {power_w:.2f} W, idle was {idle_w:.2f} W"
+
+
+def _recent_w(trace: Trace, rails: tuple[str, ...]) -> float | None:
+    """Mean power over the last second of readings; None if a rail is missing."""
+    if not len(trace.end_s) or not set(rails) <= set(trace.rails):
+        return None
+    recent = trace.end_s > trace.end_s[-1] - _RECENT_S
+    columns = [trace.rails.index(rail) for rail in rails]
+    seconds_s = float((trace.end_s - trace.start_s)[recent].sum())
+    watts = float(trace.joules[recent][:, columns].sum()) / seconds_s
+    return None if np.isnan(watts) else watts

@@ -1,0 +1,75 @@
+"""A meter on the terminal: live, as a table of what was read, and as the result of its self-test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from energy.base import EnergySource, SourceInfo, Trace
+from energy.selftest import Finding
+
+_REDRAW_S = 1.0
+
+
+def follow(source: EnergySource, console: Console, *, seconds_s: float | None) -> None:
+    """Show a running source until time is up or Ctrl-C; into a pipe, only wait."""
+    begin_s = time.perf_counter()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        try:
+            while seconds_s is None or time.perf_counter() - begin_s < seconds_s:
+                time.sleep(min(_REDRAW_S, seconds_s or _REDRAW_S))
+                if console.is_terminal:
+                    live.update(trace_view(source.trace(), source.info, last_s=_REDRAW_S), refresh=True)
+        except KeyboardInterrupt:
+            pass
+
+
+def trace_view(trace: Trace, info: SourceInfo, *, last_s: float | None = None) -> Group:
+    """Rails with their power and joules; power of the last `last_s` seconds, or the mean."""
+    total_s = float((trace.end_s - trace.start_s).sum())
+    table = Table()
+    table.add_column("rail", no_wrap=True)
+    table.add_column("W now" if last_s else "W mean", justify="right")
+    table.add_column(f"J in {total_s:.0f} s", justify="right")
+    recent = trace.end_s > trace.end_s[-1] - last_s if last_s and len(trace.end_s) else slice(None)
+    seconds_s = float((trace.end_s - trace.start_s)[recent].sum())
+    for number, rail in enumerate(trace.rails):
+        joules = trace.joules[:, number]
+        table.add_row(
+            escape(rail) + ("" if rail in info.rails else " (not in the total)"),
+            _figure(float(joules[recent].sum()) / seconds_s if seconds_s else np.nan, 2),
+            _figure(float(joules.sum()), 2),
+        )
+    return Group(Text(f"{info.name}: {info.kind}, covers {info.boundary}"), table, *_notes(trace))
+
+
+def _notes(trace: Trace) -> list[Text]:
+    """How good the readings are, the thermal pressure, and what went wrong."""
+    notes = [f"{len(trace.end_s)} readings, placed within {1000 * trace.alignment_s:.1f} ms"]
+    notes += [f"thermal pressure: {trace.thermal[-1][1]}"] if trace.thermal else []
+    notes += [f"fault: {fault.kind}: {fault.detail}" for fault in trace.faults]
+    return [Text(note) for note in notes]
+
+
+def self_test_view(findings: Sequence[Finding], info: SourceInfo) -> Group:
+    """Every rail under every load."""
+    table = Table()
+    for name in ("load", "rail", "should", "rise", "result"):
+        table.add_column(name, justify="right" if name == "rise" else "left")
+    for finding in findings:
+        rise = "not measured" if finding.rise_w is None else f"{finding.rise_w:+.2f} W"
+        result = "[green]ok[/]" if finding.passed else "[red]failed[/]"
+        should = "move" if finding.expected == "moves" else "rest"
+        table.add_row(finding.load, escape(finding.rail), should, rise, result)
+    return Group(Text(f"self-test of {info.name}, {info.kind}"), table)
+
+
+def _figure(value: float, digits: int) -> str:
+    return "not measured" if np.isnan(value) else f"{value:.{digits}f}"
