@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.base import Boundary, DocumentError, EnergyError, Reading, SourceInfo
+from energy.framing import END_OF_DOCUMENT, END_OF_LINE, Framer
 from energy.plist import parse
-from energy.recording import Document, Event, Form, Header, RecordingReader
+from energy.recording import Arrival, Event, Form, Header, RecordingReader, Stamp
 from energy.text import parse_text
 
 NAN = float("nan")
@@ -72,7 +73,8 @@ class Decoder:
         self._notes: list[tuple[int, str, str]] = []
         self._deaths: list[tuple[float, str]] = []
         self._thermal: list[tuple[float, str]] = []
-        self._session = 0
+        self._session = self._received = 0
+        self._framer = Framer()
         self._header: Header | None = None
         self._boundary: Boundary | None = None
 
@@ -104,11 +106,11 @@ class Decoder:
         for entry in self._reader.new_entries():
             if isinstance(entry, Header):
                 self._header = entry
-                self._session += 1
+                self._begin_session()
             elif isinstance(entry, Event):
                 self._take_event(entry)
             else:
-                self._take_document(entry)
+                self._take_arrival(entry)
 
     def columns(self) -> Columns:
         """All documents so far."""
@@ -125,32 +127,42 @@ class Decoder:
 
     def _take_event(self, event: Event) -> None:
         if event.event == "restarted":
-            self._session += 1
+            self._begin_session()
         elif event.event == "died":
             self._deaths.append((event.at.harness_s, event.detail))
 
-    def _take_document(self, document: Document) -> None:
+    def _begin_session(self) -> None:
+        """A new process: what the last one left unfinished is no part of its first document."""
+        self._session += 1
+        self._framer = Framer(END_OF_LINE if self.form == "readings" else END_OF_DOCUMENT)
+
+    def _take_arrival(self, arrival: Arrival) -> None:
+        """Decode the documents that end in what has arrived."""
+        for content in self._framer.feed(self._reader.content(self._received, arrival.received)):
+            self._take_document(content, arrival.at)
+        self._received = arrival.received
+
+    def _take_document(self, content: bytes, at: Stamp) -> None:
         row = len(self._scalars["arrival_s"])
-        reading = self._read(document, row)
+        reading = self._read(content, row)
         if not self._joules:
             self._choose_rails(reading)
         for name, read in _SCALARS.items():
             self._scalars[name].append(read(reading))
-        for name, value in zip(("arrival_s", "wall_s", "sleepless_s"), document.at, strict=True):
+        for name, value in zip(("arrival_s", "wall_s", "sleepless_s"), at, strict=True):
             self._scalars[name][-1] = value
         self._scalars["session"][-1] = self._session
         pressure = reading.thermal_pressure
         if pressure is not None and pressure != (self._thermal[-1][1] if self._thermal else None):
-            self._thermal.append((document.at.harness_s, pressure))
+            self._thermal.append((at.harness_s, pressure))
         for rail, column in self._joules.items():
             joules = reading.joules.get(rail)
             column.append(NAN if joules is None else joules)
             self._active[rail].append(reading.active_s.get(rail, NAN))
 
-    def _read(self, document: Document, row: int) -> Reading:
-        parse_form = _PARSERS[self.form]
+    def _read(self, content: bytes, row: int) -> Reading:
         try:
-            reading = parse_form(self._reader.content(document))
+            reading = _PARSERS[self.form](content)
         except DocumentError as error:
             self._notes.append((row, "unreadable document", str(error)))
             return Reading(elapsed_s=NAN, joules={})

@@ -127,13 +127,14 @@ class IoReportSource(PolledSource):
                 before = after
         if len(moves) < 2:
             raise SourceUnavailable(
-                f"the CPU energy counter moved {len(moves)} times in {WATCH_S:.0f} s; use --energy powermetrics"
+                f"the CPU's energy counter moved {len(moves)} times in {WATCH_S:.0f} s: "
+                "use --energy powermetrics"
             )
         return float(np.median(np.diff(moves)))
 
 
 def snapped(window: tuple[float, float], trace: Trace) -> tuple[float, float] | None:
-    """The publications that enclose a window; None if they don't. Joules between them have no edge to clip."""
+    """The publications that enclose a window, None if none do. Joules between them have no edge to clip."""
     edges: NDArray[np.float64] = np.concatenate([trace.start_s[:1], trace.end_s])
     before, after = np.searchsorted(edges, window[0], side="right") - 1, np.searchsorted(edges, window[1])
     if before < 0 or after >= len(edges):

@@ -16,7 +16,6 @@ from energy.base import SourceInfo
 from energy.documents import SHAPES, Shape, Told, document
 from energy.laboratory import Simulation
 from energy.recording import Header, Recording, Stamp
-from energy.stream import Framer
 
 LASTS = 12
 """Documents for which a mishap lasts that concerns more than one."""
@@ -53,7 +52,6 @@ def deliveries(simulation: Simulation) -> list[Delivery]:
 def record(sent: list[Delivery], folder: Path, *, source: SourceInfo, shape: Shape = SHAPES["m1"]) -> None:
     """Write deliveries as the recording that a source would have kept."""
     recording = Recording(folder, Header("plist", source))
-    framer = Framer()
     for number, delivery in enumerate(sent):
         if delivery.died_before:
             recording.event("died", "exit code 1", sent[number - 1].at)
@@ -61,9 +59,7 @@ def record(sent: list[Delivery], folder: Path, *, source: SourceInfo, shape: Sha
         content = b"\0" * (number > 0) + document(delivery.told, shape)
         if delivery.cut_to is not None:
             content = content[: int(len(content) * delivery.cut_to)]
-        recording.append(content)
-        for offset, length in framer.feed(content):
-            recording.document(offset, length, delivery.at)
+        recording.append(content, delivery.at)
     recording.close()
 
 

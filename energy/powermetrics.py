@@ -78,6 +78,21 @@ def command_line(meter: Meter, *, interval_ms: int, help_text: str) -> list[str]
     return [*meter.command, *fixed, "-s", ",".join(samplers)]
 
 
+def root_command(*, interval_ms: int = 100, path: str = "/usr/bin/powermetrics") -> list[str]:
+    """The one command that has to be root: what a sudoers line must allow, to the letter.
+
+    Args:
+        interval_ms: milliseconds between readings, e.g. 100.
+        path: absolute path of the program.
+
+    Raises:
+        SourceUnavailable: the program is not there, or somebody else could have put it there.
+    """
+    check_program(path)
+    meter = Meter(name="powermetrics", kind="measured", command=(path,), needs_root=True)
+    return command_line(meter, interval_ms=interval_ms, help_text=help_text([path]))
+
+
 class PowermetricsSource:
     """A running powermetrics, or a stand-in that speaks as it does."""
 
@@ -140,7 +155,7 @@ class PowermetricsSource:
         deadline_s = time.perf_counter() + timeout_s
         arrived_s = until_s
         while reader.wait_for_document(arrived_s, deadline_s=deadline_s):
-            arrived_s = reader.last_arrival_s()
+            arrived_s = reader.last_arrival_s
             trace = self.trace()
             if len(trace.end_s) > 1 and trace.end_s[-2] - trace.alignment_s >= until_s:
                 return True

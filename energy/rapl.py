@@ -27,17 +27,14 @@ def rapl(*, interval_ms: int = 100, root: Path = Path("/sys/class/powercap")) ->
     Args:
         interval_ms: milliseconds between readings, e.g. 100.
         root: where the powercap files are, e.g. Path("/sys/class/powercap").
-
-    Raises:
-        SourceUnavailable: there is no such counter, or it can't be read; says what to type.
     """
     zones = list(_zones(root))
-    if not any(zone.rail == "package" for zone in zones):
-        raise SourceUnavailable(f"no RAPL counter in {root}: use --energy modelled")
     counters = [_Unwrapped(zone) for zone in zones]
-    rails = tuple(rail for rail in ("package", "dram") if any(zone.rail == rail for zone in zones))
+    rails = ("package", "dram") if any(zone.rail == "dram" for zone in zones) else ("package",)
 
     def read() -> Counters:
+        if not zones:
+            raise SourceUnavailable(f"no RAPL counter in {root}: use --energy modelled")
         return {
             rail: sum(counter.joules() for counter in counters if counter.zone.rail == rail) for rail in rails
         }

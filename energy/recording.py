@@ -2,9 +2,9 @@
 
     power.raw     the meter's byte stream, untouched
     power.index   one JSON object a line:
-                  {"schema": 1, "form": "plist", "source": {...}}           opens every session
-                  {"offset": 0, "length": 65012, "at": [...]}               a document and its arrival
-                  {"event": "died", "detail": "exit code 1", "at": [...]}   whatever else is worth knowing
+                  {"schema": 1, "form": "plist", "source": {...}}       opens every session
+                  {"received": 65012, "at": [...]}      bytes of power.raw that had arrived, and when
+                  {"event": "died", "detail": "exit code 1", "at": [...]}   whatever else is worth noting
     stderr.log    what the meter said besides
 
 `at` holds three clocks, read together: `time.perf_counter()`, the harness clock; `time.time()`, which can
@@ -59,24 +59,23 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Document:
-    """Where one document lies in `power.raw` and when its last byte had arrived."""
+class Arrival:
+    """So many bytes of `power.raw` had arrived by an instant."""
 
-    offset: int
-    length: int
+    received: int
     at: Stamp
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that is not a document: started, died, restarted, stopped, oversize."""
+    """Something that is not an arrival: started, died, restarted, stopped, lingers."""
 
     event: str
     detail: str
     at: Stamp
 
 
-Entry = Header | Document | Event
+Entry = Header | Arrival | Event
 
 
 class Recording:
@@ -93,21 +92,20 @@ class Recording:
         self.raw_bytes = os.fstat(self._raw).st_size
         self._line({"schema": SCHEMA, "form": header.form, "source": asdict(header.source)})
 
-    def append(self, chunk: bytes) -> None:
-        """Keep bytes of the stream."""
+    def append(self, chunk: bytes | memoryview, at: Stamp) -> None:
+        """Keep bytes of the stream that arrived at an instant.
+
+        Happens while others measure, so the line is written out by hand.
+        """
         _write_all(self._raw, chunk)
         self.raw_bytes += len(chunk)
-
-    def document(self, offset: int, length: int, at: Stamp) -> None:
-        """Note that a document is complete."""
-        self._line({"offset": offset, "length": length, "at": at})
+        line = f'{{"received": {self.raw_bytes}, "at": [{at[0]!r}, {at[1]!r}, {at[2]!r}]}}\n'
+        _write_all(self._index, line.encode())
 
     def reading(self, elapsed_s: float, joules: Mapping[str, float | None], at: Stamp) -> None:
         """Keep a reading that is already in SI units, as one line of JSON; None is not measured."""
         line = json.dumps({"elapsed_s": elapsed_s, "joules": dict(joules)}, allow_nan=False).encode() + b"\n"
-        offset = self.raw_bytes
-        self.append(line)
-        self.document(offset, len(line), at)
+        self.append(line, at)
 
     def event(self, event: str, detail: str, at: Stamp | None = None) -> None:
         """Note that something happened, now or at a given instant."""
@@ -122,7 +120,7 @@ class Recording:
         _write_all(self._index, json.dumps(content).encode() + b"\n")
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
+def _write_all(descriptor: int, content: bytes | memoryview) -> None:
     written = os.write(descriptor, content)
     while written < len(content):
         written += os.write(descriptor, content[written:])
@@ -153,11 +151,11 @@ class RecordingReader:
                 self._position += len(line)
                 yield _entry(line)
 
-    def content(self, document: Document) -> bytes:
-        """The bytes of one document."""
+    def content(self, begin: int, end: int) -> bytes:
+        """Bytes of the stream."""
         with self._raw_path.open("rb") as raw:
-            raw.seek(document.offset)
-            return raw.read(document.length)
+            raw.seek(begin)
+            return raw.read(end - begin)
 
 
 def _entry(line: bytes) -> Entry:
@@ -168,7 +166,7 @@ def _entry(line: bytes) -> Entry:
         at = Stamp(*content["at"])
         if "event" in content:
             return Event(content["event"], content["detail"], at)
-        return Document(content["offset"], content["length"], at)
+        return Arrival(content["received"], at)
     except (ValueError, KeyError, TypeError) as error:
         raise EnergyError(f"{INDEX} has a line that can't be read: {line[:80]!r}") from error
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from energy.base import EnergyError, EnergySource, SourceInfo, SourceUnavailable, Trace
 from energy.decode import Decoder, boundary_of
+from energy.framing import Framer
 from energy.plist import parse
 from energy.recording import Form, Header, Recording, Stamp
-from energy.stream import Framer
 from energy.text import HEADING, parse_text, split_text
 from energy.timeline import trace_of
 
@@ -58,16 +58,25 @@ def replay(*, file: Path) -> EnergySource:
     return ReplaySource(file)
 
 
+def read_kept(file: Path) -> tuple[Trace, SourceInfo]:
+    """All readings of a kept stream or a run folder, and what their joules are.
+
+    Raises:
+        SourceUnavailable: nothing there can be read.
+    """
+    try:
+        return _kept_folder(file) if file.is_dir() else _kept_stream(file)
+    except (OSError, EnergyError) as error:
+        raise SourceUnavailable(
+            f"{file} can't be replayed: {error}. Give a saved stream or a run folder"
+        ) from error
+
+
 class ReplaySource:
     """Plays readings back from the moment at which it is started."""
 
     def __init__(self, file: Path) -> None:
-        try:
-            self._trace, self._info = _kept_folder(file) if file.is_dir() else _kept_stream(file)
-        except (OSError, EnergyError) as error:
-            raise SourceUnavailable(
-                f"{file} can't be replayed: {error}. Give a saved stream or a run folder"
-            ) from error
+        self._trace, self._info = read_kept(file)
         self._started_s: float | None = None
 
     @property
@@ -119,9 +128,10 @@ def _kept_stream(file: Path) -> tuple[Trace, SourceInfo]:
     """A bare stream has no arrivals: its readings are laid end to end from zero."""
     stream = file.read_bytes()
     form: Form = "text" if HEADING in stream else "plist"
-    places = split_text(stream) if form == "text" else Framer().feed(stream)
-    parse_form = parse_text if form == "text" else parse
-    readings = [parse_form(stream[offset : offset + length]) for offset, length in places]
+    if form == "text":
+        readings = [parse_text(sample) for sample in split_text(stream)]
+    else:
+        readings = [parse(document) for document in Framer().feed(stream)]
     readings = [reading for reading in readings if reading.is_delta]
     if not readings:
         raise EnergyError("it holds no reading")

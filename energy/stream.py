@@ -1,12 +1,9 @@
 """Following a meter's output while something else is being measured.
 
-The one rule here is to cost nothing. The reader sleeps in `poll` until the meter writes, lets a document
-gather for a moment (an unbuffered meter writes it in thousands of pieces), copies what is there to disk,
-looks for the end of a document, stamps its arrival, and sleeps again. Nothing is decoded and nothing is
-kept in memory but the last few bytes.
-
-The stream is framed on `</plist>`. The NUL that separates documents is written just before the next one,
-so framing on it would make every reading an interval late.
+The one rule here is to cost nothing. The reader sleeps in `poll` until the meter writes, copies what is
+there to disk, stamps it, and sleeps again. In the middle of a document it lets the rest gather for a moment,
+because an unbuffered meter writes thousands of pieces. Nothing is decoded, framed or kept in memory: one
+buffer is used again and again, for at this rate making and freeing one costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -19,44 +16,17 @@ import threading
 import time
 from collections.abc import Callable
 
+from energy.framing import END_OF_DOCUMENT
 from energy.plist import MAX_DOCUMENT_BYTES
 from energy.recording import Recording, Stamp
 
-END_OF_DOCUMENT = b"</plist>"
 GATHER_S = 0.002
-"""How long a document may gather before it is read; the most by which an arrival is stamped late."""
+"""How long the rest of a document may gather; the most by which an arrival is stamped late."""
 
 CHUNK_BYTES = 2**18
+TAIL_BYTES = 2 * len(END_OF_DOCUMENT)
 RESTARTS = 1
 """A meter that dies is started again once: the slot is lost, the run is not."""
-
-
-class Framer:
-    """Finds where documents lie in a stream without keeping the stream."""
-
-    def __init__(self, offset: int = 0) -> None:
-        self._begin = self._read = offset
-        self._tail = b""
-
-    @property
-    def unframed_bytes(self) -> int:
-        """Bytes since the last complete document."""
-        return self._read - self._begin
-
-    def feed(self, chunk: bytes) -> list[tuple[int, int]]:
-        """(offset, length) of the documents that end in this chunk."""
-        seen = self._tail + chunk
-        seen_offset = self._read - len(self._tail)
-        self._read += len(chunk)
-        found = []
-        position = seen.find(END_OF_DOCUMENT)
-        while position >= 0:
-            end = seen_offset + position + len(END_OF_DOCUMENT)
-            found.append((self._begin, end - self._begin))
-            self._begin = end
-            position = seen.find(END_OF_DOCUMENT, position + len(END_OF_DOCUMENT))
-        self._tail = seen[1 - len(END_OF_DOCUMENT) :]
-        return found
 
 
 class StreamReader:
@@ -71,9 +41,11 @@ class StreamReader:
         self._recording.event("started", f"process {self._process.pid}")
         self._wake_read, self._wake_write = os.pipe()
         self._stopping = False
+        self._waiting = False
         self.dead: str | None = None
-        self.documents = 0
-        self._arrival_s = -1.0
+        self._buffer = bytearray(CHUNK_BYTES)
+        self.last_arrival_s = -1.0
+        """Harness time of the last arrival; -1 before the first."""
         self._news = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="meter reader", daemon=True)
         self._thread.start()
@@ -81,17 +53,16 @@ class StreamReader:
     def wait_for_document(self, after_s: float, *, deadline_s: float) -> bool:
         """Sleep until a document has arrived later than `after_s`; False at the deadline or on death."""
         with self._news:
-            while self._arrival_s <= after_s:
-                left_s = deadline_s - time.perf_counter()
-                if self.dead is not None or left_s <= 0:
-                    return False
-                self._news.wait(left_s)
-            return True
-
-    def last_arrival_s(self) -> float:
-        """Harness time of the last arrival; -1 before the first."""
-        with self._news:
-            return self._arrival_s
+            self._waiting = True
+            try:
+                while self.last_arrival_s <= after_s:
+                    left_s = deadline_s - time.perf_counter()
+                    if self.dead is not None or left_s <= 0:
+                        return False
+                    self._news.wait(left_s)
+                return True
+            finally:
+                self._waiting = False
 
     def stop(self, *, grace_s: float) -> None:
         """Close the pipe and wait for the meter to notice; end the thread. Twice is harmless."""
@@ -153,31 +124,42 @@ class StreamReader:
         """Record one process until it ends or is abandoned; the reason, if it is not simply its end."""
         assert self._process.stdout is not None
         with self._process.stdout as pipe:
-            descriptor = pipe.fileno()
+            os.set_blocking(pipe.fileno(), False)
             poll = select.poll()
-            poll.register(descriptor, select.POLLIN)
+            poll.register(pipe, select.POLLIN)
             poll.register(self._wake_read, select.POLLIN)
-            framer = Framer(self._recording.raw_bytes)
-            while True:
+            unframed_bytes = 0
+            while unframed_bytes <= MAX_DOCUMENT_BYTES:
                 poll.poll()
-                if self._stopping:
+                gathered, more = self._gather(pipe.fileno())
+                self._recording.append(memoryview(self._buffer)[:gathered], Stamp.now())
+                complete = self._buffer.rfind(END_OF_DOCUMENT, 0, gathered) >= 0
+                unframed_bytes = 0 if complete else unframed_bytes + gathered
+                if complete:
+                    self._tell()
+                if not more or self._stopping:
                     return None
-                time.sleep(GATHER_S)
-                chunk = os.read(descriptor, CHUNK_BYTES)
-                if not chunk:
-                    return None
-                self._record(chunk, framer)
-                if framer.unframed_bytes > MAX_DOCUMENT_BYTES:
-                    return f"{framer.unframed_bytes} bytes without the end of a document"
+            return f"{unframed_bytes} bytes without the end of a document"
 
-    def _record(self, chunk: bytes, framer: Framer) -> None:
-        at = Stamp.now()
-        found = framer.feed(chunk)
-        self._recording.append(chunk)
-        for offset, length in found:
-            self._recording.document(offset, length, at)
-        if found:
+    def _gather(self, descriptor: int) -> tuple[int, bool]:
+        """Read until a document ends or the meter pauses: bytes in the buffer, and whether more can come."""
+        room, gathered = memoryview(self._buffer), 0
+        while gathered < len(room) and not self._stopping:
+            try:
+                count = os.readv(descriptor, [room[gathered:]])
+            except BlockingIOError:
+                return gathered, True
+            gathered += count
+            if count == 0:
+                return gathered, False
+            if self._buffer.rfind(END_OF_DOCUMENT, max(0, gathered - TAIL_BYTES), gathered) >= 0:
+                return gathered, True
+            time.sleep(GATHER_S)
+        return gathered, True
+
+    def _tell(self) -> None:
+        """Wake whoever waits. Taking a lock that nobody waits for would be a cost, too."""
+        self.last_arrival_s = time.perf_counter()
+        if self._waiting:
             with self._news:
-                self.documents += len(found)
-                self._arrival_s = at.harness_s
                 self._news.notify_all()

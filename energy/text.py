@@ -39,10 +39,9 @@ def parse_text(block: bytes) -> Reading:
     )
 
 
-def split_text(stream: bytes) -> list[tuple[int, int]]:
-    """(offset, length) of the samples in a text stream; what precedes the first heading is no sample."""
-    begins = [match.start() for match in re.finditer(re.escape(HEADING), stream)]
-    return [(a, b - a) for a, b in zip(begins, [*begins[1:], len(stream)], strict=True)]
+def split_text(stream: bytes) -> list[bytes]:
+    """The samples in a text stream; what precedes the first heading is no sample."""
+    return [HEADING + rest for rest in stream.split(HEADING)[1:]]
 
 
 def _number(digits: bytes) -> float:

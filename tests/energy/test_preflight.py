@@ -55,7 +55,7 @@ def test_a_file_that_is_not_executable_is_refused(tmp_path: Path):
 def test_sudo_is_asked_and_never_waited_for(tmp_path: Path, monkeypatch, answer: str, allowed: bool):
     sudo = executable(tmp_path / "sudo", f"#!/bin/sh\n[ $1 = -n ] && [ $2 = -l ] || exit 9\n{answer}\n")
     monkeypatch.setattr(preflight, "SUDO", str(sudo))
-    monkeypatch.setattr(preflight.os, "geteuid", lambda: 501)
+    monkeypatch.setattr(preflight.os, "getuid", lambda: 501)
     if allowed:
         assert root_prefix(["/usr/bin/powermetrics", "-i", "100"]) == [str(sudo), "-n"]
     else:
@@ -64,5 +64,5 @@ def test_sudo_is_asked_and_never_waited_for(tmp_path: Path, monkeypatch, answer:
 
 
 def test_root_needs_no_sudo(monkeypatch):
-    monkeypatch.setattr(preflight.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(preflight.os, "getuid", lambda: 0)
     assert root_prefix(["/usr/bin/powermetrics"]) == []

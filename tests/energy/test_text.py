@@ -24,7 +24,7 @@ CPU Power: 100 mW
 
 
 def readings(stream: bytes):
-    return [parse_text(stream[offset : offset + length]) for offset, length in split_text(stream)]
+    return [parse_text(sample) for sample in split_text(stream)]
 
 
 def test_joules_are_power_times_the_interval_of_the_same_heading():

@@ -1,0 +1,35 @@
+"""Where documents end in a stream.
+
+A plist stream is framed on `</plist>`. The NUL that separates documents is written just before the next one,
+so framing on it would make every reading an interval late.
+"""
+
+from __future__ import annotations
+
+END_OF_DOCUMENT = b"</plist>"
+END_OF_LINE = b"\n"
+
+
+class Framer:
+    """Splits a stream into documents, however it arrives.
+
+    Args:
+        end: the bytes that end a document.
+    """
+
+    def __init__(self, end: bytes = END_OF_DOCUMENT) -> None:
+        self._end = end
+        self._rest = bytearray()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The documents that end in this chunk, their ends included."""
+        search_from = max(0, len(self._rest) - len(self._end) + 1)
+        self._rest += chunk
+        found = []
+        begin, position = 0, self._rest.find(self._end, search_from)
+        while position >= 0:
+            after = position + len(self._end)
+            found.append(bytes(self._rest[begin:after]))
+            begin, position = after, self._rest.find(self._end, after)
+        del self._rest[:begin]
+        return found

@@ -1,0 +1,107 @@
+"""How far a joule figure can be trusted, as a number that is printed with it.
+
+    0  modelled, simulated, replayed   not a measurement of this run
+    1  sampled         a meter was read, but rails are missing, stale, or the window is too short
+    2  metered         all rails of the boundary, self-test passed, edge bound below 2 %
+    3  cross-checked   as 2, and an independent source agrees within its bound
+    4  wall            an external meter covers the window
+
+The lowest thing that holds sets the grade, and every such thing is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from energy.base import Boundary, Kind
+
+WIDEST_BOUND = 0.02
+LEAST_READINGS = 10
+
+NAMES = {1: "sampled", 2: "metered", 3: "cross-checked", 4: "wall"}
+
+SelfTest = Literal["passed", "failed", "not run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a figure's grade follows from."""
+
+    kind: Kind
+    boundary: Boundary
+    missing_rails: tuple[str, ...]
+    """Rails of the boundary that were not measured over the whole window."""
+    faults: tuple[str, ...]
+    """Kinds of the faults that touch the window."""
+    readings: int
+    joules: float | None
+    bound_j: float | None
+    self_test: SelfTest
+    idle_stable: bool | None = None
+    """None: idle was not measured."""
+    cross_check: bool | None = None
+    """Whether a second, independent source agrees; None: there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade:
+    """A grade from 0 to 4, its name, and what keeps it from being higher."""
+
+    level: int
+    name: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.level} {self.name}"
+
+
+def grade(facts: Facts) -> Grade:
+    """The grade of a figure, from nothing but its facts."""
+    if facts.kind != "measured":
+        return Grade(level=0, name=facts.kind, reasons=(f"{facts.kind}, not a measurement of this run",))
+    lowering = _what_makes_it_sampled(facts)
+    if lowering:
+        return Grade(level=1, name=NAMES[1], reasons=lowering)
+    if facts.boundary == "wall":
+        return Grade(level=4, name=NAMES[4], reasons=())
+    if facts.cross_check is True:
+        return Grade(level=3, name=NAMES[3], reasons=("no external meter",))
+    reason = "no second source checks it" if facts.cross_check is None else "a second source disagrees"
+    return Grade(level=2, name=NAMES[2], reasons=(reason,))
+
+
+def _what_makes_it_sampled(facts: Facts) -> tuple[str, ...]:
+    """Every reason for which a meter's figure is no more than a sample."""
+    reasons = []
+    if facts.missing_rails:
+        reasons.append(f"rails missing: {', '.join(facts.missing_rails)}")
+    if facts.faults:
+        reasons.append(f"faults in the window: {', '.join(facts.faults)}")
+    if facts.readings < LEAST_READINGS:
+        reasons.append(f"{facts.readings} readings in the window, {LEAST_READINGS} are needed")
+    if facts.joules is None or facts.bound_j is None:
+        reasons.append("no joules, or none with a bound")
+    elif facts.bound_j >= WIDEST_BOUND * facts.joules:
+        reasons.append(f"known to {facts.bound_j:.3g} J of {facts.joules:.3g} J, 2 % is needed")
+    if facts.self_test != "passed" and facts.boundary != "wall":
+        reasons.append(f"self-test {facts.self_test}")
+    if facts.idle_stable is False:
+        reasons.append("idle was not stable")
+    return tuple(reasons)
+
+
+def why_not_rankable(figures: Sequence[tuple[Grade, Boundary]]) -> str | None:
+    """Why these figures can't share a ranking, table of savings or picture; None if they can.
+
+    Args:
+        figures: grade and boundary of each.
+    """
+    boundaries = sorted({boundary for _, boundary in figures})
+    if len(boundaries) > 1:
+        return f"they cover different things: {', '.join(boundaries)}"
+    names = sorted({found.name for found, _ in figures if found.level == 0})
+    if names and any(found.level > 0 for found, _ in figures):
+        return f"{' and '.join(names)} figures can't be ranked with measured ones"
+    return None
