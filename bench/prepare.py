@@ -11,6 +11,7 @@ from bench import plugins
 from bench.config import Model, Suite, load_suite, parse_suite
 from bench.errors import UserError, nearest
 from bench.gates.base import Budget, Gate
+from bench.gates.matching import match_controls
 from bench.models import LocalModel, locate
 from bench.plan import Arm, Slot, make_arms, make_blocks
 from bench.prompts import PromptSet, load_prompts
@@ -92,6 +93,7 @@ def resolve(
     if suite.energy.source != "auto":
         plugins.find("energy", suite.energy.source)
     gates = make_gates(suite)
+    match_controls(gates, [])
     models = _models_of(suite, gates)
     for model in models.values():
         locate(model.name, model.revision)

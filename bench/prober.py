@@ -39,7 +39,7 @@ class Prober(Worker):
 
     def obey(self, message: dict[str, Any]) -> dict[str, Any]:
         """Run one message; an error that a user can act on becomes a reply."""
-        command = {c.__name__: c for c in (self.load, self.points)}[message["command"]]
+        command = {c.__name__: c for c in (self.load, self.encode, self.points)}[message["command"]]
         try:
             return command(message)
         except (BenchError, BackendError) as error:

@@ -66,6 +66,8 @@ class SessionRecord(Record):
     equal_work: list[dict[str, Any]]
     prompt_tokens: dict[str, dict[str, int]]
     """Number of prompt tokens by model key and prompt id."""
+    gates: dict[str, dict[str, str]]
+    """By `backend/gate label`: `outcome` (`effective` or `gate inactive`) and `reason`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,14 @@ class RequestRecord(Record):
     prefilled_s: float | None = None
     end_s: float | None = None
     text: str | None = None
+    cut: dict[str, Any] | None = None
+    """What was left out: the values of `backends.cut.Cut` that are not the default."""
+    prefill_bytes: int | None = None
+    """Weights and cache that an ideal kernel must read, from counted shapes; not measured traffic."""
+    decode_bytes: int | None = None
+    prefill_flops: int | None = None
+    """A multiply-add counts as two."""
+    decode_flops: int | None = None
     error: str | None = None
 
 

@@ -76,6 +76,7 @@ class Session:
             loaded=self.workers.loaded,
             equal_work=agreements,
             prompt_tokens=self.workers.prompt_tokens(),
+            gates=self.workers.gates,
         )
         self.store.append([record])
         self._has_begun = True
@@ -139,7 +140,7 @@ class Session:
                 requests.append(self._request(slot, passes, prompt.id, worker))
                 self.display.request_done(requests[-1], of=len(self.prepared.prompts.prompts))
             end_s = self._synchronized_s(worker)
-        requests[:] = self._with_texts(requests, worker)
+        requests[:] = self._settled(requests, worker)
         joules = self.gauge.joules(start_s, end_s)
         return self._slot_record(slot, passes, start_s=start_s, end_s=end_s, joules=joules)
 
@@ -159,15 +160,13 @@ class Session:
             deadline_s=self.protocol.request_deadline_s,
             prompt_id=prompt_id,
             gate=slot.arm.gate,
-            gate_model=self.prepared.baseline_model,
         )
         return self._request_record(slot, passes, prompt_id, **reply)
 
-    def _with_texts(self, requests: list[RequestRecord], worker: WorkerProcess) -> list[RequestRecord]:
-        """The requests with their answers as text; asked for once the window is closed."""
-        answers = [[request.model, request.tokens] for request in requests]
-        reply = worker.ask("texts", deadline_s=self.protocol.request_deadline_s, answers=answers)
-        return [replace(r, text=text) for r, text in zip(requests, reply["texts"], strict=True)]
+    def _settled(self, requests: list[RequestRecord], worker: WorkerProcess) -> list[RequestRecord]:
+        """The requests with their answers as text and their counted work; the window is closed."""
+        reply = worker.ask("settle", deadline_s=self.protocol.request_deadline_s)
+        return [replace(r, **settled) for r, settled in zip(requests, reply["requests"], strict=True)]
 
     def _void(self, slot: Slot, requests: list[RequestRecord], error: Exception) -> SlotRecord:
         """Record why a slot has no figures, and get a new worker if its own is gone."""

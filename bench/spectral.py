@@ -29,6 +29,8 @@ from bench.spectral_prompts import SpectralPrompt
 
 MODULUS = 24
 RELABELLINGS = 500
+FEWEST_TOKENS = 12
+"""Centring takes one dimension: of eleven tokens the 11th eigenvalue is nothing but the ridge."""
 CSV_COLUMNS = ("arm", *(field.name for field in fields(SpectralPoint)))
 
 
@@ -64,7 +66,7 @@ class ArmStudy:
     model: str
     prompts: int
     left_out: int
-    """Prompts without a spectrum: fewer than eleven tokens, or fewer than they were to be cut to."""
+    """Prompts without a spectrum: fewer than twelve tokens, or fewer than they were to be cut to."""
     distinct_prompts: int
     associations: tuple[Association, ...]
     confounders: tuple[Confounding, ...]
@@ -90,7 +92,7 @@ def ids_of(backend: Encoder, prompt: SpectralPrompt) -> list[int]:
 
 def point_of(backend: Encoder, prompt: SpectralPrompt, ids: list[int], *, model: str) -> SpectralPoint | None:
     """The point of one prompt; None where it is too short."""
-    if len(ids) < (prompt.tokens or 1):
+    if len(ids) < (prompt.tokens or FEWEST_TOKENS):
         return None
     found = spectrum(backend.hidden(ids))
     if isinstance(found, Withheld):

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from bench.errors import UserError, nearest
+from bench.gates.fingerprint import connectivity, residue, sum_of_squares
 from bench.prompts import load_prompts
 
 ArmName = Literal["published", "distinct", "powered"]
 ARMS: tuple[ArmName, ...] = ("published", "distinct", "powered")
 
 SETS = ("mixed", "short_questions")
-PUBLISHED_PROMPTS, PUBLISHED_REPEATS = 10, 40
+PUBLISHED_DEFINED, PUBLISHED_UNDEFINED, PUBLISHED_REPEATS = 5, 5, 40
+PUBLISHED_TOKENS = 20
+"""Fewest tokens of the ten."""
 POWERED_PROMPTS = 1000
 FIXED_TOKENS = 48
 """Of the half that is cut: short enough for a small machine, four times the eleven that are needed."""
@@ -55,7 +58,7 @@ def check_arms(names: Sequence[str]) -> list[ArmName]:
 
 
 def arm_prompts(arm: ArmName, *, count: int = POWERED_PROMPTS, seed: int = 0) -> list[SpectralPrompt]:
-    """The distinct prompts of an arm; `repeats_of` says how often its rows count.
+    """The distinct prompts of an arm; the published one takes ten of these, each 40 times.
 
     Args:
         arm: which.
@@ -72,12 +75,18 @@ def arm_prompts(arm: ArmName, *, count: int = POWERED_PROMPTS, seed: int = 0) ->
         for name in SETS
         for prompt in load_prompts(name, beside=Path()).prompts
     ]
-    return found[:PUBLISHED_PROMPTS] if arm == "published" else found
+    return found
 
 
-def repeats_of(arm: ArmName) -> int:
-    """How often each prompt's row stands in the arm's table."""
-    return PUBLISHED_REPEATS if arm == "published" else 1
+def as_published(prompts: Sequence[SpectralPrompt], ids: Mapping[str, Sequence[int]]) -> list[SpectralPrompt]:
+    """The first ten prompts that make a table like the paper's: five with a defined lambda2, five without.
+
+    The choice looks at token ids only, so it can't favour any outcome.
+    """
+    long = [prompt for prompt in prompts if len(ids[prompt.id]) >= PUBLISHED_TOKENS]
+    defined = {p.id: connectivity(residue(sum_of_squares(ids[p.id]))) is not None for p in long}
+    with_lambda2 = [p for p in long if defined[p.id]][:PUBLISHED_DEFINED]
+    return with_lambda2 + [p for p in long if not defined[p.id]][:PUBLISHED_UNDEFINED]
 
 
 def generated(count: int, *, seed: int = 0) -> list[SpectralPrompt]:

@@ -9,7 +9,7 @@ from typing import Any
 from analysis.rows import SpectralPoint
 from bench.probing import Asker, model_here, prober
 from bench.spectral import Measured
-from bench.spectral_prompts import ArmName, SpectralPrompt, arm_prompts, repeats_of
+from bench.spectral_prompts import PUBLISHED_REPEATS, ArmName, SpectralPrompt, arm_prompts, as_published
 
 AT_ONCE = 20
 """Prompts per message: often enough for a display, seldom enough to cost nothing."""
@@ -47,7 +47,16 @@ def measure_arms(
     progress(f"loading {name} on {backend}")
     folder = str(here.folder) if here.folder else None
     with prober(backend, {name: {"folder": folder, **options}}) as asker:
-        return [_measure(asker, name, arm, prompts[arm], progress) for arm in arms]
+        return [_measure(asker, name, arm, _chosen(asker, name, arm, prompts[arm]), progress) for arm in arms]
+
+
+def _chosen(
+    asker: Asker, name: str, arm: ArmName, prompts: Sequence[SpectralPrompt]
+) -> Sequence[SpectralPrompt]:
+    if arm != "published":
+        return prompts
+    texts = [{"id": prompt.id, "text": prompt.text} for prompt in prompts]
+    return as_published(prompts, asker.ask("encode", prompts=texts)["ids"][name])
 
 
 def _measure(
@@ -63,7 +72,7 @@ def _measure(
         points += [SpectralPoint(**point) for point in reply["points"] if point is not None]
     return Measured(
         arm=arm,
-        points=points * repeats_of(arm),
+        points=points * (PUBLISHED_REPEATS if arm == "published" else 1),
         prompts=len(prompts),
         ids=ids,
         vocabulary=asker.info[name]["vocabulary"],

@@ -24,7 +24,7 @@ def show(studies: Sequence[ArmStudy], console: Console) -> None:
         if study.left_out:
             console.print(
                 f"! {study.arm}, {study.model}: {study.left_out} of {study.prompts} prompts have no spectrum "
-                "(fewer than eleven tokens, or shorter than they were to be cut to)",
+                "(fewer than twelve tokens, or shorter than they were to be cut to)",
                 markup=False,
                 highlight=False,
             )

@@ -20,10 +20,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from backends.base import Backend, BackendError
-from bench import plugins
+from backends.base import Backend, BackendError, Generated
+from backends.ledger import request_ledger
+from bench import guard, plugins
 from bench.errors import BenchError
-from bench.gates.base import Gate
+from bench.gates.base import Budget, Gate
+from bench.gates.matching import match_controls
 
 
 class Worker:
@@ -36,6 +38,8 @@ class Worker:
         self.prompts: dict[str, dict[str, list[int]]] = {}
         self.default_new_tokens = 1
         self.ignore_eos = True
+        self.gate_model = ""
+        self._unsettled: list[tuple[Budget, int, Generated]] = []
 
     def load(self, message: dict[str, Any]) -> dict[str, Any]:
         """Load every model and make every gate."""
@@ -55,6 +59,26 @@ class Worker:
             self.prompts[key] = {prompt["id"]: model.encode(prompt["text"]) for prompt in message["prompts"]}
         return {"ids": self.prompts}
 
+    def ready(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Match the controls to their gates, and prepare every cut that some prompt will get."""
+        self.gate_model = message["gate_model"]
+        seen = list(self.prompts[self.gate_model].values())
+        self.gates = match_controls(self.gates, seen)
+        for gate in self.gates.values():
+            for budget in {gate.decide(ids) for ids in seen}:
+                self.models[budget.model].ready(budget.cut)
+        return {}
+
+    def guard(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Does each gate take effect? By label: the outcome and the reason; see `bench/guard.py`."""
+        return {"gates": {label: self._guard(label, message["baseline"]) for label in self.gates}}
+
+    def _guard(self, label: str, baseline: str) -> dict[str, str]:
+        prompts = self.prompts[self.gate_model]
+        usual = {prompt: self.gates[baseline].decide(ids) for prompt, ids in prompts.items()}
+        chosen = {prompt: self.gates[label].decide(ids) for prompt, ids in prompts.items()}
+        return guard.outcome(self.models, self.prompts, usual=usual, chosen=chosen)
+
     def synchronize(self, _: dict[str, Any]) -> dict[str, Any]:
         """Wait until every device is idle, then read the clock."""
         for model in self.models.values():
@@ -66,27 +90,30 @@ class Worker:
         prompt_id = message["prompt_id"]
         gate = self.gates[message["gate"]]
         start_s = time.perf_counter()
-        budget = gate.decide(self.prompts[message["gate_model"]][prompt_id])
+        budget = gate.decide(self.prompts[self.gate_model][prompt_id])
         gated_s = time.perf_counter()
-        done = self._generate(budget.model, prompt_id, budget.max_new_tokens or self.default_new_tokens)
+        done = self._generate(budget, prompt_id)
         return {"start_s": start_s, "gated_s": gated_s, **done}
 
     def warm(self, message: dict[str, Any]) -> dict[str, Any]:
         """One request without a gate."""
         start_s = time.perf_counter()
-        done = self._generate(message["model"], message["prompt_id"], self.default_new_tokens)
+        done = self._generate(Budget(model=message["model"]), message["prompt_id"])
+        self._unsettled.clear()
         return {"seconds_s": done["end_s"] - start_s, **done}
 
-    def _generate(self, key: str, prompt_id: str, max_new_tokens: int) -> dict[str, Any]:
-        model, ids = self.models[key], self.prompts[key][prompt_id]
-        session = model.prefill(ids)
+    def _generate(self, budget: Budget, prompt_id: str) -> dict[str, Any]:
+        model, ids = self.models[budget.model], self.prompts[budget.model][prompt_id]
+        max_new_tokens = budget.max_new_tokens or self.default_new_tokens
+        session = model.prefill(ids, budget.cut)
         model.synchronize()
         prefilled_s = time.perf_counter()
         generated = model.decode(session, max_new_tokens=max_new_tokens, ignore_eos=self.ignore_eos)
         model.synchronize()
         end_s = time.perf_counter()
+        self._unsettled.append((budget, len(ids), generated))
         return {
-            "model": key,
+            "model": budget.model,
             "prompt_tokens": len(ids),
             "tokens": generated.tokens,
             "forwards": generated.forwards,
@@ -94,9 +121,25 @@ class Worker:
             "end_s": end_s,
         }
 
-    def texts(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Text of generated tokens; asked for after a window has closed."""
-        return {"texts": [self.models[key].decode_text(tokens) for key, tokens in message["answers"]]}
+    def settle(self, _: dict[str, Any]) -> dict[str, Any]:
+        """What is worth knowing of the requests since the last call; asked for once a window is closed."""
+        settled = [self._settled(*request) for request in self._unsettled]
+        self._unsettled.clear()
+        return {"requests": settled}
+
+    def _settled(self, budget: Budget, prompt_tokens: int, generated: Generated) -> dict[str, Any]:
+        """Text, cut and counted work of one request."""
+        model, cut = self.models[budget.model], budget.cut
+        shape = model.shape(cut)
+        work = request_ledger(shape, cut, prompt_tokens=prompt_tokens, generated=generated)
+        return {
+            "text": model.decode_text(generated.tokens),
+            "cut": cut.model_dump(exclude_defaults=True, mode="json"),
+            "prefill_bytes": work.prefill.bytes,
+            "decode_bytes": work.decode.bytes,
+            "prefill_flops": work.prefill.flops,
+            "decode_flops": work.decode.flops,
+        }
 
     def logits(self, message: dict[str, Any]) -> dict[str, Any]:
         """Logits of a probe prompt, as nested lists of float32 values."""
@@ -111,7 +154,9 @@ class Worker:
             self.synchronize,
             self.request,
             self.warm,
-            self.texts,
+            self.settle,
+            self.ready,
+            self.guard,
             self.logits,
         )
         command = {c.__name__: c for c in commands}[message["command"]]

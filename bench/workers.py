@@ -30,6 +30,8 @@ class Workers:
         """BackendInfo by `backend/model key`."""
         self.ids: dict[str, dict[str, dict[str, list[int]]]] = {}
         """Token ids by backend, model key and prompt id."""
+        self.gates: dict[str, dict[str, str]] = {}
+        """Whether each gate takes effect, by `backend/label`."""
         self._started: list[WorkerProcess] = []
 
     def start(self) -> list[dict[str, Any]]:
@@ -49,6 +51,7 @@ class Workers:
         for backend, worker in self._working.items():
             self.display.stage(f"warming up {backend}")
             self._warm_up(worker)
+            self._guard(backend, worker)
         return agreements
 
     def of(self, backend: str) -> WorkerProcess:
@@ -117,6 +120,7 @@ class Workers:
             prompts = [{"id": p.id, "text": p.text} for p in self.prepared.prompts.prompts]
             self.ids[backend] = worker.ask("encode", deadline_s=deadline_s, prompts=prompts)["ids"]
             self._check_lengths(backend)
+            worker.ask("ready", deadline_s=deadline_s, gate_model=self.prepared.baseline_model)
         return workers
 
     def _is_stand_in(self, backend: str) -> bool:
@@ -126,6 +130,15 @@ class Workers:
         """Tokens of each prompt by model key; the same for all backends, or the run was refused."""
         first = next(iter(self.ids.values()))
         return {key: {prompt: len(ids) for prompt, ids in prompts.items()} for key, prompts in first.items()}
+
+    def _guard(self, backend: str, worker: WorkerProcess) -> None:
+        """Find out whether the gates take effect, and say so of those that don't."""
+        deadline_s = self.prepared.suite.protocol.load_deadline_s
+        found = worker.ask("guard", deadline_s=deadline_s, baseline=self.prepared.suite.baseline)["gates"]
+        for label, verdict in found.items():
+            self.gates[f"{backend}/{label}"] = verdict
+            if label != self.prepared.suite.baseline and verdict["outcome"] != "effective":
+                self.display.note(f"{backend} {label}: {verdict['outcome']}, {verdict['reason']}")
 
     def _warm_up(self, worker: WorkerProcess) -> None:
         """Repeat a request with every model until it stops getting faster, or for `warm_up_s`."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from backends.cut import FULL as NO_CUT
+from backends.cut import Cut
 
 
 class Budget(BaseModel):
@@ -22,6 +25,8 @@ class Budget(BaseModel):
     """Key of a model of the suite."""
     max_new_tokens: int | None = Field(default=None, ge=1)
     """None: the suite's `generation.max_new_tokens`."""
+    cut: Cut = NO_CUT
+    """Work of that model that is left out, such as `{ kv_keep = 0.5 }`."""
 
 
 FULL = Budget(model="full")
@@ -37,6 +42,18 @@ class Gate(Protocol):
 
     def decide(self, ids: Sequence[int]) -> Budget:
         """The budget for a prompt of these token ids (special tokens of the tokenizer included)."""
+
+
+@runtime_checkable
+class Control(Protocol):
+    """A gate that imitates another one's decisions without its reason; it sees the prompt set first."""
+
+    @property
+    def matches(self) -> str | None:
+        """Label of the gate that it controls, or None."""
+
+    def matched(self, controlled: Gate, prompts: Sequence[Sequence[int]]) -> Gate:
+        """The control with the rate, or the distribution, of that gate on these prompts."""
 
 
 @dataclass(frozen=True, kw_only=True)
