@@ -46,6 +46,7 @@ def prepared(
         "energy": source,
         "backends": list(found.backends),
         "baseline": found.suite.baseline,
+        "threshold": found.suite.protocol.threshold,
         "gates": list(found.suite.gates),
         "prompts": {
             "file": found.prompts.file.name,

@@ -70,6 +70,8 @@ class Protocol(_Table):
     """A request that takes longer has hung: its worker is replaced and its slot is void."""
     load_deadline_s: float = Field(default=1800.0, gt=0)
     """Longest time for loading one backend's models."""
+    threshold: float = Field(default=0.02, gt=0, lt=1)
+    """Practical threshold as a fraction of the joules: a smaller effect is of no use to anybody."""
     a_a: bool = True
     """Run the ungated arm twice per backend; the difference is the noise floor of every effect."""
 

@@ -7,13 +7,16 @@ import io
 from dataclasses import asdict
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.plan import Arm
 from bench.readback import Idle
 from bench.store import StoredRun
 from bench.summary import COLUMNS, ArmRow, Summary
+from bench.verdicts import INACTIVE
 
 
 def show(run: StoredRun, summary: Summary, console: Console) -> None:
@@ -50,63 +53,58 @@ def _idle_line(idle: Idle) -> str:
 
 
 def _work_table(summary: Summary) -> Table:
-    table = Table(title=f"Work per pass of {summary.rows[0].prompts} prompts", title_justify="left")
-    for name in ("backend", "gate"):
-        table.add_column(name, no_wrap=True)
-    for name in (
-        "to small",
-        "new tokens",
-        "forwards",
-        "prefill tok/s",
-        "decode tok/s",
-        "tokens saved",
-        "agreement",
-    ):
+    table = _table(f"Work per pass of {summary.rows[0].prompts} prompts")
+    for name in ("to small", "new tokens", "forwards", "prefill tok/s", "decode tok/s", "seconds"):
+        table.add_column(name, justify="right")
+    for name in ("tokens saved", "bytes saved", "agreement"):
         table.add_column(name, justify="right")
     for row in summary.rows:
         table.add_row(
-            escape(row.backend),
-            _gate(row),
+            _arm(row),
             str(row.routed_to_small),
             f"{row.new_tokens:.0f}",
             f"{row.forwards:.0f}",
             _number(row.prefill_tokens_per_s, 1),
             _number(row.decode_tokens_per_s, 1),
+            f"{row.seconds:.1f}",
             _percent(row.tokens_saved_percent, signed=True),
-            _percent(row.agreement_percent),
+            _percent(row.bytes_saved_percent, signed=True),
+            INACTIVE if row.verdict == INACTIVE else _percent(row.agreement_percent),
         )
     return table
 
 
 def _energy_table(summary: Summary) -> Table:
     kinds = sorted({row.energy_kind for row in summary.rows})
-    title = f"Energy per pass, {' and '.join(kinds)}" + (
-        "" if kinds == ["measured"] else ", NOT a measurement"
-    )
-    table = Table(title=title, title_justify="left")
-    for name in ("backend", "gate"):
-        table.add_column(name, no_wrap=True)
-    for name in ("seconds", "J gross", "J net", "J/new token", "J saved", "A/A floor", "blocks"):
-        table.add_column(name, justify="right")
+    caveat = "" if kinds == ["measured"] else ", NOT a measurement"
+    table = _table(f"Energy per pass, {' and '.join(kinds)}{caveat}")
+    for name in ("J gross", "J net", "J/new token", "J saved", "A/A floor", "blocks"):
+        table.add_column(name, justify="right", no_wrap=name in ("J gross", "J saved"))
+    table.add_column("verdict", max_width=12)
     table.add_column("grade", no_wrap=True)
     for row in summary.rows:
         table.add_row(
-            escape(row.backend),
-            _gate(row),
-            f"{row.seconds:.1f}",
+            _arm(row),
             _with_bound(row.joules_gross, row.joules_bound),
             _number(row.joules_net, 1),
             _number(row.joules_per_new_token, 3),
-            _percent(row.joules_saved_percent, signed=True),
+            _saved(row),
             _percent(row.noise_floor_percent),
             str(row.blocks) if row.blocks else "-",
+            row.verdict or "-",
             f"{row.grade} {row.grade_name}" if row.grade is not None else "-",
         )
     return table
 
 
-def _gate(row: ArmRow) -> str:
-    return escape(row.gate) + (" (A/A)" if row.a_a else "")
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("arm", no_wrap=True)
+    return table
+
+
+def _arm(row: ArmRow) -> str:
+    return escape(Arm(backend=row.backend, gate=row.gate, a_a=row.a_a).label)
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -116,11 +114,20 @@ def _number(value: float | None, digits: int) -> str:
 def _percent(value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return "-"
-    return f"{value:+.1f} %" if signed else f"{value:.1f} %"
+    rounded = round(value, 1) + 0.0  # no "-0.0"
+    return f"{rounded:+.1f} %" if signed else f"{rounded:.1f} %"
+
+
+def _saved(row: ArmRow) -> str:
+    """The saving, with its interval where there is one."""
+    point = _percent(row.joules_saved_percent, signed=True)
+    if row.saved_low_percent is None or row.saved_high_percent is None:
+        return point
+    return f"{point}\n({row.saved_low_percent:+.1f} to {row.saved_high_percent:+.1f})"
 
 
 def _with_bound(value: float | None, bound: float | None) -> str:
-    return "withheld" if value is None or bound is None else f"{value:.1f} ± {bound:.1f}"
+    return "withheld" if value is None or bound is None else f"{value:.1f} ±{bound:.1f}"
 
 
 def _csv(rows: list[ArmRow]) -> bytes:

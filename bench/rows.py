@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,18 @@ import numpy as np
 from analysis.quality import agreement, mean_over_prompts
 from analysis.rows import Slot, Work
 from analysis.values import Estimate, Withheld
+from bench.host import PACKAGES
 from bench.measure import Readings, Sources
 from bench.plan import Arm
 from bench.readback import ArmKey, Readback, SlotRead
 from bench.store import StoredRun
 from energy.base import Trace
+
+HOST_COLUMNS = (
+    *("chip", "gpu_cores", "cpu_cores", "memory_bytes", "system", "machine"),
+    *("os_version", "os_build", "power_source", "low_power_mode"),
+)
+"""Facts of `run.json` that tell machines apart."""
 
 
 def raw_sessions(run: StoredRun) -> dict[int, Readings]:
@@ -103,6 +112,28 @@ def likeness(header: Mapping[str, Any]) -> tuple[str, ...]:
         str(header["prompts"]["sha256"]),
         *map(str, weights),
     )
+
+
+def provenance(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a run's numbers come from, as columns of a data set; what is not known is None."""
+    host, packages, git = (header.get(key) or {} for key in ("host", "packages", "git"))
+    models = {key: f"{m['name']}@{m.get('revision')}" for key, m in header.get("models", {}).items()}
+    weights = {key: m.get("weight_sha256") for key, m in header.get("models", {}).items()}
+    return {
+        "run": header["run_id"],
+        "started_utc": header["started_utc"],
+        "suite": Path(header["suite"]["path"]).stem,
+        "suite_sha256": header["suite"]["sha256"],
+        "baseline": header["baseline"],
+        "prompts_sha256": header["prompts"]["sha256"],
+        "models": json.dumps(models),
+        "weights_sha256": json.dumps(weights),
+        **{name: host.get(name) for name in HOST_COLUMNS},
+        **{f"{name.replace('-', '_')}_version": packages.get(name) for name in PACKAGES},
+        "python_version": header.get("python"),
+        "git_commit": git.get("commit"),
+        "git_dirty": git.get("dirty"),
+    }
 
 
 def _slot_row(slot: SlotRead, readback: Readback, *, run: str, position: int) -> Slot:

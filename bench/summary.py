@@ -7,15 +7,14 @@ their windows can be compared. Percentages compare an arm with the ungated arm o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from bench.readback import ArmKey, Idle, Readback, Record, SlotRead, read_back
+from bench.readback import ArmKey, Idle, Readback, Record, read_back
 from bench.records import Joules
 from bench.store import StoredRun
-from energy.base import Boundary
-from energy.grade import Grade, why_not_rankable
+from bench.verdicts import INACTIVE, ArmVerdict, verdicts
 
 BLOCKS_FOR_A_CLAIM = 5
 WINDOW_FOR_A_CLAIM_S = 60.0
@@ -55,14 +54,18 @@ class ArmRow:
     """Idle power taken off; withheld when nothing is left or idle drifted too much to say."""
     joules_per_new_token: float | None
     tokens_saved_percent: float | None
-    joules_saved_percent: float | None
-    """From the geometric mean over blocks of the ratio of joules."""
-    noise_floor_percent: float | None
-    """What the ungated arm `saves` against itself: an effect inside it is not a saving."""
+    bytes_saved_percent: float | None
+    """Weights and cache that need not be read, counted from shapes; not measured traffic."""
     agreement_percent: float | None
     """Share of new-token positions that equal the ungated arm's: the quality of the saving."""
+    joules_saved_percent: float | None
+    saved_low_percent: float | None
+    saved_high_percent: float | None
+    noise_floor_percent: float | None
     blocks: int
-    """Blocks behind `joules_saved_percent`; a claim needs 5."""
+    verdict: str | None
+    reason: str | None
+    """These seven: `bench.verdicts.ArmVerdict`."""
 
 
 COLUMNS = tuple(field.name for field in fields(ArmRow))
@@ -84,11 +87,12 @@ def summarise(run: StoredRun, *, wall: Path | None = None) -> Summary:
         EnergyError: a raw stream can't be read.
     """
     readback = read_back(run, wall=wall)
+    judged = verdicts(readback, threshold=run.header["threshold"])
     arms = {key: _Arm(key, readback) for key in readback.arms}
-    rows = [_row(arm, arms, run.header["baseline"]) for arm in arms.values()]
-    unlike = why_not_rankable([standing for arm in arms.values() for standing in arm.standing()])
-    warnings = [f"no joules are compared: {unlike}"] if unlike else []
-    return Summary(rows=rows, warnings=[*warnings, *_warnings(readback, rows)], idle=readback.idle)
+    rows = [
+        _row(arm, arms.get((key[0], run.header["baseline"], False)), judged[key]) for key, arm in arms.items()
+    ]
+    return Summary(rows=rows, warnings=_warnings(readback, rows), idle=readback.idle)
 
 
 class _Arm:
@@ -137,13 +141,6 @@ class _Arm:
             "joules_per_new_token": gross_j / self.new_tokens if gross_j and self.new_tokens else None,
         }
 
-    def standing(self) -> list[tuple[Grade, Boundary]]:
-        """Grade and boundary of every slot's joules: whether they may be compared with others."""
-        joules = [slot.joules for slot in self.slots if slot.joules]
-        return [
-            (Grade(level=j.grade, name=j.grade_name, reasons=()), cast(Boundary, j.boundary)) for j in joules
-        ]
-
     @property
     def new_tokens(self) -> float:
         return self.per_pass(sum(len(r["tokens"]) for r in self.requests))
@@ -152,16 +149,12 @@ class _Arm:
         known = [value for value in values if value is not None]
         return self.per_pass(sum(known)) if values and len(known) == len(values) else None
 
-    def joules_by_block(self) -> dict[int, float]:
-        """Joules per pass of every block in which both of this arm's slots have joules."""
-        blocks: dict[int, list[SlotRead]] = {}
-        for slot in self.slots:
-            blocks.setdefault(slot.slot["block"], []).append(slot)
-        return {
-            block: sum(slot.joules.total_j for slot in slots) / sum(slot.slot["passes"] for slot in slots)  # type: ignore[union-attr,misc]
-            for block, slots in blocks.items()
-            if len(slots) == 2 and all(slot.joules and slot.joules.total_j for slot in slots)
-        }
+    def bytes_read(self) -> float | None:
+        """Bytes per pass that must be read, counted; None for a stand-in."""
+        counted = [(r["prefill_bytes"], r["decode_bytes"]) for r in self.requests]
+        if not counted or any(None in pair for pair in counted):
+            return None
+        return self.per_pass(sum(map(sum, counted)))
 
 
 def _lowest_grade(joules: list[Joules]) -> dict[str, Any]:
@@ -173,40 +166,27 @@ def _lowest_grade(joules: list[Joules]) -> dict[str, Any]:
     }
 
 
-def _row(arm: _Arm, arms: dict[ArmKey, _Arm], baseline_gate: str) -> ArmRow:
+def _row(arm: _Arm, baseline: _Arm | None, verdict: ArmVerdict) -> ArmRow:
     backend, gate, a_a = arm.key
-    baseline = arms.get((backend, baseline_gate, False))
-    compared = _compared(arm, baseline, arms.get((backend, baseline_gate, True)))
-    return ArmRow(backend=backend, gate=gate, a_a=a_a, **arm.work(), **arm.energy(), **compared)
+    compared = _compared(arm, None if verdict.verdict == INACTIVE else baseline)
+    return ArmRow(
+        backend=backend, gate=gate, a_a=a_a, **arm.work(), **arm.energy(), **compared, **asdict(verdict)
+    )
 
 
-def _compared(arm: _Arm, baseline: _Arm | None, again: _Arm | None) -> dict[str, Any]:
-    """The columns that set an arm beside the ungated arm of its backend."""
+def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
+    """The columns of work that set an arm beside the ungated arm of its backend."""
     if baseline is None or baseline is arm:
-        nothing = dict.fromkeys(
-            ("tokens_saved_percent", "joules_saved_percent", "noise_floor_percent", "agreement_percent")
-        )
-        return {**nothing, "routed_to_small": 0, "blocks": 0}
-    saved, blocks = _saved_percent(arm, baseline)
-    floor = _saved_percent(again, baseline)[0] if again else None
+        nothing = dict.fromkeys(("tokens_saved_percent", "bytes_saved_percent", "agreement_percent"))
+        return {**nothing, "routed_to_small": 0}
     usual = {prompt: request["model"] for prompt, request in baseline.first.items()}
+    read = (arm.bytes_read(), baseline.bytes_read())
     return {
         "routed_to_small": sum(r["model"] != usual.get(p, r["model"]) for p, r in arm.first.items()),
         "tokens_saved_percent": 100 * (1 - arm.new_tokens / baseline.new_tokens),
-        "joules_saved_percent": saved,
-        "noise_floor_percent": None if floor is None else abs(floor),
+        "bytes_saved_percent": 100 * (1 - read[0] / read[1]) if read[0] and read[1] else None,
         "agreement_percent": _agreement_percent(arm, baseline),
-        "blocks": blocks,
     }
-
-
-def _saved_percent(arm: _Arm, baseline: _Arm) -> tuple[float | None, int]:
-    """From the geometric mean of the blocks' ratios, and the number of blocks; None for unlike joules."""
-    if why_not_rankable([*arm.standing(), *baseline.standing()]):
-        return None, 0
-    mine, theirs = arm.joules_by_block(), baseline.joules_by_block()
-    logs = [math.log(mine[block] / theirs[block]) for block in mine.keys() & theirs.keys()]
-    return (100 * -math.expm1(sum(logs) / len(logs)) if logs else None), len(logs)
 
 
 def _agreement_percent(arm: _Arm, baseline: _Arm) -> float | None:
@@ -250,6 +230,8 @@ def _about_energy(readback: Readback, rows: list[ArmRow]) -> list[str]:
         found.append(f"joules are {' and '.join(kinds)}, not measured: no claim can rest on them")
     withheld = {slot.joules.withheld for slot in readback.slots if slot.joules and slot.joules.withheld}
     found += [f"joules withheld: {reason}" for reason in sorted(withheld)]
+    found += sorted({f"{r.backend}: {r.reason}" for r in rows if r.verdict == "withheld"})
+    found += [f"{r.backend} {r.gate}: {INACTIVE}, {r.reason}" for r in rows if r.verdict == INACTIVE]
     if any(row.joules_gross is not None and row.joules_net is None for row in rows):
         judged = readback.idle.judged
         why = "no joules are left above idle" if judged.stable else judged.reason

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.base import Backend, BackendError, Generated
+from backends.cut import Cut
 from backends.ledger import request_ledger
 from bench import guard, plugins
 from bench.errors import BenchError
@@ -146,6 +147,18 @@ class Worker:
         logits = self.models[message["model"]].logits(message["ids"])
         return {"shape": list(logits.shape), "float32_hex": logits.astype("<f4").tobytes().hex()}
 
+    def compare(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Teacher-forced logits under cuts beside those without; see `bench/study.py`."""
+        from bench.study import compare  # a worker that measures has no need of it
+
+        cuts = [Cut.model_validate(cut) for cut in message["cuts"]]
+        found = compare(self.models[message["model"]], message["ids"], cuts, first=message["first"])
+        return {"comparisons": [asdict(comparison) for comparison in found]}
+
+    def redundancy(self, message: dict[str, Any]) -> dict[str, Any]:
+        """How little each attention, MLP and block changes the residual stream over some ids."""
+        return asdict(self.models[message["model"]].redundancy(message["ids"]))
+
     def obey(self, message: dict[str, Any]) -> dict[str, Any]:
         """Run one message; an error that a user can act on becomes a reply."""
         commands = (
@@ -158,6 +171,8 @@ class Worker:
             self.ready,
             self.guard,
             self.logits,
+            self.compare,
+            self.redundancy,
         )
         command = {c.__name__: c for c in commands}[message["command"]]
         try:
