@@ -118,6 +118,7 @@ class LiveDisplay(PlainDisplay):
         """Show which slot it is and what comes next."""
         super().slot_started(slot, remaining=remaining)
         left, then = remaining.seconds_s(), remaining.upcoming
+        self._left = ""  # the status has it
         self._fixed = [
             ("slot", f"{remaining.done + 1} of {remaining.total}, block {slot.block}"),
             ("arm", slot.arm.label),
