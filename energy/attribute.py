@@ -74,14 +74,24 @@ def attribute(
     readings = _Readings(start_s, end_s, joules, stretch)
     first = np.clip(np.searchsorted(end_s, windows[:, 0], side="right"), 0, len(end_s) - 1)
     last = np.clip(np.searchsorted(end_s, windows[:, 1], side="left"), 0, len(end_s) - 1)
-    missing = np.isnan(joules)
-    sums, absences = _running(np.where(missing, 0.0, joules)), _running(missing)
+    sums, absences = _sums(joules)
     opening_j, opening_bound_j = _clip(readings, first, windows[:, 0], alignment_s)
     closing_j, closing_bound_j = _clip(readings, last, windows[:, 1], alignment_s)
     total_j = sums[last] + closing_j - sums[first] - opening_j
     bound_j = opening_bound_j + closing_bound_j + resolution_j * (last - first + 1)[:, None]
-    known = _covered(readings, windows, first, last)[:, None] & (absences[last + 1] == absences[first])
+    known = _covered(readings, windows, first, last)[:, None]
+    if absences is not None:
+        known = known & (absences[last + 1] == absences[first])
     return np.where(known, total_j, np.nan), np.where(known, bound_j, np.nan)
+
+
+def _sums(joules: Floats) -> tuple[Floats, Floats | None]:
+    """Running sums of the joules, and of how often a rail is missing; None where none ever is."""
+    sums = _running(joules)
+    if not np.isnan(sums[-1]).any():
+        return sums, None
+    missing = np.isnan(joules)
+    return _running(np.where(missing, 0.0, joules)), _running(missing)
 
 
 def _running(values: NDArray[np.generic]) -> Floats:
@@ -118,7 +128,8 @@ def _clip(readings: _Readings, row: Rows, instant_s: Floats, alignment_s: float)
     high_first_j = np.minimum(higher_w * head_s, stepped_w * length_s - lower_w * tail_s)
     step_j = np.where(before_w <= after_w, low_first_j, high_first_j)
     swing_w = np.fmax.reduce(power_w) - np.fmin.reduce(power_w)
-    swing_w = np.where(alone, 2 * _highest_power(readings), swing_w)
+    if alone.any():
+        swing_w = np.where(alone, 2 * _highest_power(readings), swing_w)
     spread_j = swing_w * head_s * tail_s / length_s / 2
     edge_w = np.maximum(here_w, higher_w)
     return step_j + (here_w - stepped_w) * head_s, spread_j + edge_w * alignment_s

@@ -36,20 +36,28 @@ SHORTEST_STALL_S = 1.0
 CONFIRMED_AFTER = 10
 """So many documents in a row that are late by the same amount are not late: time is missing before them."""
 
+STEP_S = 0.002
+"""Rises of lateness below this are noise, or drift."""
+
+PROMPT_S = 0.005
+"""Documents this close to the quickest are not late."""
+
 WORKED_S = 0.2
-"""Core-seconds of work after which a rail can't have read zero. The most frugal known core takes 85 mW and
-the most frugal GPU 217 mW when active, so this is at least 17 steps of a millijoule counter."""
+PLAINLY_S = 0.025
+"""Core-seconds of work after which a rail can't have read zero, counting readings that hold plainly more
+than a step of the counter. The most frugal known core takes 85 mW and the most frugal GPU 217 mW when active:
+one such reading is 2 mJ, the whole 17 mJ."""
 
 
 class Place(NamedTuple):
-    """Where readings don't tile: before the first row, or before a later one up to the last.
+    """Where readings don't tile: somewhere before `next_row`, at `row` or after it.
 
-    The rows between came too late to tell.
+    The readings from one to the other came so late that they may belong to either side.
     """
 
     kind: str
-    first: int
-    last: int
+    row: int
+    next_row: int
 
 
 def duplicated(elapsed_s: Floats, label_s: Floats, joules: Floats) -> Mask:
@@ -100,31 +108,43 @@ def gaps(elapsed_s: Floats, arrival_s: Floats) -> tuple[list[Place], int]:
         whether they are late or behind a gap.
     """
     lateness_s = arrival_s - np.cumsum(elapsed_s)
-    following_s = np.minimum.accumulate(lateness_s[::-1])[::-1]
-    preceding_s = np.minimum.accumulate(lateness_s)
     half_s = float(np.median(elapsed_s)) / 2
-    places = []
-    for first in (np.flatnonzero(preceding_s[:-1] - preceding_s[1:] > half_s) + 1).tolist():
-        if first >= CONFIRMED_AFTER:
-            places.append(Place("overlap", first, first))
-    for first in (np.flatnonzero(np.diff(following_s) > half_s) + 1).tolist():
-        if first > len(elapsed_s) - CONFIRMED_AFTER:
-            return places, first
-        prompt = np.flatnonzero(lateness_s[first:] < following_s[first] + half_s)
-        places.append(Place("gap", first, first + int(prompt[0])))
-    return sorted(places, key=lambda place: place.first), len(elapsed_s)
+    preceding_s = np.minimum.accumulate(lateness_s)
+    falls = np.flatnonzero(preceding_s[:-1] - preceding_s[1:] > half_s) + 1
+    places = [Place("overlap", row, row) for row in falls.tolist() if row >= CONFIRMED_AFTER]
+    settled = len(elapsed_s)
+    following_s = np.minimum.accumulate(lateness_s[::-1])[::-1]
+    for first, last in _rises(following_s):
+        if following_s[last] - following_s[first - 1] <= half_s:
+            continue
+        if last > len(elapsed_s) - CONFIRMED_AFTER:
+            settled = first
+            break
+        prompt = np.flatnonzero(lateness_s[last:] < following_s[last] + PROMPT_S)
+        places.append(Place("gap", first, last + int(prompt[0])))
+    return sorted(places, key=lambda place: place.row), settled
+
+
+def _rises(following_s: Floats) -> list[tuple[int, int]]:
+    """(first, last) rows of each rise; a late document on the way makes several steps of one."""
+    steps = np.flatnonzero(np.diff(following_s) > STEP_S) + 1
+    if steps.size == 0:
+        return []
+    groups = np.split(steps, np.flatnonzero(np.diff(steps) > CONFIRMED_AFTER) + 1)
+    return [(int(group[0]), int(group[-1])) for group in groups]
 
 
 def dead(joules: Floats, active_s: Floats) -> Mask:
     """Readings of zero from a rail whose part was at work, shape (n,), given one rail's columns.
 
-    A single reading may be below a counter's step. A run of zeros during which the part worked for longer
-    than `WORKED_S` can't be.
+    A single reading may be below a counter's step, and so may many. A run of zeros during which the part
+    plainly worked for longer than `WORKED_S` can't be.
     """
+    plain_s = np.where(active_s >= PLAINLY_S, active_s, 0.0)
     zero = joules == 0.0
     begins = zero & ~np.concatenate([[False], zero[:-1]])
     run = np.cumsum(begins) * zero
-    worked_s = np.bincount(run, weights=np.nan_to_num(active_s), minlength=1)
+    worked_s = np.bincount(run, weights=plain_s, minlength=1)
     worked_s[0] = 0.0
     found: Mask = worked_s[run] > WORKED_S
     return found

@@ -64,8 +64,7 @@ def phase_power(
         start_s: starts of readings, shape (n,), on the harness clock.
         end_s: their ends, shape (n,).
         joules: their joules, shape (n,); readings of NaN are left out.
-        phases: (start, end) of every time each phase ran, shape (times, 2). What is left of the window is
-            the phase `gap`.
+        phases: (start, end) of every time each phase ran, shape (times, 2). The rest is the phase `gap`.
         window: start and end of the slot.
         alignment_s: how far readings may lie from where they are placed.
         seed: of the bootstrap.
@@ -80,16 +79,14 @@ def phase_power(
     if len(joules) < LEAST_READINGS:
         reason = f"{len(joules)} readings in the slot, {LEAST_READINGS} are needed"
         return {name: _withheld(spent_s, reason) for name, spent_s in seconds.items()}
-    offsets_s = np.linspace(-alignment_s, alignment_s, OFFSETS) if alignment_s > 0 else np.zeros(1)
+    offsets_s = np.linspace(-alignment_s, alignment_s, OFFSETS if alignment_s > 0 else 1)
     designs = [_seconds_in(start_s + offset_s, end_s + offset_s, phases) for offset_s in offsets_s]
     watts = _best_fit(designs, joules)
-    repeats = max(len(spans) for spans in phases.values()) if phases else 1
+    repeats = max((len(spans) for spans in phases.values()), default=1)
     resampled = _bootstrap(designs, joules, repeats, np.random.default_rng(seed))
     low_w, high_w = np.quantile(resampled, [0.025, 0.975], axis=0)
-    return {
-        name: _judged(float(watts[k]), float(low_w[k]), float(high_w[k]), spent_s)
-        for k, (name, spent_s) in enumerate(seconds.items())
-    }
+    fits = zip(seconds, watts.tolist(), low_w.tolist(), high_w.tolist(), strict=True)
+    return {name: _judged(fit_w, least_w, most_w, seconds[name]) for name, fit_w, least_w, most_w in fits}
 
 
 def _seconds_in(start_s: Floats, end_s: Floats, phases: Mapping[str, Floats]) -> Floats:

@@ -8,6 +8,7 @@ load is not its own. What the loads run is not known here: they are given as fun
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -86,15 +87,15 @@ def judge(load: Name, watts: Mapping[str, float], idle_w: Mapping[str, float]) -
         idle_w: the same with nothing running.
     """
     rises = {rail: watts[rail] - idle_w[rail] for rail in watts}
-    largest_w = max((rise for rise in rises.values() if rise == rise), default=0.0)
+    largest_w = max((rise for rise in rises.values() if not math.isnan(rise)), default=0.0)
     rests_below_w = max(MOVES_BY_W, RESTS_SHARE * largest_w)
     findings = []
     for rail, expected in EXPECTED[load].items():
         if rail not in rises:
             continue
-        rise = rises[rail]
-        measured = rise == rise
-        passed = measured and (rise >= MOVES_BY_W if expected == "moves" else rise < rests_below_w)
+        rise = float(rises[rail])
+        measured = not math.isnan(rise)
+        passed = measured and bool(rise >= MOVES_BY_W if expected == "moves" else rise < rests_below_w)
         findings.append(
             Finding(load=load, rail=rail, expected=expected, rise_w=rise if measured else None, passed=passed)
         )

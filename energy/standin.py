@@ -64,6 +64,11 @@ class Meter:
         if self._truth:
             self._truth.flush()
 
+    def close(self) -> None:
+        """Close the truth file."""
+        if self._truth:
+            self._truth.close()
+
     def _step(self) -> None:
         now_ns, cpu_s = time.perf_counter_ns(), self._cpu.seconds()
         seconds = (now_ns - self.now_ns) * 1e-9
@@ -115,6 +120,7 @@ class StandIn:
             if self._chance.random() < self._options.late_share:
                 time.sleep(self._chance.uniform(0, self._options.late))
             self._print(told)
+        self._meter.close()
 
     def _interval(self, number: int) -> Told:
         """Measure one interval; 100 ms asked gives 103-130, and the first is anything."""

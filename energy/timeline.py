@@ -83,8 +83,12 @@ def _stretches(columns: Columns, rows: Rows) -> tuple[list[Rows], list[faults.Pl
         if piece.size == 0:
             continue
         places, settled = faults.gaps(columns.elapsed_s[piece], columns.arrival_s[piece])
-        stretches += np.split(piece[:settled], [place.first for place in places])
-        missing += [faults.Place(p.kind, int(piece[p.first]), int(piece[p.last])) for p in places]
+        begin = 0
+        for place in places:
+            stretches.append(piece[begin : place.row])
+            missing.append(faults.Place(place.kind, int(piece[place.row]), int(piece[place.next_row])))
+            begin = place.next_row
+        stretches.append(piece[begin:settled])
     return [stretch for stretch in stretches if len(stretch) >= MIN_STRETCH], missing
 
 
@@ -153,9 +157,9 @@ def _unreadable(columns: Columns, placed: _Placed) -> list[Fault]:
 def _gaps(columns: Columns, placed: _Placed, places: list[faults.Place]) -> list[Fault]:
     detail = {"gap": "time that no reading covers", "overlap": "time that is counted twice"}
     found = []
-    for kind, first, last in places:
-        start_s, _ = _span(columns, placed, first, first)
-        _, end_s = _span(columns, placed, last, last)
+    for kind, row, next_row in places:
+        start_s, _ = _span(columns, placed, row, row)
+        _, end_s = _span(columns, placed, next_row, next_row)
         found.append(Fault(kind=kind, start_s=start_s, end_s=end_s, detail=detail[kind]))
     return found
 

@@ -30,6 +30,10 @@ class TruthWriter:
         """Hand everything to the operating system."""
         self._file.flush()
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
 
 @dataclass(frozen=True)
 class Truth:

@@ -64,6 +64,10 @@ def test_zero_from_a_rail_that_worked_is_dead_and_from_one_that_rested_is_not():
     np.testing.assert_array_equal(dead(joules, active_s), [False, True, True, True, False, False, False])
 
 
+def test_an_idle_gpu_below_the_counters_step_is_not_dead():
+    assert not dead(np.zeros(5000), np.full(5000, 0.002)).any()
+
+
 def test_runs_of_rows():
     assert runs(np.array([True, True, False, True])) == [(0, 1), (3, 3)]
     assert runs(np.zeros(3, dtype=bool)) == []

@@ -13,8 +13,8 @@ from energy.mishaps import MISHAPS, deliveries, record
 from energy.replay import load_trace
 
 RECORDINGS, EACH = 10, 10
-DOCUMENTS_APART = 65
-SMALL = Shape(model="Mac1,1", clusters=(("M0-Cluster", 2),), states=0)
+DOCUMENTS_APART = 45
+SMALL = Shape(model="Mac1,1", clusters=(("M0-Cluster", 1),), states=0)
 SOURCE = SourceInfo(
     name="simulated",
     kind="simulated",
@@ -25,7 +25,7 @@ SOURCE = SourceInfo(
 )
 
 
-def simulation(seed: int, seconds: float = 84.0):
+def simulation(seed: int, seconds: float = 58.0):
     chance = np.random.default_rng([seed, 3])
     watts, _ = bursts(seconds, chance, idle_w=6.0)
     return simulate(on_rails(noisy(watts, chance)), chance), chance
@@ -58,7 +58,7 @@ def test_every_mishap_is_found_and_voids_what_it_touches(name: str, tmp_path: Pa
         simulated, chance = simulation(seed)
         sent, row, instants = deliveries(simulated), 15, []
         for _ in range(EACH):
-            at = row + int(chance.integers(0, 20))
+            at = row + int(chance.integers(0, 10))
             instants.append(sent[at].at.harness_s)
             sent = mishap(sent, at, chance)
             row += DOCUMENTS_APART
@@ -69,7 +69,7 @@ def test_every_mishap_is_found_and_voids_what_it_touches(name: str, tmp_path: Pa
         found += sum(is_void(trace, (instant - 0.8, instant + 2.8), kind) for instant in instants)
         if name == "gap":  # what follows a pause is elsewhere in time than the truth
             continue
-        clean = np.array([(instant + 3.2, instant + 5.0) for instant in instants[:-1]])
+        clean = np.array([(instant + 3.2, instant + 4.0) for instant in instants[:-1]])
         joules, bound = measured(trace, clean)
         truth = simulated.power.joules_in(clean)
         known = ~np.isnan(joules)

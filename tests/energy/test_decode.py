@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from energy.base import DocumentError, EnergyError, SourceInfo
+from energy.decode import Decoder, parse_json
+from energy.recording import Header, Recording, Stamp
+from tests.energy.samples import document
+
+SOURCE = SourceInfo(
+    name="fake",
+    kind="simulated",
+    rails=("cpu", "gpu", "ane"),
+    boundary="soc_cpu_gpu_ane",
+    interval_s=0.1,
+    resolution_j=0.001,
+)
+
+
+def at(instant_s: float) -> Stamp:
+    return Stamp(instant_s, instant_s + 100, instant_s)
+
+
+def test_documents_become_rows_as_they_arrive(tmp_path: Path):
+    recording = Recording(tmp_path, Header("plist", SOURCE))
+    decoder = Decoder(tmp_path)
+    first, second = document(cpu=100, gpu=20, ane=0), document(cpu=200, gpu=20)
+    recording.append(first + b"\0" + second[:50], at(1.0))
+    decoder.update()
+    assert len(decoder.columns().arrival_s) == 1
+    recording.append(second[50:], at(2.0))
+    recording.close()
+    decoder.update()
+    columns = decoder.columns()
+    np.testing.assert_array_equal(columns.arrival_s, [1.0, 2.0])
+    np.testing.assert_array_equal(columns.wall_s, [101.0, 102.0])
+    np.testing.assert_allclose(columns.joules, [[0.1, 0.02, 0.0], [0.2, 0.02, np.nan]])
+    assert columns.notes == ()
+
+
+def test_the_rails_are_those_that_the_stream_shows(tmp_path: Path):
+    recording = Recording(tmp_path, Header("plist", SOURCE))
+    recording.append(document(cpu=1, gpu=1, ane=0, dram=3, package=9), at(1.0))
+    recording.close()
+    decoder = Decoder(tmp_path)
+    decoder.update()
+    assert decoder.source.rails == ("cpu", "gpu", "ane", "dram")
+    assert decoder.source.boundary == "soc_plus_dram"
+
+
+def test_a_document_that_can_not_be_read_is_a_note(tmp_path: Path):
+    recording = Recording(tmp_path, Header("plist", SOURCE))
+    recording.append(document() + b"<?xml nonsense</plist>" + document(), at(1.0))
+    recording.close()
+    decoder = Decoder(tmp_path)
+    decoder.update()
+    columns = decoder.columns()
+    assert np.isnan(columns.elapsed_s).tolist() == [False, True, False]
+    assert [(row, kind) for row, kind, _ in columns.notes] == [(1, "unreadable document")]
+
+
+def test_deaths_and_thermal_pressure_are_kept(tmp_path: Path):
+    recording = Recording(tmp_path, Header("plist", SOURCE))
+    hot = document().replace(
+        b"<key>processor", b"<key>thermal_pressure</key><string>Heavy</string><key>processor", 1
+    )
+    recording.append(document() + hot + hot, at(1.0))
+    recording.event("died", "exit code 1", at(2.0))
+    recording.event("restarted", "process 2", at(3.0))
+    recording.append(document(), at(4.0))
+    recording.close()
+    decoder = Decoder(tmp_path)
+    decoder.update()
+    columns = decoder.columns()
+    assert columns.deaths == ((2.0, "exit code 1"),)
+    assert columns.thermal == ((1.0, "Heavy"),)
+    assert columns.session.tolist() == [1, 1, 1, 2]
+
+
+def test_a_recording_without_a_heading_is_refused(tmp_path: Path):
+    (tmp_path / "power.index").write_text("")
+    decoder = Decoder(tmp_path)
+    decoder.update()
+    with pytest.raises(EnergyError, match="no header"):
+        _ = decoder.source
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"[1]", b'{"elapsed_s": "x", "joules": {}}'])
+def test_lines_that_are_no_readings(line: bytes):
+    with pytest.raises(DocumentError):
+        parse_json(line)

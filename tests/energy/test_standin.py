@@ -1,0 +1,98 @@
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from energy.attribute import attribute
+from energy.documents import SHAPES
+from energy.replay import load_trace
+from energy.simulated import read_truth, simulated
+from energy.standin import HELP, main
+from tests.energy.test_stream import until_dead
+
+FAULTS = {
+    "cut": "unreadable document",
+    "silence": "stall",
+    "death": "meter died",
+    "dead-rail": "dead rail",
+}
+
+
+def test_faults_on_command_happen_and_are_found(tmp_path: Path):
+    sources = {fault: simulated(fault=f"{fault}@2", interval_ms=50, watts_per_core=0) for fault in FAULTS}
+    for fault, source in sources.items():
+        (tmp_path / fault).mkdir()
+        source.start(tmp_path / fault)
+    time.sleep(6.5)
+    for source in sources.values():
+        source.stop()
+    for fault, kind in FAULTS.items():
+        assert kind in {found.kind for found in load_trace(tmp_path / fault).faults}, fault
+
+
+def test_a_meter_that_died_goes_on_and_dies_for_good_the_second_time(tmp_path: Path):
+    source = simulated(fault="death@1", interval_ms=30, watts_per_core=0)
+    source.start(tmp_path)
+    until_dead(source._reader)
+    assert not source.wait(time.perf_counter(), timeout_s=5)
+    trace = source.trace()
+    source.stop()
+    assert [fault.kind for fault in trace.faults] == ["meter died", "meter died"]
+    assert trace.faults[0].end_s < trace.faults[1].start_s
+    assert trace.faults[1].end_s == float("inf")
+
+
+def run(arguments: str, folder: Path, monkeypatch, capfdbinary) -> bytes:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    main([*arguments.split(), "--truth", str(folder / "truth")])
+    return capfdbinary.readouterr().out
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_documents_of_every_shape_can_be_replayed(shape: str, tmp_path: Path, monkeypatch, capfdbinary):
+    from energy.replay import replay
+
+    stream = run(f"-i 20 -n 4 --shape {shape} --watts-per-core 0", tmp_path, monkeypatch, capfdbinary)
+    assert stream.count(b"\0") == 3
+    (tmp_path / "stream").write_bytes(stream)
+    source = replay(file=tmp_path / "stream")
+    expected = {"intel": ("package",), "m1-macos12": ("cpu", "gpu", "ane", "dram")}
+    assert source.info.rails == expected.get(shape, ("cpu", "gpu", "ane"))
+
+
+def test_a_chosen_power_and_batched_counters(tmp_path: Path, monkeypatch, capfdbinary):
+    from energy.framing import Framer
+    from energy.plist import parse
+
+    options = "-i 20 -n 40 --power bursts --publish-every 0.2 --late 0.01 --watts-per-core 0"
+    stream = run(options, tmp_path, monkeypatch, capfdbinary)
+    joules = np.array([parse(content).joules["gpu"] for content in Framer().feed(stream)])
+    truth = read_truth(tmp_path / "truth")
+    assert (joules == 0).sum() > 25
+    assert joules.sum() <= truth.joules[-1, 1]
+    assert joules.sum() > 0.5 * truth.joules[-1, 1]
+
+
+def test_help_lists_the_samplers(capsys, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    main(["-h"])
+    assert capsys.readouterr().out.strip() == HELP.strip()
+
+
+def test_an_unknown_fault_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["--fault", "earthquake@3"])
+    assert "earthquake" in capsys.readouterr().err
+
+
+def test_a_slot_in_which_the_meter_died_has_no_joules(tmp_path: Path):
+    source = simulated(fault="death@1.5", interval_ms=30, watts_per_core=0)
+    source.start(tmp_path)
+    begin_s = time.perf_counter()
+    time.sleep(3.0)
+    window = (begin_s + 0.5, begin_s + 2.5)
+    trace = source.trace()
+    source.stop()
+    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, np.array([window]))
+    assert np.isnan(joules).all()
