@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import signal
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -214,3 +216,36 @@ def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> No
     shown = bench("report", str(run_folder(out)), cwd=tmp_path)
     assert shown.returncode == 0
     assert "no block is whole" in shown.stdout
+
+
+def test_an_external_meter_leads_where_its_samples_fit_the_run(tmp_path: Path) -> None:
+    """The meter's own clock stands elsewhere; the pulses of the self-test and the slots tell where."""
+    changes = {"protocol__self_test_s": 1.5, "protocol__min_window_s": 2.0, "protocol__cool_down_s": 0.5}
+    write_suite(tmp_path, energy={"source": "simulated"}, **changes)
+    assert bench("run", "suite.toml", cwd=tmp_path).returncode == 0
+    folder = run_folder(tmp_path / "results")
+    truth = read_truth(folder / "power.truth")
+    begin_s, end_s = truth.time_s[0], truth.time_s[-1]
+    edges_s = np.arange(begin_s, end_s, 0.2)
+    joules = [float(truth.joules_between(a, b).sum()) for a, b in pairwise(edges_s)]
+    rows = [f"{b + 1000:.3f},{j / 0.2 + 5.0:.4f}" for b, j in zip(edges_s[1:], joules, strict=True)]
+    (tmp_path / "wall.csv").write_text("time,W\n" + "\n".join(rows) + "\n")
+    done = bench("report", str(folder), "--wall", "wall.csv", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["rows"]
+    own = json.loads(bench("report", str(folder), "--json", cwd=tmp_path).stdout)["rows"]
+    assert {(row["boundary"], row["energy_kind"]) for row in found} == {("wall", "measured")}
+    assert {(row["boundary"], row["energy_kind"]) for row in own} == {("soc_cpu_gpu_ane", "simulated")}
+    for wall, chip in zip(found, own, strict=True):
+        assert wall["joules_gross"] == pytest.approx(chip["joules_gross"] + 5 * chip["seconds"], rel=0.02)
+
+
+def test_a_wall_meter_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    bench("run", "suite.toml", cwd=tmp_path)
+    folder = run_folder(tmp_path / "results")
+    lines = "".join(f"{second},{7.0}\n" for second in range(100))
+    (tmp_path / "wall.csv").write_text("time,W\n" + lines)
+    done = bench("report", str(folder), "--wall", "wall.csv", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "fits with a correlation of" in done.stderr
