@@ -18,6 +18,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.cut import FULL, Cut
+from backends.shape import Shape
+
 
 class BackendError(Exception):
     """A backend could not do what it was asked; the message says what to change."""
@@ -57,6 +60,18 @@ class BackendInfo:
     """True for a backend that runs no model; its figures are marked wherever they are shown."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What a request really ran, counted at its matrices and its cache, never taken from the cut."""
+
+    cache_lengths: tuple[int, ...]
+    """Positions in the cache of each layer after the prefill; 0 where no attention ran."""
+    mlp_units: tuple[int, ...]
+    """Units of each layer's MLP; 0 where it is left out."""
+    weight_bytes: int
+    """Bytes of weights that a forward reads, without the embedding table."""
+
+
 @dataclass(kw_only=True)
 class Session:
     """State between `prefill` and `decode` of one request. `first_token` may still be on the device."""
@@ -64,6 +79,11 @@ class Session:
     prompt_tokens: int
     first_token: Any
     cache: Any
+    ids: list[int]
+    """The prompt, from which `lookup` copies."""
+    cut: Cut = FULL
+    used: Used | None = None
+    """None for a stand-in, which runs nothing that could be counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +99,25 @@ class Generated:
     tokens: list[int]
     """New token ids, the end-of-sequence token included where one was generated."""
     forwards: int
-    """One-token decode forwards that ran; prefill is not among them."""
+    """Decode forwards that ran, of one token each unless `lookup` feeds more; prefill is not among them."""
+    drafts: tuple[tuple[int, int], ...] = ()
+    """With `lookup`, for each forward: tokens that were guessed and fed, and how many of them were right."""
+    used: Used | None = None
+    """Of the session."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redundancy:
+    """How little each module changes the residual stream: 1 - cosine of input and output, by layer.
+
+    The cosine is taken for each token and averaged. Input and output of attention and MLP include the
+    residual connection, as in "What Matters in Transformers?" (LLM-Drop, arXiv 2406.15786), which drops
+    the modules with the smallest values.
+    """
+
+    attention: tuple[float, ...]
+    mlp: tuple[float, ...]
+    block: tuple[float, ...]
 
 
 def is_stop_check(new_tokens: int) -> bool:
@@ -100,11 +138,28 @@ class Backend(Protocol):
     def decode_text(self, ids: list[int]) -> str:
         """Text of token ids, special tokens left out."""
 
-    def prefill(self, ids: list[int]) -> Session:
-        """Queue one forward over all of `ids` with a fresh cache and the argmax of its last logits.
+    def ready(self, cut: Cut) -> None:
+        """Prepare `cut`, so that requests switch to it at no cost; once, outside every window.
+
+        The matrices that differ are copied (sliced, quantised) and stay in memory until `forget`; all
+        others are shared with the loaded model.
 
         Raises:
-            RequestError: `ids` is empty, longer than the context, or not of this vocabulary.
+            RequestError: The model has no such layer.
+            ModelError: This backend can't make this cut of this model.
+        """
+
+    def forget(self) -> None:
+        """Free what `ready` prepared."""
+
+    def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
+        """Queue one forward over all of `ids` with a fresh cache and the argmax of its last logits.
+
+        With `kv_keep` the forward sees the whole prompt; then the cache is cut.
+
+        Raises:
+            RequestError: `ids` is empty, longer than the context, or not of this vocabulary; or the cut
+                does not fit the prompt, or is not ready.
         """
 
     def decode(self, session: Session, *, max_new_tokens: int, ignore_eos: bool) -> Generated:
@@ -112,17 +167,52 @@ class Backend(Protocol):
 
         With `ignore_eos` exactly `max_new_tokens` tokens come from `max_new_tokens - 1` forwards, without
         a host synchronisation per token. Otherwise it ends at the end-of-sequence token (see `Generated`).
-        A session is used up by one call.
+        With `lookup` the tokens are the same, but every forward is waited for. A session is used up by
+        one call.
 
         Raises:
             RequestError: The session was used before, or prompt and new tokens don't fit the context.
         """
 
-    def logits(self, ids: list[int]) -> NDArray[np.float32]:
+    def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32.
+
+        `kv_keep` takes its per-query form: the query at position t sees itself and those of the t
+        positions before it that a prefill of these t tokens would have kept, in every layer. (A query
+        before the first `snapkv_window` tokens sees the last ones.) `lookup` changes nothing.
+
+        Raises:
+            RequestError: As for `prefill` and `ready`, which this calls.
+        """
+
+    def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
+        """Natural log-probabilities, shape (len(ids) - 1,), of ids[1:], each given the ids before it.
+
+        They come from `logits`, so `kv_keep` takes its per-query form.
+
+        Raises:
+            RequestError: As for `logits`.
+        """
+
+    def hidden(self, ids: list[int]) -> NDArray[np.float32]:
+        """Hidden states after the final norm, shape (len(ids), width).
 
         Raises:
             RequestError: As for `prefill`.
+        """
+
+    def redundancy(self, ids: list[int]) -> Redundancy:
+        """How little each attention, MLP and block changes the residual stream over `ids`.
+
+        Raises:
+            RequestError: As for `prefill`.
+        """
+
+    def shape(self, cut: Cut = FULL) -> Shape:
+        """Counted sizes of what a forward under `cut` reads and multiplies; for `backends.ledger`.
+
+        Raises:
+            RequestError: `cut` is not ready.
         """
 
     def synchronize(self) -> None:

@@ -1,7 +1,8 @@
 """A stand-in without a model: it answers with the prompt and burns a known CPU time.
 
 It obeys the whole contract of a backend (greedy tokens are the argmax of its logits,
-forwards are counted, fewer layers are cheaper), so the harness can be tried in seconds.
+forwards are counted, fewer layers are cheaper), so the harness can be tried in seconds. It takes any
+cut and leaves nothing out, which the effectiveness guard has to notice.
 
 Ids are bytes of UTF-8, moved up by the special tokens. After a prompt it says `START`, the
 prompt without its first token, and the end of sequence; if told to go on, the same again.
@@ -18,8 +19,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import Backend, BackendInfo, Generated, ModelError, Session
-from backends.loop import check_prompt, greedy, open_session
+from backends.base import (
+    Backend,
+    BackendInfo,
+    Generated,
+    ModelError,
+    Redundancy,
+    RequestError,
+    Session,
+)
+from backends.cut import FULL, Cut
+from backends.loop import check_cut, check_layers, check_prompt, greedy, log_probabilities, open_session
+from backends.shape import Shape
 
 EOS, BOS, START = 0, 1, 2
 SPECIAL = 3
@@ -86,11 +97,19 @@ class EchoBackend:
         """Text of token ids; special tokens and broken UTF-8 are left out."""
         return bytes(i - SPECIAL for i in ids if i >= SPECIAL).decode(errors="ignore")
 
-    def prefill(self, ids: list[int]) -> Session:
+    def ready(self, cut: Cut) -> None:
+        """Check the layers that `cut` names."""
+        check_layers(cut, self.info)
+
+    def forget(self) -> None:
+        """Nothing was prepared."""
+
+    def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
         """One forward over all of `ids`."""
         check_prompt(ids, self.info)
+        check_cut(cut, ids)
         _burn(len(ids) * PROMPT_TOKEN_COST * self._cpu_s_per_token)
-        return Session(prompt_tokens=len(ids), first_token=_next_id(ids), cache=list(ids))
+        return Session(prompt_tokens=len(ids), first_token=_next_id(ids), cache=list(ids), ids=ids, cut=cut)
 
     def decode(self, session: Session, *, max_new_tokens: int, ignore_eos: bool) -> Generated:
         """Echo the prompt."""
@@ -104,13 +123,40 @@ class EchoBackend:
         eos_ids = frozenset[int]() if ignore_eos else frozenset([EOS])
         return greedy(session.first_token, step, list, max_new_tokens=max_new_tokens, eos_ids=eos_ids)
 
-    def logits(self, ids: list[int]) -> NDArray[np.float32]:
+    def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         """One at the id that follows, zero elsewhere, for each prefix; shape (len(ids), vocabulary)."""
         check_prompt(ids, self.info)
+        self.ready(cut)
         logits = np.zeros((len(ids), VOCABULARY), dtype=np.float32)
         following = [_next_id(ids[: end + 1]) for end in range(len(ids))]
         logits[np.arange(len(ids)), following] = 1
         return logits
+
+    def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
+        """Log-probabilities by `logits`, shape (len(ids) - 1,)."""
+        return log_probabilities(self.logits(ids, cut), ids)
+
+    def hidden(self, ids: list[int]) -> NDArray[np.float32]:
+        """One at the id itself, zero elsewhere; shape (len(ids), vocabulary)."""
+        check_prompt(ids, self.info)
+        return np.eye(VOCABULARY, dtype=np.float32)[ids]
+
+    def redundancy(self, ids: list[int]) -> Redundancy:
+        """Not to be had."""
+        raise RequestError("echo runs no model, so it has no layers to compare; use torch or mlx")
+
+    def shape(self, cut: Cut = FULL) -> Shape:
+        """Nothing is read and nothing is multiplied."""
+        return Shape(
+            layers=(),
+            head_weights=0,
+            head_bytes=0,
+            row_bytes=0,
+            heads=0,
+            kv_heads=0,
+            head_dim=0,
+            number_bytes=0,
+        )
 
     def synchronize(self) -> None:
         """Nothing is ever left to do."""

@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backends.base import BackendInfo, Generated, RequestError, Session, is_stop_check
+from backends.cut import Cut
 
 Token = TypeVar("Token")
 
@@ -29,6 +33,32 @@ def check_prompt(ids: list[int], info: BackendInfo) -> None:
             f"token ids run from {min(ids)} to {max(ids)}, but the vocabulary is 0 to {info.vocabulary - 1}; "
             "encode the prompt with this model's tokenizer"
         )
+
+
+def check_cut(cut: Cut, ids: list[int]) -> None:
+    """Raise `RequestError` unless the prompt `ids` is long enough for `cut`."""
+    if cut.kv_keep < 1 and cut.kv_policy == "snapkv" and len(ids) < cut.snapkv_window:
+        raise RequestError(
+            f"snapkv looks at the last {cut.snapkv_window} tokens of the prompt, but it has {len(ids)}; "
+            f"set snapkv_window to at most {len(ids)}, or use another kv_policy"
+        )
+
+
+def check_layers(cut: Cut, info: BackendInfo) -> None:
+    """Raise `RequestError` unless the model has every layer that `cut` names."""
+    named = max([-1, *cut.drop_attention, *cut.drop_mlp, *cut.drop_blocks])
+    if named >= info.layers:
+        raise RequestError(
+            f"the cut leaves out layer {named}, but the model has layers 0 to {info.layers - 1}"
+        )
+
+
+def log_probabilities(logits: NDArray[np.float32], ids: list[int]) -> NDArray[np.float64]:
+    """Natural log-probability of ids[1:] by `logits` (len(ids), vocabulary); shape (len(ids) - 1,)."""
+    wide = logits[:-1].astype(np.float64)
+    top = wide.max(axis=1, keepdims=True)
+    total = top[:, 0] + np.log(np.exp(wide - top).sum(axis=1))
+    return np.asarray(wide[np.arange(len(ids) - 1), ids[1:]] - total)
 
 
 def open_session(session: Session, max_new_tokens: int, info: BackendInfo) -> Any:

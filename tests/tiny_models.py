@@ -26,11 +26,11 @@ ROPE_THETA = 100000.0
 ENDS = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
 
 
-def save_tiny_llama(folder: Path) -> Path:
+def save_tiny_llama(folder: Path, *, hidden_size: int = 64) -> Path:
     config = LlamaConfig(
         vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=hidden_size,
+        intermediate_size=128,
         num_hidden_layers=LAYERS,
         num_attention_heads=4,
         num_key_value_heads=2,
@@ -46,8 +46,8 @@ def save_tiny_llama(folder: Path) -> Path:
 def save_tiny_gpt_neox(folder: Path) -> Path:
     config = GPTNeoXConfig(
         vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=128,
+        hidden_size=64,
+        intermediate_size=256,
         num_hidden_layers=LAYERS,
         num_attention_heads=4,
         max_position_embeddings=CONTEXT,
@@ -61,7 +61,7 @@ def save_tiny_gpt_neox(folder: Path) -> Path:
 
 def save_tiny_gpt2(folder: Path) -> Path:
     config = GPT2Config(
-        vocab_size=VOCABULARY, n_embd=32, n_layer=LAYERS, n_head=4, n_positions=CONTEXT, **ENDS
+        vocab_size=VOCABULARY, n_embd=64, n_layer=LAYERS, n_head=4, n_positions=CONTEXT, **ENDS
     )
     _random(GPT2LMHeadModel, config).transformer.save_pretrained(folder)
     return _finish(folder, n_ctx=CONTEXT, architectures=["GPT2LMHeadModel"])

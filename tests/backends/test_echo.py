@@ -3,7 +3,9 @@ import time
 import pytest
 
 from backends import echo
-from backends.base import ModelError
+from backends.base import ModelError, RequestError
+from backends.cut import FULL, Cut
+from backends.guard import Observed, judge
 
 
 def cpu_s(backend: echo.EchoBackend, *, new_tokens: int) -> float:
@@ -39,3 +41,31 @@ def test_fewer_layers_are_proportionally_cheaper():
 def test_refuses_options_out_of_range(options: dict[str, float]):
     with pytest.raises(ModelError, match=next(iter(options))):
         echo.load(**options)
+
+
+def test_takes_any_cut_and_says_that_nothing_was_left_out():
+    backend = echo.load(cpu_s_per_token=0)
+    ids, cut = backend.encode("hé"), Cut(mlp_keep=0.5, drop_blocks=(7,))
+    backend.ready(cut)
+    runs = [backend.decode(backend.prefill(ids, c), max_new_tokens=3, ignore_eos=True) for c in (FULL, cut)]
+    observed = Observed(
+        prompt_tokens=len(ids),
+        full=runs[0],
+        cut=runs[1],
+        full_logits=backend.logits(ids),
+        cut_logits=backend.logits(ids, cut),
+    )
+    assert judge(cut, observed).outcome == "gate inactive"
+    assert backend.shape(cut).weight_bytes == 0
+    with pytest.raises(RequestError, match="layers 0 to 7"):
+        backend.ready(Cut(drop_blocks=(8,)))
+
+
+def test_scores_and_hidden_states_have_the_shapes_of_a_model():
+    backend = echo.load(cpu_s_per_token=0)
+    ids = backend.encode("four")
+    assert backend.score(ids).shape == (4,)
+    assert (backend.score(ids) < 0).all()
+    assert backend.hidden(ids).shape == (5, echo.VOCABULARY)
+    with pytest.raises(RequestError, match="use torch or mlx"):
+        backend.redundancy(ids)

@@ -8,7 +8,7 @@ HEAVY = ("torch", "transformers", "mlx", "mlx_lm")
 
 def test_factories_come_without_their_libraries():
     code = (
-        "import sys; from backends import base, echo, mlx_backend, torch_backend; "
+        "import sys; from backends import base, cut, echo, guard, ledger, mlx_backend, torch_backend; "
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,10 +1,13 @@
-"""Model folders shared by the contract suites."""
+"""Models shared by the contract suites."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 
+from backends.base import Backend
+from tests.contracts.models import MODEL_BACKENDS, load_tiny
 from tests.tiny_models import SAVERS
 
 
@@ -13,3 +16,20 @@ def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder with a small random model for each architecture."""
     torch.set_num_threads(1)  # threads only get in the way of matrices this small
     return {name: save(tmp_path_factory.mktemp(name)) for name, save in SAVERS.items()}
+
+
+@pytest.fixture(scope="session")
+def backends(tiny_folders: dict[str, Path]) -> dict[tuple[str, str], Backend]:
+    return {
+        (name, model): load_tiny(name, tiny_folders[model]) for name, model in product(MODEL_BACKENDS, SAVERS)
+    }
+
+
+@pytest.fixture(params=list(product(MODEL_BACKENDS, SAVERS)), ids="-".join)
+def backend(request: pytest.FixtureRequest, backends: dict[tuple[str, str], Backend]) -> Backend:
+    return backends[request.param]
+
+
+@pytest.fixture(params=list(SAVERS))
+def pair(request: pytest.FixtureRequest, backends: dict[tuple[str, str], Backend]) -> list[Backend]:
+    return [backends[name, request.param] for name in MODEL_BACKENDS]

@@ -9,19 +9,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from backends import echo, mlx_backend, torch_backend
 from backends.base import Backend, ModelError, RequestError
+from tests.contracts.models import MODEL_BACKENDS, PROMPT, generate, load_tiny
 from tests.tiny_models import BOS, CONTEXT, EOS, LAYERS, SAVERS, edit_config
-
-MODEL_BACKENDS = {"torch": torch_backend.load, "mlx": mlx_backend.load}
-PROMPT = "Joules, not watts: größer"
-
-
-def load_tiny(name: str, folder: Path | None, layers: int | None = None) -> Backend:
-    if name == "echo":
-        return echo.load(layers=layers, cpu_s_per_token=0, context=CONTEXT)
-    device = {"device": "cpu"} if name == "torch" else {}
-    return MODEL_BACKENDS[name](folder=folder, layers=layers, **device)
 
 
 @pytest.fixture(
@@ -46,10 +36,6 @@ def pair(request: pytest.FixtureRequest, tiny_folders: dict[str, Path]):
 def llama(tiny_folders: dict[str, Path], tmp_path: Path) -> Path:
     """A copy of a model folder that a test may damage."""
     return Path(shutil.copytree(tiny_folders["llama"], tmp_path / "llama"))
-
-
-def generate(backend: Backend, ids: list[int], *, max_new_tokens: int, ignore_eos: bool = True):
-    return backend.decode(backend.prefill(ids), max_new_tokens=max_new_tokens, ignore_eos=ignore_eos)
 
 
 class Counting:

@@ -1,0 +1,78 @@
+"""Where a decoder layer keeps its attention and its MLP. Both libraries use the names of the checkpoints.
+
+A new architecture is one entry here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backends.base import ModelError
+from backends.folder import ModelFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anatomy:
+    """Names of the modules in one decoder layer."""
+
+    attention: str
+    mlp: str
+    mlp_ins: tuple[str, ...]
+    """Matrices whose rows are the MLP's units."""
+    mlp_out: str
+    """The matrix whose columns are the MLP's units."""
+    attention_norm: str | None
+    """The norm before attention; None if the MLP uses the same one."""
+    mlp_norm: str | None
+    parallel: bool = False
+    """Whether attention and MLP read the same input instead of one after the other."""
+
+
+_LLAMA = Anatomy(
+    attention="self_attn",
+    mlp="mlp",
+    mlp_ins=("gate_proj", "up_proj"),
+    mlp_out="down_proj",
+    attention_norm="input_layernorm",
+    mlp_norm="post_attention_layernorm",
+)
+_GPT_NEOX = replace(
+    _LLAMA, attention="attention", mlp_ins=("dense_h_to_4h",), mlp_out="dense_4h_to_h", parallel=True
+)
+_GPT2 = replace(
+    _LLAMA, attention="attn", mlp_ins=("c_fc",), mlp_out="c_proj", attention_norm="ln_1", mlp_norm="ln_2"
+)
+_PHI = replace(_LLAMA, mlp_ins=("fc1",), mlp_out="fc2", attention_norm=None, mlp_norm=None, parallel=True)
+ANATOMIES = {
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "qwen2": _LLAMA,
+    "gpt_neox": _GPT_NEOX,
+    "gpt2": _GPT2,
+    "phi": _PHI,
+}
+
+
+def anatomy_of(folder: ModelFolder) -> Anatomy:
+    """The anatomy of a model.
+
+    Raises:
+        ModelError: The architecture is not known.
+    """
+    anatomy = ANATOMIES.get(folder.architecture)
+    if anatomy is None:
+        raise ModelError(
+            f"where a model of type {folder.architecture!r} keeps its attention and MLP is not known, so "
+            f"nothing can be left out or counted; choose one of: {', '.join(ANATOMIES)}"
+        )
+    if folder.architecture == "gpt_neox":
+        return replace(anatomy, parallel=folder.config.get("use_parallel_residual", True))
+    return anatomy
+
+
+def heads_of(folder: ModelFolder) -> tuple[int, int, int]:
+    """Query heads, key-value heads and the width of a head."""
+    config = folder.config
+    heads = config.get("num_attention_heads") or config["n_head"]
+    width = config.get("hidden_size") or config["n_embd"]
+    return heads, config.get("num_key_value_heads") or heads, config.get("head_dim") or width // heads

@@ -1,0 +1,142 @@
+"""What part of a model's work a request leaves out.
+
+A cut is written in suites and given by gates, so it checks itself. It says what is asked for;
+what was really left out is counted by the backend (`backends.base.Used`), and
+`backends.guard` compares the two.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+
+KvPolicy = Literal["window", "sinks_window", "heavy_hitters", "snapkv"]
+MlpPolicy = Literal["first", "random", "largest_norm"]
+
+MLP_UNITS_AT_LEAST = 32
+"""Units that are always kept, as in the Redundancy Cliff paper (10.5281/zenodo.17902977)."""
+GROUP = 64
+"""Weights that share a scale. Quantised MLP matrices keep a multiple of so many units."""
+
+
+def _fraction(value: float, info: ValidationInfo) -> float:
+    if not 0 < value <= 1:
+        raise ValueError(f"{info.field_name} = {value:g}; give a fraction above 0 and at most 1")
+    return value
+
+
+def _at_least_one(value: int, info: ValidationInfo) -> int:
+    if value < 1:
+        raise ValueError(f"{info.field_name} = {value}; give 1 or more")
+    return value
+
+
+def _at_least_zero(value: int, info: ValidationInfo) -> int:
+    if value < 0:
+        raise ValueError(f"{info.field_name} = {value}; give 0 or more")
+    return value
+
+
+def _layers(value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+    if any(layer < 0 for layer in value):
+        raise ValueError(f"{info.field_name} = {list(value)}; layers are numbered from 0")
+    return tuple(sorted(set(value)))
+
+
+def _bits(value: int | None) -> int | None:
+    if value not in (None, 16, 8, 4):
+        raise ValueError(f"weight_bits = {value}; give 16, 8 or 4")
+    return value
+
+
+Fraction = Annotated[float, AfterValidator(_fraction)]
+Count = Annotated[int, AfterValidator(_at_least_one)]
+Layers = Annotated[tuple[int, ...], AfterValidator(_layers)]
+
+
+class Cut(BaseModel):
+    """What is left out; the default leaves nothing out. Parts compose.
+
+    Raises:
+        ValueError: A value is out of range; one line with the value and the range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kv_keep: Fraction = 1.0
+    """After a prefill of T tokens every layer keeps max(1, floor(kv_keep * T)) positions. They keep
+    the positions they were given in the prompt."""
+    kv_policy: KvPolicy = "window"
+    """Which positions stay; see `backends.kv_policies`."""
+    kv_sinks: Annotated[int, AfterValidator(_at_least_zero)] = 4
+    """First positions that `sinks_window` keeps."""
+    snapkv_window: Count = 32
+    """Last prompt tokens whose attention `snapkv` looks at; it keeps them too."""
+    mlp_keep: Fraction = 1.0
+    """Of D units an MLP keeps max(32, floor(mlp_keep * D)), at most D."""
+    mlp_policy: MlpPolicy = "first"
+    """Which units stay; see `backends.units`."""
+    mlp_seed: Annotated[int, AfterValidator(_at_least_zero)] = 0
+    """Of `random`."""
+    drop_attention: Layers = ()
+    """Layers that run without attention, counted from 0."""
+    drop_mlp: Layers = ()
+    drop_blocks: Layers = ()
+    """Layers that are left out whole."""
+    weight_bits: Annotated[int | None, AfterValidator(_bits)] = None
+    """Bits of a weight in the matrices of the layers and the output head; None as loaded. Embedding
+    rows, norms, biases, the cache and the residual stream stay as loaded."""
+    lookup: bool = False
+    """Guess tokens by copying from the text so far, several per forward; see `backends.lookup`."""
+    lookup_ngram: Count = 3
+    """Longest run of last tokens that is looked for in the text."""
+    lookup_tokens: Count = 10
+    """Tokens copied at most."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is left out."""
+        return self.kv_keep == 1 and not self.lookup and self.weights == FULL
+
+    @cached_property
+    def weights(self) -> Cut:
+        """The part that needs other weights, with nothing in it that changes nothing."""
+        part: dict[str, object] = {
+            "drop_attention": self.drop_attention,
+            "drop_mlp": self.drop_mlp,
+            "drop_blocks": self.drop_blocks,
+            "weight_bits": self.weight_bits,
+        }
+        if self.mlp_keep < 1:
+            part |= {"mlp_keep": self.mlp_keep, "mlp_policy": self.mlp_policy}
+            if self.mlp_policy == "random":
+                part["mlp_seed"] = self.mlp_seed
+        return Cut.model_validate(part)
+
+    def attends(self, layer: int) -> bool:
+        """Whether the layer's attention runs."""
+        return layer not in self.drop_attention and layer not in self.drop_blocks
+
+    def has_mlp(self, layer: int) -> bool:
+        """Whether the layer's MLP runs."""
+        return layer not in self.drop_mlp and layer not in self.drop_blocks
+
+    def kept_positions(self, tokens: int) -> int:
+        """Positions of the cache that stay of `tokens`."""
+        return max(1, math.floor(self.kv_keep * tokens))
+
+    def kept_units(self, units: int) -> int:
+        """Units of an MLP that stay of `units`; a multiple of `GROUP` where scales are shared by so many."""
+        if self.mlp_keep == 1:
+            return units
+        kept = max(MLP_UNITS_AT_LEAST, math.floor(self.mlp_keep * units))
+        if self.weight_bits in (8, 4):
+            kept = max(GROUP, kept // GROUP * GROUP)
+        return min(units, kept)
+
+
+FULL = Cut()
+"""Nothing left out."""

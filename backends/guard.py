@@ -1,0 +1,93 @@
+"""Did a cut take effect? Published cuts did not, and their equal perplexity was read as "no loss".
+
+A cut that leaves work out changes the logits, and what was counted equals what was asked for. If either
+fails the outcome is `gate inactive`, and no saving and no quality is claimed. `lookup` is the exception:
+it must not change a token, and is effective if it saved a forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import Generated, Used
+from backends.cut import FULL, Cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a cut took effect, and why not."""
+
+    outcome: Literal["effective", "gate inactive"]
+    reason: str
+    """Empty if effective; else what was asked for and what was counted."""
+
+    @property
+    def effective(self) -> bool:
+        """Whether figures under this cut are figures of the cut."""
+        return self.outcome == "effective"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """One prompt run with and without the cut, by one backend."""
+
+    prompt_tokens: int
+    full: Generated
+    cut: Generated
+    full_logits: NDArray[np.float32]
+    """`Backend.logits(ids)`."""
+    cut_logits: NDArray[np.float32]
+    """`Backend.logits(ids, cut)`."""
+
+
+def judge(cut: Cut, seen: Observed) -> Verdict:
+    """Whether `cut` took effect on a prompt."""
+    reason = _nothing_asked(cut) or _miscounted(cut, seen) or _unchanged(cut, seen) or _lookup(cut, seen)
+    return Verdict(outcome="gate inactive" if reason else "effective", reason=reason)
+
+
+def _nothing_asked(cut: Cut) -> str:
+    return "the cut leaves nothing out" if cut.is_full else ""
+
+
+def _miscounted(cut: Cut, seen: Observed) -> str:
+    """The first count that differs from the request."""
+    full, used = seen.full.used, seen.cut.used
+    if full is None or used is None:
+        return "the backend runs no model, so nothing was counted"
+    for layer, (units, whole) in enumerate(zip(used.mlp_units, full.mlp_units, strict=True)):
+        asked = cut.kept_units(whole) if cut.has_mlp(layer) else 0
+        if units != asked:
+            return f"{asked} of {whole} MLP units were asked for, but layer {layer} used {units}"
+    for layer, held in enumerate(used.cache_lengths):
+        asked = cut.kept_positions(seen.prompt_tokens) if cut.attends(layer) else 0
+        if held != asked:
+            whole = seen.prompt_tokens
+            return f"{asked} of {whole} cache positions were asked for, but layer {layer} held {held}"
+    return _same_weights(cut, full, used)
+
+
+def _same_weights(cut: Cut, full: Used, used: Used) -> str:
+    if cut.weights != FULL and used.weight_bytes >= full.weight_bytes:
+        return f"a forward read {used.weight_bytes} bytes of weights, without the cut {full.weight_bytes}"
+    return ""
+
+
+def _unchanged(cut: Cut, seen: Observed) -> str:
+    if cut.weights == FULL and cut.kv_keep == 1:
+        return ""
+    if np.array_equal(seen.full_logits, seen.cut_logits):
+        return "the logits are the same with and without the cut, so the same was computed"
+    return ""
+
+
+def _lookup(cut: Cut, seen: Observed) -> str:
+    if cut.lookup and seen.cut.tokens != seen.full.tokens and cut.weights == FULL and cut.kv_keep == 1:
+        return "lookup changed the tokens, which it must not"
+    if cut.lookup and seen.cut.forwards >= len(seen.cut.tokens) - 1:
+        return f"lookup saved no forward: {seen.cut.forwards} forwards for {len(seen.cut.tokens)} new tokens"
+    return ""

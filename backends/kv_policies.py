@@ -1,0 +1,189 @@
+"""Which positions of the cache stay, written once for PyTorch and MLX.
+
+Of T prompt tokens k = max(1, floor(kv_keep * T)) positions stay, those with the last ones always among them.
+Rotary positions stay as they were, also where a paper numbers the kept ones anew.
+
+`window`         The last k.
+`sinks_window`   The first `kv_sinks` and the last ones (StreamingLLM, arXiv 2309.17453).
+`heavy_hitters`  Half the budget for the last ones, half for the positions with the most attention, summed
+                 over all queries so far; for each key-value head (H2O, arXiv 2306.14048).
+`snapkv`         The last `snapkv_window`, and those to which these queries attend most, averaged over five
+                 neighbours; for each key-value head (SnapKV, arXiv 2404.14469).
+
+`Arrays` names what differs between the libraries; everything else is spelled the same in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from backends.cut import Cut
+
+NEIGHBOURS = 5
+"""Positions that SnapKV averages over, as in its published code."""
+
+
+class Arrays(Protocol):
+    """An array library on one device."""
+
+    @property
+    def library(self) -> Any:
+        """`torch` or `mlx.core`."""
+
+    def numbers(self, values: list[int]) -> Any:
+        """Integers as an array."""
+
+    def float32(self, array: Any) -> Any:
+        """The array in float32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prefix:
+    """What the rules know of the positions before a query: arrays that broadcast to (heads, queries, L)."""
+
+    position: Any
+    """0 to L - 1; shape (L,)."""
+    seen: Any
+    """Positions before each query; shape (queries, 1)."""
+    budget: Any
+    """How many of them stay; shape (queries, 1)."""
+
+
+def looks_at_attention(cut: Cut) -> bool:
+    """Whether the choice of positions depends on the attention of the prompt."""
+    return cut.kv_keep < 1 and cut.kv_policy in ("heavy_hitters", "snapkv")
+
+
+def kept_positions(cut: Cut, tokens: int) -> list[int]:
+    """Positions that stay of `tokens`, for the policies that don't look at the attention."""
+    kept = cut.kept_positions(tokens)
+    sinks = min(cut.kv_sinks, kept - 1) if cut.kv_policy == "sinks_window" else 0
+    return [*range(sinks), *range(tokens - kept + sinks, tokens)]
+
+
+def kept_by_head(arrays: Arrays, cut: Cut, queries: Any, keys: Any, scale: float) -> Any:
+    """Positions that stay in one layer, for the policies that look at the attention.
+
+    Args:
+        arrays: The library that the arrays belong to.
+        cut: A policy for which `looks_at_attention` holds.
+        queries: Of the whole prompt, shape (1, heads, T, width), positions applied.
+        keys: Shape (1, key-value heads, T, width).
+        scale: Factor of the scores.
+
+    Returns:
+        Ascending positions, shape (key-value heads, k).
+    """
+    tokens = keys.shape[2]
+    looking = tokens if cut.kv_policy == "heavy_hitters" else cut.snapkv_window
+    groups = queries.shape[1] // keys.shape[1]
+    # One key-value head at a time: all at once would take heads * T * T numbers.
+    sums = [
+        _probabilities(
+            arrays, queries[:, head * groups : (head + 1) * groups], keys[:, head : head + 1], scale, looking
+        )[0]
+        .sum(0)
+        .sum(0)
+        for head in range(keys.shape[1])
+    ]
+    kept = cut.kept_positions(tokens)
+    prefix = Prefix(
+        position=arrays.numbers(list(range(tokens))),
+        seen=arrays.numbers([tokens])[:, None],
+        budget=arrays.numbers([kept])[:, None],
+    )
+    stays = _stays(arrays.library, cut, prefix, arrays.library.stack(sums)[:, None])[:, 0]
+    order = arrays.library.where(stays, prefix.position, prefix.position + tokens)
+    return arrays.library.argsort(order)[:, :kept]
+
+
+def attend_per_query(arrays: Arrays, cut: Cut, queries: Any, keys: Any, values: Any, scale: float) -> Any:
+    """Causal attention in which each query sees itself and what the cut keeps of the positions before it.
+
+    Args:
+        arrays: The library that the arrays belong to.
+        cut: Any policy.
+        queries: Shape (1, heads, L, width), positions applied.
+        keys: Shape (1, key-value heads, L, width).
+        values: As `keys`.
+        scale: Factor of the scores.
+
+    Returns:
+        Shape (1, heads, L, width).
+    """
+    library, tokens = arrays.library, keys.shape[2]
+    position = arrays.numbers(list(range(tokens)))
+    prefix = Prefix(
+        position=position,
+        seen=position[:, None],
+        budget=arrays.numbers([cut.kept_positions(t) for t in range(tokens)])[:, None],
+    )
+    scores = _scores(arrays, queries, keys, scale)
+    sums = None
+    if looks_at_attention(cut):
+        causal = library.where(position > position[:, None], float("-inf"), scores)
+        sums = _sums_before(library, cut, library.softmax(causal, -1).sum(1))
+    sees = _stays(library, cut, prefix, sums) | (position == position[:, None])
+    if looks_at_attention(cut):
+        sees = sees[:, None]
+    weights = library.softmax(library.where(sees, scores, float("-inf")), -1)
+    return (weights @ arrays.float32(values)[0][:, None]).reshape(queries.shape)
+
+
+def _stays(library: Any, cut: Cut, prefix: Prefix, sums: Any) -> Any:
+    """Whether a position before a query stays: bool, (queries, L) or (key-value heads, queries, L).
+
+    `sums` is the attention that each position got, shape (key-value heads, queries, L), or None.
+    """
+    position, seen, budget = prefix.position, prefix.seen, prefix.budget
+    before = position < seen
+    if cut.kv_policy == "window":
+        return before & (position >= seen - budget)
+    if cut.kv_policy == "sinks_window":
+        sinks = library.where(budget - 1 < cut.kv_sinks, budget - 1, cut.kv_sinks)
+        return before & ((position < sinks) | (position >= seen - budget + sinks))
+    if cut.kv_policy == "heavy_hitters":
+        recent = budget - budget // 2
+        candidate = position < seen - recent
+    else:
+        recent = library.where(budget < cut.snapkv_window, budget, cut.snapkv_window)
+        candidate = position < seen - cut.snapkv_window
+        sums = _averaged(library, library.where(candidate, sums, 0.0))
+    rank = library.argsort(library.argsort(library.where(candidate, -sums, float("inf"))))
+    return before & ((position >= seen - recent) | (candidate & (rank < budget - recent)))
+
+
+def _scores(arrays: Arrays, queries: Any, keys: Any, scale: float) -> Any:
+    """Scores of queries and keys, shape (key-value heads, group, queries, L)."""
+    _, heads, length, width = queries.shape
+    grouped = arrays.float32(queries).reshape(keys.shape[1], heads // keys.shape[1], length, width)
+    return grouped @ arrays.library.swapaxes(arrays.float32(keys)[0], -1, -2)[:, None] * scale
+
+
+def _probabilities(arrays: Arrays, queries: Any, keys: Any, scale: float, looking: int) -> Any:
+    """Causal attention of the last `looking` queries, shape (key-value heads, group, looking, L)."""
+    tokens = keys.shape[2]
+    scores = _scores(arrays, queries[:, :, tokens - looking :], keys, scale)
+    position = arrays.numbers(list(range(tokens)))
+    later = position > position[tokens - looking :][:, None]
+    return arrays.library.softmax(arrays.library.where(later, float("-inf"), scores), -1)
+
+
+def _sums_before(library: Any, cut: Cut, attention: Any) -> Any:
+    """Attention that each position got before each query, of `attention` (key-value heads, L, L)."""
+    total = library.cumsum(attention, 1)
+    nothing = library.zeros_like(attention)
+    before = library.concatenate([nothing[:, :1], total[:, :-1]], 1)
+    if cut.kv_policy == "heavy_hitters":
+        return before
+    window = min(cut.snapkv_window, attention.shape[1])
+    return before - library.concatenate([nothing[:, :window], before[:, :-window]], 1)
+
+
+def _averaged(library: Any, sums: Any) -> Any:
+    """Mean over the neighbours of each position; beyond the ends there is nothing."""
+    edge = [library.zeros_like(sums[..., :1])] * (NEIGHBOURS // 2)
+    padded = library.concatenate([*edge, sums, *edge], -1)
+    length = sums.shape[-1]
+    return sum(padded[..., shift : shift + length] for shift in range(NEIGHBOURS)) / NEIGHBOURS

@@ -1,0 +1,80 @@
+"""Matrices of an mlx-lm model in 16, 8 or 4 bits.
+
+8 and 4 bits are MLX's own affine quantisation (`nn.QuantizedLinear`): a scale and a bias for every 64
+weights of a row. 16 bits is float16 with the activations cast to it and back, so that the residual stream and
+the cache keep their type.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlx.core as mx
+from mlx import nn
+
+from backends.base import ModelError
+from backends.cut import GROUP
+
+
+def is_matrix(module: Any) -> bool:
+    """Whether `module` multiplies with a matrix of weights."""
+    return isinstance(module, nn.Linear | nn.QuantizedLinear | Half)
+
+
+def elements_of(module: Any) -> tuple[int, int]:
+    """Outputs and inputs of a matrix."""
+    outputs, inputs = module.weight.shape
+    if isinstance(module, nn.QuantizedLinear):
+        inputs = module.scales.shape[1] * module.group_size
+    return outputs, inputs
+
+
+def few_bits(linear: Any, bits: int) -> Any:
+    """The matrix of `linear` in 16, 8 or 4 bits.
+
+    Raises:
+        ModelError: Its inputs are not a multiple of the group.
+    """
+    if bits == 16:
+        return Half(linear)
+    inputs = linear.weight.shape[1]
+    if inputs % GROUP:
+        raise ModelError(
+            f"mlx: weight_bits = {bits} needs matrices with a multiple of {GROUP} inputs, but one has "
+            f"{inputs}; use 16"
+        )
+    return nn.QuantizedLinear.from_linear(linear, group_size=GROUP, bits=bits)
+
+
+class Half(nn.Module):  # type: ignore[misc]
+    """A matrix in float16."""
+
+    def __init__(self, linear: Any) -> None:
+        super().__init__()
+        self.weight = linear.weight.astype(mx.float16)
+        if "bias" in linear:
+            self.bias = linear.bias
+
+    def __call__(self, hidden: Any) -> Any:
+        """`hidden` (..., inputs) times the matrix, plus the bias."""
+        product = (hidden.astype(mx.float16) @ self.weight.T).astype(hidden.dtype)
+        return product + self.bias if "bias" in self else product
+
+
+class TiedHead(nn.Module):  # type: ignore[misc]
+    """An embedding table that looks rows up as loaded and is an output head in few bits."""
+
+    def __init__(self, embedding: Any, bits: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        linear = nn.Linear(1, 1, bias=False)
+        linear.weight = embedding.weight
+        self.head = few_bits(linear, bits)
+
+    def __call__(self, ids: Any) -> Any:
+        """Rows of the table."""
+        return self.embedding(ids)
+
+    def as_linear(self, hidden: Any) -> Any:
+        """Logits."""
+        return self.head(hidden)

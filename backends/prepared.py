@@ -1,0 +1,69 @@
+"""Models with parts left out, kept beside the loaded one.
+
+Switching between them is a look-up in a dictionary, so a gate may choose another cut for every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from backends.base import BackendInfo, RequestError, Used
+from backends.cut import FULL, Cut
+from backends.loop import check_layers
+from backends.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A model under a cut, and its counted sizes; these are None for an architecture that is not known."""
+
+    model: Any
+    shape: Shape | None
+
+    def used(self, cache_lengths: list[int]) -> Used | None:
+        """What a prefill that left such caches really ran."""
+        if self.shape is None:
+            return None
+        return Used(
+            cache_lengths=tuple(cache_lengths),
+            mlp_units=tuple(layer.mlp_units for layer in self.shape.layers),
+            weight_bytes=self.shape.weight_bytes,
+        )
+
+
+class Cuts:
+    """The cuts of one loaded model that are ready."""
+
+    def __init__(self, full: Prepared, make: Callable[[Cut], Prepared]) -> None:
+        self._full = full
+        self._make = make
+        self._ready: dict[Cut, Prepared] = {}
+
+    def prepare(self, cut: Cut, info: BackendInfo) -> None:
+        """Make the model for `cut`, unless one with the same weights is there.
+
+        Raises:
+            RequestError: The model has no such layer.
+            ModelError: The backend can't make it.
+        """
+        check_layers(cut, info)
+        if cut.weights != FULL and cut.weights not in self._ready:
+            self._ready[cut.weights] = self._make(cut.weights)
+
+    def get(self, cut: Cut) -> Prepared:
+        """The model for `cut`.
+
+        Raises:
+            RequestError: It is not ready.
+        """
+        if cut is FULL or cut.weights == FULL:
+            return self._full
+        if cut.weights not in self._ready:
+            raise RequestError("this cut is not ready; call ready(cut) first, outside of any window")
+        return self._ready[cut.weights]
+
+    def forget(self) -> None:
+        """Drop every model but the loaded one."""
+        self._ready.clear()

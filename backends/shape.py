@@ -1,0 +1,71 @@
+"""Sizes of a loaded model, counted at its matrices; from them the ledger knows what a forward reads.
+
+File sizes would not do: they hold the embedding table, of which a token reads one row, and know
+nothing of a cut. A backend counts the tensors that it will really use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerShape:
+    """One decoder layer; a part that is left out has zeros."""
+
+    attention_weights: int
+    """Elements of its matrices: each is one multiply-add per token."""
+    attention_bytes: int
+    """Of matrices and biases, with the scales where they are quantised."""
+    mlp_weights: int
+    mlp_bytes: int
+    mlp_units: int
+    norm_bytes: int
+
+    @property
+    def attends(self) -> bool:
+        """Whether its attention runs."""
+        return self.attention_weights > 0
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all its weights."""
+        return self.attention_bytes + self.mlp_bytes + self.norm_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A model under one cut."""
+
+    layers: tuple[LayerShape, ...]
+    head_weights: int
+    """Elements of the output head."""
+    head_bytes: int
+    """Of the output head and the final norm."""
+    row_bytes: int
+    """What a token reads of the embedding tables: one row of each."""
+    heads: int
+    kv_heads: int
+    head_dim: int
+    number_bytes: int
+    """Of one number in the cache."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights that every forward reads, the embedding rows apart."""
+        return sum(layer.weight_bytes for layer in self.layers) + self.head_bytes
+
+    @property
+    def position_bytes(self) -> int:
+        """Bytes of the key and the value of one position in one layer."""
+        return 2 * self.kv_heads * self.head_dim * self.number_bytes
+
+    @property
+    def attending_layers(self) -> int:
+        """Layers whose attention runs."""
+        return sum(layer.attends for layer in self.layers)
+
+    @property
+    def layer_weights(self) -> int:
+        """Elements of the matrices of all layers."""
+        return sum(layer.attention_weights + layer.mlp_weights for layer in self.layers)

@@ -1,0 +1,48 @@
+"""How much each module changes the residual stream, from what the backends tapped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import Redundancy
+
+States = NDArray[np.float64]
+
+
+@dataclass(kw_only=True)
+class LayerStreams:
+    """One layer over one prompt; arrays of shape (tokens, width)."""
+
+    before: States
+    """The residual stream that goes into the layer."""
+    attention: States
+    """What attention adds to it."""
+    mlp: States
+    """What the MLP adds to it."""
+
+
+def redundancy_of(layers: list[LayerStreams], *, parallel: bool) -> Redundancy:
+    """1 - cosine of input and output, mean over tokens, of every module.
+
+    Args:
+        layers: In order.
+        parallel: Whether attention and MLP read the same input.
+    """
+    return Redundancy(
+        attention=tuple(_change(s.before, s.before + s.attention) for s in layers),
+        mlp=tuple(
+            _change(base, base + s.mlp)
+            for s in layers
+            for base in [s.before + (0 if parallel else s.attention)]
+        ),
+        block=tuple(_change(s.before, s.before + s.attention + s.mlp) for s in layers),
+    )
+
+
+def _change(before: States, after: States) -> float:
+    products = (before * after).sum(axis=1)
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    return float(1 - (products / lengths).mean())

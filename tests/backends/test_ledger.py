@@ -1,0 +1,86 @@
+"""Against counts by hand."""
+
+import pytest
+
+from backends.base import Generated
+from backends.cut import FULL, Cut
+from backends.ledger import Ledger, request_ledger
+from backends.shape import LayerShape, Shape
+
+LAYER = LayerShape(
+    attention_weights=40, attention_bytes=160, mlp_weights=60, mlp_bytes=240, mlp_units=5, norm_bytes=8
+)
+WITHOUT_ATTENTION = LayerShape(
+    attention_weights=0, attention_bytes=0, mlp_weights=60, mlp_bytes=240, mlp_units=5, norm_bytes=4
+)
+PROMPT = 6
+
+
+def shape(*layers: LayerShape) -> Shape:
+    return Shape(
+        layers=layers,
+        head_weights=100,
+        head_bytes=404,
+        row_bytes=16,
+        heads=4,
+        kv_heads=2,
+        head_dim=3,
+        number_bytes=4,
+    )
+
+
+def ledger(of: Shape, cut: Cut = FULL, *, forwards: int, drafts: tuple[tuple[int, int], ...] = ()) -> Ledger:
+    generated = Generated(tokens=[0] * (forwards + 1), forwards=forwards, drafts=drafts)
+    return request_ledger(of, cut, prompt_tokens=PROMPT, generated=generated)
+
+
+def test_prefill_reads_everything_once():
+    prefill = ledger(shape(LAYER, LAYER), forwards=0).prefill
+    assert prefill.forwards == 1
+    assert prefill.weight_bytes == 2 * 408 + 404 + PROMPT * 16
+    assert prefill.kv_bytes == 2 * 48 * PROMPT
+    pairs = 1 + 2 + 3 + 4 + 5 + 6
+    assert prefill.flops == 2 * 200 * PROMPT + 2 * 100 + 2 * pairs * 2 * 2 * 4 * 3
+
+
+def test_decode_reads_all_weights_and_a_growing_cache():
+    decode = ledger(shape(LAYER, LAYER), forwards=3).decode
+    assert decode.forwards == 3
+    assert decode.weight_bytes == 3 * (2 * 408 + 404 + 16)
+    assert decode.kv_bytes == 2 * 48 * (7 + 8 + 9)
+    assert decode.flops == 3 * 2 * 300 + 2 * 48 * (7 + 8 + 9)
+    assert decode.bytes == decode.weight_bytes + decode.kv_bytes
+
+
+def test_without_a_forward_nothing_is_decoded():
+    decode = ledger(shape(LAYER), forwards=0).decode
+    assert (decode.forwards, decode.bytes, decode.flops) == (0, 0, 0)
+
+
+def test_a_shorter_cache_is_read_in_decode_only():
+    whole, cut = (ledger(shape(LAYER), cut, forwards=2) for cut in (FULL, Cut(kv_keep=0.5)))
+    assert cut.prefill == whole.prefill
+    assert cut.decode.kv_bytes == 48 * (4 + 5)
+    assert cut.decode.weight_bytes == whole.decode.weight_bytes
+
+
+def test_a_layer_without_attention_has_no_cache():
+    decode = ledger(shape(LAYER, WITHOUT_ATTENTION), forwards=1).decode
+    assert decode.kv_bytes == 48 * 7
+    assert decode.weight_bytes == 408 + 244 + 404 + 16
+
+
+def test_lookup_reads_the_weights_once_for_all_guesses():
+    """Two forwards: 3 guesses of which 1 is right, then none. Wrong guesses leave the cache."""
+    decode = ledger(shape(LAYER), forwards=2, drafts=((3, 1), (0, 0))).decode
+    assert decode.forwards == 2
+    assert decode.weight_bytes == 2 * (408 + 404) + 5 * 16
+    assert decode.kv_bytes == 48 * (10 + 9)
+    assert decode.flops == 5 * 2 * 200 + 48 * (7 + 8 + 9 + 10 + 9)
+
+
+def test_a_shape_without_a_model_costs_nothing():
+    nothing = Shape(
+        layers=(), head_weights=0, head_bytes=0, row_bytes=0, heads=0, kv_heads=0, head_dim=0, number_bytes=0
+    )
+    assert ledger(nothing, forwards=3).decode.bytes == pytest.approx(0)

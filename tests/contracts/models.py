@@ -1,0 +1,36 @@
+"""Tiny models on every backend that runs one, for the contract suites."""
+
+from pathlib import Path
+
+from backends import echo, mlx_backend, torch_backend
+from backends.base import Backend, Generated
+from backends.cut import FULL, Cut
+from backends.guard import Observed, Verdict, judge
+from tests.tiny_models import CONTEXT
+
+MODEL_BACKENDS = {"torch": torch_backend.load, "mlx": mlx_backend.load}
+PROMPT = "Joules, not watts: größer"
+
+
+def load_tiny(name: str, folder: Path | None, layers: int | None = None) -> Backend:
+    if name == "echo":
+        return echo.load(layers=layers, cpu_s_per_token=0, context=CONTEXT)
+    device = {"device": "cpu"} if name == "torch" else {}
+    return MODEL_BACKENDS[name](folder=folder, layers=layers, **device)
+
+
+def generate(
+    backend: Backend, ids: list[int], cut: Cut = FULL, *, max_new_tokens: int, ignore_eos: bool = True
+) -> Generated:
+    return backend.decode(backend.prefill(ids, cut), max_new_tokens=max_new_tokens, ignore_eos=ignore_eos)
+
+
+def verdict(backend: Backend, cut: Cut, ids: list[int]) -> Verdict:
+    seen = Observed(
+        prompt_tokens=len(ids),
+        full=generate(backend, ids, max_new_tokens=2),
+        cut=generate(backend, ids, cut, max_new_tokens=2),
+        full_logits=backend.logits(ids),
+        cut_logits=backend.logits(ids, cut),
+    )
+    return judge(cut, seen)

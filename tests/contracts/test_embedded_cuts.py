@@ -1,0 +1,49 @@
+"""The cuts on the embedded model, whose sizes and weights are real."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backends.base import Backend
+from backends.cut import Cut
+from tests.contracts.models import MODEL_BACKENDS, generate, load_tiny
+
+TEXT = "The capital of France is Paris. The capital of France is"
+TOLERANCE = 1e-3
+LAYERS = 8
+"""The first ones are enough, and MLX on a CPU is slow."""
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def pair(embedded_model: Path) -> list[Backend]:
+    return [load_tiny(name, embedded_model, LAYERS) for name in MODEL_BACKENDS]
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        Cut(kv_keep=0.5),
+        Cut(kv_keep=0.5, kv_policy="heavy_hitters"),
+        Cut(mlp_keep=0.5, mlp_policy="largest_norm"),
+        Cut(drop_attention=(0,), drop_mlp=(3,), drop_blocks=(5,)),
+    ],
+    ids=["window", "heavy hitters", "largest norm", "drops"],
+)
+def test_the_libraries_agree(pair: list[Backend], cut: Cut):
+    ids = pair[0].encode(TEXT)
+    one, other = (backend.logits(ids, cut) for backend in pair)
+    assert np.abs(one - other).max() < TOLERANCE
+    assert np.abs(one - pair[0].logits(ids)).max() > TOLERANCE
+    assert generate(pair[0], ids, cut, max_new_tokens=4) == generate(pair[1], ids, cut, max_new_tokens=4)
+
+
+def test_lookup_says_the_same_in_fewer_forwards(pair: list[Backend]):
+    ids = pair[0].encode(TEXT)
+    for backend in pair:
+        plain = generate(backend, ids, max_new_tokens=16)
+        fast = generate(backend, ids, Cut(lookup=True), max_new_tokens=16)
+        assert fast.tokens == plain.tokens
+        assert fast.forwards <= plain.forwards
