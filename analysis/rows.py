@@ -97,6 +97,8 @@ class SpectralPoint:
     participation: float | None = None
     mean_id: float | None = None
     log_norm: float | None = None
+    whole_norm: int | None = None
+    """floor of |x|, from exact integers; its remainders are the residues of every modulus."""
 
 
 @dataclass(frozen=True, kw_only=True)

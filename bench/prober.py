@@ -14,10 +14,14 @@ import sys
 import threading
 from dataclasses import asdict
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from backends.base import BackendError
+from backends.cut import Cut
 from bench.errors import BenchError
+from bench.isolate_steps import Cell
+from bench.isolate_window import Plan, as_message
 from bench.spectral import ids_of, point_of
 from bench.spectral_prompts import SpectralPrompt
 from bench.worker import Worker
@@ -37,9 +41,26 @@ class Prober(Worker):
         ]
         return {"ids": ids, "points": [asdict(point) if point else None for point in points]}
 
+    def isolate_open(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Set up the isolation tests of one loaded model; says which are not available, and why."""
+        self.cell = Cell(
+            model=self.models["full"],
+            folder=Path(message["folder"]),
+            cut=Cut.model_validate(message["cut"]),
+            plan=Plan(**message["plan"]),
+            tiny=self.models.get("tiny"),
+        )
+        self.cell.open()
+        return {"missing": self.cell.missing}
+
+    def isolate_round(self, message: dict[str, Any]) -> dict[str, Any]:
+        """One window of every test."""
+        return {"windows": as_message(self.cell.round(message["number"]))}
+
     def obey(self, message: dict[str, Any]) -> dict[str, Any]:
         """Run one message; an error that a user can act on becomes a reply."""
-        command = {c.__name__: c for c in (self.load, self.encode, self.points)}[message["command"]]
+        commands = (self.load, self.encode, self.points, self.isolate_open, self.isolate_round)
+        command = {c.__name__: c for c in commands}[message["command"]]
         try:
             return command(message)
         except (BenchError, BackendError) as error:

@@ -25,14 +25,14 @@ class Asker:
     info: dict[str, Any]
     """BackendInfo by model key."""
 
-    def ask(self, command: str, **message: Any) -> dict[str, Any]:
+    def ask(self, command: str, *, deadline_s: float = ASK_DEADLINE_S, **message: Any) -> dict[str, Any]:
         """Send a message and wait for its reply.
 
         Raises:
             RunFailed: the process died, hung, or can't do it.
         """
         try:
-            return self.process.ask(command, deadline_s=ASK_DEADLINE_S, **message)
+            return self.process.ask(command, deadline_s=deadline_s, **message)
         except (WorkerLost, WorkerRefused) as error:
             raise RunFailed(str(error)) from None
 

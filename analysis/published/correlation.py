@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from analysis.claims import Claim, Figure
+from analysis.claims import Claim, Figure, Role
 from analysis.correlation import Coefficient, Correlation, correlate, from_r
 from analysis.published.record import record
 from analysis.regression import LinearFit, least_squares
@@ -57,12 +57,9 @@ def _row_claim(row: Mapping[str, Any], lambda2: Mapping[int, float]) -> Claim:
     found = _from_points(row["points"], lambda2) if "points" in row else None
     published = [Figure(label="r", value=Estimate(row["r"], *row["ci"]))]
     if "p" in row:
-        published.append(Figure(label=f"p of n = {row['n']}", value=row["p"]))
+        published.append(Figure(label="p", value=row["p"]))
     return Claim(
-        name=f"correlation.{row['model'].lower()}",
-        paper="FP",
-        says=f"lambda2 and lambda11 of {row['model']} ({row['positions']} positions) are correlated",
-        source="record.toml correlation.rows" + (", correlation.points" if found else ""),
+        name=f"correlation.{row.get('points', row['model'].lower())}",
         published=tuple(published),
         recomputed=_figures_of_r(nominal, distinct) if found is None else _figures_of_points(found),
         verdict="not reproduced",
@@ -81,10 +78,10 @@ def _from_points(name: str, lambda2: Mapping[int, float]) -> Correlation:
 
 def _figures_of_r(nominal: Coefficient, distinct: Coefficient) -> tuple[Figure, ...]:
     return (
-        Figure(label=f"r as if {nominal.rows} points", value=nominal.value),
-        Figure(label=f"p as if {nominal.rows} points", value=nominal.p),
-        Figure(label=f"r of {distinct.rows} distinct points", value=distinct.value),
-        Figure(label=f"p of {distinct.rows} distinct points", value=distinct.p),
+        Figure(label=f"r of {nominal.rows} rows", value=nominal.value),
+        Figure(label=f"p of {nominal.rows} rows", value=nominal.p),
+        Figure(label=f"r of {distinct.rows} distinct points", value=distinct.value, role="detail"),
+        Figure(label=f"p of {distinct.rows} distinct points", value=distinct.p, role="control"),
     )
 
 
@@ -92,8 +89,12 @@ def _figures_of_points(found: Correlation) -> tuple[Figure, ...]:
     assert found.nominal is not None
     return (
         *_figures_of_r(found.nominal, found.pearson),
-        Figure(label=f"p of all {found.permutation.permutations} permutations", value=found.permutation.p),
-        Figure(label="Spearman's rho", value=found.spearman.value),
+        Figure(
+            label=f"p of all {found.permutation.permutations} permutations",
+            value=found.permutation.p,
+            role="control",
+        ),
+        Figure(label="Spearman's rho", value=found.spearman.value, role="detail"),
     )
 
 
@@ -105,16 +106,14 @@ def _sign_flip(rows: list[dict[str, Any]]) -> Claim:
     error = np.sqrt(1 / (first["distinct"] - 3) + 1 / (second["distinct"] - 3))
     return Claim(
         name="correlation.sign_flip",
-        paper="FP",
-        says="The sign of r turns from absolute (positive) to rotary positions (negative)",
-        source="record.toml correlation.rows, the two of the run logs included",
-        published=tuple(Figure(label=f"r of {row['model']}", value=row["r"]) for row in rows),
+        published=tuple(Figure(label=row["model"], value=row["r"]) for row in rows),
         recomputed=(
             Figure(label="rotary models", value=len(rotary)),
-            Figure(label="rotary models with a positive r", value=len(positive)),
+            Figure(label="of these with r > 0", value=len(positive)),
             Figure(
-                label=f"p of a difference between {first['model']} and {second['model']}",
+                label=f"p of {first['model']} against {second['model']}",
                 value=float(2 * stats.norm.sf(abs(difference) / error)),
+                role="control",
             ),
         ),
         verdict="not reproduced",
@@ -133,11 +132,8 @@ def _length_claim(name: str, lambda2: Mapping[int, float]) -> Claim:
     assert not isinstance(distinct, Withheld)
     return Claim(
         name=f"correlation.length.{name}",
-        paper="FP",
-        says="lambda2 predicts lambda11 independently of prompt length",
-        source=f"record.toml correlation.regression.{name}, correlation.points.{name}",
         published=tuple(Figure(label=key, value=value) for key, value in published.items()),
-        recomputed=(*_figures_of_fit(nominal), *_figures_of_fit(distinct)),
+        recomputed=(*_figures_of_fit(nominal), *_figures_of_fit(distinct, role="control")),
         verdict="not reproduced",
         why=f"on the {distinct.rows} distinct points lambda2 has no weight: three terms leave two degrees "
         "of freedom",
@@ -145,13 +141,13 @@ def _length_claim(name: str, lambda2: Mapping[int, float]) -> Claim:
     )
 
 
-def _figures_of_fit(fit: LinearFit) -> tuple[Figure, ...]:
+def _figures_of_fit(fit: LinearFit, *, role: Role = "figure") -> tuple[Figure, ...]:
     term = fit.terms["lambda2"]
     return (
-        Figure(label=f"beta of {fit.rows} rows", value=term.value),
-        Figure(label=f"t of {fit.rows} rows", value=term.t),
-        Figure(label=f"p of {fit.rows} rows", value=term.p),
-        Figure(label=f"r2 of {fit.rows} rows", value=fit.r2),
+        Figure(label=f"beta of {fit.rows} rows", value=term.value, role="detail"),
+        Figure(label=f"t of {fit.rows} rows", value=term.t, role=role),
+        Figure(label=f"p of {fit.rows} rows", value=term.p, role=role),
+        Figure(label=f"r2 of {fit.rows} rows", value=fit.r2, role="detail"),
     )
 
 
@@ -162,17 +158,14 @@ def _modulus_table(lambda2: Mapping[int, Mapping[int, float]]) -> Claim:
         values = np.array(list(lambda2[base].values()))
         found = (len(values) / base, float(values.mean()), float(values.std(ddof=1)))
         for label, stated, mine in zip(("share defined", "mean", "deviation"), figures, found, strict=True):
-            published.append(Figure(label=f"{label}, modulo {base}", value=stated))
-            recomputed.append(Figure(label=f"{label}, modulo {base}", value=mine))
+            published.append(Figure(label=f"{label}, modulo {base}", value=stated, role="detail"))
+            recomputed.append(Figure(label=f"{label}, modulo {base}", value=mine, role="detail"))
             largest = max(largest, abs(stated - mine))
     agrees = largest < 1e-3
     return Claim(
         name="correlation.modulus_table",
-        paper="FP",
-        says="lambda2 by modulus: how often it is defined, its mean and deviation",
-        source="record.toml modulus (FP, table 5)",
         published=tuple(published),
-        recomputed=tuple(recomputed),
+        recomputed=(Figure(label="largest difference", value=largest), *recomputed),
         verdict="reproduced" if agrees else "not reproduced",
         why=f"the largest difference is {largest:.1g}: arithmetic, which says nothing about models",
     )

@@ -36,28 +36,34 @@ def judge_row(row: dict[str, Any], other: dict[str, Any]) -> Bound | Withheld:
 
 
 def _published(big: dict[str, Any], small: dict[str, Any], field: str, unit: str) -> tuple[Figure, ...]:
-    label = field.replace("_", " ").replace(" ms ", " ").replace(" j ", " ")
     return tuple(
-        Figure(label=f"{label}, {row['model']}", value=row[field], unit=unit) for row in (big, small)
+        Figure(
+            label=f"{field.split('_')[0]}, {row['model']}",
+            value=row[field],
+            unit=unit,
+            role="detail" if field.startswith("prefill") else "figure",
+        )
+        for row in (big, small)
     )
 
 
 def _latency(big: dict[str, Any], small: dict[str, Any]) -> Claim:
     return Claim(
         name="isolation.latency",
-        paper="FP",
-        says="Milliseconds per token of prefill and decode",
-        source="record.toml isolation",
         published=(
-            *_published(big, small, "prefill_ms_per_token", "ms"),
-            *_published(big, small, "decode_ms_per_token", "ms"),
+            *_published(big, small, "prefill_ms_per_token", "ms/token"),
+            *_published(big, small, "decode_ms_per_token", "ms/token"),
         ),
         recomputed=(
             Figure(
-                label=f"decode of {small['model']} over {big['model']}",
+                label="time, small over large",
                 value=small["decode_ms_per_token"] / big["decode_ms_per_token"],
             ),
-            Figure(label="parameters, large over small", value=big["parameters"] / small["parameters"]),
+            Figure(
+                label="parameters, large over small",
+                value=big["parameters"] / small["parameters"],
+                role="control",
+            ),
         ),
         verdict="not testable here",
         why="a table of times holds nothing that it could be recomputed from",
@@ -68,13 +74,10 @@ def _latency(big: dict[str, Any], small: dict[str, Any]) -> Claim:
 def _energy(big: dict[str, Any], small: dict[str, Any]) -> Claim:
     return Claim(
         name="isolation.energy",
-        paper="FP",
-        says="Joules per decoded token",
-        source="record.toml isolation",
-        published=_published(big, small, "decode_j_per_token", "J"),
+        published=_published(big, small, "decode_j_per_token", "J/token"),
         recomputed=tuple(
             Figure(
-                label=f"power while decoding, {row['model']}",
+                label=row["model"],
                 value=row["decode_j_per_token"] / row["decode_ms_per_token"] * 1e3,
                 unit="W",
             )
@@ -94,12 +97,9 @@ def _memory_bound(big: dict[str, Any], small: dict[str, Any]) -> Claim:
     ]
     return Claim(
         name="isolation.memory_bound",
-        paper="FP",
-        says="Decoding at batch 1 is bound by memory bandwidth",
-        source="record.toml isolation, machine; Apple's published bandwidth",
-        published=_published(big, small, "decode_ms_per_token", "ms"),
+        published=_published(big, small, "decode_ms_per_token", "ms/token"),
         recomputed=tuple(
-            Figure(label=f"share of a step that its bytes explain, {row['model']}", value=decode_share(row))
+            Figure(label=f"explained by bytes, {row['model']}", value=decode_share(row))
             for row in (big, small)
         ),
         verdict="not reproduced",

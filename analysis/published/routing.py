@@ -53,15 +53,14 @@ def inside_aa(change_percent: float) -> bool:
 def token_totals(run: dict[str, Any]) -> tuple[Figure, ...]:
     """New tokens of both arms, as published."""
     return tuple(
-        Figure(label=f"new tokens, {arm}", value=run[arm]["new_tokens"]) for arm in ("ungated", "gated")
+        Figure(label=arm, value=run[arm]["new_tokens"], unit="tokens") for arm in ("ungated", "gated")
     )
 
 
 def energy_totals(run: dict[str, Any]) -> tuple[Figure, ...]:
     """Energy of both arms, published in kWh, in J."""
     return tuple(
-        Figure(label=f"energy, {arm}", value=run[arm]["energy_kwh"] * J_PER_KWH, unit="J")
-        for arm in ("ungated", "gated")
+        Figure(label=arm, value=run[arm]["energy_kwh"] * J_PER_KWH, unit="J") for arm in ("ungated", "gated")
     )
 
 
@@ -78,14 +77,11 @@ def _short_tokens() -> Claim:
     change = percent_change(gated, ungated)
     return Claim(
         name="routing.short.tokens",
-        paper="FP",
-        says="Routing short questions by the norm fraction saves 57.2 % of the new tokens",
-        source="record.toml routing.short_questions; routing_50.csv, all rows",
         published=(Figure(label="new tokens", value=-run["tokens_saved_percent"], unit="%"),),
         recomputed=(
             Figure(label="new tokens", value=change, unit="%"),
-            Figure(label="prompts routed to the small model", value=len(small)),
-            Figure(label="new tokens of the small model", value=sum(small)),
+            Figure(label="prompts to the small model", value=len(small), role="control"),
+            Figure(label="its new tokens", value=sum(small), role="control"),
         ),
         verdict="reproduced",
         why=f"the small model stopped after one or two tokens: {len(small)} prompts gave {sum(small):.0f}. "
@@ -98,13 +94,10 @@ def _short_energy() -> Claim:
     change = energy_change_percent(run)
     return Claim(
         name="routing.short.energy",
-        paper="FP",
-        says="Routing short questions saves 53.0 % of the energy",
-        source="record.toml routing.short_questions, routing.small_model_only",
         published=(Figure(label="energy", value=-run["energy_saved_percent"], unit="%"),),
         recomputed=(
             Figure(label="energy", value=change, unit="%"),
-            Figure(label="A/A of the same protocol", value=aa_change_percent(), unit="%"),
+            Figure(label="A/A of the same protocol", value=aa_change_percent(), unit="%", role="a_a"),
         ),
         verdict=_aa_verdict(change),
         why=f"energy is {PROTOCOL}; with one model in both arms it reported a larger saving",
@@ -120,14 +113,21 @@ def _short_energy_per_token() -> Claim:
     run = record()["routing"]["short_questions"]
     return Claim(
         name="routing.short.energy_per_token",
-        paper="FP",
-        says="Routing to a smaller model makes each new token cheaper (what the headline suggests)",
-        source="record.toml routing.short_questions",
         published=energy_totals(run),
         recomputed=(
             Figure(label="energy per new token", value=energy_change_percent(run, per_token=True), unit="%"),
-            Figure(label="ungated, per new token", value=joules_per_token(run["ungated"]), unit="J"),
-            Figure(label="gated, per new token", value=joules_per_token(run["gated"]), unit="J"),
+            Figure(
+                label="ungated, per new token",
+                value=joules_per_token(run["ungated"]),
+                unit="J",
+                role="detail",
+            ),
+            Figure(
+                label="gated, per new token",
+                value=joules_per_token(run["gated"]),
+                unit="J",
+                role="detail",
+            ),
         ),
         verdict="not reproduced",
         why="each new token cost more, not less, although most came from a model a fifteenth the size; "
@@ -140,9 +140,6 @@ def _mixed_tokens() -> Claim:
     run = record()["routing"]["mixed_prompts"]
     return Claim(
         name="routing.mixed.tokens",
-        paper="FP",
-        says="The same gate saves new tokens on mixed prompts of up to 128 new tokens",
-        source="record.toml routing.mixed_prompts",
         published=token_totals(run),
         recomputed=(Figure(label="new tokens", value=token_change_percent(run), unit="%"),),
         verdict="reproduced",
@@ -154,14 +151,11 @@ def _mixed_energy() -> Claim:
     run = record()["routing"]["mixed_prompts"]
     return Claim(
         name="routing.mixed.energy",
-        paper="FP",
-        says="The same gate saves energy on mixed prompts",
-        source="record.toml routing.mixed_prompts",
         published=energy_totals(run),
         recomputed=(
             Figure(label="energy", value=energy_change_percent(run), unit="%"),
-            Figure(label="sampled power, ungated", value=run["ungated"]["mean_w"], unit="W"),
-            Figure(label="sampled power, gated", value=run["gated"]["mean_w"], unit="W"),
+            Figure(label="sampled power, ungated", value=run["ungated"]["mean_w"], unit="W", role="control"),
+            Figure(label="sampled power, gated", value=run["gated"]["mean_w"], unit="W", role="control"),
         ),
         verdict="not reproduced",
         why="energy rose threefold in a quarter of the time: the one sample after the work read twelve "
@@ -175,14 +169,14 @@ def _graph_gate() -> Claim:
     change = token_change_percent(run)
     return Claim(
         name="routing.graph.tokens",
-        paper="FP",
-        says="The graph gate of the title saves new tokens",
-        source="record.toml routing.graph_gate",
         published=token_totals(run),
         recomputed=(
             Figure(label="new tokens", value=change, unit="%"),
-            Figure(label="prompts with an undefined lambda2", value=run["undefined"]),
-            Figure(label="prompts", value=run["prompts"]),
+            Figure(
+                label=f"undefined lambda2, of {run['prompts']} prompts",
+                value=run["undefined"],
+                role="control",
+            ),
         ),
         verdict="not reproduced",
         why=f"the change lies within the practical threshold of {THRESHOLD:.0%}; the headline is the norm "
@@ -194,12 +188,14 @@ def _same_model_twice() -> Claim:
     run = record()["routing"]["small_model_only"]
     return Claim(
         name="routing.protocol",
-        paper="FP",
-        says="The energy protocol tells a gated from an ungated run",
-        source="record.toml routing.small_model_only",
         published=energy_totals(run),
         recomputed=(
-            Figure(label="energy, same model in both arms", value=energy_change_percent(run), unit="%"),
+            Figure(
+                label="energy, same model in both arms",
+                value=energy_change_percent(run),
+                unit="%",
+                role="a_a",
+            ),
             Figure(label="new tokens, same model in both arms", value=token_change_percent(run), unit="%"),
         ),
         verdict="not reproduced",

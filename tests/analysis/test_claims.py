@@ -1,7 +1,9 @@
 import pytest
 
-from analysis.claims import ClaimVerdict, judge_rerun, percent_change
+from analysis.arms import tokens_saved
+from analysis.claims import ClaimVerdict, judge_rerun, judge_tokens, percent_change
 from analysis.savings import Question, judge
+from analysis.values import Estimate, Withheld
 from tests.analysis.slots import run_slots
 
 ASKED = Question(treated="gated", baseline="ungated", repeat="ungated again")
@@ -29,3 +31,46 @@ def test_a_rerun_is_judged(published: float, run: dict[str, float], verdict: Cla
     rerun = judge_rerun(published, judge(run_slots(**run), ASKED))  # type: ignore[arg-type]
     assert rerun.verdict == verdict
     assert says in rerun.why
+
+
+@pytest.mark.parametrize(
+    ("run", "verdict"),
+    [
+        ({"ratio": 0.47}, "reproduced"),
+        ({"ratio": 1.0, "noise": 0.005}, "not reproduced"),
+        ({"ratio": 1.5}, "not reproduced"),
+        ({"ratio": 0.96, "noise": 0.1}, "not testable here"),
+        ({"ratio": 0.47, "blocks": 2}, "not testable here"),
+    ],
+)
+def test_a_claimed_direction_needs_a_saving(run: dict[str, float], verdict: ClaimVerdict) -> None:
+    rerun = judge_rerun(None, judge(run_slots(**run), ASKED))  # type: ignore[arg-type]
+    assert rerun.verdict == verdict
+
+
+def test_a_change_is_shown_only_with_a_verdict() -> None:
+    found = judge_rerun(-53.0, judge(run_slots(ratio=0.47), ASKED)).change_percent
+    assert isinstance(found, Estimate)
+    assert found.low < found.point < found.high < 0
+    assert found.point == pytest.approx(-53.0, abs=1)
+    assert judge_rerun(-53.0, judge(run_slots(blocks=2), ASKED)).change_percent is None
+
+
+@pytest.mark.parametrize(
+    ("published", "tokens", "verdict"),
+    [
+        (-57.2, 0.428, "reproduced"),
+        (-57.2, 0.5, "not reproduced"),
+        (None, 0.5, "reproduced"),
+        (None, 0.996, "not reproduced"),
+    ],
+)
+def test_tokens_are_counted(published: float | None, tokens: float, verdict: ClaimVerdict) -> None:
+    saved = tokens_saved(run_slots(tokens=tokens), treated="gated", baseline="ungated")
+    found = judge_tokens(published, saved)
+    assert found.verdict == verdict
+    assert found.saving is None
+
+
+def test_no_tokens_no_verdict() -> None:
+    assert judge_tokens(-57.2, Withheld("no request")).verdict == "not testable here"

@@ -1,0 +1,89 @@
+"""One timed window of an isolation test: whole steps until it is long enough, device idle at both ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long and how often; from `configs/isolate.toml`."""
+
+    window_s: float
+    stream_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What one call of a setting did."""
+
+    steps: int
+    read_bytes: float
+    """Of all these steps."""
+    flops: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """One timed window; `read_bytes` and `flops` are per step."""
+
+    test: str
+    start_s: float
+    end_s: float
+    steps: int
+    read_bytes: float
+    flops: float
+    batch: int = 1
+    context: int = 0
+    changed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One test at one value."""
+
+    test: str
+    run: Callable[[Any], Work]
+    """Does the steps and waits until the device is idle."""
+    prepare: Callable[[], Any] = lambda: None
+    """Whatever has to happen before each window, outside it."""
+    per_round: int = 1
+    batch: int = 1
+    context: int = 0
+    changed: bool = False
+
+
+def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: float) -> Window:
+    """Repeat a setting until the window is long enough. Preparation lies outside."""
+    total = Work(steps=0, read_bytes=0, flops=0)
+    prepared = setting.prepare()
+    synchronize()
+    start_s = end_s = time.perf_counter()
+    while end_s - start_s < window_s:
+        done = setting.run(prepared)
+        total = Work(
+            steps=total.steps + done.steps,
+            read_bytes=total.read_bytes + done.read_bytes,
+            flops=total.flops + done.flops,
+        )
+        synchronize()
+        end_s = time.perf_counter()
+    return Window(
+        test=setting.test,
+        start_s=start_s,
+        end_s=end_s,
+        steps=total.steps,
+        read_bytes=total.read_bytes / total.steps,
+        flops=total.flops / total.steps,
+        batch=setting.batch,
+        context=setting.context,
+        changed=setting.changed,
+    )
+
+
+def as_message(windows: list[Window]) -> list[dict[str, Any]]:
+    """Windows for a JSON message."""
+    return [asdict(window) for window in windows]
