@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__
+from bench import __version__, cli_judge, cli_study
 from bench.cli_meter import meter_app
 from bench.cli_options import AllowRoot, Json, console
 from bench.errors import BenchError, Interrupted, UserError
@@ -284,6 +284,10 @@ def runs(out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Pat
     from bench.commands import show_runs
 
     show_runs(out, console())
+
+
+cli_judge.register(app)
+cli_study.register(app)
 
 
 # Terminal ------------------------------------------------------------------------------------------

@@ -137,4 +137,4 @@ def _expanded(text: str, part: str) -> list[str]:
         raise UserError(f"--cut {text}: write a range as FROM:TO:STEP, such as 0.1:1.0:0.1") from None
     if not 0 <= steps <= MOST_POINTS:
         raise UserError(f"--cut {text}: the steps lead nowhere, or make over {MOST_POINTS} points")
-    return [f"{start + n * step:f}" for n in range(int(steps) + 1)]
+    return [f"{(start + n * step).normalize():f}" for n in range(int(steps) + 1)]

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from analysis.values import Estimate
 from backends.cut import Cut
+from bench.errors import UserError
 from bench.models import LocalModel
 from bench.prompts import PromptSet
 from bench.quality import (
@@ -99,6 +100,7 @@ def judge_cut(
     models = {MODEL: {"folder": folder, **options}}
     with asking(backend, models, gates=gates, max_new_tokens=max_new_tokens) as asker:
         text_ids = asker.encode([("text", reading.text.text)], model=MODEL)["text"]
+        _check_context(asker, reading.window)
         windows = windows_of(
             text_ids, window=reading.window, stride=reading.stride, most=reading.most_windows
         )
@@ -123,6 +125,12 @@ def judge_cut(
         text=text,
         warning=flat_because_inactive(text, **verdict),
     )
+
+
+def _check_context(asker: Asker, window: int) -> None:
+    context = asker.info[MODEL]["context"]
+    if context is not None and window > context:
+        raise UserError(f"window {window} exceeds the context of the model, {context}; lower --window")
 
 
 def _answers(
@@ -155,13 +163,20 @@ def show(quality: CutQuality, console: Console) -> None:
     console.print(f"{quality.model} on {quality.backend}, cut: {cut}", markup=False, highlight=False)
     if quality.warning:
         console.print(f"! {quality.warning}", style="bold", markup=False, highlight=False)
-    console.print(Group(_text_table(quality), _answer_table(quality)))
+    tables = (
+        [_text_table(quality)]
+        if quality.outcome != "effective"
+        else [_text_table(quality), _answer_table(quality)]
+    )
+    console.print(Group(*tables))
 
 
 def _text_table(quality: CutQuality) -> Table:
     text = quality.text
     table = _table(f"Over {quality.text_name}: {text.windows} windows, {text.tokens} tokens scored")
     table.add_row("perplexity, ungated", *_cells(text.ungated))
+    if quality.warning:
+        return table  # figures of the cut would be figures of the whole model
     table.add_row("perplexity, with the cut", *_cells(text.gated))
     table.add_row("rise of perplexity", *_cells(text.rise, percent=True))
     table.add_row("KL per token, nats", f"{text.kl:.4g}", "-")

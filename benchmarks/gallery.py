@@ -1,0 +1,230 @@
+"""The gallery: every cut at three strengths, what it costs and what it loses, and kappa beside chance.
+
+    python benchmarks/gallery.py MODEL [--text FILE] [--out results] [--seconds 4] [--prompts 4] [--only kv]
+
+One run of one model on the torch backend, in which every cut is an arm; its folder can be read again with
+`bench report`. The table is Markdown. Which layers are dropped is decided by their redundancy on the same
+prompts. The kappa gate keeps another share of the cache for every prompt; `random` deals the very same
+shares out by chance, so both keep the same fraction in the mean.
+
+Tokens/s and bytes are of decoding, relative to the ungated arm. Joules are left to `bench sweep`: a slot of
+a few seconds is too short for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+
+from analysis.frontier import cliff
+from analysis.rows import Trade
+from analysis.values import Withheld
+from backends.cut import Cut
+from bench import commands, store, sweep_run, sweep_tables
+from bench.cut_options import DROPS, Point, Points
+from bench.display import PlainDisplay
+from bench.models import locate
+from bench.prompts import load_prompts
+from bench.readback import read_back
+from bench.redundancy import PARTS, least, profile
+from bench.sweep import INACTIVE, Judged, SweptArm, loss_of
+
+SUITE = """
+name = "gallery"
+seed = 1
+backends = ["torch"]
+models.full.name = "{model}"
+prompts = {{ file = "{prompts}", limit = {limit} }}
+generation.max_new_tokens = {new_tokens}
+gates.ungated = {{}}
+
+[protocol]
+blocks = {blocks}
+min_window_s = {seconds}
+idle_s = 2.0
+cool_down_s = 0.2
+warm_up_s = 5.0
+self_test_s = 0.0
+"""
+SHARES = (0.75, 0.5, 0.25)
+DROPPED_SHARES = (0.1, 0.2, 0.3)
+KAPPA = {"kappa": {"plugin": "kappa"}, "random (as kappa)": {"plugin": "random", "matches": "kappa"}}
+
+
+def families(dropped: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[float | None, Cut]]]:
+    """Cuts by family, each with the fraction that it keeps; None where it is not a matter of fractions."""
+    found: dict[str, list[tuple[float | None, Cut]]] = {}
+    for policy in ("window", "sinks_window", "heavy_hitters", "snapkv"):
+        found[f"kv_keep, {policy}"] = [
+            (share, Cut.model_validate({"kv_keep": share, "kv_policy": policy})) for share in SHARES
+        ]
+    for policy in ("first", "random", "largest_norm"):
+        found[f"mlp_keep, {policy}"] = [
+            (share, Cut.model_validate({"mlp_keep": share, "mlp_policy": policy})) for share in SHARES
+        ]
+    for key, lists in dropped.items():
+        found[key] = [
+            (1 - share, Cut.model_validate({key: layers}))
+            for share, layers in zip(DROPPED_SHARES, lists, strict=True)
+        ]
+    found["weight_bits"] = [(bits / 32, Cut(weight_bits=bits)) for bits in (16, 8, 4)]
+    found["lookup, tokens"] = [(None, Cut(lookup=True, lookup_tokens=count)) for count in (4, 10, 20)]
+    return found
+
+
+def label_of(family: str, kept: float | None, cut: Cut) -> str:
+    """`kv_keep 0.5, window`, `drop_mlp 3 of the least`, `weight_bits 8`."""
+    if family in DROPS:
+        return f"{family}, the {len(getattr(cut, family))} least"
+    if family == "weight_bits":
+        return f"weight_bits {cut.weight_bits}"
+    name, _, policy = family.partition(", ")
+    return f"{name} {kept:g}, {policy}" if kept is not None else f"lookup, {cut.lookup_tokens} tokens"
+
+
+def layers_to_drop(model: str, prompts: str, limit: int) -> dict[str, list[tuple[int, ...]]]:
+    """The layers with the smallest change, a tenth to three tenths of them."""
+    here = locate(model)
+    if here is None:
+        sys.exit(f"the model {model!r} is not here; run: bench models fetch {model}")
+    found = profile(
+        here,
+        backend="torch",
+        options={},
+        calibration=load_prompts(prompts, beside=Path(), limit=limit),
+        most_pieces=limit,
+        progress=lambda _: None,
+    )
+    counts = [max(1, round(share * len(found.layers))) for share in DROPPED_SHARES]
+    return {
+        drop: [least(found, part, count) for count in counts] for part, drop in zip(PARTS, DROPS, strict=True)
+    }
+
+
+def measure(options: argparse.Namespace, points: tuple[Point, ...], console: Console) -> tuple[Judged, Path]:
+    """Run all arms and judge them."""
+    text = SUITE.format(
+        model=options.model,
+        prompts=options.prompt_set,
+        limit=options.prompts,
+        new_tokens=options.new_tokens,
+        blocks=options.blocks,
+        seconds=options.seconds,
+    )
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch) / "gallery.toml"
+        file.write_text(text, encoding="utf-8")
+        request = sweep_run.SweepRequest(
+            suite=str(file),
+            points=Points(swept=(), points=points),
+            text=options.text,
+            window=options.window,
+            stride=options.window // 2,
+            windows=options.windows,
+        )
+        gates: dict[str, Any] = sweep_run.point_gates(sweep_run.suite_of(request), points)
+        prepared, header = sweep_run.as_suite(request, {**gates, **KAPPA})
+        meter = commands.choose_meter(header)
+        job = sweep_run.Job(prepared=prepared, header=header, meter=meter, resume=None)
+        folder = sweep_run.run(job, out=options.out, display=PlainDisplay(console))
+        judged = sweep_run.judge(folder, progress=lambda _: None)
+    return judged, folder
+
+
+def mean_kept(folder: Path, gate: str) -> float:
+    """Mean share of the cache that a gate kept on the prompts."""
+    requests = [r for s in read_back(store.read(folder)).slots if s.arm[1] == gate for r in s.requests]
+    kept = {r["prompt_id"]: Cut.model_validate(r["cut"]).kv_keep for r in requests}
+    return sum(kept.values()) / len(kept)
+
+
+def cliff_of(arms: Sequence[tuple[float | None, SweptArm]]) -> str:
+    """The cliff of one family, in a word or two."""
+    trades = [
+        Trade(label=arm.row.gate, strength=kept, cost=0, loss=loss, inactive=arm.outcome == INACTIVE)
+        for kept, arm in arms
+        if kept is not None and (loss := loss_of(arm)) is not None
+    ]
+    if not trades:
+        return "-"
+    found = cliff([Trade(label="ungated", strength=1.0, cost=0, loss=1.0), *trades])
+    if isinstance(found, Withheld):
+        return INACTIVE if found.reason.startswith(INACTIVE) else f"below {min(t.strength for t in trades):g}"
+    return f"{found:.3g}"
+
+
+def row(arm: SweptArm, cliff_cell: str, *, name: str | None = None) -> str:
+    """One line of the Markdown table."""
+    name = name or arm.row.gate
+    if arm.outcome == INACTIVE:
+        return f"| {name} | {INACTIVE}: {arm.reason} | | | | | {cliff_cell} |"
+    answers, text = arm.answers, arm.text
+    cells = (
+        sweep_tables.number(arm.tokens_per_s_ratio, "{:.2f}"),
+        sweep_tables.number(arm.bytes_ratio, "{:.3f}"),
+        sweep_tables.number(answers.kl.mean if answers and answers.kl else None, "{:.3g}"),
+        sweep_tables.number(answers.agreement.mean if answers and answers.agreement else None, "{:.0%}"),
+        sweep_tables.number(text.rise.mean if text else None, "{:+.1%}"),
+        cliff_cell,
+    )
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def table(judged: Judged, named: dict[str, list[tuple[float | None, str]]], folder: Path) -> list[str]:
+    """The gallery in Markdown."""
+    arms = {arm.row.gate: arm for arm in judged.arms if not arm.row.a_a}
+    floor = next((arm.tokens_per_s_ratio for arm in judged.arms if arm.row.a_a), None)
+    lines = [
+        "| cut | tokens/s | bytes | KL, nats | agreement | perplexity | cliff |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for members in named.values():
+        known = [(kept, arms[label]) for kept, label in members if label in arms]
+        where = cliff_of(known)
+        lines += [row(arm, where) for _, arm in known]
+    for gate in KAPPA:
+        lines.append(row(arms[gate], "-", name=f"{gate}, mean kv_keep {mean_kept(folder, gate):.3f}"))
+    lines.append(f"\nungated against itself: tokens/s {sweep_tables.number(floor, '{:.2f}')}")
+    return lines
+
+
+def main() -> None:
+    """Run, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--text", help="file, or wikitext-2; default: the words of the prompts")
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--prompt-set", default="mixed")
+    parser.add_argument("--prompts", type=int, default=4)
+    parser.add_argument("--new-tokens", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of a slot")
+    parser.add_argument("--blocks", type=int, default=1)
+    parser.add_argument("--window", type=int, default=256)
+    parser.add_argument("--windows", type=int, default=8)
+    parser.add_argument("--only", default="", help="only families whose name contains this")
+    options = parser.parse_args()
+    console = Console(stderr=True)
+    dropped = layers_to_drop(options.model, options.prompt_set, options.prompts)
+    chosen = {family: cuts for family, cuts in families(dropped).items() if options.only in family}
+    named = {
+        family: [(kept, label_of(family, kept, cut)) for kept, cut in cuts] for family, cuts in chosen.items()
+    }
+    points = tuple(
+        Point(label=label_of(family, kept, cut), cut=cut)
+        for family, cuts in chosen.items()
+        for kept, cut in cuts
+    )
+    judged, folder = measure(options, points, console)
+    sweep_tables.write(replace(judged, swept=()), folder)
+    print("\n".join(table(judged, named, folder)))
+
+
+if __name__ == "__main__":
+    main()
