@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +16,13 @@ from bench.cli_options import AllowRoot, Json, console
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.cut_quality import Question
     from bench.display import Display
     from bench.models import LocalModel
+    from bench.prompts import PromptSet
     from bench.quality import Progress
     from bench.sweep_run import SweepRequest
+    from bench.texts import Text
 
 MEASURE, JUDGE, LOOK = "Measure", "Judge", "Look"
 
@@ -77,22 +80,25 @@ def quality(
     privilege.lower(allow_root=allow_root)
     from bench import cut_quality
     from bench.prompts import load_prompts
-    from bench.texts import load_text, text_of_prompts
+    from bench.texts import Reading
 
-    chosen = load_prompts(prompts, beside=Path(), limit=limit)
-    read = load_text(text) if text else text_of_prompts(chosen)
-    reading = cut_quality.Reading(text=read, window=window, stride=stride, most_windows=windows)
+    question = cut_quality.Question(
+        cut=asked,
+        backend=backend,
+        options=_options(backend, dtype),
+        prompts=load_prompts(prompts, beside=Path(), limit=limit),
+        max_new_tokens=max_new_tokens,
+        reading=Reading(text=text, window=window, stride=stride, windows=windows),
+    )
+    _quality(model, question, as_json=as_json)
+
+
+def _quality(model: str, question: Question, *, as_json: bool) -> None:
+    from bench import cut_quality
+
+    question.reading.open(question.prompts)  # a mistake in it is told before a model is fetched
     with _model(model) as (here, progress):
-        found = cut_quality.judge_cut(
-            here,
-            asked,
-            backend=backend,
-            options=_options(backend, dtype),
-            prompts=chosen,
-            max_new_tokens=max_new_tokens,
-            reading=reading,
-            progress=progress,
-        )
+        found = cut_quality.judge_cut(here, question, progress=progress)
     if as_json:
         print(json.dumps(asdict(found), indent=2))
         return
@@ -115,28 +121,25 @@ def redundancy(
     Example: [bold]bench redundancy smollm2-135m --out figures[/]
     """
     from bench import privilege
-    from bench import redundancy as look
     from bench.prompts import load_prompts
     from bench.texts import load_text
 
     privilege.lower(allow_root=allow_root)
     calibration = load_text(text) if text else load_prompts(prompts, beside=Path())
+    options = {"backend": backend, "options": _options(backend, dtype), "most_pieces": pieces}
+    _redundancy(model, calibration, options, out=out, as_json=as_json)
+
+
+def _redundancy(
+    model: str, calibration: PromptSet | Text, options: dict[str, Any], *, out: Path | None, as_json: bool
+) -> None:
+    from bench import redundancy as look
+
     with _model(model) as (here, progress):
-        found = look.profile(
-            here,
-            backend=backend,
-            options=_options(backend, dtype),
-            calibration=calibration,
-            most_pieces=pieces,
-            progress=progress,
-        )
-    files = look.draw(found, out) if out else []
+        found = look.profile(here, calibration=calibration, progress=progress, **options)
+    files = [str(file) for file in look.draw(found, out)] if out else []
     if as_json:
-        print(
-            json.dumps(
-                {**asdict(found), "rule": look.RULE, "figures": [str(file) for file in files]}, indent=2
-            )
-        )
+        print(json.dumps({**asdict(found), "rule": look.RULE, "figures": files}, indent=2))
         return
     look.show(found, console())
     for file in files:
@@ -173,20 +176,13 @@ def sweep(
 
     points = None if resume else points_of(cut or [])  # a typing mistake is told before scipy is loaded
     from bench.sweep_run import SweepRequest
+    from bench.texts import Reading
 
     request = None
     if points is not None:
-        request = SweepRequest(
-            suite=suite,
-            points=points,
-            text=text,
-            window=window,
-            stride=stride,
-            windows=windows,
-            energy=energy,
-            backends=backend,
-            blocks=blocks,
-        )
+        reading = Reading(text=text, window=window, stride=stride, windows=windows)
+        request = SweepRequest(suite=suite, points=points, reading=reading)
+        request = replace(request, energy=energy, backends=backend, blocks=blocks)
     _sweep(request, resume, out=out, allow_root=allow_root, as_json=as_json)
 
 

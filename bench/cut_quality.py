@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,8 @@ from rich.table import Table
 
 from analysis.values import Estimate
 from backends.cut import Cut
-from bench.errors import UserError
 from bench.models import LocalModel
-from bench.prompts import PromptSet
+from bench.prompts import Prompt, PromptSet
 from bench.quality import (
     Answer,
     AnswerQuality,
@@ -29,19 +29,23 @@ from bench.quality import (
     windows_of,
 )
 from bench.study import Asker, asking
-from bench.texts import Text
+from bench.texts import Reading
 
 MODEL, UNGATED, CUT = "full", "ungated", "cut"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """How a text is read."""
+class Question:
+    """What is asked of a model."""
 
-    text: Text
-    window: int
-    stride: int
-    most_windows: int
+    cut: Cut
+    backend: str
+    options: dict[str, Any]
+    """Of the backend's factory, such as `dtype`."""
+    prompts: PromptSet
+    max_new_tokens: int
+    """Of an answer, which may end earlier by itself."""
+    reading: Reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,98 +67,83 @@ class CutQuality:
     """What must be said of a perplexity that did not move."""
 
 
-def judge_cut(
-    model: LocalModel,
-    cut: Cut,
-    *,
-    backend: str,
-    options: dict[str, Any],
-    prompts: PromptSet,
-    max_new_tokens: int,
-    reading: Reading,
-    progress: Progress,
-) -> CutQuality:
+def judge_cut(model: LocalModel, question: Question, *, progress: Progress) -> CutQuality:
     """Answer the prompts with and without the cut, and read the text with and without it.
 
     Args:
         model: on this machine.
-        cut: what is left out.
-        backend: plugin that runs the model.
-        options: of the backend, such as `dtype`.
-        prompts: what is asked.
-        max_new_tokens: of an answer, which may end earlier by itself.
-        reading: the text and its windows.
+        question: the cut, and what it is tried on.
         progress: told what is going on.
 
     Raises:
         UserError: the cut does not fit the model or a prompt, or the window its context.
         RunFailed: the process that runs the model died.
     """
-    budget = {"cut": cut.model_dump(mode="json", exclude_defaults=True)}
-    gates = {
-        UNGATED: {"plugin": "ungated", "options": {}},
-        CUT: {"plugin": "constant", "options": {"budget": budget}},
-    }
-    folder = str(model.folder) if model.folder else None
-    progress(f"loading {model.name} on {backend}")
-    models = {MODEL: {"folder": folder, **options}}
-    with asking(backend, models, gates=gates, max_new_tokens=max_new_tokens) as asker:
-        text_ids = asker.encode([("text", reading.text.text)], model=MODEL)["text"]
-        _check_context(asker, reading.window)
-        windows = windows_of(
-            text_ids, window=reading.window, stride=reading.stride, most=reading.most_windows
-        )
-        ids = asker.encode([(prompt.id, prompt.text) for prompt in prompts.prompts], model=MODEL)
-        asker.ask("ready", gate_model=MODEL)
-        verdict = asker.ask("guard", baseline=UNGATED)["gates"][CUT]
-        answers = _answers(asker, prompts, ids, cut, progress)
-        compared = compare_windows(
-            asker, windows, {CUT: [cut] * len(windows)}, model=MODEL, progress=progress
-        )
+    read = question.reading.open(question.prompts)
+    progress(f"loading {model.name} on {question.backend}")
+    with _worker(model, question) as asker:
+        question.reading.check_context(asker.info[MODEL]["context"])
+        windows = windows_of(asker.encode([("text", read.text)], model=MODEL)["text"], question.reading)
+        answers, verdict = _answers(asker, question, progress)
+        cuts = {CUT: [question.cut] * len(windows)}
+        compared = compare_windows(asker, windows, cuts, model=MODEL, progress=progress)
     text = quality_of_text(compared[CUT])
     return CutQuality(
         model=model.name,
-        backend=backend,
-        cut=budget["cut"],
+        backend=question.backend,
+        cut=_plain(question.cut),
         outcome=verdict["outcome"],
         reason=verdict["reason"],
-        prompts_sha256=prompts.sha256,
+        prompts_sha256=question.prompts.sha256,
         answers=quality_of_answers(answers),
-        text_name=reading.text.name,
-        text_sha256=reading.text.sha256,
+        text_name=read.name,
+        text_sha256=read.sha256,
         text=text,
         warning=flat_because_inactive(text, **verdict),
     )
 
 
-def _check_context(asker: Asker, window: int) -> None:
-    context = asker.info[MODEL]["context"]
-    if context is not None and window > context:
-        raise UserError(f"window {window} exceeds the context of the model, {context}; lower --window")
+def _plain(cut: Cut) -> dict[str, Any]:
+    return cut.model_dump(mode="json", exclude_defaults=True)
 
 
-def _answers(
-    asker: Asker, prompts: PromptSet, ids: dict[str, list[int]], cut: Cut, progress: Progress
-) -> list[Answer]:
+def _worker(model: LocalModel, question: Question) -> AbstractContextManager[Asker]:
+    """A worker with the model, and two gates for it: without and with the cut."""
+    gates = {
+        UNGATED: {"plugin": "ungated", "options": {}},
+        CUT: {"plugin": "constant", "options": {"budget": {"cut": _plain(question.cut)}}},
+    }
+    folder = str(model.folder) if model.folder else None
+    models = {MODEL: {"folder": folder, **question.options}}
+    return asking(question.backend, models, gates=gates, max_new_tokens=question.max_new_tokens)
+
+
+def _answers(asker: Asker, question: Question, progress: Progress) -> tuple[list[Answer], dict[str, str]]:
+    """The prompts answered, and the guard's verdict on the cut."""
+    prompts = question.prompts.prompts
+    ids = asker.encode([(prompt.id, prompt.text) for prompt in prompts], model=MODEL)
+    asker.ask("ready", gate_model=MODEL)
+    verdict = asker.ask("guard", baseline=UNGATED)["gates"][CUT]
     found = []
-    for number, prompt in enumerate(prompts.prompts, start=1):
-        progress(f"answering prompt {number} of {len(prompts.prompts)}")
-        ungated, gated = (asker.ask("request", prompt_id=prompt.id, gate=gate) for gate in (UNGATED, CUT))
-        said, said_gated = asker.ask("settle")["requests"]
-        whole = ids[prompt.id] + ungated["tokens"]
-        [comparison] = asker.compare(whole, [cut], model=MODEL, first=len(ids[prompt.id]) - 1)
-        found.append(
-            Answer(
-                prompt=prompt.id,
-                tokens=gated["tokens"],
-                ungated=ungated["tokens"],
-                text=said_gated["text"],
-                ungated_text=said["text"],
-                references=references_of(prompt.reference),
-                comparison=comparison,
-            )
-        )
-    return found
+    for number, prompt in enumerate(prompts, start=1):
+        progress(f"answering prompt {number} of {len(prompts)}")
+        found.append(_answer(asker, prompt, ids[prompt.id], question.cut))
+    return found, verdict
+
+
+def _answer(asker: Asker, prompt: Prompt, ids: list[int], cut: Cut) -> Answer:
+    ungated, gated = (asker.ask("request", prompt_id=prompt.id, gate=gate) for gate in (UNGATED, CUT))
+    said, said_gated = asker.ask("settle")["requests"]
+    [comparison] = asker.compare(ids + ungated["tokens"], [cut], model=MODEL, first=len(ids) - 1)
+    return Answer(
+        prompt=prompt.id,
+        tokens=gated["tokens"],
+        ungated=ungated["tokens"],
+        text=said_gated["text"],
+        ungated_text=said["text"],
+        references=references_of(prompt.reference),
+        comparison=comparison,
+    )
 
 
 def show(quality: CutQuality, console: Console) -> None:

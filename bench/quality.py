@@ -22,6 +22,7 @@ from analysis.values import Estimate, Withheld
 from backends.cut import Cut
 from bench.errors import UserError
 from bench.study import Asker, Comparison
+from bench.texts import Reading
 
 Progress = Callable[[str], None]
 
@@ -130,38 +131,23 @@ def references_of(reference: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return (reference,) if isinstance(reference, str) else reference or ()
 
 
-def windows_of(ids: list[int], *, window: int, stride: int, most: int) -> list[Window]:
+def windows_of(ids: list[int], reading: Reading) -> list[Window]:
     """Windows of a text that score every token once, as published perplexities do.
 
-    The first window scores all its tokens but the first, each later one the `stride` tokens that are new.
-
-    Args:
-        ids: of the whole text.
-        window: tokens of a window.
-        stride: tokens from the start of one to the start of the next.
-        most: windows at most; the rest of the text is left aside.
+    The first window scores all its tokens but the first, each later one those that are new.
 
     Raises:
-        UserError: the stride leaves gaps, or the text is too short.
+        UserError: the text is too short.
     """
-    check_windows(window=window, stride=stride, most=most)
     if len(ids) < 2:
         raise UserError(f"the text has {len(ids)} token: perplexity needs two at least; give a longer one")
     found: list[Window] = []
-    for begin in range(0, len(ids), stride):
-        first = window - stride - 1 if begin else 0
-        found.append(Window(ids[begin : begin + window], first))
-        if begin + window >= len(ids) or len(found) == most:
+    for begin in range(0, len(ids), reading.stride):
+        first = reading.window - reading.stride - 1 if begin else 0
+        found.append(Window(ids[begin : begin + reading.window], first))
+        if begin + reading.window >= len(ids) or len(found) == reading.windows:
             break
     return found
-
-
-def check_windows(*, window: int, stride: int, most: int) -> None:
-    """Raise `UserError` unless windows of such a size cover a text."""
-    if not 1 <= stride < window:
-        raise UserError(f"window {window}, stride {stride}: give a window above the stride, and 1 or more")
-    if most < 1:
-        raise UserError(f"windows = {most}: give 1 or more")
 
 
 def compare_windows(

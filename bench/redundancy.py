@@ -102,8 +102,8 @@ def profile(
     Args:
         model: on this machine.
         backend: plugin that runs it.
-        options: of the backend, such as `dtype`.
-        calibration: prompts, each a piece by itself; or a text, which is cut into pieces.
+        options: of the backend.
+        calibration: prompts, each a piece; or a text, which is cut into pieces.
         most_pieces: pieces at most.
         progress: told how far it is.
 
@@ -111,23 +111,19 @@ def profile(
         UserError: the backend has no layers to compare, or there is too little text.
         RunFailed: the process that runs the model died.
     """
-    if most_pieces < 1:
-        raise UserError(f"pieces = {most_pieces}: give 1 or more")
-    folder = str(model.folder) if model.folder else None
     progress(f"loading {model.name} on {backend}")
-    with asking(backend, {MODEL: {"folder": folder, **options}}) as asker:
+    folder = {"folder": str(model.folder) if model.folder else None}
+    with asking(backend, {MODEL: {**folder, **options}}) as asker:
         pieces = _pieces(asker, calibration, most_pieces)
         changes = [_measure(asker, ids, name, len(pieces), progress) for name, ids in pieces.items()]
-    weights = np.array([len(piece) for piece in pieces.values()], dtype=np.float64)
-    mean = np.average(np.array(changes), axis=0, weights=weights)
-    name, sha256 = _named(calibration)
+    tokens = [len(ids) for ids in pieces.values()]
+    mean = np.average(changes, axis=0, weights=tokens)
     return Profile(
         model=model.name,
         backend=backend,
-        text_name=name,
-        text_sha256=sha256,
+        **_named(calibration),
         pieces=len(changes),
-        tokens=int(weights.sum()),
+        tokens=sum(tokens),
         layers=label_layers(mean),
         ranking=rank(mean),
         stability=_stability(np.array(changes)),
@@ -179,14 +175,15 @@ def least_jointly(found: Profile, count: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _named(calibration: PromptSet | Text) -> tuple[str, str]:
-    if isinstance(calibration, Text):
-        return calibration.name, calibration.sha256
-    return f"the prompts of {calibration.file.stem}", calibration.sha256
+def _named(calibration: PromptSet | Text) -> dict[str, str]:
+    name = calibration.name if isinstance(calibration, Text) else f"the prompts of {calibration.file.stem}"
+    return {"text_name": name, "text_sha256": calibration.sha256}
 
 
 def _pieces(asker: Asker, calibration: PromptSet | Text, most: int) -> dict[str, list[int]]:
     """Token ids by the name of a piece."""
+    if most < 1:
+        raise UserError(f"pieces = {most}: give 1 or more")
     longest = min(PIECE_TOKENS, asker.info[MODEL]["context"] or PIECE_TOKENS)
     if isinstance(calibration, PromptSet):
         texts = [(prompt.id, prompt.text) for prompt in calibration.prompts[:most]]

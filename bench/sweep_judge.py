@@ -23,7 +23,7 @@ from bench.store import StoredRun
 from bench.study import Asker, Comparison, asking
 from bench.summary import ArmRow, summarise
 from bench.sweep import INACTIVE, Judged, SweptArm, cliffs_of, with_pareto
-from bench.texts import Text
+from bench.texts import Reading, Text
 
 Record = dict[str, Any]
 Answers = dict[str, dict[str, Record]]
@@ -47,19 +47,17 @@ def judge_run(
         RunFailed: the process that runs a model died.
     """
     readback, summary = read_back(stored), summarise(stored)
-    spec = stored.header["sweep"]
+    spec, judged_arms = stored.header["sweep"], list[SweptArm]()
     arms = [_arm(row, stored, readback) for row in summary.rows]
     for backend in prepared.backends:
         progress(f"quality on {backend}")
         answers = _answers(readback, backend)
-        compared, windows = _compare(backend, prepared, answers, text, spec, progress)
-        arms = [
-            _with_quality(arm, prepared, answers, compared, windows) if arm.row.backend == backend else arm
-            for arm in arms
-        ]
-    arms = [_beside_baseline(arm, arms, prepared.suite.baseline) for arm in arms]
-    arms, cost = with_pareto(arms)
-    info = stored.of_type("session")[-1]["loaded"][f"{prepared.backends[0]}/{prepared.baseline_model}"]
+        compared = _compare(backend, prepared, answers, text, spec, progress)
+        mine = [arm for arm in arms if arm.row.backend == backend]
+        judged_arms += [_with_quality(arm, prepared, answers, *compared) for arm in mine]
+    beside = [_beside_baseline(arm, judged_arms, prepared.suite.baseline) for arm in judged_arms]
+    arms, cost = with_pareto(beside)
+    info = _session(stored)["loaded"][f"{prepared.backends[0]}/{prepared.baseline_model}"]
     judged = Judged(
         run=stored.header["run_id"],
         suite=prepared.suite.name,
@@ -75,6 +73,11 @@ def judge_run(
     return replace(judged, cliffs=cliffs_of(judged))
 
 
+def _session(stored: StoredRun) -> Record:
+    """The record of the last session."""
+    return stored.of_type("session")[-1]
+
+
 def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
     slots = [s for s in readback.of_arm((row.backend, row.gate, row.a_a)) if s.slot["error"] is None]
     requests = [request for slot in slots for request in slot.requests]
@@ -84,7 +87,7 @@ def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
     read = sum(counted) if counted and None not in counted else 0
     cuts = [Cut.model_validate(r["cut"]) for r in requests if r["cut"] is not None]
     is_ungated = row.gate == stored.header["baseline"]
-    verdict = stored.of_type("session")[-1]["gates"].get(f"{row.backend}/{row.gate}", {})
+    verdict = _session(stored)["gates"].get(f"{row.backend}/{row.gate}", {})
     return SweptArm(
         row=row,
         cut=cuts[0] if cuts and all(cut == cuts[0] for cut in cuts) else None,
@@ -119,7 +122,7 @@ def _compare(
     key = prepared.baseline_model
     with asking(backend, _models(prepared, backend)) as asker:
         text_ids = asker.encode([("text", text.text)], model=key)["text"]
-        windows = windows_of(text_ids, window=spec["window"], stride=spec["stride"], most=spec["windows"])
+        windows = windows_of(text_ids, Reading(**spec["reading"]))
         ids = asker.encode([(prompt.id, prompt.text) for prompt in prepared.prompts.prompts], model=key)
         compared = _compare_answers(asker, prepared, answers, ids, progress)
         cuts = _cuts_of_windows(prepared, windows)

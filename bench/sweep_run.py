@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,10 +26,9 @@ from bench.errors import UserError
 from bench.meter import Meter
 from bench.prepare import Prepared, make_gates
 from bench.prompts import load_prompts
-from bench.quality import check_windows
 from bench.sweep import Judged
 from bench.sweep_judge import judge_run
-from bench.texts import Text, load_text, text_of_prompts
+from bench.texts import Reading
 
 Progress = Callable[[str, int | None, int | None], None]
 
@@ -40,11 +39,7 @@ class SweepRequest:
 
     suite: str
     points: Points
-    text: str | None
-    """A file or `wikitext-2`; None for the words of the prompts."""
-    window: int
-    stride: int
-    windows: int
+    reading: Reading
     energy: str | None = None
     backends: list[str] | None = None
     blocks: int | None = None
@@ -79,7 +74,7 @@ def prepare(request: SweepRequest | None, resume: Path | None, *, progress: Prog
         gates = point_gates(suite_of(request), request.points.points)
         prepared, header = as_suite(request, gates)
     commands.fetch_models(prepared, progress=progress)
-    _check_context(prepared, header["sweep"]["window"])
+    _check_context(prepared, Reading(**header["sweep"]["reading"]))
     return Job(prepared=prepared, header=header, meter=commands.choose_meter(header), resume=resume)
 
 
@@ -109,7 +104,7 @@ def judge(folder: Path, *, progress: Callable[[str], None]) -> Judged:
     """
     header = _header_of(folder)
     prepared = preparing.prepare_again(header)
-    text = _text(header["sweep"]["text"], prepared)
+    text = Reading(**header["sweep"]["reading"]).open(prepared.prompts)
     if text.sha256 != header["sweep"]["text_sha256"]:
         raise UserError(f"the text {text.name!r} has changed since the sweep was started; restore it")
     return judge_run(store.read(folder), prepared, text, progress=progress)
@@ -127,26 +122,22 @@ def as_suite(
     Raises:
         UserError: whatever is wrong with the suite, in one line.
     """
-    check_windows(window=request.window, stride=request.stride, most=request.windows)
     original = find_suite(request.suite)
     suite = suite_of(request)
-    prompts = load_prompts(suite.prompts.file, beside=original.parent).file
+    prompts = load_prompts(suite.prompts.file, beside=original.parent, limit=suite.prompts.limit)
+    text = request.reading.open(prompts)
     with TemporaryDirectory(prefix="joulebench-") as scratch:
         file = Path(scratch) / original.name
-        file.write_text(_with_gates(suite, gates, prompts), encoding="utf-8")
+        file.write_text(_with_gates(suite, gates, prompts.file), encoding="utf-8")
         prepared, header = commands.prepared(
             str(file), energy=request.energy, backends=request.backends, blocks=request.blocks
         )
     header["suite"]["path"] = str(original.resolve())
-    is_file = request.text is not None and Path(request.text).exists()
     header["sweep"] = {
         "swept": list(request.points.swept),
         "points": [{"label": point.label, "cut": _plain(point.cut)} for point in request.points.points],
-        "text": str(Path(request.text).resolve()) if request.text and is_file else request.text,
-        "text_sha256": _text(request.text, prepared).sha256,
-        "window": request.window,
-        "stride": request.stride,
-        "windows": request.windows,
+        "reading": {**asdict(request.reading), "text": _found_from_anywhere(request.reading.text)},
+        "text_sha256": text.sha256,
     }
     return prepared, header
 
@@ -184,22 +175,20 @@ def _header_of(folder: Path) -> dict[str, Any]:
     return header
 
 
-def _text(name: str | None, prepared: Prepared) -> Text:
-    return load_text(name) if name else text_of_prompts(prepared.prompts)
+def _found_from_anywhere(name: str | None) -> str | None:
+    return str(Path(name).resolve()) if name and Path(name).exists() else name
 
 
-def _check_context(prepared: Prepared, window: int) -> None:
-    """Before the run rather than after it: does a window fit the models?"""
-    for key, model in prepared.models.items():
-        here = prepared.locate(model)
-        if here is None or here.folder is None:
-            continue
-        try:
-            context = open_folder(here.folder, layers=model.layers).context
-        except BackendError as error:
-            raise UserError(str(error)) from None
-        if context is not None and window > context:
-            raise UserError(f"window {window} exceeds the context of {key!r}, {context}; lower --window")
+def _check_context(prepared: Prepared, reading: Reading) -> None:
+    """Before the run rather than after it: does a window fit the model?"""
+    model = prepared.models[prepared.baseline_model]
+    here = prepared.locate(model)
+    if here is None or here.folder is None:
+        return
+    try:
+        reading.check_context(open_folder(here.folder, layers=model.layers).context)
+    except BackendError as error:
+        raise UserError(str(error)) from None
 
 
 def _with_gates(suite: Suite, gates: Mapping[str, Mapping[str, Any]], prompts: Path) -> str:

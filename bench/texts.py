@@ -29,6 +29,41 @@ class Text:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a text is read for perplexity."""
+
+    text: str | None
+    """A file or `wikitext-2`; None for the words of the prompts."""
+    window: int
+    """Tokens of a window."""
+    stride: int
+    """Tokens from the start of one window to that of the next."""
+    windows: int
+    """At most; the rest of the text is left aside."""
+
+    def open(self, prompts: PromptSet) -> Text:
+        """The text, once the windows are known to cover it.
+
+        Raises:
+            UserError: the stride leaves gaps, or the text can't be read.
+        """
+        if not 1 <= self.stride < self.window:
+            raise UserError(
+                f"window {self.window}, stride {self.stride}: give a window above the stride, and 1 or more"
+            )
+        if self.windows < 1:
+            raise UserError(f"windows = {self.windows}: give 1 or more")
+        return load_text(self.text) if self.text else text_of_prompts(prompts)
+
+    def check_context(self, context: int | None) -> None:
+        """Raise `UserError` unless a window fits a model."""
+        if context is not None and self.window > context:
+            raise UserError(
+                f"window {self.window} exceeds the context of the model, {context}; lower --window"
+            )
+
+
 def load_text(name: str) -> Text:
     """The text of a file; `wikitext-2` is the raw test split, fetched from the hub the first time.
 

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,6 +28,8 @@ from bench import guard, plugins
 from bench.errors import BenchError
 from bench.gates.base import Budget, Gate
 from bench.gates.matching import match_controls
+
+Command = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Worker:
@@ -159,9 +162,9 @@ class Worker:
         """How little each attention, MLP and block changes the residual stream over some ids."""
         return asdict(self.models[message["model"]].redundancy(message["ids"]))
 
-    def obey(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Run one message; an error that a user can act on becomes a reply."""
-        commands = (
+    def commands(self) -> tuple[Command, ...]:
+        """What can be asked, each by its own name."""
+        return (
             self.load,
             self.encode,
             self.synchronize,
@@ -174,20 +177,23 @@ class Worker:
             self.compare,
             self.redundancy,
         )
-        command = {c.__name__: c for c in commands}[message["command"]]
+
+    def obey(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Run one message; an error that a user can act on becomes a reply."""
+        command = {c.__name__: c for c in self.commands()}[message["command"]]
         try:
             return command(message)
         except (BenchError, BackendError) as error:
             return {"error": str(error), "kind": type(error).__name__}
 
 
-def main() -> None:
-    """Serve until the conductor closes the channel."""
+def serve(kind: type[Worker]) -> None:
+    """Obey until the conductor closes the channel."""
     backend, channel, lifeline = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the conductor to act on
     threading.Thread(target=_end_with_the_conductor, args=(lifeline,), daemon=True).start()
     connection = Connection(channel)
-    worker = Worker(backend)
+    worker = kind(backend)
     while True:
         try:
             message = json.loads(connection.recv_bytes())
@@ -202,4 +208,4 @@ def _end_with_the_conductor(lifeline: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Worker)

@@ -35,6 +35,7 @@ from bench.prompts import load_prompts
 from bench.readback import read_back
 from bench.redundancy import PARTS, least, profile
 from bench.sweep import INACTIVE, Judged, SweptArm, loss_of
+from bench.texts import Reading
 
 SUITE = """
 name = "gallery"
@@ -124,10 +125,12 @@ def measure(options: argparse.Namespace, points: tuple[Point, ...], console: Con
         request = sweep_run.SweepRequest(
             suite=str(file),
             points=Points(swept=(), points=points),
-            text=options.text,
-            window=options.window,
-            stride=options.window // 2,
-            windows=options.windows,
+            reading=Reading(
+                text=options.text,
+                window=options.window,
+                stride=options.window // 2,
+                windows=options.windows,
+            ),
         )
         gates: dict[str, Any] = sweep_run.point_gates(sweep_run.suite_of(request), points)
         prepared, header = sweep_run.as_suite(request, {**gates, **KAPPA})

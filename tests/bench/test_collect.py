@@ -131,7 +131,9 @@ def test_cut_blocks_torn_lines_and_void_slots_do_not_count(tmp_path: Path) -> No
 
 def test_a_slot_without_joules_withholds_the_sum(tmp_path: Path) -> None:
     records = write_run(tmp_path, "a") / "records.jsonl"
-    records.write_text(records.read_text().replace('"total_j": 100.3', '"total_j": null', 1))
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    next(line for line in lines if line["type"] == "slot")["joules"]["total_j"] = None
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
     rows = summarise(collect([tmp_path], tmp_path / "runs.parquet").file)
     assert [row["gross_j"] is None for row in rows].count(True) == 1
 

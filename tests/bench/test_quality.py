@@ -14,6 +14,7 @@ from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
 from bench.cut_options import one_cut, points_of, strength
 from bench.errors import UserError
+from bench.prompts import PromptSet
 from bench.quality import (
     Answer,
     contains,
@@ -23,7 +24,7 @@ from bench.quality import (
     windows_of,
 )
 from bench.study import Comparison, compare
-from bench.texts import load_text
+from bench.texts import Reading, load_text
 from tests.bench.processes import AS_ROOT, bench
 from tests.tiny_models import save_tiny_llama
 
@@ -36,6 +37,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [{"id": f"p{n}", "text": f"question number {n} about this", "reference": "x"} for n in range(3)]
     (folder / "prompts.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return folder
+
+
+def reading(window: int, stride: int, windows: int) -> Reading:
+    return Reading(text=None, window=window, stride=stride, windows=windows)
 
 
 def comparison(gated: list[float], ungated: list[float]) -> Comparison:
@@ -84,16 +89,16 @@ def test_strength_is_the_fraction_that_is_kept() -> None:
 
 def test_windows_score_every_token_once() -> None:
     ids = list(range(100))
-    windows = windows_of(ids, window=16, stride=8, most=99)
+    windows = windows_of(ids, reading(16, 8, 99))
     scored = [i for w in windows for i in w.ids[w.first + 1 :]]
     assert scored == ids[1:]
     assert all(len(w.ids) <= 16 for w in windows)
-    assert len(windows_of(ids, window=16, stride=8, most=3)) == 3
+    assert len(windows_of(ids, reading(16, 8, 3))) == 3
     for window, stride, most in ((8, 8, 1), (8, 0, 1), (16, 8, 0)):
         with pytest.raises(UserError):
-            windows_of(ids, window=window, stride=stride, most=most)
+            reading(window, stride, most).open(PromptSet(file=Path(), sha256="", prompts=()))
     with pytest.raises(UserError, match="1 token"):
-        windows_of([7], window=16, stride=8, most=1)
+        windows_of([7], reading(16, 8, 1))
 
 
 def test_perplexity_and_its_rise_are_those_of_the_definition() -> None:

@@ -22,6 +22,7 @@ from bench.summary import ArmRow
 from bench.sweep import Judged, SweptArm, cliffs_of, with_pareto
 from bench.sweep_run import SweepRequest, prepare
 from bench.sweep_tables import cliff_line
+from bench.texts import Reading
 from tests.bench.processes import AS_ROOT, bench
 from tests.bench.suites import write_suite
 from tests.tiny_models import save_tiny_llama
@@ -200,7 +201,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path: Path, arguments: lis
 def test_a_window_that_exceeds_the_context_is_refused_before_anything_runs(swept: Path) -> None:
     cut = points_of(["kv_keep=0.5"])
     suite = str(swept / "suite.toml")
-    request = SweepRequest(suite=suite, points=cut, text=None, window=128, stride=64, windows=1)
+    reading = Reading(text=None, window=128, stride=64, windows=1)
+    request = SweepRequest(suite=suite, points=cut, reading=reading)
     models = chdir(swept)  # the suite names its model by a relative path
-    with models, pytest.raises(UserError, match="window 128 exceeds the context of 'full', 96"):
+    with models, pytest.raises(UserError, match="window 128 exceeds the context of the model, 96"):
         prepare(request, None, progress=lambda *_: None)
