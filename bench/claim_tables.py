@@ -135,10 +135,11 @@ def _rerun_table(remeasured: Sequence[tuple[Judged, Remeasured]]) -> Table:
         title=f"Re-run, joules {' and '.join(kinds)}{unmeasured}", title_justify="left", box=SIMPLE_HEAD
     )
     for name in ("claim", "one reading after", "readings during", "controls", "agreement", "verdict"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "claim")
     for row, again in remeasured:
+        beneath = f"{again.backend}, {again.blocks} blocks\n{again.kind}"
         table.add_row(
-            f"{row.statement.name}\n[dim]{again.backend}, {again.blocks} blocks, {again.kind}[/]",
+            f"{row.statement.name.partition('.')[2]}\n[dim]{beneath}[/]",
             _protocol(again.published),
             _protocol(again.integrated),
             "\n".join(f"{escape(arm)} {_change(control)}" for arm, control in again.controls) or "-",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis.quality import agreement, mean_over_prompts
-from analysis.rows import Slot, Work
+from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
 from bench.host import PACKAGES
 from bench.measure import Readings, Sources
@@ -77,20 +77,6 @@ def after_the_run(readback: Readback, rows: Sequence[Slot], raw: Mapping[int, Re
     return [
         replace(row, gross_j=_power_after(slot, raw[slot.slot["session"]], row.seconds_s), net_j=None)
         for row, slot in zip(rows, whole, strict=True)
-    ]
-
-
-def work_rows(rows: Iterable[Slot]) -> list[Work]:
-    """Slots as windows to fit prices to, each arm with a price list of its own."""
-    return [
-        Work(
-            group=row.arm,
-            requests=row.requests,
-            prompt_tokens=row.prompt_tokens,
-            new_tokens=row.new_tokens,
-            joules_j=row.gross_j,
-        )
-        for row in rows
     ]
 
 
