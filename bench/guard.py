@@ -15,7 +15,7 @@ from backends.guard import Observed, judge
 from bench.gates.base import Budget
 
 _TOKENS = 4
-"""New tokens of the probe: enough for the cache to be used."""
+"""New tokens of the probe: enough for the cache to be used. Lookup needs as many as a request has."""
 
 
 def outcome(
@@ -24,6 +24,7 @@ def outcome(
     *,
     usual: Mapping[str, Budget],
     chosen: Mapping[str, Budget],
+    new_tokens: int,
 ) -> dict[str, str]:
     """The outcome of one gate, and the reason where it is inactive.
 
@@ -32,6 +33,7 @@ def outcome(
         prompts: token ids by model key and prompt id.
         usual: what each prompt gets without the gate, by prompt id.
         chosen: what the gate gives it.
+        new_tokens: of a request whose budget does not say.
     """
     changed = {prompt: budget for prompt, budget in chosen.items() if budget != usual[prompt]}
     if not changed:
@@ -40,13 +42,16 @@ def outcome(
     if not with_cut or any(budget.model != usual[prompt].model for prompt, budget in changed.items()):
         return {"outcome": "effective", "reason": ""}
     prompt, budget = next(iter(with_cut.items()))
-    verdict = judge(budget.cut, _observe(models[budget.model], prompts[budget.model][prompt], budget))
+    verdict = judge(
+        budget.cut, _observe(models[budget.model], prompts[budget.model][prompt], budget, new_tokens)
+    )
     return {"outcome": verdict.outcome, "reason": verdict.reason}
 
 
-def _observe(model: Backend, ids: list[int], budget: Budget) -> Observed:
+def _observe(model: Backend, ids: list[int], budget: Budget, new_tokens: int) -> Observed:
+    tokens = budget.max_new_tokens or new_tokens if budget.cut.lookup else _TOKENS
     full, cut = (
-        model.decode(model.prefill(ids, c), max_new_tokens=_TOKENS, ignore_eos=True)
+        model.decode(model.prefill(ids, c), max_new_tokens=tokens, ignore_eos=True)
         for c in (FULL, budget.cut)
     )
     return Observed(

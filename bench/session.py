@@ -131,6 +131,7 @@ class Session:
     def _hold(self, slot: Slot, requests: list[RequestRecord]) -> SlotRecord:
         """Run passes until the window is long enough; `requests` grows as they are done."""
         worker = self.workers.of(slot.arm.backend)
+        worker.ask("settle", deadline_s=self.protocol.request_deadline_s)  # what a void slot left behind
         self._cool_down()
         start_s = self._synchronized_s(worker)
         passes, end_s = 0, start_s

@@ -81,7 +81,9 @@ class Worker:
         prompts = self.prompts[self.gate_model]
         usual = {prompt: self.gates[baseline].decide(ids) for prompt, ids in prompts.items()}
         chosen = {prompt: self.gates[label].decide(ids) for prompt, ids in prompts.items()}
-        return guard.outcome(self.models, self.prompts, usual=usual, chosen=chosen)
+        return guard.outcome(
+            self.models, self.prompts, usual=usual, chosen=chosen, new_tokens=self.default_new_tokens
+        )
 
     def synchronize(self, _: dict[str, Any]) -> dict[str, Any]:
         """Wait until every device is idle, then read the clock."""

@@ -45,13 +45,13 @@ class Workers:
         self.display.stage("loading " + ", ".join(self.prepared.backends))
         try:
             self._working = self._start(self.prepared.backends)
+            agreements = self._check_equal_work()
+            for backend, worker in self._working.items():
+                self.display.stage(f"warming up {backend}")
+                self._warm_up(worker)
+                self._guard(backend, worker)
         except WorkerRefused as error:
             raise UserError(str(error)) from None
-        agreements = self._check_equal_work()
-        for backend, worker in self._working.items():
-            self.display.stage(f"warming up {backend}")
-            self._warm_up(worker)
-            self._guard(backend, worker)
         return agreements
 
     def of(self, backend: str) -> WorkerProcess:
@@ -184,4 +184,10 @@ class Workers:
                     raise UserError(
                         f"prompt {prompt!r} has {len(ids)} tokens; with {new_tokens} new ones it exceeds the "
                         f"context of {budget.model!r}, {context}: shorten it or lower max_new_tokens"
+                    )
+                cut = budget.cut
+                if cut.kv_policy == "snapkv" and cut.kv_keep < 1 and len(ids) < cut.snapkv_window:
+                    raise UserError(
+                        f"prompt {prompt!r} has {len(ids)} tokens, fewer than snapkv_window = "
+                        f"{cut.snapkv_window}: lower the window or leave the prompt out"
                     )

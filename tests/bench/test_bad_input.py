@@ -124,3 +124,10 @@ def test_sudo_that_wants_a_password_is_refused_at_once(tmp_path: Path) -> None:
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 2
+
+
+def test_snapkv_on_a_prompt_shorter_than_its_window_is_refused(tmp_path: Path) -> None:
+    cut = {"kv_keep": 0.5, "kv_policy": "snapkv", "snapkv_window": 500}
+    gates = {"ungated": {}, "constant": {"budget": {"cut": cut}}}
+    write_suite(tmp_path, gates=gates)
+    assert "fewer than snapkv_window = 500" in refused(tmp_path, "suite.toml")
