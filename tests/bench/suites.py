@@ -22,6 +22,7 @@ BASE: dict[str, Any] = {
         "self_test_s": 0.0,
         "idle_s": 0.3,
         "cool_down_s": 0.0,
+        "cool_down_limit_s": 5.0,
         "warm_up_s": 0.2,
         "request_deadline_s": 20.0,
         "load_deadline_s": 60.0,

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.model
 REAL = {
     "backends": ["torch", "mlx"],
     "backend_options": None,
-    "prompts": {"file": "short_questions", "limit": 4},
+    "prompts": {"file": "short_questions", "limit": 3},
     "generation__max_new_tokens": 6,
     "gates": {"ungated": {}, "norm_fraction": {}},
     "protocol__min_window_s": 1.0,
@@ -45,10 +45,10 @@ def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
     }
     pairs = [(r, answers["mlx", g, p]) for (b, g, p), r in answers.items() if b == "torch"]
     positions = [a == b for x, y in pairs for a, b in zip(x["tokens"], y["tokens"], strict=True)]
-    assert len(pairs) == 8
+    assert len(pairs) == 6
     assert sum(positions) >= 0.95 * len(positions)
     assert all(x["forwards"] == y["forwards"] == 5 for x, y in pairs)
-    assert any("Mercury" in (x["text"] or "") for x, _ in pairs)
+    assert all(x["text"].strip() for x, _ in pairs if x["gate"] == "ungated")
     assert run.header["models"]["full"]["weight_sha256"] == run.header["models"]["small"]["weight_sha256"]
 
 
