@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analysis.isolation import CellVerdict, judge_cell
-from analysis.roofline import EnergyModel, Stream, apple_bandwidth, fit_energy_model, measured_stream
+from analysis.roofline import GB, EnergyModel, Stream, apple_bandwidth, fit_energy_model, measured_stream
 from analysis.rows import Step
 from analysis.values import Withheld
 from bench import host, privilege
@@ -140,12 +140,29 @@ def isolate(suite: IsolateSuite, meter: Meter, progress: Progress) -> list[CellR
             meter.source.stop()
     info = meter.source.info
     return [
-        _judge(cell, steps + _precisions(cell, suite.cells, measured), missing, info.kind, info.boundary)
-        for cell, (steps, missing) in zip(suite.cells, measured, strict=True)
+        _judge(cell, _with_shared(cell, rows, suite.cells, measured), rows, info.kind, info.boundary)
+        for cell, rows in zip(suite.cells, measured, strict=True)
     ]
 
 
-Rows = tuple[list[Step], dict[str, str]]
+@dataclass(frozen=True)
+class Rows:
+    """What was measured of one cell."""
+
+    steps: list[Step]
+    missing: dict[str, str]
+    device: str
+
+    @property
+    def stream(self) -> list[Step]:
+        """Its windows of S1."""
+        return [step for step in self.steps if step.test == "S1"]
+
+    @property
+    def stream_bytes_per_s(self) -> float:
+        """Their median rate; 0 without any."""
+        rates = sorted(step.read_bytes / step.seconds_s for step in self.stream)
+        return rates[len(rates) // 2] if rates else 0.0
 
 
 def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, progress: Progress) -> Rows:
@@ -165,7 +182,8 @@ def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, 
         for number in range(suite.rounds):
             progress(f"{name}: round {number + 1} of {suite.rounds}")
             windows += [Window(**w) for w in asker.ask("isolate_round", number=number)["windows"]]
-    return _steps(windows, meter), missing
+        device = asker.info["full"]["device"]
+    return Rows(_steps(windows, meter), missing, device)
 
 
 def _open(asker: Asker, suite: IsolateSuite, cell: CellPlan, folder: Path) -> dict[str, str]:
@@ -192,7 +210,7 @@ def _steps(windows: Sequence[Window], meter: Meter) -> list[Step]:
     joules = joules_of(spans, Sources.running(source), Trust())
     return [
         Step(
-            test=window.test,
+            test=test,
             seconds_s=(window.end_s - window.start_s) / window.steps,
             read_bytes=window.read_bytes,
             flops=window.flops,
@@ -202,32 +220,57 @@ def _steps(windows: Sequence[Window], meter: Meter) -> list[Step]:
             joules_j=None if energy.total_j is None else energy.total_j / window.steps,
         )
         for window, energy in zip(windows, joules, strict=True)
+        for test in (window.test, *window.also)
     ]
+
+
+def _with_shared(
+    cell: CellPlan, rows: Rows, cells: Sequence[CellPlan], measured: Sequence[Rows]
+) -> list[Step]:
+    """The cell's rows, with what other cells know better: the stream, and the other precisions.
+
+    A memory has one bandwidth whatever library reads it, so the fastest stream on the same kind of device
+    holds for all. A library whose own kernel reads slowly would else be called memory-bound.
+    """
+    alike = [other for other in measured if (other.device == "cpu") == (rows.device == "cpu")]
+    fastest = max(alike, key=lambda other: other.stream_bytes_per_s)
+    own = [step for step in rows.steps if step.test != "S1"]
+    return fastest.stream + own + _precisions(cell, cells, measured)
 
 
 def _precisions(cell: CellPlan, cells: Sequence[CellPlan], measured: Sequence[Rows]) -> list[Step]:
     """S5: the decode steps of the same backend and model at every precision that was run."""
     alike = [
-        steps
-        for other, (steps, _) in zip(cells, measured, strict=True)
+        rows.steps
+        for other, rows in zip(cells, measured, strict=True)
         if (other.backend, other.model) == (cell.backend, cell.model)
     ]
-    rows = [replace(step, test="S5") for steps in alike for step in steps if step.test == "S3"]
-    return rows if len(alike) > 1 else []
+    found = [replace(step, test="S5") for steps in alike for step in steps if step.test == "S3"]
+    return found if len(alike) > 1 else []
 
 
-def _judge(
-    cell: CellPlan, steps: list[Step], missing: dict[str, str], kind: str, boundary: str
-) -> CellReport:
+def _windows_once(steps: Sequence[Step]) -> list[Step]:
+    """Each window of this cell once: a plain step serves several tests, and S5 is also other cells'."""
+    own = {replace(step, test=""): step for step in reversed(steps) if step.test != "S5"}
+    return list(own.values())
+
+
+def _judge(cell: CellPlan, steps: list[Step], rows: Rows, kind: str, boundary: str) -> CellReport:
     facts = host.machine()
     published = apple_bandwidth(facts.get("chip") or "", facts.get("gpu_cores"))
+    missing = dict(rows.missing)
     if not any(step.test == "S5" for step in steps):
-        missing = {**missing, "S5": "the suite holds one precision of this backend and model"}
+        missing["S5"] = "the suite holds one precision of this backend and model"
+    if rows.stream and rows.stream[0] not in steps:
+        gb_per_s = rows.stream_bytes_per_s / GB
+        missing["S1 of its own"] = (
+            f"it streams {gb_per_s:.3g} GB/s, another library here more: that one counts"
+        )
     return CellReport(
         plan=cell,
         verdict=judge_cell(steps, bandwidth_bytes_per_s=published),
         stream=measured_stream(steps),
-        energy=fit_energy_model(steps),
+        energy=fit_energy_model(_windows_once(steps)),
         steps=tuple(steps),
         missing=missing,
         kind=kind,

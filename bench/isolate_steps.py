@@ -23,12 +23,13 @@ from bench.probes import CACHED_FLOPS, Matrices, NotAvailable, Probes, probes_of
 PROMPT_TOKENS = 16
 PREFILL_TOKENS = 128
 BATCHES = (1, 2, 4, 8, 16)
-CONTEXTS = (16, 256, 768)
-EXTRA_FLOPS = (0.0, 0.5, 1.0)
+CONTEXTS = (256, 768)
+EXTRA_FLOPS = 1.0
+"""Flops added to a step's own, as a share of them."""
 LONGEST_PREFILL_S = 10.0
 """Prompts that take longer are left out, and named."""
-STREAM_PER_ROUND = 3
-"""The bandwidth is what all else is held against, so it is measured more often."""
+STREAM_PER_ROUND, DECODE_PER_ROUND = 3, 2
+"""The bandwidth and the plain step are what all else is held against, so they are measured more often."""
 
 
 @dataclass
@@ -107,12 +108,12 @@ class Cell:
         if self.cut.weight_bits is not None:
             raise NotAvailable("the matrices are quantised; the probe reads them as they are in the file")
         matrices = self._probes.matrices(self.folder, dtype=self.model.info.dtype)
-        yield Setting(test="S2", run=lambda _: _products(matrices, masked=False))
-        for masked in (False, True):
-            yield Setting(test="S9", run=_masking(matrices, masked=masked), changed=masked)
+        yield Setting(test="S2", run=lambda _: _products(matrices, masked=False), also=("S9",))
+        yield Setting(test="S9", run=lambda _: _products(matrices, masked=True), changed=True)
 
     def _decode(self) -> Iterator[Setting]:
-        yield self._decoding("S3", self.cut, PROMPT_TOKENS)
+        plain = self._decoding("S3", self.cut, PROMPT_TOKENS)
+        yield replace(plain, per_round=DECODE_PER_ROUND, also=("S6", "S7", "S8"))
         if self._affordable(PREFILL_TOKENS):
             yield self._prefilling("prefill", PREFILL_TOKENS)
 
@@ -128,7 +129,6 @@ class Cell:
 
     def _ablation(self) -> Iterator[Setting]:
         layers = self.model.info.layers
-        yield self._decoding("S7", self.cut, PROMPT_TOKENS)
         for share in (0.25, 0.5):
             dropped = tuple(range(layers - math.floor(layers * share), layers))
             yield self._decoding("S7", _with(self.cut, drop_blocks=dropped), PROMPT_TOKENS, changed=True)
@@ -137,9 +137,8 @@ class Cell:
     def _compute(self) -> Iterator[Setting]:
         """Extra products of cached matrices after the step: flops without reading."""
         multiply = self._probes.arithmetic()
-        decode = self._decoding("S8", self.cut, PROMPT_TOKENS)
-        for extra in EXTRA_FLOPS:
-            yield replace(decode, run=_with_extra(decode.run, multiply, extra), changed=extra > 0)
+        decode = self._decoding("S8", self.cut, PROMPT_TOKENS, changed=True)
+        yield replace(decode, run=_with_extra(decode.run, multiply))
 
     def _launches(self) -> Iterator[Setting]:
         if self.tiny is None:
@@ -213,20 +212,13 @@ def _products(matrices: Matrices, *, masked: bool) -> Work:
     return Work(steps=1, read_bytes=matrices.read_bytes, flops=matrices.flops)
 
 
-def _masking(matrices: Matrices, *, masked: bool) -> Callable[[Any], Work]:
-    return lambda _: _products(matrices, masked=masked)
-
-
-def _with_extra(
-    decode: Callable[[Any], Work], multiply: Callable[[int], None], extra: float
-) -> Callable[[Any], Work]:
-    """Decode, then arithmetic worth `extra` times the flops of the steps that ran."""
+def _with_extra(decode: Callable[[Any], Work], multiply: Callable[[int], None]) -> Callable[[Any], Work]:
+    """Decode, then arithmetic worth `EXTRA_FLOPS` times the flops of the steps that ran."""
 
     def run(session: Any) -> Work:
         work = decode(session)
-        times = round(extra * work.flops / CACHED_FLOPS)
-        if times:
-            multiply(times)
+        times = max(1, round(EXTRA_FLOPS * work.flops / CACHED_FLOPS))
+        multiply(times)
         return replace(work, flops=work.flops + times * CACHED_FLOPS)
 
     return run

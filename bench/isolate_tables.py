@@ -112,7 +112,7 @@ def _phase_table(report: CellReport) -> Table:
 
 def _lines(report: CellReport) -> list[str]:
     fit = _energy_fit(report.energy).replace("\\", "")
-    missing = [f"! {test} is not available: {why}" for test, why in sorted(report.missing.items())]
+    missing = [f"! {test}: {why}" for test, why in sorted(report.missing.items())]
     return [f"energy = lambda x flops + mu x bytes + idle x time, {report.kind}: {fit}", *missing]
 
 

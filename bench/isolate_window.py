@@ -39,6 +39,8 @@ class Window:
     batch: int = 1
     context: int = 0
     changed: bool = False
+    also: tuple[str, ...] = ()
+    """Other tests of which this is the plain side, so that it is timed once for all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class Setting:
     batch: int = 1
     context: int = 0
     changed: bool = False
+    also: tuple[str, ...] = ()
+    """Other tests of which this is the plain side, so that it is timed once for all of them."""
 
 
 def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: float) -> Window:
@@ -81,6 +85,7 @@ def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: floa
         batch=setting.batch,
         context=setting.context,
         changed=setting.changed,
+        also=setting.also,
     )
 
 

@@ -15,6 +15,7 @@ from bench.models import LocalModel, locate
 
 LOAD_DEADLINE_S = 1800.0
 ASK_DEADLINE_S = 600.0
+LOG = "prober.log"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Asker:
         try:
             return self.process.ask(command, deadline_s=deadline_s, **message)
         except (WorkerLost, WorkerRefused) as error:
-            raise RunFailed(str(error)) from None
+            raise RunFailed(_told(error)) from None
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def prober(backend: str, models: dict[str, dict[str, Any]]) -> Iterator[Asker]:
         UserError: the backend can't load a model.
     """
     with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch:
-        process = WorkerProcess(backend, log=Path(scratch) / "prober.log", module="bench.prober")
+        process = WorkerProcess(backend, log=Path(scratch) / LOG, module="bench.prober")
         try:
             yield Asker(process, _load(process, models))
         finally:
@@ -73,5 +74,10 @@ def _load(process: WorkerProcess, models: dict[str, dict[str, Any]]) -> dict[str
     try:
         loaded = process.ask("load", deadline_s=LOAD_DEADLINE_S, **message)["loaded"]
     except (WorkerLost, WorkerRefused) as error:
-        raise UserError(str(error)) from None
+        raise UserError(_told(error)) from None
     return dict(loaded)
+
+
+def _told(error: Exception) -> str:
+    """What happened, without the name of the log, which does not outlive the prober."""
+    return str(error).replace(f"see {LOG}: ", "").replace(f"; see {LOG}", "")

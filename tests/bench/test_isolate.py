@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from backends import echo, torch_backend
 from backends.cut import Cut
 from bench import isolate as isolation
 from bench.errors import UserError
-from bench.isolate import CellPlan, CellReport
+from bench.isolate import CellPlan, CellReport, Rows
 from bench.isolate_steps import Cell
 from bench.isolate_tables import show, to_csv, to_json
 from bench.isolate_window import Plan, Setting, Window, Work, measure
@@ -41,6 +42,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_llama(tmp_path_factory.mktemp("llama"))
 
 
+def by_test_of(windows: list[Window]) -> dict[str, Window]:
+    return {window.test: window for window in windows}
+
+
 def report_of(steps: list, **changes: object) -> CellReport:
     fields = {
         "plan": CellPlan(backend="torch", model="m", precision="float32"),
@@ -60,9 +65,10 @@ def test_every_test_of_a_torch_model_has_windows_with_counted_work(folder: Path)
     cell = Cell(model=backend, folder=folder, cut=Cut(), plan=PLAN, tiny=backend)
     cell.open()
     windows = cell.round(0)
-    assert {w.test for w in windows} >= {"S1", "S2", "S3", "S4", "S6", "S7", "S8", "S9", "S10"}
+    assert {w.test for w in windows} >= {"S1", "S2", "S3", "S4", "S7", "S8", "S9", "S10"}
+    assert by_test_of(windows)["S3"].also == ("S6", "S7", "S8")
     assert all(w.end_s - w.start_s >= PLAN.window_s and w.steps >= 1 for w in windows)
-    by_test = {w.test: w for w in windows}
+    by_test = by_test_of(windows)
     assert by_test["S1"].read_bytes == PLAN.stream_bytes
     shape = backend.shape()
     assert by_test["S3"].read_bytes >= shape.weight_bytes
@@ -71,9 +77,9 @@ def test_every_test_of_a_torch_model_has_windows_with_counted_work(folder: Path)
     assert batches[16] > 8 * batches[1]
     ablated = [w.read_bytes for w in windows if w.test == "S7" and w.changed]
     assert max(ablated) < by_test["S3"].read_bytes
-    flops = sorted({round(w.flops) for w in windows if w.test == "S8"})
-    assert flops[-1] >= flops[0]
-    assert {w.changed for w in windows if w.test == "S9"} == {False, True}
+    assert by_test["S8"].flops > by_test["S3"].flops
+    assert by_test["S9"].changed
+    assert by_test["S2"].also == ("S9",)
 
 
 def test_quantised_cells_name_what_they_can_not_do(folder: Path) -> None:
@@ -127,7 +133,7 @@ def test_the_report_holds_verdict_evidence_figures_and_what_is_missing() -> None
         "gate efficiency",
         "pJ/byte",
         "decode",
-        "S5 is not available",
+        "! S5: one precision only",
     )
     for word in (*words, "Pythia-70M: overhead-bound"):
         assert word in text
@@ -136,8 +142,6 @@ def test_the_report_holds_verdict_evidence_figures_and_what_is_missing() -> None
 
 
 def test_without_joules_energy_is_withheld_and_the_verdict_stands() -> None:
-    from dataclasses import replace
-
     steps = [replace(s, joules_j=None) for s in simulated_cell("overhead-bound", seed=2).isolate(seed=2)]
     report = report_of(steps)
     assert report.verdict.verdict == "overhead-bound"
@@ -158,7 +162,7 @@ def test_a_whole_isolation_of_a_tiny_model(folder: Path) -> None:
     )
     said: list[str] = []
     (report,) = isolation.isolate(suite, choose("modelled", {"interval_ms": 10}), said.append)
-    assert {step.test for step in report.steps} >= {"S1", "S3", "S10"}
+    assert {step.test for step in report.steps} >= {"S1", "S3", "S7", "S9", "S10"}
     assert report.kind == "modelled"
     assert report.verdict.reason
     assert any(step.joules_j for step in report.steps)
@@ -170,10 +174,23 @@ def test_the_precision_test_is_the_decode_steps_of_the_same_model_at_every_preci
     cells = [CellPlan(backend="torch", model="m", precision=p) for p in ("float32", "bfloat16")]
     cells.append(CellPlan(backend="mlx", model="m", precision="float32"))
     steps = simulated_cell("memory-bound", seed=1).isolate(seed=1)
-    measured = [(steps, {}) for _ in cells]
+    measured = [Rows(steps, {}, "cpu") for _ in cells]
     decodes = sum(step.test == "S3" for step in steps)
     assert len(isolation._precisions(cells[0], cells, measured)) == 2 * decodes
     assert isolation._precisions(cells[2], cells, measured) == []
+
+
+def test_a_memory_has_one_bandwidth_whatever_library_reads_it() -> None:
+    cells = [CellPlan(backend=backend, model="m") for backend in ("torch", "mlx", "mlx")]
+    steps = simulated_cell("mixed", seed=1).isolate(seed=1)
+    slow = [replace(s, seconds_s=6 * s.seconds_s) if s.test == "S1" else s for s in steps]
+    measured = [Rows(steps, {}, "cpu"), Rows(slow, {}, "cpu"), Rows(slow, {}, "metal")]
+    shared = [isolation._with_shared(c, r, cells, measured) for c, r in zip(cells, measured, strict=True)]
+    assert [r for r in shared[1] if r.test == "S1"] == measured[0].stream
+    assert [r for r in shared[2] if r.test == "S1"] == measured[2].stream  # another kind of device
+    report = isolation._judge(cells[1], shared[1], measured[1], "simulated", "package")
+    assert "another library here more" in report.missing["S1 of its own"]
+    assert report.verdict.verdict == "mixed"
 
 
 @pytest.mark.parametrize(
