@@ -95,13 +95,13 @@ def record(
     """
     from bench.errors import UserError
     from bench.metering import follow, trace_view
-    from energy.replay import load_info, load_trace
+    from energy.replay import load
 
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; give the name of a new folder")
     with _running(energy, folder, allow_root=allow_root) as source:
         follow(source, console(), seconds_s=seconds)
-    console().print(trace_view(load_trace(folder), load_info(folder)))
+    console().print(trace_view(*load(folder)))
     console().print(f"kept in {folder}; read it with: bench meter replay {folder}", markup=False)
 
 

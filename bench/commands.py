@@ -18,6 +18,7 @@ from bench.errors import UserError
 from bench.fetch import ensure
 from bench.meter import Meter
 from bench.prepare import Prepared
+from bench.readback import read_back
 from bench.store import StoredRun
 from bench.summary import summarise
 
@@ -145,7 +146,7 @@ def show_plan(found: Prepared, chosen: Meter, console: Console) -> None:
 
 def show_report(stored: StoredRun, console: Console, *, as_json: bool, wall: Path | None = None) -> None:
     """Recompute, write and print the tables of a run."""
-    summary = summarise(stored, wall=wall)
+    summary = summarise(read_back(stored, wall=wall))
     report.write(stored, summary)
     if not as_json:
         report.show(stored, summary, console)

@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis.rows import Slot
 from bench import store
 from bench.readback import Readback, read_back
-from bench.rows import after_the_run, likeness, raw_sessions, slot_rows
+from bench.rows import after_the_run, likeness, slot_rows
 from bench.store import StoredRun
 
 
@@ -63,10 +63,10 @@ def gather(paths: Sequence[Path]) -> list[Evidence]:
 def _of_runs(runs: Sequence[StoredRun]) -> Evidence:
     slots, after, readbacks = [], [], []
     for run in runs:
-        readback, raw = read_back(run), raw_sessions(run)
-        rows = slot_rows(readback, raw)
+        readback = read_back(run)
+        rows = slot_rows(readback)
         slots += rows
-        after += after_the_run(readback, rows, raw)
+        after += after_the_run(readback, rows)
         readbacks.append(readback)
     header = runs[0].header
     return Evidence(

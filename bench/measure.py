@@ -15,7 +15,7 @@ from energy.attribute import attribute
 from energy.base import EnergySource, Fault, SourceInfo, Trace
 from energy.grade import Facts, SelfTest, grade
 from energy.recording import INDEX
-from energy.replay import load_info, load_trace
+from energy.replay import load
 from energy.together import Together, cross_check
 
 MIN_READINGS = 10
@@ -55,8 +55,8 @@ class Sources:
             EnergyError: they can't be read.
         """
         folders = sorted(index.parent for index in folder.glob(f"*/{INDEX}") if index.parent.name.isalpha())
-        others = tuple(Readings(load_trace(other), load_info(other)) for other in folders)
-        return cls(Readings(load_trace(folder), load_info(folder)), others)
+        others = tuple(Readings(*load(other)) for other in folders)
+        return cls(Readings(*load(folder)), others)
 
 
 @dataclass(frozen=True, kw_only=True)

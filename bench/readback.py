@@ -68,6 +68,8 @@ class Readback:
 
     run: StoredRun
     slots: list[SlotRead]
+    sources: dict[int, Sources]
+    """Readings by session."""
     idle: Idle
     whole_blocks: int
     cut_blocks: int
@@ -108,6 +110,7 @@ def read_back(run: StoredRun, *, wall: Path | None = None) -> Readback:
     return Readback(
         run=run,
         slots=_with_joules(run, slots, sources, idle),
+        sources=sources,
         idle=idle,
         whole_blocks=len(whole),
         cut_blocks=len(begun.keys() - whole.keys()),

@@ -18,10 +18,9 @@ from analysis.quality import agreement, mean_over_prompts
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
 from bench.host import PACKAGES
-from bench.measure import Readings, Sources
+from bench.measure import Readings
 from bench.plan import Arm
 from bench.readback import ArmKey, Readback, SlotRead
-from bench.store import StoredRun
 from energy.base import Trace
 
 HOST_COLUMNS = (
@@ -31,43 +30,23 @@ HOST_COLUMNS = (
 """Facts of `run.json` that tell machines apart."""
 
 
-def raw_sessions(run: StoredRun) -> dict[int, Readings]:
-    """Readings by session.
-
-    Raises:
-        EnergyError: a raw stream can't be read.
-    """
-    sessions = sorted({slot["session"] for slot in run.of_type("slot")})
-    return {number: Sources.stored(run.session_folder(number)).lead for number in sessions}
-
-
 def arm_label(key: ArmKey) -> str:
     """The name of an arm in every analysis: `torch ungated`, `torch ungated (A/A)`."""
     backend, gate, a_a = key
     return Arm(backend=backend, gate=gate, a_a=a_a).label
 
 
-def slot_rows(readback: Readback, raw: Mapping[int, Readings]) -> list[Slot]:
+def slot_rows(readback: Readback) -> list[Slot]:
     """One row per slot, in the order in which they ran.
 
     A void slot has no window and so no row: its block then counts as cut short.
-
-    Args:
-        readback: what of a run counts.
-        raw: readings by session, for the thermal state of each slot; empty where it does not matter.
     """
     whole = [slot for slot in readback.slots if slot.slot["error"] is None]
     name = readback.run.header["run_id"]
-    rows = [_slot_row(slot, readback, run=name, position=i) for i, slot in enumerate(whole)]
-    return [
-        replace(row, thermal=_thermal(raw[slot.slot["session"]].trace, slot))
-        if slot.slot["session"] in raw
-        else row
-        for row, slot in zip(rows, whole, strict=True)
-    ]
+    return [_slot_row(slot, readback, run=name, position=i) for i, slot in enumerate(whole)]
 
 
-def after_the_run(readback: Readback, rows: Sequence[Slot], raw: Mapping[int, Readings]) -> list[Slot]:
+def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:
     """The same slots by the published protocol: one reading after the work has ended, times wall time.
 
     The reading is the first that begins after a slot's end, as a tool that is started then would get it.
@@ -75,7 +54,7 @@ def after_the_run(readback: Readback, rows: Sequence[Slot], raw: Mapping[int, Re
     """
     whole = [slot for slot in readback.slots if slot.slot["error"] is None]
     return [
-        replace(row, gross_j=_power_after(slot, raw[slot.slot["session"]], row.seconds_s), net_j=None)
+        replace(row, gross_j=_by_the_power_after(slot, readback), net_j=None)
         for row, slot in zip(rows, whole, strict=True)
     ]
 
@@ -144,7 +123,12 @@ def _slot_row(slot: SlotRead, readback: Readback, *, run: str, position: int) ->
         kind=joules.kind if joules else "none",
         grade=joules.grade if joules else 0,
         readings=joules.readings if joules else None,
+        thermal=_thermal(_lead(slot, readback).trace, slot),
     )
+
+
+def _lead(slot: SlotRead, readback: Readback) -> Readings:
+    return readback.sources[slot.slot["session"]].lead
 
 
 def _thermal(trace: Trace, slot: SlotRead) -> str | None:
@@ -155,7 +139,9 @@ def _thermal(trace: Trace, slot: SlotRead) -> str | None:
     return next((state for state in states if state.lower() != "nominal"), states[0] if states else None)
 
 
-def _power_after(slot: SlotRead, raw: Readings, seconds_s: float) -> float | None:
+def _by_the_power_after(slot: SlotRead, readback: Readback) -> float | None:
+    """The power of the first reading after a slot, times the slot's seconds."""
+    raw = _lead(slot, readback)
     trace = raw.trace
     following = int(np.searchsorted(trace.start_s, slot.slot["end_s"]))
     if following >= len(trace.start_s):
@@ -164,7 +150,7 @@ def _power_after(slot: SlotRead, raw: Readings, seconds_s: float) -> float | Non
     reading_j = float(trace.joules[following, columns].sum())
     power_w = reading_j / float(trace.end_s[following] - trace.start_s[following])
     complete = len(columns) == len(raw.info.rails) and np.isfinite(reading_j)
-    return power_w * seconds_s if complete else None
+    return power_w * slot.seconds_s if complete else None
 
 
 def _answers(slots: Sequence[SlotRead]) -> dict[str, list[int]]:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
-from bench.readback import ArmKey, Idle, Readback, Record, read_back
+from bench.readback import ArmKey, Idle, Readback, Record
 from bench.records import Joules
-from bench.store import StoredRun
 from bench.verdicts import INACTIVE, ArmVerdict, verdicts
 
 BLOCKS_FOR_A_CLAIM = 5
@@ -80,17 +78,13 @@ class Summary:
     idle: Idle
 
 
-def summarise(run: StoredRun, *, wall: Path | None = None) -> Summary:
-    """Read a stored run into rows; the external meter's samples in `wall` lead where given.
-
-    Raises:
-        EnergyError: a raw stream can't be read.
-    """
-    readback = read_back(run, wall=wall)
-    judged = verdicts(readback, threshold=run.header["threshold"])
+def summarise(readback: Readback) -> Summary:
+    """A run's rows and whatever could overturn them."""
+    header = readback.run.header
+    judged = verdicts(readback, threshold=header["threshold"])
     arms = {key: _Arm(key, readback) for key in readback.arms}
     rows = [
-        _row(arm, arms.get((key[0], run.header["baseline"], False)), judged[key]) for key, arm in arms.items()
+        _row(arm, arms.get((key[0], header["baseline"], False)), judged[key]) for key, arm in arms.items()
     ]
     return Summary(rows=rows, warnings=_warnings(readback, rows), idle=readback.idle)
 

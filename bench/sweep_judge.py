@@ -46,7 +46,8 @@ def judge_run(
         UserError: a model can't do what is asked of it.
         RunFailed: the process that runs a model died.
     """
-    readback, summary = read_back(stored), summarise(stored)
+    readback = read_back(stored)
+    summary = summarise(readback)
     spec, judged_arms = stored.header["sweep"], list[SweptArm]()
     arms = [_arm(row, stored, readback) for row in summary.rows]
     for backend in prepared.backends:

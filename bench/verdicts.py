@@ -38,7 +38,7 @@ def verdicts(readback: Readback, *, threshold: float) -> dict[ArmKey, ArmVerdict
         readback: what of a run counts.
         threshold: practical threshold of the suite, as a fraction.
     """
-    slots = slot_rows(readback, {})
+    slots = slot_rows(readback)
     gate = readback.run.header["baseline"]
     found = {}
     for key in readback.arms:

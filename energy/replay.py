@@ -1,7 +1,7 @@
 """Kept streams as a source again: a run's raw files, or a stream that another tool saved.
 
 Replayed readings carry the joules of a past run and are marked so; they measure nothing of this one. A
-report that is computed again reads a run folder with `load_trace` and gets the very readings it had.
+report that is computed again reads a run folder with `load` and gets the very readings it had.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from energy.text import HEADING, parse_text, split_text
 from energy.timeline import trace_of
 
 
-def load_trace(folder: Path) -> Trace:
-    """The readings of a stored run, computed from its raw files as they were during the run.
+def load(folder: Path) -> tuple[Trace, SourceInfo]:
+    """The readings of a stored run, computed from its raw files as they were, and what its joules are.
 
     Args:
         folder: where `power.raw` and `power.index` are.
@@ -32,18 +32,7 @@ def load_trace(folder: Path) -> Trace:
     """
     decoder = Decoder(folder)
     decoder.update()
-    return trace_of(decoder)
-
-
-def load_info(folder: Path) -> SourceInfo:
-    """What the joules of a stored run are.
-
-    Raises:
-        EnergyError: there is no recording, or it can't be read.
-    """
-    decoder = Decoder(folder)
-    decoder.update()
-    return decoder.source
+    return trace_of(decoder), decoder.source
 
 
 def replay(*, file: Path) -> EnergySource:
@@ -120,8 +109,8 @@ class ReplaySource:
 
 
 def _kept_folder(folder: Path) -> tuple[Trace, SourceInfo]:
-    info = load_info(folder)
-    return load_trace(folder), _replayed(info, folder)
+    trace, info = load(folder)
+    return trace, _replayed(info, folder)
 
 
 def _kept_stream(file: Path) -> tuple[Trace, SourceInfo]:

@@ -70,7 +70,7 @@ def test_a_data_set_holds_the_slots_that_reading_back_gives(tmp_path: Path) -> N
     bench("run", "suite.toml", cwd=tmp_path)
     collected = collect([tmp_path / "results"], tmp_path / "runs.parquet")
     folder = run_folders([tmp_path / "results"])[0]
-    alone = slot_rows(read_back(store.read(folder)), {})
+    alone = slot_rows(read_back(store.read(folder)))
     (evidence,) = read_evidence(collected.file)
     assert collected.slots == len(alone) == 12
     for one, other in zip(evidence.slots, alone, strict=True):

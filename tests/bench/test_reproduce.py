@@ -24,7 +24,7 @@ from bench.errors import UserError
 from bench.evidence import Evidence
 from bench.readback import read_back
 from bench.reproduce import Judged, Remeasured, reproduce
-from bench.rows import after_the_run, raw_sessions, slot_rows
+from bench.rows import after_the_run, slot_rows
 from tests.analysis.slots import run_slots
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
@@ -158,12 +158,12 @@ def test_the_published_protocol_is_the_reading_after_the_slot_times_its_seconds(
     write_suite(tmp_path, backend_options={"echo": {"cpu_s_per_token": 0.01}})
     bench("run", "suite.toml", cwd=tmp_path)
     run = store.read(next((tmp_path / "results").iterdir()))
-    readback, raw = read_back(run), raw_sessions(run)
-    rows = slot_rows(readback, raw)
-    after = after_the_run(readback, rows, raw)
+    readback = read_back(run)
+    rows = slot_rows(readback)
+    after = after_the_run(readback, rows)
     assert [row.arm for row in rows][:1] == [after[0].arm]
     assert {row.position for row in rows} == set(range(6))
-    trace = raw[1].trace
+    trace = readback.sources[1].lead.trace
     for slot, row in zip(readback.slots, after, strict=True):
         following = next(i for i, start_s in enumerate(trace.start_s) if start_s >= slot.slot["end_s"])
         watts = trace.joules[following, 0] / (trace.end_s[following] - trace.start_s[following])

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from bench import store
+from bench.readback import read_back
 from bench.summary import summarise
 from energy.truth import read_truth
 from tests.bench.processes import are_gone, bench, children_of, of_type, records, start, wait_for
@@ -130,7 +131,7 @@ def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_pa
     assert sorted(b["block"] for b in after if b["type"] == "block") == [1, 2, 3]
     again = [s["block"] for s in after[len(before) :] if s["type"] == "slot"]
     assert 1 not in again
-    rows = summarise(store.read(run_folder(out))).rows
+    rows = summarise(read_back(store.read(run_folder(out)))).rows
     assert all(row.slots == 6 and row.joules_gross is not None for row in rows)
 
 
@@ -178,7 +179,7 @@ def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(tmp_path: 
     assert void[0]["joules"] is None
     assert any(request["error"] for request in of_type(out, "request"))
     assert "slot void" in [event["kind"] for event in of_type(out, "event")]
-    summary = summarise(store.read(run_folder(out)))
+    summary = summarise(read_back(store.read(run_folder(out))))
     assert sum(row.void_slots for row in summary.rows) == 1
     assert any("signal 9" in warning for warning in summary.warnings)
 

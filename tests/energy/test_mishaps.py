@@ -10,7 +10,7 @@ from energy.base import SourceInfo, Trace
 from energy.documents import Shape
 from energy.laboratory import bursts, noisy, on_rails, simulate
 from energy.mishaps import MISHAPS, deliveries, record
-from energy.replay import load_trace
+from energy.replay import load
 
 RECORDINGS, EACH = 10, 10
 DOCUMENTS_APART = 45
@@ -65,7 +65,7 @@ def test_every_mishap_is_found_and_voids_what_it_touches(name: str, tmp_path: Pa
         folder = tmp_path / str(seed)
         folder.mkdir()
         record(sent, folder, source=SOURCE, shape=SMALL)
-        trace = load_trace(folder)
+        trace = load(folder)[0]
         found += sum(is_void(trace, (instant - 0.8, instant + 2.8), kind) for instant in instants)
         if name == "gap":  # what follows a pause is elsewhere in time than the truth
             continue
@@ -89,7 +89,7 @@ def test_lateness_alone_is_no_fault(tmp_path: Path):
         folder = tmp_path / str(seed)
         folder.mkdir()
         record(deliveries(late), folder, source=SOURCE, shape=SMALL)
-        assert load_trace(folder).faults == ()
+        assert load(folder)[0].faults == ()
 
 
 def test_counters_that_move_only_every_two_seconds_are_no_readings(tmp_path: Path):
@@ -101,7 +101,7 @@ def test_counters_that_move_only_every_two_seconds_are_no_readings(tmp_path: Pat
         source=SOURCE,
         shape=SMALL,
     )
-    trace = load_trace(tmp_path)
+    trace = load(tmp_path)[0]
     assert {fault.kind for fault in trace.faults} == {"dead rail"}
     joules, _ = measured(trace, [(1010.0, 1030.0)])
     assert np.isnan(joules[0, :2]).all()

@@ -5,7 +5,7 @@ import numpy as np
 
 from energy.attribute import attribute
 from energy.modelled import modelled
-from energy.replay import load_info, load_trace
+from energy.replay import load
 from tests.energy.samples import burner
 
 
@@ -22,9 +22,9 @@ def test_idle_plus_a_constant_for_every_cpu_second_below_the_harness(tmp_path: P
     seconds = window[1] - window[0]
     np.testing.assert_allclose(joules[0, 0], 3.0 * seconds + 10.0 * 1.5, rtol=0.05)
     assert source.info.boundary == "modelled"
-    again = load_trace(tmp_path)
+    again, info = load(tmp_path)
     np.testing.assert_allclose(again.joules[: len(trace.joules)], trace.joules)
-    assert load_info(tmp_path) == source.info
+    assert info == source.info
 
 
 def test_idle_is_exact(tmp_path: Path):

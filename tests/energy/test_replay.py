@@ -6,7 +6,7 @@ import pytest
 
 from energy.base import EnergyError, SourceUnavailable
 from energy.modelled import modelled
-from energy.replay import load_trace, replay
+from energy.replay import load, replay
 from tests.energy.samples import REAL, document
 from tests.energy.test_text import SAMPLE
 
@@ -28,7 +28,7 @@ def test_a_saved_stream_is_played_at_its_own_pace(tmp_path: Path):
     assert source.info.kind == "replayed"
     assert 4 <= len(trace.joules) <= 6
     np.testing.assert_allclose(trace.joules[:4, 0], [0, 0.001, 0.002, 0.003])
-    np.testing.assert_allclose(load_trace(tmp_path / "run").joules[:, 0], np.arange(10) / 1000)
+    np.testing.assert_allclose(load(tmp_path / "run")[0].joules[:, 0], np.arange(10) / 1000)
 
 
 def test_text_of_older_tools_and_readings_that_end(tmp_path: Path):
@@ -64,7 +64,7 @@ def test_a_missing_file_and_a_folder_without_a_recording_are_refused(tmp_path: P
     with pytest.raises(SourceUnavailable):
         replay(file=tmp_path)
     with pytest.raises(EnergyError):
-        load_trace(tmp_path)
+        load(tmp_path)[0]
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no streams of real Macs beside the checkout")

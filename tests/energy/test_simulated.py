@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from energy.attribute import attribute
-from energy.replay import load_info, load_trace
+from energy.replay import load
 from energy.simulated import read_truth, simulated
 from tests.energy.samples import burner
 
@@ -41,9 +41,9 @@ def test_joules_of_windows_agree_with_the_truth_and_the_bound_holds_it(tmp_path:
     exact = np.array([truth.joules_between(*window) for window in windows])
     assert (np.abs(found - exact) <= bound + 1e-9).all()
     np.testing.assert_allclose(found.sum(axis=1), exact.sum(axis=1), rtol=0.01)
-    again = load_trace(tmp_path)
+    again, info = load(tmp_path)
     np.testing.assert_array_equal(again.end_s[: len(trace.end_s)].round(3), trace.end_s.round(3))
-    assert load_info(tmp_path) == source.info
+    assert info == source.info
     assert source.info.kind == "simulated"
     assert not trace.faults
 

@@ -6,7 +6,7 @@ import pytest
 
 from energy.attribute import attribute
 from energy.documents import SHAPES
-from energy.replay import load_trace
+from energy.replay import load
 from energy.simulated import read_truth, simulated
 from energy.standin import HELP, main
 from tests.energy.test_stream import until_dead
@@ -28,7 +28,7 @@ def test_faults_on_command_happen_and_are_found(tmp_path: Path):
     for source in sources.values():
         source.stop()
     for fault, kind in FAULTS.items():
-        assert kind in {found.kind for found in load_trace(tmp_path / fault).faults}, fault
+        assert kind in {found.kind for found in load(tmp_path / fault)[0].faults}, fault
 
 
 def test_a_meter_that_died_goes_on_and_dies_for_good_the_second_time(tmp_path: Path):
