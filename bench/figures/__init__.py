@@ -1,1 +1,1 @@
-"""The figures of a run, one file each; a figure that is listed in `catalogue.py` is in the page and in `bench plot`."""
+"""The figures of a run, one file each; those in `catalogue.py` are in the page and in `bench plot`."""

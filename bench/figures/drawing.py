@@ -20,7 +20,7 @@ class Drawing:
     name: str
     """As on the command line and in file names: `power`, `joules-per-token`."""
     title: str
-    """Says what it shows, in words that can stand alone; joules that are no measurement are called so here."""
+    """Says what it shows, in words that can stand alone; joules that are no measurement are called so."""
     alt: str
     """The same for somebody who can't see it: what is drawn and what it shows, with the main numbers."""
     table: pd.DataFrame
