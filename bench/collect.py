@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from analysis.rows import Slot, rows_from_columns
-from analysis.values import Withheld
 from bench import store
 from bench.errors import UserError
-from bench.evidence import Evidence
 from bench.readback import Idle
 from bench.records import SCHEMA
 from bench.rows import likeness, provenance
@@ -117,38 +114,6 @@ def collect(folders: Sequence[Path], out: Path) -> Collected:
     except OSError as error:
         raise UserError(f"can't write {out} ({error.strerror}); choose another file with --out") from None
     return Collected(out, len(found), slots, tuple(empty))
-
-
-def read_evidence(file: Path) -> list[Evidence]:
-    """The runs of a data set, pooled by machine, suite, prompts and weights.
-
-    Raises:
-        UserError: the file can't be read, or lacks a column.
-    """
-    try:
-        table = pq.read_table(file)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"can't read the data set {file}: {error}") from None
-    missing = {"likeness", "suite", "baseline"} - set(table.column_names)
-    if missing:
-        raise UserError(f"{file} is not a data set of bench collect: it lacks {', '.join(sorted(missing))}")
-    kinds = pc.unique(table["likeness"]).to_pylist()
-    return [_evidence(table.filter(pc.equal(table["likeness"], kind)), file) for kind in kinds]
-
-
-def _evidence(table: pa.Table, file: Path) -> Evidence:
-    columns = {f.name: table[f.name].to_pylist() for f in fields(Slot) if f.name in table.column_names}
-    slots = rows_from_columns(Slot, columns)
-    if isinstance(slots, Withheld):
-        raise UserError(f"{file}: {slots.reason}")
-    return Evidence(
-        runs=tuple(pc.unique(table["run"]).to_pylist()),
-        suite=table["suite"][0].as_py(),
-        baseline=table["baseline"][0].as_py(),
-        slots=slots,
-        slots_after=None,
-        readback=None,
-    )
 
 
 def _tables(folders: Sequence[Path]) -> Iterator[tuple[pa.Table, list[str]]]:

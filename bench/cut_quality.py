@@ -13,6 +13,7 @@ from rich.table import Table
 
 from analysis.values import Estimate
 from backends.cut import Cut
+from bench.asking import Asker, asking
 from bench.models import LocalModel
 from bench.prompts import Prompt, PromptSet
 from bench.quality import (
@@ -28,7 +29,6 @@ from bench.quality import (
     references_of,
     windows_of,
 )
-from bench.study import Asker, asking
 from bench.texts import Reading
 
 MODEL, UNGATED, CUT = "full", "ungated", "cut"

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from analysis.rows import Slot
+from analysis.rows import Slot, rows_from_columns
+from analysis.values import Withheld
 from bench import store
+from bench.errors import UserError
 from bench.readback import Readback, read_back
 from bench.rows import after_the_run, likeness, slot_rows
 from bench.store import StoredRun
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +59,7 @@ def gather(paths: Sequence[Path]) -> list[Evidence]:
     groups: dict[tuple[str, ...], list[StoredRun]] = defaultdict(list)
     for run in map(store.read, folders):
         groups[likeness(run.header)].append(run)
-    from_sets = []
-    if sets:
-        from bench.collect import read_evidence
-
-        from_sets = [evidence for path in sets for evidence in read_evidence(path)]
-    return [*map(_of_runs, groups.values()), *from_sets]
+    return [*map(_of_runs, groups.values()), *chain.from_iterable(map(read_evidence, sets))]
 
 
 def _of_runs(runs: Sequence[StoredRun]) -> Evidence:
@@ -76,4 +78,42 @@ def _of_runs(runs: Sequence[StoredRun]) -> Evidence:
         slots=slots,
         slots_after=after,
         readback=readbacks[0],
+    )
+
+
+def read_evidence(file: Path) -> list[Evidence]:
+    """The runs of a data set, pooled by machine, suite, prompts and weights.
+
+    Raises:
+        UserError: the file can't be read, or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"can't read the data set {file}: {error}") from None
+    missing = {"likeness", "suite", "baseline"} - set(table.column_names)
+    if missing:
+        raise UserError(f"{file} is not a data set of bench collect: it lacks {', '.join(sorted(missing))}")
+    kinds = pc.unique(table["likeness"]).to_pylist()
+    return [_evidence(table.filter(pc.equal(table["likeness"], kind)), file) for kind in kinds]
+
+
+def _evidence(table: pa.Table, file: Path) -> Evidence:
+    import pyarrow.compute as pc
+
+    columns = {f.name: table[f.name].to_pylist() for f in fields(Slot) if f.name in table.column_names}
+    slots = rows_from_columns(Slot, columns)
+    if isinstance(slots, Withheld):
+        raise UserError(f"{file}: {slots.reason}")
+    return Evidence(
+        runs=tuple(pc.unique(table["run"]).to_pylist()),
+        suite=table["suite"][0].as_py(),
+        baseline=table["baseline"][0].as_py(),
+        slots=slots,
+        slots_after=None,
+        readback=None,
     )

@@ -22,12 +22,12 @@ from analysis.roofline import GB, EnergyModel, Stream, apple_bandwidth, fit_ener
 from analysis.rows import Step
 from analysis.values import Withheld
 from bench import host, privilege
+from bench.asking import PROBER, Asker, asking, model_here
 from bench.config import Energy, configs_folder, explain
 from bench.errors import UserError, nearest
 from bench.isolate_window import Window
 from bench.measure import Sources, Trust, joules_of
 from bench.meter import Meter
-from bench.probing import Asker, model_here, prober
 
 READING_DELAY_S = 3.0
 """How long after a window the reading that covers its end may take to arrive, beside its interval."""
@@ -176,7 +176,7 @@ def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, 
     if tiny is not None:
         models["tiny"] = {"folder": str(tiny), "dtype": cell.dtype}
     windows: list[Window] = []
-    with prober(cell.backend, models) as asker:
+    with asking(cell.backend, models, module=PROBER) as asker:
         progress(f"{name}: which tests can be run")
         missing = _open(asker, suite, cell, folder)
         for number in range(suite.rounds):

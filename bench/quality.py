@@ -20,8 +20,9 @@ import numpy as np
 from analysis.quality import agreement, first_divergence, mean_over_prompts, perplexity
 from analysis.values import Estimate, Withheld
 from backends.cut import Cut
+from bench.asking import Asker
 from bench.errors import UserError
-from bench.study import Asker, Comparison
+from bench.study import Comparison
 from bench.texts import Reading
 
 Progress = Callable[[str], None]

@@ -26,13 +26,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from bench.asking import Asker, asking
 from bench.cut_options import DROPS
 from bench.errors import UserError
 from bench.models import LocalModel
 from bench.plots import COLOURS, MARKERS, new_figure, save
 from bench.prompts import PromptSet
 from bench.quality import Progress
-from bench.study import Asker, asking
 from bench.texts import Text
 
 Part = Literal["attention", "mlp", "block"]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.rows import SpectralPoint
-from bench.probing import Asker, model_here, prober
+from bench.asking import PROBER, Asker, asking, model_here
 from bench.spectral import Measured
 from bench.spectral_prompts import PUBLISHED_REPEATS, ArmName, SpectralPrompt, arm_prompts, as_published
 
@@ -46,7 +46,7 @@ def measure_arms(
     here = model_here(name)
     progress(f"loading {name} on {backend}")
     folder = str(here.folder) if here.folder else None
-    with prober(backend, {name: {"folder": folder, **options}}) as asker:
+    with asking(backend, {name: {"folder": folder, **options}}, module=PROBER) as asker:
         return [_measure(asker, name, arm, _chosen(asker, name, arm, prompts[arm]), progress) for arm in arms]
 
 

@@ -1,17 +1,13 @@
-"""Questions to a loaded model that need no clock: logits with and without a cut, and redundancy.
+"""Logits with and without a cut, compared where the model is.
 
-The model runs in a worker of its own, which is asked until it is closed. What is big stays there: the
-logits of a window of 1024 tokens are 200 MB, what is made of them fits in a line.
+What is big stays in its process: the logits of a window of 1024 tokens are 200 MB, what is made of them
+fits in a line.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +15,7 @@ from numpy.typing import NDArray
 from backends.base import Backend
 from backends.cut import Cut
 from backends.loop import log_probabilities
-from bench.crew import WorkerLost, WorkerProcess, WorkerRefused
-from bench.errors import RunFailed, UserError
 
-LOAD_DEADLINE_S = 1800.0
-ASK_DEADLINE_S = 1800.0
 ROWS_AT_ONCE = 64
 """Positions that are compared at a time, in float64 over the whole vocabulary."""
 
@@ -42,63 +34,6 @@ class Comparison:
     """Share of positions with the same most likely token."""
     same: bool
     """Whether not one number differs: the same was computed."""
-
-
-@dataclass(frozen=True)
-class Asker:
-    """A worker with loaded models."""
-
-    process: WorkerProcess
-    info: dict[str, Any]
-    """BackendInfo by model key."""
-
-    def ask(self, command: str, **message: Any) -> dict[str, Any]:
-        """Send a message and wait for its reply.
-
-        Raises:
-            UserError: the model can't do what was asked.
-            RunFailed: the process died or hung.
-        """
-        return _ask(self.process, command, deadline_s=ASK_DEADLINE_S, **message)
-
-    def encode(self, prompts: Sequence[tuple[str, str]], *, model: str) -> dict[str, list[int]]:
-        """Token ids by prompt id of pairs (id, text), by the tokenizer of `model`."""
-        reply = self.ask("encode", prompts=[{"id": name, "text": text} for name, text in prompts])
-        return dict(reply["ids"][model])
-
-    def compare(self, ids: list[int], cuts: Sequence[Cut], *, model: str, first: int) -> list[Comparison]:
-        """Logits under each cut beside those without, from position `first` on."""
-        messages = [cut.model_dump(mode="json", exclude_defaults=True) for cut in cuts]
-        reply = self.ask("compare", model=model, ids=ids, cuts=messages, first=first)
-        return [Comparison(**one) for one in reply["comparisons"]]
-
-
-@contextmanager
-def asking(
-    backend: str,
-    models: dict[str, dict[str, Any]],
-    *,
-    gates: dict[str, dict[str, Any]] | None = None,
-    max_new_tokens: int = 1,
-) -> Iterator[Asker]:
-    """Start a worker and load models; no process is left afterwards.
-
-    Args:
-        backend: plugin name.
-        models: key -> options of the backend's factory, `folder` among them.
-        gates: label -> plugin and options, for requests.
-        max_new_tokens: of a request.
-
-    Raises:
-        UserError: the backend can't load a model.
-    """
-    load = {"models": models, "gates": gates or {}, "max_new_tokens": max_new_tokens, "ignore_eos": False}
-    with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch:
-        process = WorkerProcess(backend, log=Path(scratch) / "worker.log")
-        try:
-            yield Asker(process, _ask(process, "load", deadline_s=LOAD_DEADLINE_S, **load)["loaded"])
-        finally:
-            process.stop()
 
 
 def compare(model: Backend, ids: list[int], cuts: Sequence[Cut], *, first: int) -> list[Comparison]:
@@ -139,12 +74,3 @@ def _log_probabilities(logits: NDArray[np.float32], ids: list[int]) -> list[floa
         rows = slice(begin, begin + ROWS_AT_ONCE + 1)
         found += log_probabilities(logits[rows], ids[rows]).tolist()
     return found
-
-
-def _ask(process: WorkerProcess, command: str, *, deadline_s: float, **message: Any) -> dict[str, Any]:
-    try:
-        return process.ask(command, deadline_s=deadline_s, **message)
-    except WorkerRefused as error:
-        raise UserError(str(error)) from None
-    except WorkerLost as error:
-        raise RunFailed(str(error)) from None

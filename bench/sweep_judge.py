@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from backends.cut import Cut
+from bench.asking import Asker, asking
 from bench.gates.matching import match_controls
 from bench.prepare import Prepared, make_gates
 from bench.quality import (
@@ -20,7 +21,7 @@ from bench.quality import (
 )
 from bench.readback import Readback, read_back
 from bench.store import StoredRun
-from bench.study import Asker, Comparison, asking
+from bench.study import Comparison
 from bench.summary import ArmRow, summarise
 from bench.sweep import INACTIVE, Judged, SweptArm, cliffs_of, with_pareto
 from bench.texts import Reading, Text

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench import store
-from bench.collect import collect, read_evidence, run_folders
+from bench.collect import collect, run_folders
 from bench.collect_summary import summarise
 from bench.errors import UserError
+from bench.evidence import read_evidence
 from bench.readback import read_back
 from bench.reproduce import reproduce
 from bench.rows import slot_rows
