@@ -81,23 +81,36 @@ def joules_of(windows: Sequence[Window], sources: Sources, trust: Trust) -> list
     ]
 
 
+def energy_of(windows: Sequence[Window], readings: Readings) -> NDArray[np.float64]:
+    """Joules of many windows over the rails of the boundary, shape (m,); NaN where a rail is missing."""
+    trace = readings.trace
+    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, _edges(windows))
+    if not set(readings.info.rails) <= set(trace.rails):
+        return np.full(len(windows), math.nan)
+    columns = [trace.rails.index(rail) for rail in readings.info.rails]
+    return np.asarray(joules[:, columns].sum(axis=1), dtype=np.float64)
+
+
 Rails = dict[str, tuple[float, float]]
 """(joules, bound) by rail; NaN where not measured."""
 
 
 def _attributed(windows: Sequence[Window], readings: Readings) -> list[Rails]:
     trace = readings.trace
-    edges: NDArray[np.float64] = np.asarray(windows, dtype=np.float64).reshape(-1, 2)
     joules, bounds = attribute(
         trace.start_s,
         trace.end_s,
         trace.joules,
-        edges,
+        _edges(windows),
         alignment_s=trace.alignment_s,
         resolution_j=readings.info.resolution_j,
     )
     pairs = zip(joules.tolist(), bounds.tolist(), strict=True)
     return [dict(zip(trace.rails, zip(j, b, strict=True), strict=True)) for j, b in pairs]
+
+
+def _edges(windows: Sequence[Window]) -> NDArray[np.float64]:
+    return np.asarray(windows, dtype=np.float64).reshape(-1, 2)
 
 
 def _figure(window: Window, rails: Rails, others: list[Rails], *, readings: Readings, trust: Trust) -> Joules:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench import split_tables
 from bench.plan import Arm
 from bench.readback import Idle
 from bench.store import StoredRun
@@ -26,6 +27,7 @@ def show(run: StoredRun, summary: Summary, console: Console) -> None:
     else:
         console.print(_work_table(summary))
         console.print(_energy_table(summary))
+        split_tables.show(summary.splits, console)
     if summary.idle.known_w:
         console.print(_idle_line(summary.idle), markup=False, highlight=False)
     for warning in summary.warnings:

@@ -10,8 +10,10 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from analysis.values import Withheld
 from bench.readback import ArmKey, Idle, Readback, Record
 from bench.records import Joules
+from bench.split import ArmSplit, splits
 from bench.verdicts import INACTIVE, ArmVerdict, verdicts
 
 BLOCKS_FOR_A_CLAIM = 5
@@ -76,6 +78,8 @@ class Summary:
     rows: list[ArmRow]
     warnings: list[str]
     idle: Idle
+    splits: dict[ArmKey, ArmSplit | Withheld]
+    """Where the saving of each arm that has one comes from."""
 
 
 def summarise(readback: Readback) -> Summary:
@@ -86,7 +90,12 @@ def summarise(readback: Readback) -> Summary:
     rows = [
         _row(arm, arms.get((key[0], header["baseline"], False)), judged[key]) for key, arm in arms.items()
     ]
-    return Summary(rows=rows, warnings=_warnings(readback, rows), idle=readback.idle)
+    return Summary(
+        rows=rows,
+        warnings=_warnings(readback, rows),
+        idle=readback.idle,
+        splits=splits(readback, {key for key in arms if judged[key].verdict != INACTIVE}),
+    )
 
 
 class _Arm:
