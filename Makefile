@@ -13,8 +13,10 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --c
 run: $(VENV)/.installed
 	$(VENV)/bin/bench run $(if $(filter 0,$(shell id -u)),--allow-root)
 
+# The model is fetched before the tests, because they run side by side.
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/bench models fetch smollm2-135m
+	$(VENV)/bin/python -m pytest --numprocesses 2
 
 check: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check
