@@ -17,6 +17,7 @@ from rich.table import Table
 from analysis.claims import ClaimVerdict, Figure, Rerun, Role
 from analysis.values import Estimate, Withheld
 from bench.reproduce import Judged, Remeasured
+from bench.sweep_claims import Resweep
 
 MODULUS_TABLE = "correlation.modulus_table"
 MOST_FIGURES = 2
@@ -34,6 +35,7 @@ COLUMNS = (
     *("would_test", "runs", "backend", "kind", "boundary", "blocks", "rerun_published_protocol"),
     *("rerun_published_protocol_a_a", "rerun_published_protocol_verdict", "rerun_integrated"),
     *("rerun_integrated_a_a", "rerun_integrated_verdict", "rerun_why", "rerun_controls", "rerun_agreement"),
+    "sweeps",
 )
 
 
@@ -48,7 +50,7 @@ def show(judged: Sequence[Judged], console: Console) -> None:
             console.print(_modulus_table(row))
     for row in judged:
         console.print(Padding(_background(row), (0, 0, 1, 0)))
-    if not remeasured:
+    if not remeasured and not any(row.resweeps for row in judged):
         console.print("Re-run: none given. bench reproduce CLAIM --run RUN judges one.", markup=False)
 
 
@@ -57,8 +59,9 @@ def _background(row: Judged) -> str:
     stated = row.statement
     lines = [f"[bold]{stated.name}[/]: {escape(stated.text)}", f"  {escape(row.record.why)}"]
     lines += [f"  re-run: {escape(_why(again))}" for again in row.remeasured]
+    lines += [f"  sweep: {_coloured(again.verdict)} {escape(_seen(again))}" for again in row.resweeps]
     lines.append(f"  [dim]source: {stated.paper}, {escape(stated.source)}; by {stated.recompute}[/]")
-    if row.record.would_test and not row.remeasured:
+    if row.record.would_test and not row.remeasured and not row.resweeps:
         suite = f": bench run {stated.suite}" if stated.suite else ""
         lines.append(f"  [dim]would test it: {escape(row.record.would_test)}{suite}[/]")
     return "\n".join(lines)
@@ -86,6 +89,7 @@ def to_json(judged: Sequence[Judged]) -> list[dict[str, Any]]:
             "why": row.record.why,
             "would_test": row.record.would_test,
             "remeasured": [asdict(again) for again in row.remeasured],
+            "resweeps": [asdict(again) for again in row.resweeps],
         }
         for row in judged
     ]
@@ -213,6 +217,10 @@ def _why(again: Remeasured) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def _seen(again: Resweep) -> str:
+    return f"{again.why} ({again.backend}, perplexity over {again.text}, run {again.run})"
+
+
 def _share(share: Estimate | Withheld) -> str:
     if isinstance(share, Withheld):
         return f"withheld: {escape(share.reason)}"
@@ -233,6 +241,7 @@ def _flat(row: Judged) -> dict[str, Any]:
         "a_a": _line(figures, "a_a"),
         "controls": _line(figures, "control"),
         **{key: getattr(row.record, key) for key in ("verdict", "why", "would_test")},
+        "sweeps": "; ".join(f"{again.verdict}: {_seen(again)}" for again in row.resweeps),
     }
 
 

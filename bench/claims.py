@@ -80,3 +80,21 @@ def choose(names: Sequence[str]) -> list[Statement]:
             raise UserError(f"unknown claim {name!r}; {nearest(name, known)}; list them: bench reproduce")
         chosen |= fitting
     return list(chosen.values())
+
+
+def suites(names: Sequence[str]) -> list[str]:
+    """What re-runs these claims, each suite once.
+
+    Raises:
+        UserError: no claim is named, one is unknown, or no suite re-runs any of them.
+    """
+    if not names:
+        raise UserError(
+            "name the claims whose suites are to be run, such as: bench reproduce routing.short --measure"
+        )
+    found = {claim.suite: None for claim in choose(names) if claim.suite is not None}
+    if not found:
+        raise UserError(
+            f"no suite re-runs {', '.join(names)}; see what would test it: bench reproduce {names[0]}"
+        )
+    return list(found)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bench.bundled import configs_folder as configs_folder
 from bench.errors import UserError, nearest
 
 
@@ -41,12 +42,28 @@ class Prompts(_Table):
     """Use only the first prompts of the file."""
 
 
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "do_sample", "sampling")
+"""Settings of other tools that are refused by name."""
+
+
 class Generation(_Table):
     """Greedy decoding, the same for every arm unless a gate's budget says otherwise."""
 
     max_new_tokens: int = Field(default=64, ge=1)
     ignore_eos: bool = True
     """True: fixed length, equal work in every arm. False: stop at the end-of-sequence token."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_greedy(cls, data: Any) -> Any:
+        """Sampling is refused by name: people who know other tools will try it."""
+        asked = [key for key in SAMPLING if isinstance(data, dict) and key in data]
+        if asked:
+            raise ValueError(
+                f"{asked[0]} is a setting of sampling, but decoding is greedy: with sampling, equal work and "
+                "lookup have no meaning; remove the key"
+            )
+        return data
 
 
 class Protocol(_Table):
@@ -151,12 +168,6 @@ class Suite(_Table):
         label = self.baseline_or_none
         assert label is not None, "checked by the validator"
         return label
-
-
-def configs_folder() -> Path:
-    """The suites and prompt sets that come with the program, from a checkout or an installed wheel."""
-    here = Path(__file__).resolve().parent
-    return here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
 
 
 def load_suite(file: Path) -> tuple[Suite, str]:

@@ -32,6 +32,11 @@ def show(run: StoredRun, summary: Summary, console: Console) -> None:
         console.print(_idle_line(summary.idle), markup=False, highlight=False)
     for warning in summary.warnings:
         console.print(f"! {warning}", markup=False, highlight=False)
+    show_folder(run, console)
+
+
+def show_folder(run: StoredRun, console: Console) -> None:
+    """Print where the run is."""
     console.print(f"run: {run.folder}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -80,7 +85,7 @@ def _energy_table(summary: Summary) -> Table:
     kinds = sorted({row.energy_kind for row in summary.rows})
     caveat = "" if kinds == ["measured"] else ", NOT a measurement"
     table = _table(f"Energy per pass, {' and '.join(kinds)}{caveat}")
-    for name in ("J gross", "J net", "J/new token", "J saved", "A/A floor", "blocks"):
+    for name in ("J gross", "J net", "J/new token\nJ/total token", "J saved", "A/A floor", "blocks"):
         table.add_column(name, justify="right", no_wrap=name in ("J gross", "J saved"))
     table.add_column("verdict", max_width=12)
     table.add_column("grade", no_wrap=True)
@@ -89,7 +94,7 @@ def _energy_table(summary: Summary) -> Table:
             _arm(row),
             _with_bound(row.joules_gross, row.joules_bound),
             _number(row.joules_net, 1),
-            _number(row.joules_per_new_token, 3),
+            f"{_number(row.joules_per_new_token, 3)}\n{_number(row.joules_per_total_token, 3)}",
             _saved(row),
             _percent(row.noise_floor_percent),
             str(row.blocks) if row.blocks else "-",

@@ -35,6 +35,7 @@ class ArmRow:
     void_slots: int
     seconds: float
     """Per pass, as are tokens, forwards and joules."""
+    prompt_tokens: float
     new_tokens: float
     forwards: float
     """Decode forwards."""
@@ -53,6 +54,8 @@ class ArmRow:
     joules_net: float | None
     """Idle power taken off; withheld when nothing is left or idle drifted too much to say."""
     joules_per_new_token: float | None
+    joules_per_total_token: float | None
+    """Prompt and new tokens together."""
     tokens_saved_percent: float | None
     bytes_saved_percent: float | None
     """Weights and cache that need not be read, counted from shapes; not measured traffic."""
@@ -124,6 +127,7 @@ class _Arm:
             "slots": len(self.slots),
             "void_slots": self.void,
             "seconds": self.per_pass(sum(slot.seconds_s for slot in self.slots)),
+            "prompt_tokens": self.prompt_tokens,
             "new_tokens": self.new_tokens,
             "forwards": self.per_pass(forwards),
             "prefill_tokens_per_s": _rate(sum(r["prompt_tokens"] for r in self.requests), prefill_s),
@@ -141,8 +145,13 @@ class _Arm:
             "joules_gross": gross_j,
             "joules_bound": self._total([j.bound_j for j in joules]),
             "joules_net": self.idle.net_j(gross_j, seconds_s=seconds_s),
-            "joules_per_new_token": gross_j / self.new_tokens if gross_j and self.new_tokens else None,
+            "joules_per_new_token": _each(gross_j, self.new_tokens),
+            "joules_per_total_token": _each(gross_j, self.prompt_tokens + self.new_tokens),
         }
+
+    @property
+    def prompt_tokens(self) -> float:
+        return self.per_pass(sum(r["prompt_tokens"] for r in self.requests))
 
     @property
     def new_tokens(self) -> float:
@@ -244,6 +253,10 @@ def _about_energy(readback: Readback, rows: list[ArmRow]) -> list[str]:
 
 def _about_events(readback: Readback) -> list[str]:
     return [f"{e['kind']}: {e['detail']}" for e in readback.run.of_type("event") if e["kind"] != "finished"]
+
+
+def _each(joules_j: float | None, tokens: float) -> float | None:
+    return joules_j / tokens if joules_j and tokens > 0 else None
 
 
 def _rate(amount: float, seconds_s: float) -> float | None:

@@ -83,7 +83,7 @@ def to_json(judged: Judged) -> dict[str, Any]:
         }
         for arm in judged.arms
     ]
-    keys = ("run", "suite", "swept", "text_name", "cost", "warnings")
+    keys = ("run", "suite", "swept", "text_name", "cost", "layers", "warnings")
     named = {key: getattr(judged, key) for key in keys}
     return {**named, "cliffs": [asdict(one) for one in judged.cliffs], "arms": arms}
 

@@ -1,0 +1,163 @@
+"""Claims about what a cut costs, judged on the points of a sweep made here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from analysis.claims import ClaimVerdict
+from analysis.frontier import CLIFF_RISE
+from analysis.savings import THRESHOLD
+from analysis.values import Estimate
+
+PUBLISHED_CLIFF = 0.5
+"""RC: perplexity as it is down to kappa = 0.5, and a cliff there."""
+GRID_STEP = 0.05
+SMALL_LOSS = 0.05
+"""Rise in perplexity that passes for a small loss, as a fraction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweptPoint:
+    """One cut of a sweep beside the ungated arm of the same backend."""
+
+    label: str
+    cuts: frozenset[str]
+    """What is left out, such as {`kv_keep 0.5`, `weight_bits 8`}: a product of savings is of two of them."""
+    kept: float | None
+    """Smallest fraction of cache or MLP that is kept; None where the cut is of another kind."""
+    attention_dropped: float = 0.0
+    """Share of the layers without attention."""
+    rise: Estimate | None = None
+    """Perplexity with the cut over without, less 1."""
+    speed_ratio: float | None = None
+    """Tokens per second with the cut over without."""
+    joules_ratio: Estimate | None = None
+    """None below the blocks that a claim needs."""
+    inactive: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What a sweep on one backend found."""
+
+    points: Sequence[SweptPoint]
+    cliff: float | None
+    """Largest kept fraction with a rise in perplexity above 1 %."""
+    cliff_reason: str
+    """Why there is none."""
+    speed_floor: float | None
+    """Tokens per second of the ungated arm over itself, less 1."""
+
+
+Verdict = tuple[ClaimVerdict, str]
+
+
+def judge_sweep(claim: str, sweep: Sweep) -> Verdict | None:
+    """Verdict on a claim by its name, with the reason; None for a claim that no sweep touches."""
+    rule = _RULES.get(claim)
+    return None if rule is None else rule(sweep)
+
+
+def _perplexity(sweep: Sweep) -> Verdict:
+    """Pruning to kappa leaves perplexity as it is: at every kept fraction of the published range."""
+    points = [(p, p.rise) for p in _pruned(sweep) if p.rise is not None]
+    if not points:
+        return "not testable here", _no_points("with perplexity")
+    worst, rise = max(points, key=lambda pair: pair[1].point)
+    seen = f"{worst.label}: perplexity rises by {_percent(rise)}"
+    if rise.low > CLIFF_RISE:
+        return "not reproduced", seen
+    if all(r.high <= CLIFF_RISE for _, r in points):
+        return "reproduced", f"{seen}; within {CLIFF_RISE:.0%} at all {len(points)} points"
+    return "not testable here", f"{seen}, too wide an interval: score more windows of text"
+
+
+def _speed(sweep: Sweep) -> Verdict:
+    """Pruning makes generation faster: at the smallest kept fraction of the published range."""
+    points = [(p, p.speed_ratio) for p in _pruned(sweep) if p.speed_ratio is not None and p.kept]
+    if not points:
+        return "not testable here", _no_points("with a speed")
+    point, ratio = min(points, key=lambda pair: pair[0].kept or 1)
+    gain, floor = ratio - 1, abs(sweep.speed_floor) if sweep.speed_floor is not None else None
+    seen = f"{point.label}: {ratio:.2f} times the tokens per second"
+    if floor is None:
+        return "not testable here", f"{seen}, but no A/A arm says what chance gives"
+    seen += f", the ungated arm against itself {1 + (sweep.speed_floor or 0):.2f}"
+    if gain <= THRESHOLD:
+        return "not reproduced", seen
+    return ("reproduced" if gain > floor else "reproduced but inside the A/A error"), seen
+
+
+def _cliff(sweep: Sweep) -> Verdict:
+    if sweep.cliff is None:
+        return "not testable here", sweep.cliff_reason
+    found = f"the largest kept fraction with perplexity up by over {CLIFF_RISE:.0%} is {sweep.cliff:g}"
+    is_there = abs(sweep.cliff - PUBLISHED_CLIFF) <= GRID_STEP
+    return ("reproduced" if is_there else "not reproduced"), found
+
+
+def _attention_dropped(sweep: Sweep) -> Verdict:
+    """Half of the attention layers can go at a small loss."""
+    points = [p for p in sweep.points if p.attention_dropped >= 0.5 and p.rise and not p.inactive]
+    if not points:
+        return "not testable here", "no active point drops half of the attention layers and has a perplexity"
+    best = min(points, key=lambda p: p.rise.point if p.rise else math.inf)
+    assert best.rise is not None
+    seen = f"{best.label}: perplexity rises by {_percent(best.rise)}; small means within {SMALL_LOSS:.0%}"
+    if best.rise.high <= SMALL_LOSS:
+        return "reproduced", seen
+    return ("not reproduced" if best.rise.low > SMALL_LOSS else "not testable here"), seen
+
+
+def _savings_multiply(sweep: Sweep) -> Verdict:
+    """Joules with two cuts are the product of the joules with each: the worst of the grid's points."""
+    known = {p.cuts: p.joules_ratio for p in sweep.points if p.joules_ratio is not None and not p.inactive}
+    found = [
+        (both, _against_the_product(known[both], known[one], known[other]))
+        for one, other in combinations(known, 2)
+        if (both := one | other) in known and both not in (one, other) and not one & other
+    ]
+    if not found:
+        return "not testable here", "needs two cuts alone and together, each with a saving from 5 blocks"
+    both, ratio = max(found, key=lambda pair: abs(math.log(pair[1].point)))
+    seen = (
+        f"{' and '.join(sorted(both))}: {ratio.point:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] of the product"
+    )
+    if max(abs(ratio.low - 1), abs(ratio.high - 1)) <= THRESHOLD:
+        return "reproduced", seen
+    return ("not testable here" if ratio.contains(1.0) else "not reproduced"), seen
+
+
+def _against_the_product(both: Estimate, one: Estimate, other: Estimate) -> Estimate:
+    """Joules of both over the product, with independent log-normal errors."""
+    ratios = (both, one, other)
+    half_width = math.hypot(*(math.log(r.high / r.low) / 2 for r in ratios))
+    point = both.point / (one.point * other.point)
+    return Estimate(point, point * math.exp(-half_width), point * math.exp(half_width))
+
+
+def _pruned(sweep: Sweep) -> list[SweptPoint]:
+    """Active points of nothing but cache and MLP, in the range that was published."""
+    return [
+        p for p in sweep.points if p.kept is not None and PUBLISHED_CLIFF <= p.kept < 1 and not p.inactive
+    ]
+
+
+def _no_points(what: str) -> str:
+    return f"no active point keeps {PUBLISHED_CLIFF:g} to 1 of cache or MLP, {what}"
+
+
+def _percent(rise: Estimate) -> str:
+    return f"{rise.point:+.1%} [{rise.low:+.1%}, {rise.high:+.1%}]"
+
+
+_RULES: dict[str, Callable[[Sweep], Verdict]] = {
+    "redundancy.perplexity": _perplexity,
+    "redundancy.speed": _speed,
+    "redundancy.cliff": _cliff,
+    "literature.attention_dropped": _attention_dropped,
+    "literature.savings_multiply": _savings_multiply,
+}
