@@ -8,7 +8,7 @@ holds the A/A arm of both, so what each protocol reports for no change stands be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.arms import tokens_saved
@@ -22,6 +22,7 @@ from bench.claims import Statement, choose
 from bench.evidence import Evidence, gather
 from bench.gates.fingerprint import connectivity
 from bench.rows import agreement_with, arm_label
+from bench.sweep_claims import Resweep, read_sweeps, resweeps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,8 @@ class Judged:
     statement: Statement
     record: Claim
     remeasured: tuple[Remeasured, ...]
+    resweeps: tuple[Resweep, ...] = ()
+    """The same for claims about the strength of a cut, on sweeps."""
 
 
 def reproduce(names: Sequence[str] = (), runs: Sequence[Path] = ()) -> list[Judged]:
@@ -66,9 +69,13 @@ def reproduce(names: Sequence[str] = (), runs: Sequence[Path] = ()) -> list[Judg
         UserError: an unknown claim, or not a run folder.
         EnergyError: a raw stream can't be read.
     """
-    chosen = choose(names)
+    judged, sweeps = judge_statements(choose(names), gather(runs)), read_sweeps(runs)
+    return [replace(row, resweeps=resweeps(row.statement.name, sweeps)) for row in judged]
+
+
+def judge_statements(chosen: Sequence[Statement], found: Sequence[Evidence]) -> list[Judged]:
+    """Judge these claims on evidence that was read already."""
     record = {claim.name: claim for claim in record_claims(tables())}
-    found = gather(runs)
     return [
         Judged(statement=s, record=record[s.name], remeasured=tuple(_remeasured(s, found))) for s in chosen
     ]
