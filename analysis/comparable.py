@@ -7,7 +7,7 @@ They are never divided by each other and never sorted together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.rows import Slot
@@ -32,6 +32,37 @@ class Ranking:
     boundary: str
     measured: bool
     rows: tuple[Ranked, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlike:
+    """One thing that two figures do not have in common."""
+
+    what: str
+    first: str
+    second: str
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.first} against {self.second})"
+
+
+def unlike(first: Mapping[str, str | None], second: Mapping[str, str | None]) -> tuple[Unlike, ...]:
+    """Every fact that differs, in the order of `first`; what is known of one side only differs too.
+
+    Args:
+        first: facts by name; None where it is not known.
+        second: the same names.
+    """
+    return tuple(
+        Unlike(what=name, first=value or "unknown", second=second[name] or "unknown")
+        for name, value in first.items()
+        if value != second[name]
+    )
+
+
+def known_of_neither(first: Mapping[str, str | None], second: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Facts that are known of neither side: nobody can say whether they are alike."""
+    return tuple(name for name, value in first.items() if value is None and second[name] is None)
 
 
 def rankings(rows: Iterable[Ranked]) -> tuple[Ranking, ...]:

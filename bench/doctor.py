@@ -13,11 +13,14 @@ from typing import Any, Literal
 
 from bench import host, meter, plugins
 from bench.errors import UserError
+from bench.mac_state import MacState, gpu_answers, look
 from bench.models import cache_folder, locate
 from energy.base import SourceUnavailable
 
-State = Literal["good", "note", "bad"]
+State = Literal["good", "note", "bad", "unknown"]
 _NEEDED_BYTES = 2 * 1024**3
+_BUSY_PERCENT = 20.0
+"""Spotlight's processes at rest stay far below a fifth of a core."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,26 +29,73 @@ class Finding:
 
     what: str
     state: State
-    """`bad`: a measurement can't be made; `note`: it can, with a limit that is said."""
+    """`bad`: no measurement can be made; `note`: one can, with a limit that is said."""
     found: str
     fix: str | None = None
-    """The command that mends it."""
+    """The command that mends it, or what to do by hand."""
 
 
-def examine() -> list[Finding]:
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """The best grade that joules can have here as things stand."""
+
+    grade: int
+    name: str
+    source: str
+    better: str
+    """How to get a higher one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """All findings, and what they come to."""
+
+    findings: list[Finding]
+    best: Reach
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether joules can be measured here; modelled joules can be had anywhere."""
+        return self.best.grade > 0 and all(finding.state != "bad" for finding in self.findings)
+
+
+def examine() -> Diagnosis:
     """Look at everything that decides what this machine can measure."""
-    machine = host.machine()
-    return [
+    machine, mac = host.machine(), look()
+    meters = {name: _why_not(name) for name in meter.REAL_METERS}
+    findings = [
         _chip(machine),
         _power(machine),
+        _low_power(machine),
+        *around(mac),
         _load(machine),
-        _backend("torch", "torch"),
-        _backend("mlx", "mlx"),
-        *[_source(name) for name in meter.REAL_METERS],
-        _verdict(),
+        _backend("torch", "MPS"),
+        _backend("mlx", "Metal"),
+        *[_meter(name, why_not) for name, why_not in meters.items()],
         _model(),
         _disk(),
     ]
+    usable = [name for name, why_not in meters.items() if why_not is None]
+    return Diagnosis(findings=findings, best=reach(usable, is_mac=sys.platform == "darwin"))
+
+
+def reach(usable: Sequence[str], *, is_mac: bool) -> Reach:
+    """The best grade from these meters, best first, and how to get a better one."""
+    wall = "for grade 4 log an external meter beside it: bench report RUN --wall meter.csv"
+    if not usable:
+        on_mac = "for grade 2 type: sudo -v, or install the line of: bench doctor --sudoers"
+        elsewhere = "for grade 2 let a meter be read (above), or use a Mac"
+        better = f"{on_mac if is_mac else elsewhere}; {wall}"
+        return Reach(grade=0, name="modelled", source="modelled", better=better)
+    if len(usable) == 1:
+        better = wall
+        if is_mac:
+            better = (
+                f"for grade 3 make a second meter readable and name it in the suite's cross_check; {wall}"
+            )
+        return Reach(grade=2, name="metered", source=usable[0], better=better)
+    source = f'{usable[0]}, with cross_check = ["{usable[1]}"] in the [energy] table of the suite'
+    return Reach(grade=3, name="cross-checked", source=source, better=wall)
 
 
 def sudoers_line(user: str, command: Sequence[str]) -> str:
@@ -57,60 +107,119 @@ def sudoers_line(user: str, command: Sequence[str]) -> str:
     return f"{user} ALL=(root) NOPASSWD: {' '.join(escaped)}"
 
 
-def is_fit(findings: list[Finding]) -> bool:
-    """Whether `bench run` can run here at all, be it with modelled joules."""
-    return all(finding.state != "bad" for finding in findings)
+def around(mac: MacState) -> list[Finding]:
+    """What else is going on: heat, indexing, backups, display."""
+    return [_thermal(mac.thermal), _spotlight(mac), _time_machine(mac.backing_up), _display(mac.brightness)]
+
+
+def _unknown(what: str) -> Finding:
+    return Finding(what=what, state="unknown", found="unknown")
 
 
 def _chip(machine: dict[str, Any]) -> Finding:
-    cores = f", {machine['gpu_cores']} GPU cores" if machine["gpu_cores"] else ""
+    cores = f", {machine['gpu_cores']} GPU cores" if machine["gpu_cores"] else ", GPU cores unknown"
     memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB"
-    found = (
-        f"{machine['chip'] or machine['machine']}{cores}{memory}, {machine['system']} {machine['os_version']}"
-    )
-    is_apple = sys.platform == "darwin" and machine["machine"] == "arm64"
-    return Finding(what="machine", state="good" if is_apple else "note", found=found)
+    name = "macOS" if machine["system"] == "Darwin" else machine["system"]
+    build = f" ({machine['os_build']})" if machine["os_build"] else ""
+    system = f"{name} {machine['os_version'] or 'unknown'}{build}"
+    found = f"{machine['chip'] or machine['machine']}{cores}{memory}, {system}"
+    if sys.platform == "darwin" and machine["machine"] == "arm64":
+        return Finding(what="machine", state="good", found=found)
+    return Finding(what="machine", state="note", found=f"{found}; not Apple silicon")
 
 
 def _power(machine: dict[str, Any]) -> Finding:
-    source, low = machine["power_source"], machine["low_power_mode"]
+    source = machine["power_source"]
     if source == "battery":
-        return Finding(what="power", state="note", found="on battery", fix="plug in the charger")
-    if low:
-        fix = "sudo pmset -a lowpowermode 0"
-        return Finding(what="power", state="note", found="low-power mode is on", fix=fix)
-    return Finding(what="power", state="good", found={"ac": "mains"}.get(source, "no battery found"))
+        return Finding(what="power source", state="note", found="battery", fix="plug in the charger")
+    return Finding(what="power source", state="good", found="mains") if source else _unknown("power source")
+
+
+def _low_power(machine: dict[str, Any]) -> Finding:
+    is_on = machine["low_power_mode"]
+    if is_on is None:
+        return _unknown("low-power mode")
+    fix = "sudo pmset -a lowpowermode 0" if is_on else None
+    found = "on: the chip is slowed down" if is_on else "off"
+    return Finding(what="low-power mode", state="note" if is_on else "good", found=found, fix=fix)
+
+
+def _thermal(pressure: str | None) -> Finding:
+    if pressure is None:
+        return _unknown("thermal state")
+    fix = None if pressure == "nominal" else "let it cool down until this says nominal"
+    return Finding(what="thermal state", state="note" if fix else "good", found=pressure, fix=fix)
+
+
+def _spotlight(mac: MacState) -> Finding:
+    busy = mac.indexing_percent is not None and mac.indexing_percent > _BUSY_PERCENT
+    if busy:
+        found = f"indexing, {mac.indexing_percent:.0f} % of a core"
+        fix = "wait until it is done, or: sudo mdutil -a -i off (afterwards: sudo mdutil -a -i on)"
+        return Finding(what="Spotlight", state="note", found=found, fix=fix)
+    if mac.indexing is None and mac.indexing_percent is None:
+        return _unknown("Spotlight")
+    return Finding(what="Spotlight", state="good", found="off" if mac.indexing is False else "at rest")
+
+
+def _time_machine(is_running: bool | None) -> Finding:
+    if is_running is None:
+        return _unknown("Time Machine")
+    fix = "tmutil stopbackup" if is_running else None
+    found = "backing up" if is_running else "at rest"
+    return Finding(what="Time Machine", state="note" if is_running else "good", found=found, fix=fix)
+
+
+def _display(brightness: float | None) -> Finding:
+    if brightness is None:
+        return _unknown("display")
+    if brightness == 0:
+        return Finding(what="display", state="good", found="built-in display dark")
+    found = f"built-in display at {brightness:.0%}; under an external meter first: pmset displaysleepnow"
+    return Finding(what="display", state="good", found=found)
 
 
 def _load(machine: dict[str, Any]) -> Finding:
     load = machine["load_1min"]
     busy = load > 0.5 * machine["cpu_cores"]
     fix = "quit other programs and wait a minute" if busy else None
-    return Finding(
-        what="load", state="note" if busy else "good", found=f"{load} over the last minute", fix=fix
-    )
+    found = f"{load} over the last minute, {machine['cpu_cores']} cores"
+    return Finding(what="load", state="note" if busy else "good", found=found, fix=fix)
 
 
-def _backend(name: str, package: str) -> Finding:
+def _backend(package: str, gpu: str) -> Finding:
+    what = f"backend {package}"
     if importlib.util.find_spec(package) is None:
         fix = "pip install --upgrade joulebench"
-        return Finding(what=f"backend {name}", state="note", found=f"{package} is not installed", fix=fix)
-    return Finding(what=f"backend {name}", state="good", found=f"{package} {host.version(package)}")
+        return Finding(what=what, state="note", found=f"{package} is not installed", fix=fix)
+    version = f"{package} {host.version(package) or 'unknown'}"
+    if sys.platform != "darwin":
+        is_cpu = "+cpu" in version or (package == "mlx" and host.version("mlx-cpu") is not None)
+        return Finding(what=what, state="good", found=f"{version}, {'CPU build' if is_cpu else 'no ' + gpu}")
+    answers = gpu_answers(package)
+    if answers is None:
+        return Finding(what=what, state="unknown", found=f"{version}, whether {gpu} works is unknown")
+    if answers:
+        return Finding(what=what, state="good", found=f"{version}, {gpu} works")
+    fix = "arch (must print arm64, and macOS must be 14 or newer), then: pip install --upgrade joulebench"
+    return Finding(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
 
 
-def _source(name: str) -> Finding:
+def _why_not(name: str) -> str | None:
+    """Why a meter can't be read here; None if it can."""
     try:
         plugins.create("energy", name, {}).check()
     except (SourceUnavailable, UserError) as error:
-        return Finding(what=f"meter {name}", state="note", found=str(error))
-    return Finding(what=f"meter {name}", state="good", found="can be read")
+        return str(error)
+    return None
 
 
-def _verdict() -> Finding:
-    chosen = meter.choose("auto", {})
-    kind = chosen.source.info.kind
-    state: State = "good" if kind == "measured" else "note"
-    return Finding(what="joules", state=state, found=f"{kind}: {chosen.note}")
+def _meter(name: str, why_not: str | None) -> Finding:
+    if why_not is None:
+        return Finding(what=f"meter {name}", state="good", found="can be read")
+    command = re.search(r"`([^`]+)`|Try: (.+)$", why_not)  # a source says what to type
+    fix = command and (command.group(1) or command.group(2))
+    return Finding(what=f"meter {name}", state="note", found=why_not, fix=fix)
 
 
 def _model() -> Finding:
@@ -131,5 +240,6 @@ def _disk() -> Finding:
         fix = "export JOULEBENCH_CACHE=~/some/folder"
         return Finding(what="disk", state="bad", found=f"{cache_folder()} can't be written", fix=fix)
     if free < _NEEDED_BYTES:
-        return Finding(what="disk", state="bad", found=found, fix="make 2 GiB free, or set JOULEBENCH_CACHE")
+        fix = "make 2 GiB free, or: export JOULEBENCH_CACHE=/another/disk"
+        return Finding(what="disk", state="bad", found=found, fix=fix)
     return Finding(what="disk", state="good", found=found)

@@ -61,7 +61,7 @@ def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:
 
 def agreement_with(readback: Readback, treated: ArmKey, baseline: ArmKey) -> Estimate | Withheld:
     """Share of new-token positions that equal the baseline's: the quality that a saving is shown beside."""
-    mine, theirs = (_answers(readback.of_arm(key)) for key in (treated, baseline))
+    mine, theirs = (answers(readback.of_arm(key)) for key in (treated, baseline))
     shares = [agreement(mine[p], theirs[p]) for p in sorted(mine.keys() & theirs.keys())]
     return mean_over_prompts([share for share in shares if share is not None], share=True)
 
@@ -153,7 +153,7 @@ def _by_the_power_after(slot: SlotRead, readback: Readback) -> float | None:
     return power_w * slot.seconds_s if complete else None
 
 
-def _answers(slots: Sequence[SlotRead]) -> dict[str, list[int]]:
+def answers(slots: Sequence[SlotRead]) -> dict[str, list[int]]:
     """Tokens of each prompt, from the first time that it was asked."""
     found: dict[str, list[int]] = defaultdict(list)
     for slot in slots:

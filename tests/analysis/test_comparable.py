@@ -1,6 +1,13 @@
 from dataclasses import replace
 
-from analysis.comparable import Ranked, lowest_grade, rankings, unlike_joules
+from analysis.comparable import (
+    Ranked,
+    known_of_neither,
+    lowest_grade,
+    rankings,
+    unlike,
+    unlike_joules,
+)
 from analysis.values import Estimate
 from tests.analysis.slots import PLAIN
 
@@ -34,3 +41,9 @@ def test_unlike_joules_are_named() -> None:
 def test_the_lowest_grade_holds() -> None:
     assert lowest_grade([PLAIN, replace(PLAIN, grade=1)]) == 1
     assert lowest_grade([]) is None
+
+
+def test_every_unlike_fact_is_named_with_both_values() -> None:
+    found = unlike({"chip": "M2", "cores": None, "build": "a"}, {"chip": "M4", "cores": "8", "build": "a"})
+    assert [str(item) for item in found] == ["chip (M2 against M4)", "cores (unknown against 8)"]
+    assert known_of_neither({"chip": None, "cores": "8"}, {"chip": None, "cores": None}) == ("chip",)

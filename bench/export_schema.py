@@ -1,0 +1,154 @@
+"""The shape of what `bench export` writes: one model per table, and their JSON Schema.
+
+The same rows go into CSV, Parquet and JSON. In CSV an empty cell is null, true and false are words, and a
+text that a spreadsheet would run as a formula has an apostrophe before it.
+
+Schema history (`SCHEMA_VERSION` is on every row)
+    1   first
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+Count = int | None
+Number = float | None
+Words = str | None
+
+
+class _Row(BaseModel):
+    """What every row says of where it comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = Field(description="Version of this schema.")
+    run: str = Field(description="Name of the run, unique.")
+    suite: str = Field(description="Name of the suite.")
+    backend: str = Field(description="Library that ran the model: torch, mlx, echo.")
+    gate: str = Field(description="Label of the gate in the suite.")
+    a_a: bool = Field(description="True for the second copy of the ungated arm, which shows the noise floor.")
+
+
+class RequestRow(_Row):
+    """One prompt under one arm. It has no joules: they are attributed to slots."""
+
+    session: int = Field(description="Start of the run, 1, or of its n-th resumption.")
+    block: int = Field(description="Block, from 1; the unit of statistics.")
+    position: int = Field(description="Slot within the block, from 1.")
+    pass_number: int = Field(description="Pass over the prompts within the slot, from 1.")
+    prompt_id: str = Field(description="Id of the prompt in its set.")
+    model: Words = Field(description="Key of the model that the gate chose; null if the request failed.")
+    prompt_tokens: Count = Field(description="Tokens of the prompt.")
+    new_tokens: Count = Field(description="Tokens that were generated; null if the request failed.")
+    forwards: Count = Field(description="Decode forwards: one less than the new tokens, if no trick is used.")
+    start_s: Number = Field(
+        description="Start in seconds of the harness clock, of which only differences count."
+    )
+    gate_s: Number = Field(description="Seconds that the gate took.")
+    prefill_s: Number = Field(description="Seconds of the prefill.")
+    decode_s: Number = Field(description="Seconds of the decoding.")
+    prefill_bytes: Count = Field(description="Bytes that must be read, counted from shapes; not measured.")
+    decode_bytes: Count = Field(description="The same for the decoding.")
+    prefill_flops: Count = Field(description="Operations counted from shapes; a multiply-add counts as two.")
+    decode_flops: Count = Field(description="The same for the decoding.")
+    cut: str = Field(description="What was left out, as JSON; {} for nothing.")
+    text: Words = Field(description="What the model answered. It is not to be trusted.")
+    error: Words = Field(description="Why the request failed; null if it did not.")
+
+
+class SlotRow(_Row):
+    """One arm held for whole passes: the window that joules are attributed to."""
+
+    session: int = Field(description="Start of the run, 1, or of its n-th resumption.")
+    block: int = Field(description="Block, from 1; the unit of statistics.")
+    position: int = Field(description="Slot within the block, from 1.")
+    passes: int = Field(description="Passes over the prompts.")
+    requests: int = Field(description="Requests in the slot.")
+    prompt_tokens: Count = Field(description="Tokens of all prompts; null for a void slot.")
+    new_tokens: Count = Field(description="Tokens generated; null for a void slot.")
+    forwards: Count = Field(description="Decode forwards; null for a void slot.")
+    start_s: Number = Field(description="Start of the window, seconds of the harness clock.")
+    seconds_s: Number = Field(description="Length of the window in seconds.")
+    kind: Words = Field(description="measured; or modelled, simulated, replayed: not a measurement.")
+    boundary: Words = Field(description="What the joules cover; never compare two boundaries.")
+    grade: Count = Field(description="How far the joules can be trusted: 0 not measured to 4 external meter.")
+    grade_name: Words = Field(description="The grade in a word.")
+    grade_reasons: Words = Field(description="What keeps the grade from being higher, parted by semicolons.")
+    gross_j: Number = Field(description="Joules of the window over the boundary; null if withheld.")
+    bound_j: Number = Field(description="How far gross_j can be off in attribution if the source is right.")
+    net_j: Number = Field(description="Joules above idle; null if idle was unstable or nothing is left.")
+    cpu_j: Number = Field(description="Joules of the CPU rail; null if not metered.")
+    gpu_j: Number = Field(description="Joules of the GPU rail.")
+    ane_j: Number = Field(description="Joules of the neural engine's rail.")
+    dram_j: Number = Field(description="Joules of the memory rail.")
+    package_j: Number = Field(description="Joules of the package rail.")
+    system_j: Number = Field(description="Joules of the whole machine.")
+    readings: Count = Field(description="Readings of the meter that overlap the window.")
+    withheld: Words = Field(description="Why there are no joules; null if there are.")
+    thermal: Words = Field(description="Worst thermal pressure in the window, in the meter's word.")
+    error: Words = Field(description="Why the slot is void; null if it counts.")
+
+
+class ArmRow(_Row):
+    """One backend with one gate over a whole run; amounts are per pass over the prompts."""
+
+    blocks: int = Field(description="Whole blocks behind the saving; a claim needs 5.")
+    slots: int = Field(description="Slots that count.")
+    void_slots: int = Field(description="Slots that do not.")
+    passes: int = Field(description="Passes over the prompts in all slots.")
+    prompts: int = Field(description="Prompts of a pass.")
+    routed_to_small: int = Field(description="Prompts that went to another model than without a gate.")
+    seconds_per_pass_s: Number = Field(description="Seconds per pass.")
+    new_tokens_per_pass: Number = Field(description="New tokens per pass.")
+    forwards_per_pass: Number = Field(description="Decode forwards per pass.")
+    prefill_tokens_per_s: Number = Field(description="Prompt tokens per second of prefill.")
+    decode_tokens_per_s: Number = Field(description="Forwards per second of decoding.")
+    kind: str = Field(description="measured, modelled, simulated, replayed, or none.")
+    boundary: str = Field(description="What the joules cover; never compare two boundaries.")
+    grade: Count = Field(description="Lowest grade of the slots, 0 to 4; null without joules.")
+    grade_name: str = Field(description="The grade in a word.")
+    grade_reasons: str = Field(description="What keeps the grade from being higher, parted by semicolons.")
+    gross_per_pass_j: Number = Field(description="Joules per pass.")
+    bound_per_pass_j: Number = Field(description="How far they can be off, if the source is right.")
+    net_per_pass_j: Number = Field(description="Joules above idle per pass.")
+    gross_per_new_token_j: Number = Field(description="Joules per new token.")
+    tokens_saved_percent: Number = Field(description="New tokens saved over the ungated arm of the backend.")
+    bytes_saved_percent: Number = Field(description="Bytes saved, counted from shapes; not measured.")
+    agreement_percent: Number = Field(description="New-token positions equal to the ungated arm's: quality.")
+    joules_saved_percent: Number = Field(description="Joules saved over the ungated arm of the backend.")
+    saved_low_percent: Number = Field(description="Lower end of its 95 % interval; null below five blocks.")
+    saved_high_percent: Number = Field(description="Upper end.")
+    noise_floor_percent: Number = Field(description="What the ungated arm saves against itself.")
+    verdict: Words = Field(description="saves, costs, inconclusive, ...; null for the ungated arm.")
+    reason: Words = Field(description="Why this verdict.")
+
+
+class Export(BaseModel):
+    """All tables of an export, as its JSON form holds them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = Field(description="Version of this schema.")
+    requests: list[RequestRow] = Field(description="One row per request.")
+    slots: list[SlotRow] = Field(description="One row per slot.")
+    arms: list[ArmRow] = Field(description="One row per run and arm.")
+
+
+TABLES: dict[str, type[_Row]] = {"requests": RequestRow, "slots": SlotRow, "arms": ArmRow}
+"""Name of the table -> model of its rows."""
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of `Export`; the rows of a table are under `$defs` by the names of their models."""
+    schema = Export.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def schema_text() -> str:
+    """The schema as it is committed and written beside an export."""
+    return json.dumps(json_schema(), indent=2) + "\n"

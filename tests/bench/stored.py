@@ -1,0 +1,47 @@
+"""Stored runs made from a real one: more blocks, another machine, another answer."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bench.suites import changed
+
+Record = dict[str, Any]
+
+
+def stored_copy(
+    run: Path, into: Path, *, blocks: int = 1, edit: Callable[[Record], Record] | None = None, **header: Any
+) -> Path:
+    """A copy of a run of one block.
+
+    Args:
+        run: the run.
+        into: folder of the copy; its name becomes the name of the run.
+        blocks: repeat the block so often, with windows of slightly different lengths.
+        edit: changes one record.
+        header: changes of `run.json`; `__` stands for the dot of a nested key.
+    """
+    shutil.copytree(run, into)
+    changes = {key.replace("__", "."): value for key, value in header.items()}
+    stored = changed(json.loads((into / "run.json").read_text()), {"run_id": into.name, **changes})
+    (into / "run.json").write_text(json.dumps(stored))
+    lines = (into / "records.jsonl").read_text().splitlines()
+    records = [new for line in lines for new in _repeated(json.loads(line), blocks)]
+    edited = map(edit, records) if edit else records
+    (into / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in edited))
+    return into
+
+
+def _repeated(record: Record, blocks: int) -> list[Record]:
+    if "block" not in record:
+        return [record]
+    copies = [{**copy.deepcopy(record), "block": number} for number in range(1, blocks + 1)]
+    if record["type"] == "slot":
+        for number, one in enumerate(copies):
+            one["end_s"] -= 0.01 * ((number * 3 + record["position"]) % 5)
+    return copies
