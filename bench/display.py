@@ -1,27 +1,25 @@
-"""What a person or a program sees while a run goes on: a live line, plain lines, or JSON lines.
+"""What a person or a program is told while a run goes on: the protocol, its words, and the plain ways.
 
-Inside a window a display may redraw only between two requests, and never more than twice a second; it
-starts no thread and no timer of its own.
+    PlainDisplay   a line for each thing, for logs and pipes
+    QuietDisplay   nothing
+    LiveDisplay    the plain lines above a status that is redrawn in place (`bench.display_live`)
+    JsonDisplay    one JSON object a line (`bench.display_json`)
+
+A display starts no thread and no timer, and inside a window it does next to nothing: whatever it uses of
+the machine lands in somebody's joules. `benchmarks/redraw.py` measures how much that is.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 
-from bench.pace import Remaining
+from bench.pace import Expected, Remaining
 from bench.plan import Slot
 from bench.records import Joules, RequestRecord, SlotRecord
-
-_REDRAW_S = 0.5
+from bench.safe_text import visible
 
 
 class Display(Protocol):
@@ -36,17 +34,48 @@ class Display(Protocol):
     def equal_work(self, agreement: dict[str, Any]) -> None:
         """Two backends were found to agree."""
 
-    def idle_done(self, joules: Joules, *, seconds_s: float) -> None:
-        """An idle measurement is over."""
+    def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
+        """An idle measurement is over; `thermal` is the pressure at its end, where the meter tells it."""
 
     def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
         """A slot begins; its window opens after the cool-down."""
 
+    def window_opens(self) -> None:
+        """The cool-down is over; called just before the start of the window is stamped."""
+
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """A request of the running slot is over; a pass has `of` requests. The window is open."""
 
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord]) -> None:
+    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
         """A slot is over and stored."""
+
+
+class QuietDisplay:
+    """Nothing at all."""
+
+    def stage(self, what: str) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing: it is in the run folder too."""
+
+    def equal_work(self, agreement: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
+        """Nothing."""
+
+    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+        """Nothing."""
+
+    def window_opens(self) -> None:
+        """Nothing."""
+
+    def request_done(self, request: RequestRecord, *, of: int) -> None:
+        """Nothing."""
+
+    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+        """Nothing."""
 
 
 class PlainDisplay:
@@ -68,131 +97,32 @@ class PlainDisplay:
         """Print by how much the backends differ."""
         self._print(equal_work_line(agreement))
 
-    def idle_done(self, joules: Joules, *, seconds_s: float) -> None:
+    def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
         """Print the idle power."""
-        self._print(idle_line(joules, seconds_s=seconds_s))
+        self._print(idle_line(joules, seconds_s=seconds_s) + _if_hot(thermal))
 
     def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
         """Keep the name for the line at the end."""
-        left = remaining.seconds_s()
         self._slot = f"slot {remaining.done + 1}/{remaining.total}  {slot.arm.label}"
-        self._left = "" if left is None else f", {clock(left)} left"
+        self._remaining = remaining
+
+    def window_opens(self) -> None:
+        """Nothing."""
 
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """Nothing: a window is open."""
 
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord]) -> None:
+    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
         """Print the slot's figures."""
-        self._print(f"{self._slot}: {slot_line(slot, requests)}{self._left}")
+        self._print(f"{self._slot}: {slot_line(slot, requests)}{_if_hot(thermal)}{self._left()}")
+
+    def _left(self) -> str:
+        """What is left after the slot that is over; nothing after the last."""
+        left = self._remaining.left()
+        return "" if left is None or not left.mean_s else f", {left_text(left)} left"
 
     def _print(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-class LiveDisplay(PlainDisplay):
-    """The plain lines above a status that is redrawn in place."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._drawn_s = 0.0
-        self._watts = "not yet"
-
-    def __enter__(self) -> LiveDisplay:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def stage(self, what: str) -> None:
-        """Show it as the status."""
-        self._draw([("now", what)])
-
-    def idle_done(self, joules: Joules, *, seconds_s: float) -> None:
-        """Print the idle power and keep it for the status."""
-        super().idle_done(joules, seconds_s=seconds_s)
-        self._watts = watts(joules, seconds_s)
-
-    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
-        """Show which slot it is and what comes next."""
-        super().slot_started(slot, remaining=remaining)
-        left, then = remaining.seconds_s(), remaining.upcoming
-        self._left = ""  # the status has it
-        self._fixed = [
-            ("slot", f"{remaining.done + 1} of {remaining.total}, block {slot.block}"),
-            ("arm", slot.arm.label),
-            ("power", f"{self._watts} (last window)"),
-            ("left", "known after the first slot" if left is None else f"about {clock(left)}"),
-            ("next", then.arm.label if then else "idle, then the table"),
-        ]
-        self._done = self._new_tokens = 0
-        self._opened_s = time.perf_counter()
-        self._draw(self._fixed)
-
-    def request_done(self, request: RequestRecord, *, of: int) -> None:
-        """Redraw if the last time is long enough ago."""
-        self._done += 1
-        self._new_tokens += len(request.tokens)
-        now_s = time.perf_counter()
-        if now_s - self._drawn_s < _REDRAW_S:
-            return
-        speed = self._new_tokens / (now_s - self._opened_s)
-        progress = (
-            f"prompt {(self._done - 1) % of + 1} of {of}, pass {request.pass_number}, {speed:.1f} tokens/s"
-        )
-        self._draw([*self._fixed[:2], ("now", progress), *self._fixed[2:]])
-
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord]) -> None:
-        """Print the slot's figures and keep its power."""
-        super().slot_done(slot, requests)
-        if slot.joules and slot.start_s is not None and slot.end_s is not None:
-            self._watts = watts(slot.joules, slot.end_s - slot.start_s)
-
-    def _draw(self, rows: list[tuple[str, str]]) -> None:
-        table = Table.grid(padding=(0, 2))
-        for name, value in rows:
-            table.add_row(f"[dim]{name}[/]", escape(value))
-        self._live.update(table, refresh=True)
-        self._drawn_s = time.perf_counter()
-
-
-class JsonDisplay:
-    """One JSON object a line on standard output, for programs."""
-
-    def stage(self, what: str) -> None:
-        """A stage begins."""
-        self._write("stage", what=what)
-
-    def note(self, text: str) -> None:
-        """A note."""
-        self._write("note", text=text)
-
-    def equal_work(self, agreement: dict[str, Any]) -> None:
-        """An agreement of two backends."""
-        self._write("equal_work", **agreement)
-
-    def idle_done(self, joules: Joules, *, seconds_s: float) -> None:
-        """An idle measurement."""
-        self._write("idle", seconds_s=seconds_s, total_j=joules.total_j, kind=joules.kind)
-
-    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
-        """A slot begins."""
-        left = remaining.seconds_s()
-        self._write(
-            "slot_started", slot=remaining.done + 1, slots=remaining.total, arm=slot.arm.label, left_s=left
-        )
-
-    def request_done(self, request: RequestRecord, *, of: int) -> None:
-        """Nothing: a window is open."""
-
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord]) -> None:
-        """A slot is over."""
-        self._write("slot_done", **slot.to_json())
-
-    def _write(self, event: str, **fields: Any) -> None:
-        sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
-        sys.stdout.flush()
+        self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def equal_work_line(agreement: dict[str, Any]) -> str:
@@ -238,3 +168,18 @@ def clock(seconds_s: float) -> str:
     if seconds_s < 90:
         return f"{seconds_s:.0f} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def left_text(left: Expected, *, gone_s: float = 0.0) -> str:
+    """`12 min ± 2 min`, about 95 % sure; `about 12 min` where the spread is not known yet.
+
+    Args:
+        left: as it was expected.
+        gone_s: seconds of it that have passed since.
+    """
+    mean = clock(max(left.mean_s - gone_s, 0.0))
+    return f"about {mean}" if left.spread_s is None else f"{mean} ± {clock(max(left.spread_s, 1.0))}"
+
+
+def _if_hot(thermal: str | None) -> str:
+    return "" if thermal is None or thermal.lower() == "nominal" else f", thermal pressure {thermal}"

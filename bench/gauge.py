@@ -31,6 +31,8 @@ class Gauge:
         self._trust = Trust()
         self._idle_w: float | None = None
         self._uncovered = 0
+        self.thermal: str | None = None
+        """Thermal pressure when the last window was closed; None where the meter does not tell it."""
 
     @property
     def info(self) -> SourceInfo:
@@ -80,7 +82,9 @@ class Gauge:
         """Wait until a reading covers the window's end, then attribute."""
         covered = self._source.wait(end_s, timeout_s=_READING_DELAY_S + 3 * self.info.interval_s)
         self._uncovered = 0 if covered else self._uncovered + 1
-        return joules_of([(start_s, end_s)], Sources.running(self._source), self._trust)[0]
+        sources = Sources.running(self._source)
+        self.thermal = sources.lead.trace.thermal[-1][1] if sources.lead.trace.thermal else None
+        return joules_of([(start_s, end_s)], sources, self._trust)[0]
 
     def check_alive(self) -> None:
         """Raise `RunFailed` if window after window has had no readings: hours of nothing help nobody."""

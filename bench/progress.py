@@ -7,10 +7,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 
 class Bar:
-    """Called with a description, bytes done and bytes in total; shows nothing until it is called."""
+    """Called with a description, bytes done and bytes in total; shows nothing until it is called.
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
+    Args:
+        quiet: show nothing then either.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._task = self._progress.add_task("", total=None, visible=False)

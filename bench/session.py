@@ -93,7 +93,8 @@ class Session:
         """Blocks that no earlier session has finished."""
         done = self.stored.finished_blocks
         blocks = [block for block in self.prepared.blocks if block[0].block not in done]
-        self._remaining = Remaining(blocks)
+        least_s = self.protocol.cool_down_s + self.protocol.min_window_s
+        self._remaining = Remaining(blocks, idle_s=self.protocol.idle_s, slot_least_s=least_s)
         return blocks
 
     # Measuring -------------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ class Session:
         start_s, end_s, joules = self.gauge.idle(self.protocol.idle_s)
         record = IdleRecord(session=self.number, where=where, start_s=start_s, end_s=end_s, joules=joules)
         self.store.append([record])
-        self.display.idle_done(joules, seconds_s=end_s - start_s)
+        self.display.idle_done(joules, seconds_s=end_s - start_s, thermal=self.gauge.thermal)
 
     def measure(self, slot: Slot) -> None:
         """Hold one arm for whole passes, then attribute and store."""
@@ -119,7 +120,7 @@ class Session:
         self.store.append([*requests, record])
         self.gauge.check_alive()
         self._remaining.slot_took(slot, seconds_s=time.perf_counter() - began_s)
-        self.display.slot_done(record, requests)
+        self.display.slot_done(record, requests, thermal=self.gauge.thermal)
 
     def finish(self, block: list[Slot]) -> None:
         """Mark a block as whole; measure idle before the next one."""
@@ -133,6 +134,7 @@ class Session:
         worker = self.workers.of(slot.arm.backend)
         worker.ask("settle", deadline_s=self.protocol.request_deadline_s)  # what a void slot left behind
         self._cool_down()
+        self.display.window_opens()
         start_s = self._synchronized_s(worker)
         passes, end_s = 0, start_s
         while end_s - start_s < self.protocol.min_window_s:

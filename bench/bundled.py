@@ -1,0 +1,18 @@
+"""Where the files are that come with the program. Imports nothing, so that completion is there in a blink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_NOT_SUITES = ("models", "isolate")
+
+
+def configs_folder() -> Path:
+    """The suites and prompt sets that come with the program, from a checkout or an installed wheel."""
+    here = Path(__file__).resolve().parent
+    return here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
+
+
+def suite_names() -> list[str]:
+    """Suites that can be named without a path, such as `quick`."""
+    return sorted(file.stem for file in configs_folder().glob("*.toml") if file.stem not in _NOT_SUITES)

@@ -1,0 +1,82 @@
+"""What a run tells a display, made up."""
+
+from __future__ import annotations
+
+from bench.display import Display
+from bench.pace import Remaining
+from bench.plan import Slot, make_arms, make_blocks
+from bench.records import Joules, RequestRecord, SlotRecord
+
+
+def joules(total_j: float | None = 60.0, *, kind: str = "simulated") -> Joules:
+    rails = {"cpu": 40.0, "gpu": 20.0, "ane": None} if total_j else {}
+    return Joules(
+        total_j=total_j,
+        bound_j=None if total_j is None else 0.5,
+        rails_j=rails,
+        readings=60,
+        kind=kind,
+        boundary="soc_cpu_gpu_ane",
+        grade=0,
+        grade_name=kind,
+        grade_reasons=[],
+        withheld=None if total_j else "the rail gpu is missing",
+    )
+
+
+def blocks(count: int = 2, *, gate: str = "norm_fraction") -> list[list[Slot]]:
+    arms = make_arms(["torch"], ["ungated", gate], baseline="ungated", a_a=True)
+    return make_blocks(arms, count=count, seed=1)
+
+
+def slot_record(slot: Slot, *, energy: Joules | None = None, error: str | None = None) -> SlotRecord:
+    return SlotRecord(
+        session=1,
+        block=slot.block,
+        position=slot.position,
+        backend=slot.arm.backend,
+        gate=slot.arm.gate,
+        a_a=slot.arm.a_a,
+        passes=2,
+        start_s=None if error else 100.0,
+        end_s=None if error else 112.0,
+        joules=None if error else energy or joules(),
+        error=error,
+    )
+
+
+def request(slot: Slot, *, number: int = 0, start_s: float = 0.0, end_s: float = 1.0) -> RequestRecord:
+    return RequestRecord(
+        session=1,
+        block=slot.block,
+        position=slot.position,
+        pass_number=number // 6 + 1,
+        backend=slot.arm.backend,
+        gate=slot.arm.gate,
+        a_a=slot.arm.a_a,
+        prompt_id=f"prompt-{number % 6}",
+        tokens=[1, 2, 3, 4],
+        start_s=start_s,
+        end_s=end_s,
+    )
+
+
+def tell(display: Display, *, slots: int = 4, gate: str = "norm_fraction", thermal: str = "Nominal") -> None:
+    """A run of so many slots, up to the window of the last, which stays open."""
+    display.stage("loading torch")
+    display.note("simulated, as asked for")
+    display.equal_work(
+        {"backends": ["torch", "mlx"], "model": "full", "logit_difference": 6e-5, "tolerance": 1e-3}
+    )
+    display.stage("idle before the blocks, 20 s")
+    display.idle_done(joules(), seconds_s=20.0, thermal=thermal)
+    planned = blocks(gate=gate)
+    remaining = Remaining(planned, idle_s=20.0, slot_least_s=61.0)
+    *over, last = planned[0][:slots]
+    for slot in over:
+        display.slot_started(slot, remaining=remaining)
+        display.window_opens()
+        remaining.slot_took(slot, seconds_s=60.0 + slot.position)
+        display.slot_done(slot_record(slot), [request(slot)], thermal=thermal)
+    display.slot_started(last, remaining=remaining)
+    display.window_opens()
