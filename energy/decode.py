@@ -66,6 +66,7 @@ class Decoder:
     """Decodes a growing recording; each document once."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._reader = RecordingReader(folder)
         self._scalars = {name: array("d") for name in _SCALARS}
         self._joules: dict[str, array[float]] = {}
@@ -116,14 +117,18 @@ class Decoder:
         """All documents so far."""
         return Columns(
             rails=tuple(self._joules),
-            joules=_table(self._joules),
-            active_s=_table(self._active),
+            joules=self._table(self._joules),
+            active_s=self._table(self._active),
             is_delta=np.array(self._scalars["is_delta"], dtype=np.bool_),
             notes=tuple(self._notes),
             deaths=tuple(self._deaths),
             thermal=tuple(self._thermal),
             **{name: np.array(self._scalars[name]) for name in _SCALARS if name != "is_delta"},
         )
+
+    def _table(self, columns: dict[str, array[float]]) -> NDArray[np.float64]:
+        shape = (len(columns), len(self._scalars["arrival_s"]))  # known even where there is no rail yet
+        return np.array([np.array(column) for column in columns.values()]).reshape(shape).T
 
     def _take_event(self, event: Event) -> None:
         if event.event == "restarted":
@@ -195,10 +200,6 @@ def parse_json(line: bytes) -> Reading:
         return Reading(elapsed_s=float(content["elapsed_s"]), joules=dict(content["joules"]))
     except (ValueError, KeyError, TypeError) as error:
         raise DocumentError(f"not a reading: {line[:80]!r}") from error
-
-
-def _table(columns: dict[str, array[float]]) -> NDArray[np.float64]:
-    return np.array([np.array(column) for column in columns.values()]).reshape(len(columns), -1).T
 
 
 _PARSERS: dict[str, Callable[[bytes], Reading]] = {

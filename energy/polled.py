@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from energy.base import EnergyError, SourceInfo, Trace
+from energy.cache import keep
 from energy.decode import Decoder
 from energy.recording import Header, Recording, Stamp
 from energy.timeline import trace_of
@@ -93,10 +94,11 @@ class PolledSource:
         return trace_of(self._decoder)
 
     def stop(self) -> None:
-        """End the thread. Calling it twice is harmless."""
+        """End the thread and keep what was decoded. Calling it twice is harmless."""
         self._ending.set()
-        if self._thread is not None:
+        if self._thread is not None and self._decoder is not None:
             self._thread.join()
+            keep(self._decoder)
 
     def _run(self, recording: Recording, before: Counters, before_at: Stamp) -> None:
         try:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energy.base import EnergyError, EnergySource, Kind, SourceInfo, SourceUnavailable, Trace
+from energy.cache import keep
 from energy.decode import Decoder
 from energy.preflight import ENVIRONMENT, check_program, help_text, root_prefix
 from energy.recording import INDEX, NOISE, RAW, Header, Recording
@@ -51,7 +52,7 @@ class Meter:
 
 
 def powermetrics(*, interval_ms: int = 100, path: str = "/usr/bin/powermetrics") -> EnergySource:
-    """The meter of macOS.
+    """The meter of macOS, as root: CPU, GPU and neural engine, on some systems DRAM.
 
     Args:
         interval_ms: milliseconds between readings asked for; 103-130 come when 100 are asked, e.g. 100.
@@ -145,7 +146,7 @@ class PowermetricsSource:
         try:
             self._await_first(command)
         except EnergyError:
-            self.stop()
+            self._end()
             _remove_new(folder, before)
             raise
 
@@ -168,7 +169,12 @@ class PowermetricsSource:
         return trace_of(decoder)
 
     def stop(self) -> None:
-        """End the meter and its reader. Calling it twice is harmless."""
+        """End the meter and its reader, keep what was decoded. Calling it twice is harmless."""
+        self._end()
+        if self._decoder is not None:
+            keep(self._decoder)
+
+    def _end(self) -> None:
         if self._reader is not None:
             self._reader.stop(grace_s=max(2.0, 5 * self._info.interval_s))
 

@@ -13,16 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from energy.base import EnergyError, EnergySource, SourceInfo, SourceUnavailable, Trace
+from energy.cache import decode_and_keep, kept
 from energy.decode import Decoder, boundary_of
 from energy.framing import Framer
 from energy.plist import parse
 from energy.recording import Form, Header, Recording, Stamp
 from energy.text import HEADING, parse_text, split_text
-from energy.timeline import trace_of
 
 
 def load(folder: Path) -> tuple[Trace, SourceInfo]:
     """The readings of a stored run, computed from its raw files as they were, and what its joules are.
+
+    What was decoded before is not decoded again, see `energy.cache`.
 
     Args:
         folder: where `power.raw` and `power.index` are.
@@ -30,9 +32,7 @@ def load(folder: Path) -> tuple[Trace, SourceInfo]:
     Raises:
         EnergyError: there is no recording, or it can't be read.
     """
-    decoder = Decoder(folder)
-    decoder.update()
-    return trace_of(decoder), decoder.source
+    return kept(folder) or decode_and_keep(Decoder(folder))
 
 
 def replay(*, file: Path) -> EnergySource:

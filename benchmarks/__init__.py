@@ -1,0 +1,1 @@
+"""Programs that time parts of this project; each is run by itself."""

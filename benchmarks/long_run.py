@@ -1,0 +1,218 @@
+"""How long looking at a long run takes, and how much memory: its folder is made without waiting for it.
+
+    python benchmarks/long_run.py [--hours 8] [--keep FOLDER]
+
+Two backends, each ungated, ungated again and gated; slots of a minute with idle between the blocks; ten
+readings a second in documents of powermetrics' form. The power is made up and follows from a seed, so its
+joules are labelled `simulated`. The target for eight hours: reading it and drawing every figure takes less
+than 12 s and 800 MB, once its readings have been decoded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import store
+from bench.measure import Sources, Trust, joules_of
+from bench.plan import make_arms, make_blocks
+from bench.records import (
+    IdleRecord,
+    SlotRecord,
+)
+from benchmarks.made_up import (
+    BACKENDS,
+    BEGIN_S,
+    COOL_DOWN_S,
+    FORWARD_BYTES,
+    IDLE_S,
+    INTERVAL_S,
+    SOURCE,
+    Script,
+    perform,
+    prompt_lengths,
+)
+from energy.documents import Shape, Told, document
+from energy.recording import Header, Recording, Stamp
+
+WALL_AHEAD_S = 1.77e9
+GPU_SHARE = 0.75
+SHAPE = Shape(model="Mac00,0", clusters=(), states=1)
+"""Short documents: what is long in real ones are tables that hold no energy."""
+
+
+def make_long_run(
+    folder: Path,
+    *,
+    hours: float,
+    slot_s: float = 60.0,
+    prompts: int = 12,
+    gates: Sequence[str] = ("norm_fraction",),
+    sessions: int = 1,
+    seed: int = 0,
+) -> Path:
+    """Make a run folder below `folder`, as if a run of so many hours had just ended.
+
+    Args:
+        folder: of run folders.
+        hours: length of the run; whole blocks are made until it is reached, and at least one per session.
+        slot_s: shortest slot, e.g. 2.0 for a run of minutes.
+        prompts: how many make a pass, of about a second each.
+        gates: labels; they all do the same.
+        sessions: how often it was started; each has a clock of its own.
+        seed: of everything that is random.
+    """
+    lengths = prompt_lengths(prompts)
+    arms = make_arms(BACKENDS, ("ungated", *gates), baseline="ungated", a_a=True)
+    block_s = 2 * len(arms) * (slot_s + 0.45 * prompts + COOL_DOWN_S) + IDLE_S
+    blocks = make_blocks(arms, count=max(sessions, round(hours * 3600 / block_s)), seed=seed)
+    run = store.create(folder, name="long", header=_header(lengths, gates))
+    for number, share in enumerate(np.array_split(np.arange(len(blocks)), sessions), start=1):
+        script = Script(number, np.random.default_rng([seed, number]))
+        perform(script, [blocks[i] for i in share], lengths, slot_s=slot_s)
+        session_folder = store.read(run).session_folder(number)
+        session_folder.mkdir(exist_ok=True)
+        _record(script, session_folder)
+        _keep(script, run, session_folder)
+    return run
+
+
+def _record(script: Script, folder: Path) -> None:
+    """The meter's stream of a session, as powermetrics would have left it."""
+    chance = script.chance
+    edges_s, watts = np.array(script.edges_s), np.array(script.watts)
+    spent_j = np.concatenate([[0.0], np.cumsum(np.diff(edges_s) * watts)])
+    count = int((edges_s[-1] - BEGIN_S) / INTERVAL_S)
+    end_s = BEGIN_S + np.cumsum(INTERVAL_S * chance.uniform(0.97, 1.03, count))
+    joules = np.diff(np.interp(end_s, edges_s, spent_j), prepend=0.0) * chance.normal(1, 0.02, count)
+    arrival_s = np.maximum.accumulate(end_s + 0.002 + chance.exponential(0.003, count))
+    counted_mj = np.diff(
+        np.floor(1000 * np.cumsum(np.outer(joules, (1 - GPU_SHARE, GPU_SHARE)), axis=0)), axis=0
+    )
+    recording = Recording(folder, Header("plist", SOURCE))
+    recording.event("started", "process 0", _stamp(BEGIN_S))
+    for document_, at_s in zip(_documents(end_s, counted_mj, count), arrival_s[1:].tolist(), strict=True):
+        recording.append(document_, _stamp(at_s))
+    recording.event("stopped", "asked to", _stamp(script.now_s))
+    recording.close()
+
+
+def _documents(end_s: NDArray[np.float64], counted_mj: NDArray[np.float64], count: int) -> Iterator[bytes]:
+    """One document an interval; the machine gets warm for a while after the middle."""
+    warm = range(int(0.55 * count), int(0.65 * count))
+    lengths_ns = np.rint(np.diff(end_s) * 1e9).astype(int).tolist()
+    for i, (elapsed_ns, (cpu_mj, gpu_mj)) in enumerate(zip(lengths_ns, counted_mj.tolist(), strict=True)):
+        energies_mj = {"cpu": int(cpu_mj), "gpu": int(gpu_mj)}
+        label_s = end_s[i + 1] + WALL_AHEAD_S
+        told = document(Told(elapsed_ns=elapsed_ns, label_s=label_s, energies_mj=energies_mj), SHAPE)
+        yield told.replace(b"Nominal", b"Moderate") if i in warm else told
+
+
+def _stamp(at_s: float) -> Stamp:
+    return Stamp(at_s, at_s + WALL_AHEAD_S, at_s)
+
+
+def _keep(script: Script, run: Path, folder: Path) -> None:
+    """Attribute the joules of every window at once, and store the records."""
+    windows = [record for record in script.records if isinstance(record, SlotRecord | IdleRecord)]
+    spans = [(record.start_s or 0.0, record.end_s or 0.0) for record in windows]
+    found = iter(joules_of(spans, Sources.stored(folder), Trust()))
+    records = store.Store(run)
+    records.append(
+        replace(record, joules=next(found)) if isinstance(record, SlotRecord | IdleRecord) else record
+        for record in script.records
+    )
+    records.close()
+
+
+def _header(prompts: dict[str, int], gates: Sequence[str]) -> dict[str, Any]:
+    """run.json of a machine that does not exist."""
+    text = 'name = "long"  # made up by benchmarks/long_run.py\n'
+    models = {
+        key: {"name": f"made-up-{key}", "revision": None, "weight_sha256": None} for key in FORWARD_BYTES
+    }
+    return {
+        "suite": {"name": "long", "path": "long.toml", "sha256": _sha256(text), "text": text},
+        "overrides": {"backends": None, "blocks": None},
+        "energy": {"source": "simulated", "options": {}, "cross_check": []},
+        "backends": list(BACKENDS),
+        "baseline": "ungated",
+        "threshold": 0.02,
+        "gates": ["ungated", *gates],
+        "prompts": {"file": "short_questions.jsonl", "sha256": _sha256(str(prompts)), "ids": list(prompts)},
+        "models": models,
+        "host": {"chip": "made up", "system": "none", "memory_bytes": 16 << 30},
+        "packages": {},
+        "python": "3.11.7",
+        "environment": {},
+        "git": None,
+    }
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def main() -> None:
+    """Make a run, then look at it from a fresh process; print seconds and megabytes of each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--hours", type=float, default=8.0)
+    parser.add_argument("--keep", type=Path, help="make the run here and leave it")
+    parser.add_argument("--look", type=Path, help="only look at this run folder")
+    options = parser.parse_args()
+    if options.look is not None:
+        look(options.look)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        start = _now()
+        run = make_long_run(options.keep or Path(scratch), hours=options.hours)
+        _say(f"made {options.hours:g} h, its readings decoded once ({run})", start)
+        subprocess.run([sys.executable, __file__, "--look", str(run)], check=True)
+
+
+def look(run: Path) -> None:
+    """Read a run and draw all its figures."""
+    from bench.figures.catalogue import FIGURES, figure
+    from bench.figures.drawing import NotDrawn
+    from bench.plots import render
+    from bench.story import Story
+
+    start = _now()
+    story = Story.of(run)
+    _say(f"read, {sum(len(s.lead.trace.end_s) for s in story.readback.sources.values())} readings", start)
+    for name in FIGURES:
+        begun = _now()
+        drawn = figure(name, story)
+        if not isinstance(drawn, NotDrawn):
+            render(drawn.draw, "svg")
+        _say(f"  {name}{' (not drawn)' if isinstance(drawn, NotDrawn) else ''}", begun)
+    _say("read and drew everything", start)
+
+
+def _say(what: str, since: tuple[float, float]) -> None:
+    # kilobytes on Linux, bytes on macOS
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    seconds_s, cpu_s = (now_s - then_s for now_s, then_s in zip(_now(), since, strict=True))
+    print(f"{what}: {seconds_s:.1f} s ({cpu_s:.1f} s of CPU), peak {peak_bytes / 1e6:.0f} MB", flush=True)
+
+
+def _now() -> tuple[float, float]:
+    """Seconds by the clock, and of CPU."""
+    return time.perf_counter(), time.process_time()
+
+
+if __name__ == "__main__":
+    main()
