@@ -59,20 +59,20 @@ def gather(paths: Sequence[Path]) -> list[Evidence]:
     groups: dict[tuple[str, ...], list[StoredRun]] = defaultdict(list)
     for run in map(store.read, folders):
         groups[likeness(run.header)].append(run)
-    return [*map(_of_runs, groups.values()), *chain.from_iterable(map(read_evidence, sets))]
+    pooled = [of_readbacks([read_back(run) for run in runs]) for runs in groups.values()]
+    return [*pooled, *chain.from_iterable(map(read_evidence, sets))]
 
 
-def _of_runs(runs: Sequence[StoredRun]) -> Evidence:
-    slots, after, readbacks = [], [], []
-    for run in runs:
-        readback = read_back(run)
+def of_readbacks(readbacks: Sequence[Readback]) -> Evidence:
+    """The slots of runs that may be pooled, at least one."""
+    slots, after = [], []
+    for readback in readbacks:
         rows = slot_rows(readback)
         slots += rows
         after += after_the_run(readback, rows)
-        readbacks.append(readback)
-    header = runs[0].header
+    header = readbacks[0].run.header
     return Evidence(
-        runs=tuple(run.header["run_id"] for run in runs),
+        runs=tuple(readback.run.header["run_id"] for readback in readbacks),
         suite=Path(header["suite"]["path"]).stem,
         baseline=header["baseline"],
         slots=slots,

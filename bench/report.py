@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.table import Table
 from bench import split_tables
 from bench.plan import Arm
 from bench.readback import Idle
+from bench.safe_text import csv_cell, visible
 from bench.store import StoredRun
 from bench.summary import COLUMNS, ArmRow, Summary
 from bench.verdicts import INACTIVE
@@ -31,7 +33,7 @@ def show(run: StoredRun, summary: Summary, console: Console) -> None:
     if summary.idle.known_w:
         console.print(_idle_line(summary.idle), markup=False, highlight=False)
     for warning in summary.warnings:
-        console.print(f"! {warning}", markup=False, highlight=False)
+        console.print(f"! {visible(warning)}", markup=False, highlight=False)
     show_folder(run, console)
 
 
@@ -47,10 +49,18 @@ def write(run: StoredRun, summary: Summary) -> list[Path]:
     """
     folder = run.folder / "report"
     folder.mkdir(exist_ok=True)
-    return [
-        _replace(folder / "arms.csv", _csv(summary.rows)),
-        _replace(folder / "arms.parquet", _parquet(summary)),
-    ]
+    return [_replace(folder / name, content) for name, content in files(summary).items()]
+
+
+def to_json(run: StoredRun, summary: Summary) -> dict[str, Any]:
+    """The same for programs."""
+    rows = [asdict(row) for row in summary.rows]
+    return {"event": "result", "run": str(run.folder), "rows": rows, "warnings": summary.warnings}
+
+
+def files(summary: Summary) -> dict[str, bytes]:
+    """Contents of `arms.csv` and `arms.parquet`, a row per arm with every figure as it is."""
+    return {"arms.csv": _csv(summary.rows), "arms.parquet": _parquet(summary)}
 
 
 def _idle_line(idle: Idle) -> str:
@@ -111,7 +121,7 @@ def _table(title: str) -> Table:
 
 
 def _arm(row: ArmRow) -> str:
-    return escape(Arm(backend=row.backend, gate=row.gate, a_a=row.a_a).label)
+    return escape(visible(Arm(backend=row.backend, gate=row.gate, a_a=row.a_a).label))
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -141,7 +151,7 @@ def _csv(rows: list[ArmRow]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=COLUMNS)
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer.writerows({name: csv_cell(value) for name, value in asdict(row).items()} for row in rows)
     return text.getvalue().encode()
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from analysis.values import Estimate, Withheld
 from bench.plan import Arm
 from bench.readback import ArmKey
+from bench.safe_text import visible
 from bench.split import ArmSplit
 
 PARTS = {
@@ -34,7 +35,7 @@ def show(splits: Mapping[ArmKey, ArmSplit | Withheld], console: Console) -> None
     for arm, split in splits.items():
         if isinstance(split, Withheld):
             line = f"split of the saving of {_label(arm)} withheld: {split.reason}"
-            console.print(line, markup=False, highlight=False)
+            console.print(visible(line), markup=False, highlight=False)
 
 
 def to_rows(splits: Mapping[ArmKey, ArmSplit | Withheld]) -> list[dict[str, Any]]:
@@ -67,7 +68,7 @@ def _table(found: list[ArmSplit]) -> Table:
     table.add_column("fit", justify="right")
     for one in found:
         parts = [_cell(getattr(one.split, name)) for name in PARTS]
-        table.add_row(escape(_label(one.arm)), *parts, f"R² {one.r2:.2f}\n{one.windows} rows")
+        table.add_row(escape(visible(_label(one.arm))), *parts, f"R² {one.r2:.2f}\n{one.windows} rows")
     return table
 
 

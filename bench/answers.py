@@ -1,0 +1,66 @@
+"""The answers that `bench init` needs. Loads nothing heavy: somebody waits for the next question."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from bench.errors import UserError, nearest
+
+Question = Literal["gate", "backend", "cut"]
+
+QUESTIONS: dict[Question, str] = {
+    "gate": "Is this gate's saving real?",
+    "backend": "Which backend is cheaper?",
+    "cut": "What does a cut cost, in joules and in answers?",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What the user wants."""
+
+    model: str
+    question: Question
+    minutes: float
+
+
+def checked_question(text: str) -> Question:
+    """The question of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    for question in get_args(Question):
+        if text == question:
+            return question  # type: ignore[no-any-return]
+    raise UserError(f"--question {text}: {nearest(text, QUESTIONS)}")
+
+
+def checked_minutes(text: str) -> float:
+    """A number of minutes above zero.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise UserError(f"--minutes {text}: give a number of minutes, such as 60")
+    return minutes
+
+
+def check_file(file: Path) -> None:
+    """Nothing is ever overwritten.
+
+    Raises:
+        UserError: the file exists, or its folder doesn't.
+    """
+    if file.exists():
+        raise UserError(f"{file} exists and is not overwritten; give another name: bench init FILE")
+    if not file.parent.is_dir():
+        raise UserError(f"{file.parent} is no folder; make it first: mkdir -p {file.parent}")

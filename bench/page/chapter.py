@@ -1,0 +1,145 @@
+"""One run as a chapter: everything of it that the page shows, and the files beside the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import plots, report
+from bench.figures.drawing import Drawing, NotDrawn
+from bench.page import tables
+from bench.page.answer import Answer, answers, label_of, nothing_to_say, quality_warnings
+from bench.page.arms import grade_reasons, savings_table, split_table, withheld_splits, work_table
+from bench.page.outputs import claims_table, other_tables
+from bench.page.power_data import power_data
+from bench.page.prompt_table import prompt_table
+from bench.page.provenance import facts_table
+from bench.page.tables import Table
+from bench.story import Story
+
+Drawings = Callable[[Story], Iterable[Drawing | NotDrawn]]
+
+POWER = "power"
+"""The figure that the page's own chart stands for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure as the page shows it."""
+
+    name: str
+    title: str
+    alt: str
+    table: Table
+    svg: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One run."""
+
+    key: str
+    """Begins every id of the chapter within the page."""
+    prefix: str
+    """Where its files lie, seen from the page: empty, or ending with a slash."""
+    name: str
+    suite: str
+    started_utc: str
+    joules: str
+    """What the joules are: `measured`, or `modelled, NOT a measurement`."""
+    answers: list[Answer]
+    nothing: str | None
+    """Why there is no answer, if there is none."""
+    warnings: list[str]
+    grade_reasons: list[str]
+    savings: Table | None
+    work: Table | None
+    split: Table | None
+    withheld_splits: list[str]
+    power: dict[str, Any] | None
+    power_figure: Figure | None
+    figures: list[Figure]
+    not_drawn: list[NotDrawn]
+    prompts: Table | None
+    claims: Table | None
+    others: list[Table]
+    facts: Table
+    suite_text: str
+
+
+def make_chapter(story: Story, drawings: Drawings, folder: Path, *, number: int, prefix: str) -> Chapter:
+    """Compute everything of a run, and write its figures and tables into `folder`.
+
+    Args:
+        story: the run.
+        drawings: makes the figures of a run.
+        folder: where the files go; it exists.
+        number: of the chapter.
+        prefix: path from the page to `folder`: empty, or ending with a slash.
+    """
+    run, summary = story.readback.run, story.summary
+    header = run.header
+    found = list(drawings(story))
+    figures = [_draw(one, folder) for one in found if isinstance(one, Drawing)]
+    measured = bool(summary.rows)
+    judged = answers(summary, baseline=header["baseline"])
+    chapter = Chapter(
+        key=f"run{number}",
+        prefix=prefix,
+        name=header["run_id"],
+        suite=header["suite"]["name"],
+        started_utc=header["started_utc"],
+        joules=label_of([row.energy_kind for row in summary.rows]),
+        answers=judged,
+        nothing=None if judged else nothing_to_say(summary),
+        warnings=[*summary.warnings, *quality_warnings(summary, baseline=header["baseline"])],
+        grade_reasons=grade_reasons(summary),
+        savings=savings_table(summary) if measured else None,
+        work=work_table(summary) if measured else None,
+        split=split_table(summary),
+        withheld_splits=withheld_splits(summary),
+        power=power_data(story.readback),
+        power_figure=next((figure for figure in figures if figure.name == POWER), None),
+        figures=[figure for figure in figures if figure.name != POWER],
+        not_drawn=[one for one in found if isinstance(one, NotDrawn)],
+        prompts=prompt_table(story.readback) if measured else None,
+        claims=claims_table(story.readback) if measured else None,
+        others=other_tables(run.folder),
+        facts=facts_table(run),
+        suite_text=header["suite"]["text"],
+    )
+    for name, content in report.files(summary).items():
+        (folder / name).write_bytes(content)
+    for table in _tables(chapter):
+        (folder / f"{table.name}.csv").write_bytes(tables.to_csv(table))
+        (folder / f"{table.name}.md").write_bytes(tables.to_markdown(table))
+    return chapter
+
+
+def _draw(drawing: Drawing, folder: Path) -> Figure:
+    svg = plots.render(drawing.draw, "svg")
+    (folder / f"{drawing.name}.svg").write_bytes(svg)
+    (folder / f"{drawing.name}.png").write_bytes(plots.render(drawing.draw, "png"))
+    return Figure(
+        name=drawing.name,
+        title=drawing.title,
+        alt=drawing.alt,
+        table=tables.of_frame(drawing.name, drawing.title, drawing.table),
+        svg=svg,
+    )
+
+
+def _tables(chapter: Chapter) -> list[Table]:
+    own = [
+        chapter.savings,
+        chapter.split,
+        chapter.work,
+        chapter.prompts,
+        chapter.claims,
+        *chapter.others,
+        chapter.facts,
+    ]
+    figures = [*chapter.figures, *([chapter.power_figure] if chapter.power_figure else [])]
+    return [table for table in own if table is not None] + [figure.table for figure in figures]

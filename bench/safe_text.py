@@ -1,0 +1,63 @@
+"""Text that somebody else wrote (prompts, models, suites), made harmless for where it is shown.
+
+A prompt may hold colours and cursor movements for a terminal, formulas for a spreadsheet, or markup. HTML
+is escaped by jinja2; this file has what the terminal, CSV and Markdown need.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that begins so is run by spreadsheets."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~!&])")
+_ROOM = {"\n", "\t"}
+"""Harmless, and wanted where text has lines."""
+
+
+def visible(text: object, *, lines: bool = False) -> str:
+    """Text with every character that does something instead of being seen replaced by a picture of it.
+
+    Args:
+        text: anything; its `str` is taken.
+        lines: leave newlines and tabs as they are.
+    """
+    keep = _ROOM if lines else set()
+    plain = str(text)
+    if plain.isascii() and plain.isprintable():
+        return plain
+    return "".join(char if char in keep else _picture(char) for char in plain)
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula; numbers and None stay what they are."""
+    if not isinstance(value, str):
+        return value
+    seen = visible(value, lines=True)
+    is_formula = value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    return f"'{seen}" if is_formula else seen
+
+
+def markdown_cell(text: object) -> str:
+    """A cell of a Markdown table in which nothing is markup; it stays on its line."""
+    return _MARKDOWN.sub(r"\\\1", visible(" ".join(str(text).splitlines())))
+
+
+def _picture(char: str) -> str:
+    code = ord(char)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    category = unicodedata.category(char)
+    if category in ("Cc", "Cs") or _turns_text(code):
+        return f"\\u{code:04x}"
+    return " " if category in ("Zl", "Zp") else char
+
+
+def _turns_text(code: int) -> bool:
+    """Marks that turn the direction of what follows, beyond the text that they stand in."""
+    return 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
