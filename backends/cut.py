@@ -64,7 +64,7 @@ class Cut(BaseModel):
         ValueError: A value is out of range; one line with the value and the range.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kv_keep: Fraction = 1.0
     """After a prefill of T tokens every layer keeps max(1, floor(kv_keep * T)) positions. They keep
@@ -84,6 +84,7 @@ class Cut(BaseModel):
     drop_attention: Layers = ()
     """Layers that run without attention, counted from 0."""
     drop_mlp: Layers = ()
+    """Layers that run without their MLP."""
     drop_blocks: Layers = ()
     """Layers that are left out whole."""
     weight_bits: Annotated[int | None, AfterValidator(_bits)] = None

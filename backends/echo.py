@@ -48,7 +48,7 @@ def load(
     cpu_s_per_token: float = 0.001,
     context: int = 2048,
 ) -> Backend:
-    """Make the stand-in.
+    """A stand-in that runs no model and burns CPU time for every token.
 
     Args:
         folder: Not read; here so that a suite can name any model.

@@ -18,7 +18,7 @@ from bench.errors import UserError, nearest
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Model(_Table):
@@ -29,6 +29,7 @@ class Model(_Table):
     revision: str | None = None
     """Commit or tag of a hub model; the default is the branch `main`, and its commit is recorded."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the weights, the cache and the arithmetic."""
     layers: int | None = Field(default=None, ge=1)
     """Keep only the first layers: a smaller model that needs no second download."""
 
@@ -50,6 +51,7 @@ class Generation(_Table):
     """Greedy decoding, the same for every arm unless a gate's budget says otherwise."""
 
     max_new_tokens: int = Field(default=64, ge=1)
+    """Of each answer, unless a budget says otherwise."""
     ignore_eos: bool = True
     """True: fixed length, equal work in every arm. False: stop at the end-of-sequence token."""
 
@@ -96,8 +98,9 @@ class Protocol(_Table):
 class Gate(BaseModel):
     """A gate under a label; other keys are options of the plugin."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     plugin: str = Field(min_length=1)
+    """Which gate; the label itself where it is left out."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -108,7 +111,7 @@ class Gate(BaseModel):
 class Energy(BaseModel):
     """The energy source; other keys are options of the source."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     source: str = Field(default="auto", min_length=1)
     """`auto` takes the best real meter of this machine, or says aloud that it models."""
     cross_check: tuple[str, ...] = ()
@@ -124,9 +127,11 @@ class Suite(_Table):
     """The whole file."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    """Stands in the names of run folders."""
     seed: int = Field(default=0, ge=0)
     """Decides the order of slots and every random gate."""
     backends: tuple[str, ...] = Field(min_length=1)
+    """Each runs every gate; see `bench plugins`."""
     backend_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of a backend, such as `[backend_options.torch] device = "cpu"`."""
     models: dict[str, Model] = Field(min_length=1)

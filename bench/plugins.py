@@ -7,12 +7,14 @@ that can't be imported is an error, never skipped.
 from __future__ import annotations
 
 import inspect
+import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from pydantic import ConfigDict, ValidationError, validate_call
+from pydantic import BaseModel, ConfigDict, ValidationError, validate_call
 
 from bench.config import explain
 from bench.errors import UserError, nearest
@@ -29,6 +31,9 @@ class Plugin:
     name: str
     summary: str
     options: dict[str, str]
+    """Default by name, as it would stand in a suite; `required` without one."""
+    meanings: dict[str, str]
+    """What an option is, by name, from the factory's docstring."""
     distribution: str
 
 
@@ -101,17 +106,35 @@ def _load(group: Group, name: str) -> Callable[..., Any]:
 def _describe(group: Group, name: str) -> Plugin:
     point = find(group, name)
     factory = _load(group, name)
+    text = inspect.getdoc(factory) or ""
+    parameters = inspect.signature(factory).parameters
     options = {
-        key: "required" if p.default is p.empty else repr(p.default)
-        for key, p in inspect.signature(factory).parameters.items()
+        key: "required" if p.default is p.empty else _shown(p.default) for key, p in parameters.items()
     }
     return Plugin(
         group=group,
         name=name,
-        summary=(inspect.getdoc(factory) or "").split("\n")[0],
+        summary=text.split("\n")[0],
         options=options,
+        meanings={key: meaning for key in parameters if (meaning := _meaning(key, text))},
         distribution=point.dist.name if point.dist else "unknown",
     )
+
+
+def _shown(default: Any) -> str:
+    """A default in TOML's terms; nothing for None, which TOML does not have."""
+    if isinstance(default, BaseModel):
+        kept = default.model_dump(exclude_defaults=True) or {next(iter(default.model_dump())): "full"}
+        return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in kept.items()) + " }"
+    if default is None:
+        return "none"
+    return json.dumps(default if isinstance(default, int | float | bool | list | tuple) else str(default))
+
+
+def _meaning(option: str, docstring: str) -> str:
+    """The line of an option in the `Args:` section of a Google docstring."""
+    found = re.search(rf"^ +{option}: (.+(?:\n {{8,}}.+)*)", docstring, flags=re.MULTILINE)
+    return " ".join(found[1].split()) if found else ""
 
 
 def _singular(group: Group) -> str:

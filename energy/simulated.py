@@ -33,7 +33,7 @@ def simulated(
     seed: int = 0,
     fault: str | None = None,
 ) -> EnergySource:
-    """The stand-in as a source.
+    """A stand-in for powermetrics with a known truth, for trying out and for tests.
 
     Args:
         idle_w: watts with nothing running, e.g. 2.0.

@@ -19,7 +19,7 @@ from backends.cut import Cut
 class Budget(BaseModel):
     """What one prompt gets."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     model: str = "full"
     """Key of a model of the suite."""

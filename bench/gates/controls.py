@@ -94,7 +94,11 @@ class Length(TwoWay):
 
 
 def ungated(*, full: Budget = FULL) -> Ungated:
-    """Always the full budget: the baseline."""
+    """Always the full budget: the baseline.
+
+    Args:
+        full: what every prompt gets.
+    """
     return Ungated(full=full)
 
 
@@ -106,7 +110,15 @@ def random(
     full: Budget = FULL,
     small: Budget = SMALL,
 ) -> Random:
-    """Small budget at a fixed rate, or (`matches = "gate"`) that gate's very budgets dealt out by chance."""
+    """Small budget at a fixed rate, or (`matches = "gate"`) that gate's very budgets dealt out by chance.
+
+    Args:
+        rate: share of prompts that get the small budget, e.g. 0.5.
+        matches: label of the gate whose decisions are dealt out anew, instead of a rate.
+        seed: of the draw.
+        full: budget of the other prompts.
+        small: the small budget.
+    """
     if (rate is None) == (matches is None):
         raise ValueError("give either a rate, such as rate = 0.5, or the gate that it matches")
     if rate is not None and not 0 <= rate <= 1:
@@ -116,12 +128,22 @@ def random(
 
 
 def constant(*, budget: Budget) -> Ungated:
-    """The same budget for every prompt, such as { model = "small" } or { cut = { kv_keep = 0.5 } }."""
+    """The same budget for every prompt, such as { model = "small" } or { cut = { kv_keep = 0.5 } }.
+
+    Args:
+        budget: what every prompt gets.
+    """
     return Ungated(full=budget)
 
 
 def length(*, tokens: int, full: Budget = FULL, small: Budget = SMALL) -> Length:
-    """Small budget for prompts of at most `tokens` tokens."""
+    """Small budget for prompts of at most `tokens` tokens.
+
+    Args:
+        tokens: longest prompt that gets the small budget.
+        full: budget of the longer ones.
+        small: the small budget.
+    """
     if tokens < 1:
         raise ValueError(f"tokens = {tokens} must be at least 1")
     return Length(full=full, small=small, tokens=tokens)

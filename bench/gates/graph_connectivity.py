@@ -24,7 +24,13 @@ class GraphConnectivity(TwoWay):
 def graph_connectivity(
     *, threshold: float = 0.3, full: Budget = FULL, small: Budget = SMALL
 ) -> GraphConnectivity:
-    """Small model when lambda2 of the residue's graph is above the threshold; undefined -> full."""
+    """Small model when lambda2 of the residue's graph is above the threshold; undefined -> full.
+
+    Args:
+        threshold: lambda2 above which a prompt gets the small budget; the paper used 0.3.
+        full: budget of the other prompts.
+        small: the small budget.
+    """
     if threshold < 0:
         raise ValueError(f"threshold = {threshold} is negative; the paper used 0.3")
     # An eigenvalue solver has no place inside a measured window: fill the table of residues now.

@@ -81,7 +81,14 @@ def kappa(
     shuffle_seed: int | None = None,
     full: Budget = FULL,
 ) -> Kappa:
-    """Keep the share kappa of cache or MLP, by residue; `shuffle_seed` deals the table out anew (control)."""
+    """Keep the share kappa of cache or MLP, by residue; `shuffle_seed` deals the table out anew (control).
+
+    Args:
+        table: `formula` follows the stated formula, `published` the table of the published runs.
+        drives: what kappa is the kept share of: kv_keep, mlp_keep or both.
+        shuffle_seed: deal the table's values out to other residues by this seed.
+        full: budget that is cut.
+    """
     values = list(kappa_table(table))
     if not drives:
         raise ValueError("drives = []: name kv_keep, mlp_keep or both")

@@ -21,7 +21,13 @@ class NormFraction(TwoWay):
 
 
 def norm_fraction(*, threshold: float = 0.3, full: Budget = FULL, small: Budget = SMALL) -> NormFraction:
-    """Small model when (|x| mod 24) / 24 >= threshold, |x| being the L2 norm of the token ids."""
+    """Small model when (|x| mod 24) / 24 >= threshold, |x| being the L2 norm of the token ids.
+
+    Args:
+        threshold: fraction from which a prompt gets the small budget; the paper used 0.3.
+        full: budget of the other prompts.
+        small: the small budget.
+    """
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold = {threshold} lies outside 0 to 1; the paper used 0.3")
     return NormFraction(full=full, small=small, threshold=threshold)
