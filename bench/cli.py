@@ -6,25 +6,21 @@ Everything heavy is imported inside a command, so that `bench --help` is there i
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__, cli_judge, cli_setup, cli_study
+from bench import __version__, cli_compare, cli_init, cli_judge, cli_look, cli_setup, cli_study, complete
 from bench.cli_meter import meter_app
-from bench.cli_options import AllowRoot, Json, console
+from bench.cli_options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
 from bench.errors import BenchError, Interrupted, UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from bench.display import Display
     from bench.meter import Meter
     from bench.prepare import Prepared
 
-SET_UP, MEASURE, JUDGE, LOOK = "Set up", "Measure", "Judge", "Look"
+SET_UP, MEASURE, JUDGE = "Set up", "Measure", "Judge"
 EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
@@ -36,6 +32,7 @@ app = typer.Typer(
     epilog="Start with: [bold]bench doctor[/], then [bold]bench run[/].",
 )
 cli_setup.register(app)
+cli_init.register(app)
 app.add_typer(meter_app, name="meter", rich_help_panel=MEASURE)
 
 
@@ -44,7 +41,7 @@ def main() -> None:
     from energy.base import EnergyError, SourceUnavailable
 
     try:
-        app()
+        app(prog_name="bench")
     except (UserError, SourceUnavailable) as error:
         _fail(error, EXIT_USER)
     except Interrupted as error:
@@ -54,7 +51,9 @@ def main() -> None:
 
 
 def _fail(error: Exception, code: int) -> None:
-    print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
+    from bench.safe_text import visible
+
+    print(f"bench: {visible(' '.join(str(error).split()))}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -78,16 +77,20 @@ def root(
 
 @app.command(rich_help_panel=MEASURE)
 def run(
-    suite: Annotated[
-        str, typer.Argument(help="A suite file, or the name of one that comes along.")
-    ] = "quick",
-    energy: Annotated[str | None, typer.Option(help="Energy source instead of the suite's.")] = None,
-    backend: Annotated[list[str] | None, typer.Option(help="Run only this backend; repeat for more.")] = None,
+    suite: SuiteName = "quick",
+    energy: OtherEnergy = None,
+    backend: OnlyBackends = None,
     blocks: Annotated[int | None, typer.Option(help="Number of blocks instead of the suite's.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("results"),
-    resume: Annotated[Path | None, typer.Option(help="Go on with a run folder that was cut short.")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(autocompletion=complete.runs, help="Go on with a run folder that was cut short."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but errors and where the run is.")
     ] = False,
     allow_root: AllowRoot = False,
     as_json: Json = False,
@@ -109,9 +112,9 @@ def run(
     if dry_run:
         commands.show_plan(prepared, meter, console())
         return
-    with Bar() as progress:
+    with Bar(quiet=quiet) as progress:
         commands.fetch_models(prepared, progress=progress)
-    _run(prepared, header, meter, out=out, resume_from=resume, as_json=as_json)
+    _run(prepared, header, meter, out=out, resume_from=resume, as_json=as_json, quiet=quiet)
 
 
 def _run(
@@ -122,17 +125,18 @@ def _run(
     out: Path,
     resume_from: Path | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Run with a display, then print the table."""
     from bench import commands, store
 
     terminal = console()
-    with _display(terminal, as_json=as_json) as display:
-        display.note(meter.note)
+    with display(terminal, as_json=as_json, quiet=quiet) as shown:
+        shown.note(meter.note)
         folder = commands.run_or_resume(
-            prepared, header, meter, out=out, resume_from=resume_from, display=display
+            prepared, header, meter, out=out, resume_from=resume_from, display=shown
         )
-    commands.show_report(store.read(folder), terminal, as_json=as_json)
+    commands.show_report(store.read(folder), terminal, as_json=as_json, quiet=quiet)
 
 
 # Judge ---------------------------------------------------------------------------------------------
@@ -140,45 +144,30 @@ def _run(
 
 @app.command(rich_help_panel=JUDGE)
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as results/2026….")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN…", autocompletion=complete.runs, help="A run folder, such as results/2026…; or more."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the page; RUN/report without it, for one run.")
+    ] = None,
     wall: Annotated[
         Path | None, typer.Option(help="CSV (time, watts) of an external meter, which then leads.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute a run's tables from its raw files; CSV and Parquet go to RUN/report.
+    """Recompute a run from its raw files: tables here, and a page with figures as RUN/report/report.html.
 
-    Example: [bold]bench report results/RUN[/]
+    Examples: [bold]bench report results/RUN[/], [bold]bench report RUN RUN2 --out pages[/]
     """
-    from bench import commands, store
+    from bench.page.make import report_runs
 
-    commands.show_report(store.read(folder), console(), as_json=as_json, wall=wall)
-
-
-# Look ----------------------------------------------------------------------------------------------
+    report_runs(folders, console(), as_json=as_json, wall=wall, out=out)
 
 
-@app.command(rich_help_panel=LOOK)
-def runs(out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("results")) -> None:
-    """List the runs in a folder, newest first.
-
-    Example: [bold]bench runs[/]
-    """
-    from bench.commands import show_runs
-
-    show_runs(out, console())
-
-
+cli_look.register(app)
+cli_compare.register(app)
 cli_judge.register(app)
 cli_study.register(app)
-
-
-# Terminal ------------------------------------------------------------------------------------------
-
-
-def _display(console: Console, *, as_json: bool) -> AbstractContextManager[Display]:
-    from bench.display import JsonDisplay, LiveDisplay, PlainDisplay
-
-    if as_json:
-        return nullcontext(JsonDisplay())
-    return LiveDisplay(console) if console.is_terminal else nullcontext(PlainDisplay(console))

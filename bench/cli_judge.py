@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli_options import AllowRoot, Json, console
+from bench.cli_options import AllowRoot, Json, console, display
 
 if TYPE_CHECKING:
     from bench.isolate import CellReport
@@ -36,25 +37,56 @@ def reproduce(
         list[Path] | None,
         typer.Option(help="Judge the claims on this run folder or data set; repeat for more."),
     ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Run the suites of the named claims first, and judge them on that."),
+    ] = False,
+    energy: Annotated[str | None, typer.Option(help="With --measure: energy source.")] = None,
+    out: Annotated[Path, typer.Option(help="With --measure: folder for run folders.")] = Path("results"),
     csv: CsvOut = None,
+    allow_root: AllowRoot = False,
     as_json: Json = False,
 ) -> None:
     """Set the published claims beside what their own record shows, and beside a run made here.
 
-    Needs no network. Joules of a run are judged by the integrated and by the published protocol.
+    Needs no network but for --measure. A run is judged by the integrated and by the published protocol.
 
-    Example: [bold]bench reproduce routing.short --run results/RUN[/]
+    Examples: [bold]bench reproduce[/], [bold]bench reproduce routing.short --run results/RUN[/],
+    [bold]bench reproduce routing.short --measure[/]
     """
-    from bench import claim_tables
+    from bench import claim_tables, privilege
     from bench.reproduce import reproduce as judge
 
-    judged = judge(claims or (), run or ())
+    runs = list(run or ())
+    if measure:
+        privilege.lower(allow_root=allow_root)
+        runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json)
+    judged = judge(claims or (), runs)
     if csv is not None:
         write_text(csv, claim_tables.to_csv(judged))
     if as_json:
         print(json.dumps(claim_tables.to_json(judged), indent=2))
         return
     claim_tables.show(judged, console())
+
+
+def _run_suites(claims: Sequence[str], *, energy: str | None, out: Path, quiet: bool) -> list[Path]:
+    """Run what re-runs these claims; the new run folders."""
+    from bench import commands
+    from bench.claims import suites
+    from bench.progress import Bar
+
+    folders = []
+    for suite in suites(claims):
+        prepared, header = commands.prepared(suite, energy=energy, backends=None, blocks=None)
+        meter = commands.choose_meter(header)
+        with Bar(quiet=quiet) as progress:
+            commands.fetch_models(prepared, progress=progress)
+        with display(console(), as_json=False, quiet=quiet) as shown:
+            shown.note(meter.note)
+            folder = commands.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=shown)
+        folders.append(folder)
+    return folders
 
 
 def spectral(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench import complete
 from bench.cli_options import AllowRoot, console
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ meter_app = typer.Typer(
     rich_markup_mode="rich",
     help="Try, watch, record and replay a power meter.\n\nExample: [bold]bench meter watch[/]",
 )
-Source = Annotated[str, typer.Option("--energy", help="Energy source; `bench plugins` lists them.")]
+Source = Annotated[
+    str,
+    typer.Option(
+        "--energy", autocompletion=complete.energy, help="Energy source; `bench plugins` lists them."
+    ),
+]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench import complete
 from bench.cli_options import Json, console
 
 SET_UP = "Set up"
@@ -34,30 +35,23 @@ def doctor(
 ) -> None:
     """Say what this machine can measure, and what to type where it can't.
 
-    Exit code 1 when nothing can be run here.
+    Exit code 0: fit to measure. Exit code 1: not, because no meter can be read (joules would be
+    modelled) or a finding is bad.
 
     Example: [bold]bench doctor[/]
     """
-    from bench.doctor import examine, is_fit
+    from bench import doctor_table
+    from bench.doctor import examine
 
     if sudoers:
         _print_sudoers()
         return
-    findings = examine()
+    diagnosis = examine()
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print(json.dumps(doctor_table.to_json(diagnosis), indent=2))
     else:
-        terminal = console()
-        marks = {"good": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}
-        from rich.markup import escape
-
-        for finding in findings:
-            terminal.print(
-                f"{marks[finding.state]}  [bold]{finding.what}[/]: {escape(finding.found)}", highlight=False
-            )
-            if finding.fix:
-                terminal.print(f"      type: {finding.fix}", markup=False, highlight=False)
-    raise typer.Exit(0 if is_fit(findings) else 1)
+        doctor_table.show(diagnosis, console())
+    raise typer.Exit(0 if diagnosis.is_fit else 1)
 
 
 def _print_sudoers() -> None:
@@ -119,7 +113,12 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
 @models_app.command("fetch")
 def models_fetch(
-    name: Annotated[str, typer.Argument(help="A name of `bench models`, or a hub id (owner/name).")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=complete.models, help="A name of `bench models`, or a hub id (owner/name)."
+        ),
+    ],
     revision: Annotated[str | None, typer.Option(help="Commit or tag of a hub model.")] = None,
 ) -> None:
     """Bring a model onto this machine.

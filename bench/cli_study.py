@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli_options import AllowRoot, Json, console
+from bench import complete
+from bench.cli_options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from bench.cut_quality import Question
-    from bench.display import Display
     from bench.models import LocalModel
     from bench.prompts import PromptSet
     from bench.quality import Progress
@@ -27,23 +25,40 @@ if TYPE_CHECKING:
 MEASURE, JUDGE, LOOK = "Measure", "Judge", "Look"
 
 ModelName = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A name of `bench models`, a hub id, a folder.")
+    str,
+    typer.Argument(
+        metavar="MODEL", autocompletion=complete.models, help="A name of `bench models`, a hub id, a folder."
+    ),
 ]
 Cuts = Annotated[
     list[str] | None,
     typer.Option(
-        "--cut", metavar="KEY=VALUE", help="What is left out, such as kv_keep=0.5; several compose."
+        "--cut",
+        metavar="KEY=VALUE",
+        autocompletion=complete.cuts,
+        help="What is left out, such as kv_keep=0.5; several compose.",
+    ),
+]
+SweptCuts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cut",
+        metavar="KEY=VALUES",
+        autocompletion=complete.cuts,
+        help="kv_keep=0.1:1.0:0.1 or weight_bits=16/8/4; two make a grid.",
     ),
 ]
 TextName = Annotated[
     str | None,
     typer.Option("--text", help="A text file, or wikitext-2; without it the words of the prompts."),
 ]
-Prompts = Annotated[str, typer.Option("--prompts", help="Prompt set, or a JSONL file.")]
+Prompts = Annotated[
+    str, typer.Option("--prompts", autocompletion=complete.prompts, help="Prompt set, or a JSONL file.")
+]
 Window = Annotated[int, typer.Option(help="Tokens of a window of the text.")]
 Stride = Annotated[int, typer.Option(help="Tokens from one window to the next.")]
 Windows = Annotated[int, typer.Option(help="Windows at most; the rest of the text is left aside.")]
-Backend = Annotated[str, typer.Option(help="Backend that runs the model.")]
+Backend = Annotated[str, typer.Option(autocompletion=complete.backends, help="Backend that runs the model.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
 
 
@@ -147,24 +162,19 @@ def _redundancy(
 
 
 def sweep(
-    suite: Annotated[
-        str, typer.Argument(help="A suite file, or the name of one that comes along.")
-    ] = "quick",
-    cut: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--cut", metavar="KEY=VALUES", help="kv_keep=0.1:1.0:0.1 or weight_bits=16/8/4; two make a grid."
-        ),
-    ] = None,
+    suite: SuiteName = "quick",
+    cut: SweptCuts = None,
     text: TextName = None,
     window: Window = 1024,
     stride: Stride = 512,
     windows: Windows = 15,
-    energy: Annotated[str | None, typer.Option(help="Energy source instead of the suite's.")] = None,
-    backend: Annotated[list[str] | None, typer.Option(help="Run only this backend; repeat for more.")] = None,
+    energy: OtherEnergy = None,
+    backend: OnlyBackends = None,
     blocks: Annotated[int | None, typer.Option(help="Number of blocks instead of the suite's.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("results"),
-    resume: Annotated[Path | None, typer.Option(help="Go on with a sweep that was cut short.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(autocompletion=complete.runs, help="Go on with a sweep that was cut short.")
+    ] = None,
     allow_root: AllowRoot = False,
     as_json: Json = False,
 ) -> None:
@@ -197,10 +207,10 @@ def _sweep(
     terminal = console()
     with Bar() as progress:
         job = sweep_run.prepare(request, resume, progress=progress)
-    with _display(terminal, as_json=as_json) as display:
-        display.note(job.meter.note)
-        folder = sweep_run.run(job, out=out, display=display)
-        judged = sweep_run.judge(folder, progress=display.stage)
+    with display(terminal, as_json=as_json) as shown:
+        shown.note(job.meter.note)
+        folder = sweep_run.run(job, out=out, display=shown)
+        judged = sweep_run.judge(folder, progress=shown.stage)
     written = sweep_tables.write(judged, folder)
     if as_json:
         print(json.dumps({"event": "result", **sweep_tables.to_json(judged), "folder": str(written)}))
@@ -229,11 +239,3 @@ def _model(name: str) -> Iterator[tuple[LocalModel, Progress]]:
         here = ensure(name, None, progress=bar)
         privilege.give_up()
         yield here, lambda what: bar(what, None, None)
-
-
-def _display(console: Console, *, as_json: bool) -> AbstractContextManager[Display]:
-    from bench.display import JsonDisplay, LiveDisplay, PlainDisplay
-
-    if as_json:
-        return nullcontext(JsonDisplay())
-    return LiveDisplay(console) if console.is_terminal else nullcontext(PlainDisplay(console))

@@ -8,9 +8,11 @@ from typing import Any
 import pyarrow.parquet as pq
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.collect import Collected
+from bench.safe_text import visible
 
 GROUP = ("chip", "gpu_cores", "suite", "arm", "boundary", "kind", "grade")
 """Slots that differ in any of these are never summed."""
@@ -39,8 +41,8 @@ def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> 
     for row in rows[:MOST_LINES]:
         table.add_row(
             f"{row['chip'] or 'unknown'}" + (f", {row['gpu_cores']} GPU cores" if row["gpu_cores"] else ""),
-            row["suite"],
-            row["arm"],
+            escape(visible(row["suite"])),
+            escape(visible(row["arm"])),
             row["boundary"],
             f"{row['grade']} {row['kind']}",
             str(row["runs"]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from bench.fetch import ensure
 from bench.meter import Meter
 from bench.prepare import Prepared
 from bench.readback import read_back
+from bench.safe_text import visible
 from bench.store import StoredRun
 from bench.summary import summarise
 
@@ -141,18 +141,26 @@ def show_plan(found: Prepared, chosen: Meter, console: Console) -> None:
         f"  energy: {chosen.note}",
     ]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
 
-def show_report(stored: StoredRun, console: Console, *, as_json: bool, wall: Path | None = None) -> None:
-    """Recompute, write and print the tables of a run."""
-    summary = summarise(read_back(stored, wall=wall))
+def show_report(
+    stored: StoredRun,
+    console: Console,
+    *,
+    as_json: bool,
+    quiet: bool = False,
+) -> None:
+    """Recompute, write and print the tables of a run; only the last line if it is to be quiet."""
+    summary = summarise(read_back(stored))
     report.write(stored, summary)
+    if quiet and not as_json:
+        report.show_folder(stored, console)
+        return
     if not as_json:
         report.show(stored, summary, console)
         return
-    result = {"event": "result", "run": str(stored.folder), "rows": [asdict(row) for row in summary.rows]}
-    print(json.dumps({**result, "warnings": summary.warnings}))
+    print(json.dumps(report.to_json(stored, summary)))
 
 
 def show_runs(out: Path, console: Console) -> None:

@@ -36,7 +36,10 @@ def refused(folder: Path, *arguments: str, code: int = 2, **environment: str) ->
         ({"gates__length": {"token": 3}}, "has no option 'token'; did you mean 'tokens'"),
         ({"gates": {"length": {"tokens": 3}}}, "no ungated arm"),
         (
-            {"gates__copy": {"plugin": "constant", "full": {"cut": {"lookup": True}}}, "generation__top_p": 0.9},
+            {
+                "gates__copy": {"plugin": "constant", "full": {"cut": {"lookup": True}}},
+                "generation__top_p": 0.9,
+            },
             "top_p is a setting of sampling, but decoding is greedy",
         ),
         ({"backends": ["ecco"], "backend_options": None}, "did you mean 'echo'"),

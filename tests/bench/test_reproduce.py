@@ -16,9 +16,10 @@ from analysis.claims import Rerun
 from analysis.values import Estimate, Withheld
 from bench import store
 from bench.claim_tables import COLUMNS, show, to_csv, to_json
-from bench.claims import choose, statements
+from bench.claims import choose, statements, suites
 from bench.cli import app
 from bench.cli_judge import register
+from bench.cli_judge import reproduce as run_and_judge
 from bench.config import configs_folder
 from bench.errors import UserError
 from bench.evidence import Evidence
@@ -170,6 +171,34 @@ def test_the_published_protocol_is_the_reading_after_the_slot_times_its_seconds(
         assert row.gross_j == pytest.approx(watts * row.seconds_s)
     # power right after the work is not power during it
     assert sum(row.gross_j or 0 for row in after) < 0.9 * sum(row.gross_j or 0 for row in rows)
+
+
+def test_the_suites_of_claims_are_named_once_each() -> None:
+    assert suites(["routing.short"]) == ["published/routing_short"]
+    assert suites(["routing"]) == ["published/routing_short", "published/routing_mixed"]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [([], "name the claims"), (["correlation"], "no suite re-runs correlation"), (["rooting"], "routing")],
+)
+def test_claims_that_no_suite_re_runs_are_refused(names: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        suites(names)
+
+
+def test_the_suite_of_a_claim_is_run_and_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_suite(tmp_path, gates={"ungated": {}, "norm_fraction": {"plugin": "length", "tokens": 12}})
+    monkeypatch.setattr("bench.claims.suites", lambda _: [str(file)])
+    out = tmp_path / "results"
+    run_and_judge([ENERGY], measure=True, out=out, allow_root=True, as_json=True)
+    (claim,) = json.loads(capsys.readouterr().out)
+    (again,) = claim["remeasured"]
+    assert again["runs"] == [next(out.iterdir()).name]
+    assert (again["kind"], again["backend"]) == ("modelled", "echo")
+    assert again["integrated"]["verdict"] == "not testable here"  # one block
 
 
 def test_not_a_run_folder_is_said(tmp_path: Path) -> None:
