@@ -37,7 +37,7 @@ def refused(folder: Path, *arguments: str, code: int = 2, **environment: str) ->
         ({"gates": {"length": {"tokens": 3}}}, "no ungated arm"),
         (
             {
-                "gates__copy": {"plugin": "constant", "full": {"cut": {"lookup": True}}},
+                "gates__copy": {"plugin": "constant", "budget": {"cut": {"lookup": True}}},
                 "generation__top_p": 0.9,
             },
             "top_p is a setting of sampling, but decoding is greedy",
