@@ -10,17 +10,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import host, meter, prepare, report, run, store
+from bench import host, meter, prepare, run, store
 from bench.config import find_suite
 from bench.display import Display, clock
 from bench.errors import UserError
 from bench.fetch import ensure
 from bench.meter import Meter
 from bench.prepare import Prepared
-from bench.readback import read_back
 from bench.safe_text import visible
 from bench.store import StoredRun
-from bench.summary import summarise
 
 
 def prepared(
@@ -152,6 +150,10 @@ def show_report(
     quiet: bool = False,
 ) -> None:
     """Recompute, write and print the tables of a run; only the last line if it is to be quiet."""
+    from bench import report  # with statistics and tables, which a run that starts has no need of
+    from bench.readback import read_back
+    from bench.summary import summarise
+
     summary = summarise(read_back(stored))
     report.write(stored, summary)
     if quiet and not as_json:

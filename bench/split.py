@@ -36,19 +36,24 @@ class ArmSplit:
 def splits(readback: Readback, arms: Collection[ArmKey]) -> dict[ArmKey, ArmSplit | Withheld]:
     """The split of each of these arms that is neither ungated nor its copy."""
     gate = readback.run.header["baseline"]
-    return {
-        key: split_of(readback, key, (key[0], gate, False))
+    compared = {
+        key: (key[0], gate, False)
         for key in readback.arms
         if key in arms and key[1] != gate and (key[0], gate, False) in readback.arms
     }
+    slots = {key: _whole(readback, key) for key in {*compared, *compared.values()}}
+    work = _work(readback, [slot for mine in slots.values() for slot in mine])
+    return {
+        key: _split(key, slots[baseline], slots[key], [*work[baseline], *work[key]])
+        for key, baseline in compared.items()
+    }
 
 
-def split_of(readback: Readback, treated: ArmKey, baseline: ArmKey) -> ArmSplit | Withheld:
-    """Split the saving of one arm over another."""
-    before, after = (_whole(readback, key) for key in (baseline, treated))
+def _split(
+    key: ArmKey, before: list[SlotRead], after: list[SlotRead], rows: list[Work]
+) -> ArmSplit | Withheld:
     if not before or not after:
         return Withheld("an arm has no slot with joules")
-    rows = [*_work(readback, before), *_work(readback, after)]
     if not rows:
         return Withheld(f"no prompt has {MIN_READINGS} readings in a block: make the windows longer")
     costs = fit_costs(rows)
@@ -58,7 +63,7 @@ def split_of(readback: Readback, treated: ArmKey, baseline: ArmKey) -> ArmSplit 
     if isinstance(split, Withheld):
         return split
     kind = before[0].joules.kind if before[0].joules else "none"
-    return ArmSplit(arm=treated, kind=kind, windows=costs.rows, r2=costs.r2, split=split)
+    return ArmSplit(arm=key, kind=kind, windows=costs.rows, r2=costs.r2, split=split)
 
 
 def _whole(readback: Readback, key: ArmKey) -> list[SlotRead]:
@@ -66,20 +71,21 @@ def _whole(readback: Readback, key: ArmKey) -> list[SlotRead]:
     return [slot for slot in readback.of_arm(key) if slot.joules and slot.joules.total_j is not None]
 
 
-def _work(readback: Readback, slots: list[SlotRead]) -> list[Work]:
-    """One row per prompt and block; prompts that are too short to meter are left out."""
-    found: dict[tuple[str, str, int], list[tuple[Record, float]]] = defaultdict(list)
-    for slot in slots:
-        lead = readback.sources[slot.slot["session"]].lead
-        windows = [(request["start_s"], request["end_s"]) for request in slot.requests]
-        for request, joules in zip(slot.requests, energy_of(windows, lead).tolist(), strict=True):
-            found[_group(request), request["prompt_id"], slot.slot["block"]].append((request, joules))
-    interval_s = _interval_s(readback, slots)
-    return [
-        _row(group, repeats)
-        for (group, _, _), repeats in found.items()
-        if sum(r["end_s"] - r["start_s"] for r, _ in repeats) >= MIN_READINGS * interval_s
-    ]
+def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]:
+    """By arm, one row per prompt and block; prompts that are too short to meter are left out."""
+    repeats: dict[tuple[ArmKey, str, str, int], list[tuple[Record, float]]] = defaultdict(list)
+    for session, sources in readback.sources.items():
+        asked = [(slot, r) for slot in slots if slot.slot["session"] == session for r in slot.requests]
+        joules = energy_of([(r["start_s"], r["end_s"]) for _, r in asked], sources.lead).tolist()
+        for (slot, request), used_j in zip(asked, joules, strict=True):
+            place = slot.arm, _group(request), request["prompt_id"], slot.slot["block"]
+            repeats[place].append((request, used_j))
+    shortest_s = MIN_READINGS * max(s.lead.info.interval_s for s in readback.sources.values())
+    found: dict[ArmKey, list[Work]] = defaultdict(list)
+    for (arm, group, _, _), mine in repeats.items():
+        if sum(request["end_s"] - request["start_s"] for request, _ in mine) >= shortest_s:
+            found[arm].append(_row(group, mine))
+    return found
 
 
 def _row(group: str, repeats: list[tuple[Record, float]]) -> Work:
@@ -105,7 +111,3 @@ def _counted(requests: Iterable[Record]) -> dict[str, int]:
 def _group(request: Record) -> str:
     """What has a price list of its own: a model, or a gate that cuts it."""
     return f"{request['model']}, {request['gate']}" if request["cut"] else str(request["model"])
-
-
-def _interval_s(readback: Readback, slots: list[SlotRead]) -> float:
-    return max(readback.sources[slot.slot["session"]].lead.info.interval_s for slot in slots)

@@ -15,7 +15,7 @@ from analysis.values import Withheld
 from bench.measure import Readings, Sources
 from bench.readback import ArmKey, Idle, Readback, SlotRead
 from bench.records import Joules
-from bench.split import ArmSplit, split_of, splits
+from bench.split import ArmSplit, splits
 from bench.split_tables import show, to_rows
 from bench.store import StoredRun
 from energy.base import SourceInfo, Trace
@@ -97,25 +97,29 @@ def known(total_j: float) -> Joules:
     )
 
 
+def split(run: Readback) -> ArmSplit | Withheld:
+    return splits(run, {GATED})[GATED]
+
+
 def found(**changes: Any) -> ArmSplit:
-    one = split_of(readback(**changes), GATED, UNGATED)
+    one = split(readback(**changes))
     assert isinstance(one, ArmSplit), one
     return one
 
 
 def test_the_parts_are_what_the_prices_say_and_add_up() -> None:
-    split: Split = found().split
+    shares: Split = found().split
     full, small = PRICES["full"], PRICES["small"]
-    assert split.fewer_new_tokens_j.point == pytest.approx((38 - 15) * full[2], rel=0.01)
-    assert split.cheaper_new_tokens_j.point == pytest.approx(7 * (full[2] - small[2]), rel=0.01)
-    assert split.cheaper_prompt_tokens_j.point == pytest.approx(660 * (full[1] - small[1]), rel=0.01)
-    assert split.fixed_cost_j.point == pytest.approx(3 * (full[0] - small[0]), rel=0.01)
-    assert split.fewer_prompt_tokens_j.point == pytest.approx(0, abs=1e-6)
+    assert shares.fewer_new_tokens_j.point == pytest.approx((38 - 15) * full[2], rel=0.01)
+    assert shares.cheaper_new_tokens_j.point == pytest.approx(7 * (full[2] - small[2]), rel=0.01)
+    assert shares.cheaper_prompt_tokens_j.point == pytest.approx(660 * (full[1] - small[1]), rel=0.01)
+    assert shares.fixed_cost_j.point == pytest.approx(3 * (full[0] - small[0]), rel=0.01)
+    assert shares.fewer_prompt_tokens_j.point == pytest.approx(0, abs=1e-6)
     parts = ("fewer_new_tokens", "fewer_prompt_tokens", "cheaper_new_tokens", "cheaper_prompt_tokens")
-    total_j = sum(getattr(split, f"{part}_j").point for part in parts) + split.fixed_cost_j.point
+    total_j = sum(getattr(shares, f"{part}_j").point for part in parts) + shares.fixed_cost_j.point
     slots = readback().slots[:2]
     saved_j = sum(map(joules_of, slots[0].requests)) - sum(map(joules_of, slots[1].requests))
-    assert split.saved_j.point == pytest.approx(total_j) == pytest.approx(saved_j, rel=0.01)
+    assert shares.saved_j.point == pytest.approx(total_j) == pytest.approx(saved_j, rel=0.01)
 
 
 def test_it_says_what_the_joules_are_and_how_many_windows_it_rests_on() -> None:
@@ -126,13 +130,13 @@ def test_it_says_what_the_joules_are_and_how_many_windows_it_rests_on() -> None:
 
 
 def test_equal_numbers_of_new_tokens_do_not_tell_a_fixed_cost_from_a_cost_per_token() -> None:
-    one = split_of(readback(fixed_tokens=True), GATED, UNGATED)
+    one = split(readback(fixed_tokens=True))
     assert isinstance(one, Withheld)
     assert "too few mixes" in one.reason
 
 
 def test_a_missing_rail_withholds_it() -> None:
-    one = split_of(readback(gap=True), GATED, UNGATED)
+    one = split(readback(gap=True))
     assert isinstance(one, Withheld)
     assert "without joules" in one.reason
 
@@ -142,7 +146,7 @@ def test_prompts_of_too_few_readings_are_left_out() -> None:
     for slot in short.slots:
         for one in slot.requests:
             one["end_s"] = one["start_s"] + 0.05
-    one = split_of(short, GATED, UNGATED)
+    one = split(short)
     assert isinstance(one, Withheld)
     assert "10 readings" in one.reason
 
