@@ -80,7 +80,8 @@ def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]
         for (slot, request), used_j in zip(asked, joules, strict=True):
             place = slot.arm, _group(request), request["prompt_id"], slot.slot["block"]
             repeats[place].append((request, used_j))
-    shortest_s = MIN_READINGS * max(s.lead.info.interval_s for s in readback.sources.values())
+    intervals_s = [sources.lead.info.interval_s for sources in readback.sources.values()]
+    shortest_s = MIN_READINGS * max(intervals_s, default=0.0)
     found: dict[ArmKey, list[Work]] = defaultdict(list)
     for (arm, group, _, _), mine in repeats.items():
         if sum(request["end_s"] - request["start_s"] for request, _ in mine) >= shortest_s:

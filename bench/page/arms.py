@@ -74,6 +74,10 @@ def _number(value: float | None, digits: int) -> str | None:
     return None if value is None else f"{value:.{digits}f}"
 
 
+def _significant(value: float | None) -> str | None:
+    return None if value is None else f"{value:#.3g}"
+
+
 def _joules(value: float | None) -> str | None:
     """Three digits for the joules of tiny runs, one for others."""
     return None if value is None else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
@@ -91,10 +95,12 @@ def _percent(value: float | None, *, signed: bool = False) -> str | None:
 
 
 def _gross(row: ArmRow) -> str:
-    if row.joules_gross is None or row.joules_bound is None:
-        return "withheld"
     joules = _joules(row.joules_gross)
-    return f"{joules} ±{row.joules_bound:.{len(str(joules).partition('.')[2])}f}"
+    if joules is None or row.joules_bound is None:
+        return "withheld"
+    bound = f"{row.joules_bound:.{len(joules.partition('.')[2])}f}"
+    tiny = float(bound) == 0 < row.joules_bound
+    return f"{joules} ±{f'{row.joules_bound:.1g}' if tiny else bound}"
 
 
 def _interval(row: ArmRow) -> str | None:
@@ -119,7 +125,8 @@ _SAVINGS: tuple[_Column, ...] = (
     ("verdict", lambda row: row.verdict),
     ("gross J", _gross),
     ("net J", lambda row: _joules(row.joules_net)),
-    ("J per new token", lambda row: _number(row.joules_per_new_token, 3)),
+    ("J per new token", lambda row: _significant(row.joules_per_new_token)),
+    ("J per token", lambda row: _significant(row.joules_per_total_token)),
     ("grade", _grade),
 )
 _WORK: tuple[_Column, ...] = (

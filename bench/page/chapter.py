@@ -79,43 +79,58 @@ def make_chapter(story: Story, drawings: Drawings, folder: Path, *, number: int,
         number: of the chapter.
         prefix: path from the page to `folder`: empty, or ending with a slash.
     """
-    run, summary = story.readback.run, story.summary
-    header = run.header
     found = list(drawings(story))
     figures = [_draw(one, folder) for one in found if isinstance(one, Drawing)]
-    measured = bool(summary.rows)
-    judged = answers(summary, baseline=header["baseline"])
     chapter = Chapter(
         key=f"run{number}",
         prefix=prefix,
-        name=header["run_id"],
-        suite=header["suite"]["name"],
-        started_utc=header["started_utc"],
-        joules=label_of([row.energy_kind for row in summary.rows]),
-        answers=judged,
-        nothing=None if judged else nothing_to_say(summary),
-        warnings=[*summary.warnings, *quality_warnings(summary, baseline=header["baseline"])],
-        grade_reasons=grade_reasons(summary),
-        savings=savings_table(summary) if measured else None,
-        work=work_table(summary) if measured else None,
-        split=split_table(summary),
-        withheld_splits=withheld_splits(summary),
+        **_head(story),
+        **_own_tables(story),
         power=power_data(story.readback),
         power_figure=next((figure for figure in figures if figure.name == POWER), None),
         figures=[figure for figure in figures if figure.name != POWER],
         not_drawn=[one for one in found if isinstance(one, NotDrawn)],
-        prompts=prompt_table(story.readback) if measured else None,
-        claims=claims_table(story.readback) if measured else None,
-        others=other_tables(run.folder),
-        facts=facts_table(run),
-        suite_text=header["suite"]["text"],
     )
-    for name, content in report.files(summary).items():
+    for name, content in report.files(story.summary).items():
         (folder / name).write_bytes(content)
     for table in _tables(chapter):
         (folder / f"{table.name}.csv").write_bytes(tables.to_csv(table))
         (folder / f"{table.name}.md").write_bytes(tables.to_markdown(table))
     return chapter
+
+
+def _head(story: Story) -> dict[str, Any]:
+    """What the run is and says."""
+    header, summary = story.readback.run.header, story.summary
+    baseline = header["baseline"]
+    judged = answers(summary, baseline=baseline)
+    return {
+        "name": header["run_id"],
+        "suite": header["suite"]["name"],
+        "suite_text": header["suite"]["text"],
+        "started_utc": header["started_utc"],
+        "joules": label_of([row.energy_kind for row in summary.rows]),
+        "answers": judged,
+        "nothing": None if judged else nothing_to_say(summary),
+        "warnings": [*summary.warnings, *quality_warnings(summary, baseline=baseline)],
+        "grade_reasons": grade_reasons(summary),
+        "withheld_splits": withheld_splits(summary),
+    }
+
+
+def _own_tables(story: Story) -> dict[str, Any]:
+    """The tables that are not a figure's; those of arms and prompts only if something was measured."""
+    readback, summary = story.readback, story.summary
+    measured = bool(summary.rows)
+    return {
+        "savings": savings_table(summary) if measured else None,
+        "split": split_table(summary),
+        "work": work_table(summary) if measured else None,
+        "prompts": prompt_table(readback) if measured else None,
+        "claims": claims_table(readback) if measured else None,
+        "others": other_tables(readback.run.folder),
+        "facts": facts_table(readback.run),
+    }
 
 
 def _draw(drawing: Drawing, folder: Path) -> Figure:

@@ -24,12 +24,13 @@ def prompt_table(readback: Readback) -> Table:
     ids = readback.run.header["prompts"]["ids"]
     few = ids[:MOST_PROMPTS]
     which = f"the first {len(few)} of {len(ids)} prompts" if len(few) < len(ids) else f"{len(ids)} prompts"
-    rows = list(_rows(readback, few))
+    texts = prompt_texts(readback.run.header)
+    gone = "" if texts else "; the prompt file is gone or has changed, so their texts are not shown"
     return Table(
         name="prompts",
-        title=f"Routing by prompt: {which}, first pass of each arm",
+        title=f"Routing by prompt: {which}, first pass of each arm{gone}",
         columns=_COLUMNS,
-        rows=rows,
+        rows=list(_rows(readback, few, texts)),
         most_rows=MOST_ROWS,
     )
 
@@ -46,9 +47,8 @@ def prompt_texts(header: dict[str, Any]) -> dict[str, str]:
     return {prompt.id: prompt.text for prompt in found.prompts} if same else {}
 
 
-def _rows(readback: Readback, ids: list[str]) -> Iterator[list[Any]]:
+def _rows(readback: Readback, ids: list[str], texts: dict[str, str]) -> Iterator[list[Any]]:
     header = readback.run.header
-    texts = prompt_texts(header)
     arms = [arm for arm in readback.arms if not arm[2]]
     first = {arm: _first_requests(readback, arm) for arm in readback.arms}
     for name in ids:

@@ -65,6 +65,13 @@ def long_page(long_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def page_of_two(echo_run: Path, hostile_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One page of two runs, with a single figure each."""
+    stories = [Story.of(folder) for folder in (echo_run, hostile_run)]
+    return write_page(stories, tmp_path_factory.mktemp("page"), apart=True, drawings=one_stub)
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     with browser_or_skip() as found:

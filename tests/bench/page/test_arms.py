@@ -25,6 +25,8 @@ def test_a_saving_stands_beside_its_floor_blocks_agreement_and_grade() -> None:
 def test_joules_of_tiny_runs_keep_their_digits_and_bound_theirs() -> None:
     table = savings_table(summary_of(saving_row(joules_gross=0.0877, joules_bound=0.00134)))
     assert "0.0877 ±0.0013" in table.shown[0]
+    table = savings_table(summary_of(saving_row(joules_gross=1.03, joules_bound=0.002)))
+    assert "1.03 ±0.002" in table.shown[0]
 
 
 def test_what_was_withheld_is_called_so() -> None:

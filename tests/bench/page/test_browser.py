@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from tests.bench.page.browser import Browser, Theme
 from tests.bench.page.hostile import PIECES
 
-PAGES = ("echo_page", "hostile_page", "long_page")
+PAGES = ("echo_page", "hostile_page", "long_page", "page_of_two")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
@@ -93,6 +93,25 @@ def test_wheel_and_dragging_zoom_and_a_double_click_goes_back(browser: Browser, 
         assert opened.view_s == whole
 
 
+def test_two_fingers_zoom(browser: Browser, echo_page: Path) -> None:
+    with browser.opened(echo_page) as opened:
+        whole = opened.view_s
+        canvas = opened.page.locator("canvas.plot").first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        y = box["y"] + box["height"] / 2
+        hand = opened.page.context.new_cdp_session(opened.page)
+        for kind, apart in (("touchStart", 50), ("touchMove", 100), ("touchMove", 150)):
+            places = [box["x"] + box["width"] / 2 + sign * apart for sign in (-1, 1)]
+            points = [{"x": x, "y": y, "id": number} for number, x in enumerate(places)]
+            hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        settle(opened.page)
+        zoomed = opened.view_s
+        assert zoomed[1] - zoomed[0] == pytest.approx((whole[1] - whole[0]) / 3, rel=0.2)
+
+
 def test_pointing_at_the_curve_reads_it(browser: Browser, echo_page: Path) -> None:
     with browser.opened(echo_page) as opened:
         opened.page.locator("canvas.plot").first.hover()
@@ -120,11 +139,12 @@ def test_without_scripts_the_figure_stands_where_the_chart_would(browser: Browse
 
 
 def test_in_print_the_figure_stands_there_too(browser: Browser, echo_page: Path) -> None:
-    with browser.opened(echo_page) as opened:
+    with browser.opened(echo_page, theme="dark") as opened:
         assert not opened.page.locator("figure.static img").first.is_visible()
         opened.page.emulate_media(media="print")
         assert opened.page.locator("figure.static img").first.is_visible()
         assert not opened.page.locator("nav").is_visible()
+        assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 def test_hostile_text_is_read_and_does_nothing(browser: Browser, hostile_page: Path) -> None:

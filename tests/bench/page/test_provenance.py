@@ -14,7 +14,7 @@ def test_machine_meter_models_and_hashes_are_told(echo_run: Path) -> None:
     assert facts["run"] == run.header["run_id"]
     assert facts["prompts SHA-256"] == run.header["prompts"]["sha256"]
     assert facts["suite SHA-256"] == run.header["suite"]["sha256"]
-    assert facts["energy source"].startswith("modelled, modelled, boundary modelled")
+    assert facts["energy source"].startswith("modelled, modelled, NOT a measurement, boundary modelled")
     assert facts["model small"] == "echo, dtype float32, layers 2"
     assert facts["numpy"] == run.header["packages"]["numpy"]
 
