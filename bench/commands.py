@@ -156,13 +156,14 @@ def show_report(
 
     summary = summarise(read_back(stored))
     report.write(stored, summary)
-    if quiet and not as_json:
+    if as_json:
+        print(json.dumps(report.to_json(stored, summary)))
+    elif quiet:
         report.show_folder(stored, console)
-        return
-    if not as_json:
+    else:
         report.show(stored, summary, console)
-        return
-    print(json.dumps(report.to_json(stored, summary)))
+        hint = f"page with figures: bench report {stored.folder}"
+        console.print(hint, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_runs(out: Path, console: Console) -> None:
