@@ -109,12 +109,17 @@ class PolledSource:
                     before, before_at = after, at
             recording.event("stopped", "asked to")
         except Exception as error:  # a counter that vanished, a full disk: said, not lost
-            with self._news:
-                self._dead = f"{type(error).__name__}: {error}"
-                self._news.notify_all()
-            recording.event("died", self._dead)
+            self._die(recording, f"{type(error).__name__}: {error}")
         finally:
             recording.close()
+
+    def _die(self, recording: Recording, reason: str) -> None:
+        try:
+            recording.event("died", reason)  # before it is announced: whoever is woken reads it
+        finally:
+            with self._news:
+                self._dead = reason
+                self._news.notify_all()
 
     def _record(
         self, recording: Recording, before: Counters, after: Counters, begin: Stamp, end: Stamp

@@ -9,6 +9,20 @@ import pytest
 from bench.fetch import ensure
 
 
+TOGETHER = ("bench/page", "bench/figures", "bench/test_sweep.py", "bench/test_quality.py", "contracts")
+"""Tests that share runs or models which are dear to make: each of these runs in one process."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name the groups for runs in several processes."""
+    here = Path(__file__).parent
+    for item in items:
+        path = item.path.relative_to(here).as_posix()
+        for group in TOGETHER:
+            if path.startswith(group):
+                item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def embedded_model() -> Path:
     """Folder of the embedded model; fetched into the user's cache the first time."""

@@ -18,7 +18,7 @@ BASE: dict[str, Any] = {
     "gates": {"ungated": {}, "length": {"tokens": 12}},
     "protocol": {
         "blocks": 1,
-        "min_window_s": 0.3,
+        "min_window_s": 0.4,
         "self_test_s": 0.0,
         "idle_s": 0.3,
         "cool_down_s": 0.0,
@@ -27,7 +27,7 @@ BASE: dict[str, Any] = {
         "request_deadline_s": 20.0,
         "load_deadline_s": 60.0,
     },
-    "energy": {"source": "modelled", "interval_ms": 10},
+    "energy": {"source": "modelled", "interval_ms": 20},
 }
 PROMPTS = [{"id": "short", "text": "two words"}, {"id": "long", "text": "rather more than two words"}]
 

@@ -71,9 +71,9 @@ def page_of_two(echo_run: Path, hostile_run: Path, tmp_path_factory: pytest.Temp
     return write_page(stories, tmp_path_factory.mktemp("page"), apart=True, drawings=one_stub)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Chromium without a window; gone before tests that count their own child processes."""
     with browser_or_skip() as found:
         yield found
 
