@@ -8,7 +8,6 @@ import pytest
 
 from bench.fetch import ensure
 
-
 TOGETHER = ("bench/page", "bench/figures", "bench/test_sweep.py", "bench/test_quality.py", "contracts")
 """Tests that share runs or models which are dear to make: each of these runs in one process."""
 
