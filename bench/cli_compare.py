@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench import complete
 from bench.cli_options import Json, console
 
 JUDGE, LOOK = "Judge", "Look"
@@ -22,7 +23,11 @@ def register(app: typer.Typer) -> None:
 def compare(
     what: Annotated[
         list[str],
-        typer.Argument(metavar="RUN RUN…", help="Two or more of RUN, RUN:backend or RUN:backend/gate."),
+        typer.Argument(
+            metavar="RUN RUN…",
+            autocompletion=complete.runs,
+            help="Two or more of RUN, RUN:backend or RUN:backend/gate.",
+        ),
     ],
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Show unlike things side by side, without a ratio.")
@@ -57,7 +62,10 @@ def compare(
 
 
 def export(
-    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN…", help="Run folders.")] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN…", autocompletion=complete.runs, help="Run folders."),
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="csv, parquet or json.")] = "csv",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the tables, or the file of json; export without it.")

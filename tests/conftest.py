@@ -12,6 +12,7 @@ TOGETHER = ("bench/page", "bench/figures", "bench/test_sweep.py", "bench/test_qu
 """Tests that share runs or models which are dear to make: each of these runs in one process."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Name the groups for runs in several processes."""
     here = Path(__file__).parent
