@@ -1,14 +1,15 @@
 """The gallery: every cut at three strengths, what it costs and what it loses, and kappa beside chance.
 
-    python benchmarks/gallery.py MODEL [--text FILE] [--out results] [--seconds 4] [--prompts 4] [--only kv]
+    python benchmarks/gallery.py MODEL [--text FILE] [--out results] [--prompts 4] [--rounds 3] [--only kv]
 
 One run of one model on the torch backend, in which every cut is an arm; its folder can be read again with
 `bench report`. The table is Markdown. Which layers are dropped is decided by their redundancy on the same
 prompts. The kappa gate keeps another share of the cache for every prompt; `random` deals the very same
 shares out by chance, so both keep the same fraction in the mean.
 
-Tokens/s and bytes are of decoding, relative to the ungated arm. Joules are left to `bench sweep`: a slot of
-a few seconds is too short for them.
+Bytes are of decoding, relative to the ungated arm. Tokens/s is timed apart from the run, on its longest
+prompt: every cut between two turns of the whole model, because in a run of forty arms the ungated slots may
+fall into a slow minute of the machine, and every ratio with them. Joules are left to `bench sweep`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -26,7 +28,8 @@ from rich.console import Console
 from analysis.frontier import cliff
 from analysis.rows import Trade
 from analysis.values import Withheld
-from backends.cut import Cut
+from backends import torch_backend
+from backends.cut import FULL, Cut
 from bench import commands, store, sweep_run, sweep_tables
 from bench.cut_options import DROPS, Point, Points
 from bench.display import PlainDisplay
@@ -36,6 +39,7 @@ from bench.readback import read_back
 from bench.redundancy import PARTS, least, profile
 from bench.sweep import INACTIVE, Judged, SweptArm, loss_of
 from bench.texts import Reading
+from benchmarks.cuts import measure as timed
 
 SUITE = """
 name = "gallery"
@@ -56,6 +60,7 @@ self_test_s = 0.0
 """
 SHARES = (0.75, 0.5, 0.25)
 DROPPED_SHARES = (0.1, 0.2, 0.3)
+AGAIN = "ungated again"
 KAPPA = {"kappa": {"plugin": "kappa"}, "random (as kappa)": {"plugin": "random", "matches": "kappa"}}
 
 
@@ -163,14 +168,26 @@ def cliff_of(arms: Sequence[tuple[float | None, SweptArm]]) -> str:
     return f"{found:.3g}"
 
 
-def row(arm: SweptArm, cliff_cell: str, *, name: str | None = None) -> str:
+def speed_ratios(model: str, cuts: dict[str, Cut], options: argparse.Namespace) -> dict[str, float]:
+    """Tokens per second with each cut over those without, by label: the median of the rounds."""
+    here = locate(model)
+    assert here is not None
+    backend = torch_backend.load(folder=here.folder)
+    prompts = load_prompts(options.prompt_set, beside=Path(), limit=options.prompts).prompts
+    ids = max((backend.encode(prompt.text) for prompt in prompts), key=len)
+    savings = timed(backend, ids, cuts, new_tokens=options.new_tokens, rounds=options.rounds)
+    backend.close()
+    return {saving.name: 1 / median(saving.time_ratios) for saving in savings}
+
+
+def row(arm: SweptArm, cliff_cell: str, *, speed: float | None, name: str | None = None) -> str:
     """One line of the Markdown table."""
     name = name or arm.row.gate
     if arm.outcome == INACTIVE:
         return f"| {name} | {INACTIVE}: {arm.reason} | | | | | {cliff_cell} |"
     answers, text = arm.answers, arm.text
     cells = (
-        sweep_tables.number(arm.tokens_per_s_ratio, "{:.2f}"),
+        sweep_tables.number(speed, "{:.2f}"),
         sweep_tables.number(arm.bytes_ratio, "{:.3f}"),
         sweep_tables.number(answers.kl.mean if answers and answers.kl else None, "{:.3g}"),
         sweep_tables.number(answers.agreement.mean if answers and answers.agreement else None, "{:.0%}"),
@@ -180,10 +197,14 @@ def row(arm: SweptArm, cliff_cell: str, *, name: str | None = None) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def table(judged: Judged, named: dict[str, list[tuple[float | None, str]]], folder: Path) -> list[str]:
+def table(
+    judged: Judged,
+    named: dict[str, list[tuple[float | None, str]]],
+    speeds: dict[str, float],
+    folder: Path,
+) -> list[str]:
     """The gallery in Markdown."""
     arms = {arm.row.gate: arm for arm in judged.arms if not arm.row.a_a}
-    floor = next((arm.tokens_per_s_ratio for arm in judged.arms if arm.row.a_a), None)
     lines = [
         "| cut | tokens/s | bytes | KL, nats | agreement | perplexity | cliff |",
         "|---|---|---|---|---|---|---|",
@@ -191,10 +212,11 @@ def table(judged: Judged, named: dict[str, list[tuple[float | None, str]]], fold
     for members in named.values():
         known = [(kept, arms[label]) for kept, label in members if label in arms]
         where = cliff_of(known)
-        lines += [row(arm, where) for _, arm in known]
+        lines += [row(arm, where, speed=speeds.get(arm.row.gate)) for _, arm in known]
     for gate in KAPPA:
-        lines.append(row(arms[gate], "-", name=f"{gate}, mean kv_keep {mean_kept(folder, gate):.3f}"))
-    lines.append(f"\nungated against itself: tokens/s {sweep_tables.number(floor, '{:.2f}')}")
+        name = f"{gate}, mean kv_keep {mean_kept(folder, gate):.3f}"
+        lines.append(row(arms[gate], "-", speed=None, name=name))
+    lines.append(f"\nungated against itself: tokens/s {speeds[AGAIN]:.2f}")
     return lines
 
 
@@ -207,7 +229,8 @@ def main() -> None:
     parser.add_argument("--prompt-set", default="mixed")
     parser.add_argument("--prompts", type=int, default=4)
     parser.add_argument("--new-tokens", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of a slot")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a slot")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of every cut for tokens/s")
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--window", type=int, default=256)
     parser.add_argument("--windows", type=int, default=8)
@@ -226,7 +249,9 @@ def main() -> None:
     )
     judged, folder = measure(options, points, console)
     sweep_tables.write(replace(judged, swept=()), folder)
-    print("\n".join(table(judged, named, folder)))
+    cuts = {point.label: point.cut for point in points}
+    speeds = speed_ratios(options.model, {AGAIN: FULL, **cuts}, options)
+    print("\n".join(table(judged, named, speeds, folder)))
 
 
 if __name__ == "__main__":
