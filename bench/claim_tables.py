@@ -22,6 +22,10 @@ from bench.sweep_claims import Resweep
 MODULUS_TABLE = "correlation.modulus_table"
 MOST_FIGURES = 2
 """In one cell; JSON has them all."""
+PAPERS = (
+    'FP: Lynch, "An O(1) Modular Fingerprint of Input Norm", doi 10.5281/zenodo.17872873. '
+    'RC: Lynch, "The Redundancy Cliff", doi 10.5281/zenodo.17902977.'
+)
 _COLOURS: dict[ClaimVerdict, str] = {
     "reproduced": "green",
     "reproduced but inside the A/A error": "yellow",
@@ -50,6 +54,7 @@ def show(judged: Sequence[Judged], console: Console) -> None:
             console.print(_modulus_table(row))
     for row in judged:
         console.print(Padding(_background(row), (0, 0, 1, 0)))
+    console.print(PAPERS, markup=False, highlight=False)
     if not remeasured and not any(row.resweeps for row in judged):
         console.print("Re-run: none given. bench reproduce CLAIM --run RUN judges one.", markup=False)
 

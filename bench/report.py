@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,17 @@ from bench.store import StoredRun
 from bench.summary import COLUMNS, ArmRow, Summary
 from bench.verdicts import INACTIVE
 
+WIDE = 110
+"""Columns of a terminal from which on arms stand in one table."""
+
 
 def show(run: StoredRun, summary: Summary, console: Console) -> None:
     """Print the tables and whatever could overturn them."""
     if not summary.rows:
         console.print("nothing was measured", markup=False)
     else:
-        console.print(_work_table(summary))
-        console.print(_energy_table(summary))
+        for table in _tables(summary, console):
+            console.print(table)
         split_tables.show(summary.splits, console)
     if summary.idle.known_w:
         console.print(_idle_line(summary.idle), markup=False, highlight=False)
@@ -69,54 +73,39 @@ def _idle_line(idle: Idle) -> str:
     return f"idle {idle.judged.mean_w:.2f} W ({low:.2f} to {high:.2f} in {len(idle.watts)} windows, {stable})"
 
 
-def _work_table(summary: Summary) -> Table:
-    table = _table(f"Work per pass of {summary.rows[0].prompts} prompts")
-    for name in ("to small", "new tokens", "forwards", "prefill tok/s", "decode tok/s", "seconds"):
-        table.add_column(name, justify="right")
-    for name in ("tokens saved", "bytes saved", "agreement"):
-        table.add_column(name, justify="right")
-    for row in summary.rows:
-        table.add_row(
-            _arm(row),
-            str(row.routed_to_small),
-            f"{row.new_tokens:.0f}",
-            f"{row.forwards:.0f}",
-            _number(row.prefill_tokens_per_s, 1),
-            _number(row.decode_tokens_per_s, 1),
-            f"{row.seconds:.1f}",
-            _percent(row.tokens_saved_percent, signed=True),
-            _percent(row.bytes_saved_percent, signed=True),
-            INACTIVE if row.verdict == INACTIVE else _percent(row.agreement_percent),
-        )
-    return table
-
-
-def _energy_table(summary: Summary) -> Table:
+def _tables(summary: Summary, console: Console) -> list[Table]:
+    """Work and energy by arm; on a narrow terminal a list per arm, because a cut number says nothing."""
+    work = f"Work per pass of {summary.rows[0].prompts} prompts"
     kinds = sorted({row.energy_kind for row in summary.rows})
     caveat = "" if kinds == ["measured"] else ", NOT a measurement"
-    table = _table(f"Energy per pass, {' and '.join(kinds)}{caveat}")
-    for name in ("J gross", "J net", "J/new token\nJ/total token", "J saved", "A/A floor", "blocks"):
-        table.add_column(name, justify="right", no_wrap=name in ("J gross", "J saved"))
-    table.add_column("verdict", max_width=12)
-    table.add_column("grade", no_wrap=True)
-    for row in summary.rows:
-        table.add_row(
-            _arm(row),
-            _with_bound(row.joules_gross, row.joules_bound),
-            _number(row.joules_net, 1),
-            f"{_number(row.joules_per_new_token, 3)}\n{_number(row.joules_per_total_token, 3)}",
-            _saved(row),
-            _percent(row.noise_floor_percent),
-            str(row.blocks) if row.blocks else "-",
-            row.verdict or "-",
-            f"{row.grade} {row.grade_name}" if row.grade is not None else "-",
+    energy = f"Energy per pass, {' and '.join(kinds)}{caveat}"
+    if console.width >= WIDE:
+        return [_wide(work, _WORK, summary.rows), _wide(energy, _ENERGY, summary.rows)]
+    label = f"per pass, joules {' and '.join(kinds)}{caveat}"
+    return [_list(row, label) for row in summary.rows]
+
+
+def _wide(title: str, columns: Sequence[Column], rows: Sequence[ArmRow]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("arm", no_wrap=True)
+    for heading, _ in columns:
+        words = heading in ("verdict", "grade")
+        table.add_column(
+            heading,
+            justify="left" if words else "right",
+            max_width=12 if words else None,
+            no_wrap=heading in ("J gross", "J saved"),
         )
+    for row in rows:
+        table.add_row(_arm(row), *(cell(row) for _, cell in columns))
     return table
 
 
-def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("arm", no_wrap=True)
+def _list(row: ArmRow, label: str) -> Table:
+    table = Table(_arm(row), label, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, cell in (*_ENERGY, *_WORK):
+        if cell(row) != "-":
+            table.add_row(heading.replace("\n", " / "), cell(row).replace("\n", " / "))
     return table
 
 
@@ -145,6 +134,34 @@ def _saved(row: ArmRow) -> str:
 
 def _with_bound(value: float | None, bound: float | None) -> str:
     return "withheld" if value is None or bound is None else f"{value:.1f} ±{bound:.1f}"
+
+
+Column = tuple[str, Callable[[ArmRow], str]]
+_WORK: tuple[Column, ...] = (
+    ("to small", lambda row: str(row.routed_to_small)),
+    ("new tokens", lambda row: f"{row.new_tokens:.0f}"),
+    ("forwards", lambda row: f"{row.forwards:.0f}"),
+    ("prefill tok/s", lambda row: _number(row.prefill_tokens_per_s, 1)),
+    ("decode tok/s", lambda row: _number(row.decode_tokens_per_s, 1)),
+    ("seconds", lambda row: f"{row.seconds:.1f}"),
+    ("tokens saved", lambda row: _percent(row.tokens_saved_percent, signed=True)),
+    ("bytes saved", lambda row: _percent(row.bytes_saved_percent, signed=True)),
+    ("agreement", lambda row: INACTIVE if row.verdict == INACTIVE else _percent(row.agreement_percent)),
+)
+_ENERGY: tuple[Column, ...] = (
+    ("J gross", lambda row: _with_bound(row.joules_gross, row.joules_bound)),
+    ("J net", lambda row: _number(row.joules_net, 1)),
+    ("J/new token\nJ/total token", lambda row: _per_token(row)),
+    ("J saved", lambda row: _saved(row)),
+    ("A/A floor", lambda row: _percent(row.noise_floor_percent)),
+    ("blocks", lambda row: str(row.blocks) if row.blocks else "-"),
+    ("verdict", lambda row: row.verdict or "-"),
+    ("grade", lambda row: f"{row.grade} {row.grade_name}" if row.grade is not None else "-"),
+)
+
+
+def _per_token(row: ArmRow) -> str:
+    return f"{_number(row.joules_per_new_token, 3)}\n{_number(row.joules_per_total_token, 3)}"
 
 
 def _csv(rows: list[ArmRow]) -> bytes:

@@ -121,7 +121,9 @@ def read(folder: Path) -> StoredRun:
     try:
         header = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise UserError(f"{folder} is not a run folder: it has no readable run.json") from None
+        raise UserError(
+            f"{folder} is not a run folder: it has no readable run.json; list runs with: bench runs"
+        ) from None
     if header.get("schema", 0) > SCHEMA:
         raise UserError(f"{folder} has schema {header['schema']}, this program reads {SCHEMA}: upgrade it")
     return StoredRun(folder=folder, header=header, records=_read_records(folder / "records.jsonl"))

@@ -18,6 +18,8 @@ from bench.verdicts import INACTIVE, ArmVerdict, verdicts
 
 BLOCKS_FOR_A_CLAIM = 5
 WINDOW_FOR_A_CLAIM_S = 60.0
+NOISY_PERCENT = 10.0
+"""An A/A floor above it says that something else was running."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +215,12 @@ def _agreement_percent(arm: _Arm, baseline: _Arm) -> float | None:
 
 def _warnings(readback: Readback, rows: list[ArmRow]) -> list[str]:
     """What could overturn the numbers, in words."""
-    return [*_about_blocks(readback, rows), *_about_energy(readback, rows), *_about_events(readback)]
+    return [
+        *_about_blocks(readback, rows),
+        *noise_warnings(rows),
+        *_about_energy(readback, rows),
+        *_about_events(readback),
+    ]
 
 
 def _about_blocks(readback: Readback, rows: list[ArmRow]) -> list[str]:
@@ -233,6 +240,17 @@ def _about_blocks(readback: Readback, rows: list[ArmRow]) -> list[str]:
             f"(a claim needs {WINDOW_FOR_A_CLAIM_S:.0f} s)"
         )
     return found
+
+
+def noise_warnings(rows: list[ArmRow]) -> list[str]:
+    """Backends whose ungated arm was not the same thing twice."""
+    floors = {row.backend: row.noise_floor_percent for row in rows if row.noise_floor_percent is not None}
+    return [
+        f"{backend}: the ungated arm differs from itself by {floor:.0f} %, so the machine was not quiet: "
+        "see bench doctor, then run again"
+        for backend, floor in floors.items()
+        if floor > NOISY_PERCENT
+    ]
 
 
 def _about_energy(readback: Readback, rows: list[ArmRow]) -> list[str]:

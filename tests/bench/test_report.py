@@ -7,10 +7,12 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from bench import report
 from bench.store import StoredRun
+from bench.summary import noise_warnings
 from tests.bench.page.hostile import GATE
 from tests.bench.page.rows import arm_row, saving_row, summary_of
 
@@ -47,3 +49,22 @@ def test_rows_for_programs_are_the_rows_as_they_are() -> None:
     found = report.to_json(RUN, HOSTILE)
     assert found["event"] == "result"
     assert found["rows"][1]["gate"] == GATE
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_on_a_narrow_terminal_no_number_is_cut(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_floor_percent=1.5))
+    report.show(RUN, told, console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert max(map(len, said.splitlines())) <= width
+    assert "…" not in said
+    assert "+23.4 %" in said
+    assert "1.5 %" in said
+
+
+def test_a_machine_that_was_not_quiet_is_said() -> None:
+    (line,) = noise_warnings([arm_row(), saving_row(noise_floor_percent=30.0)])
+    assert "differs from itself by 30 %" in line
+    assert noise_warnings([saving_row(noise_floor_percent=3.0)]) == []
