@@ -180,6 +180,11 @@ def speed_ratios(model: str, cuts: dict[str, Cut], options: argparse.Namespace) 
     return {saving.name: 1 / median(saving.time_ratios) for saving in savings}
 
 
+def risen(rise: float) -> str:
+    """A rise of perplexity in per cent; tenfold and more as a factor."""
+    return f"{rise:+.1%}" if rise < 10 else f"×{rise + 1:,.0f}"
+
+
 def row(arm: SweptArm, cliff_cell: str, *, speed: float | None, name: str | None = None) -> str:
     """One line of the Markdown table."""
     name = name or arm.row.gate
@@ -191,7 +196,7 @@ def row(arm: SweptArm, cliff_cell: str, *, speed: float | None, name: str | None
         sweep_tables.number(arm.bytes_ratio, "{:.3f}"),
         sweep_tables.number(answers.kl.mean if answers and answers.kl else None, "{:.3g}"),
         sweep_tables.number(answers.agreement.mean if answers and answers.agreement else None, "{:.0%}"),
-        sweep_tables.number(text.rise.mean if text else None, "{:+.1%}"),
+        risen(text.rise.mean) if text else "-",
         cliff_cell,
     )
     return f"| {name} | {' | '.join(cells)} |"
