@@ -182,7 +182,7 @@ def speed_ratios(model: str, cuts: dict[str, Cut], options: argparse.Namespace) 
 
 def risen(rise: float) -> str:
     """A rise of perplexity in per cent; tenfold and more as a factor."""
-    return f"{rise:+.1%}" if rise < 10 else f"×{rise + 1:,.0f}"
+    return f"{rise:+.1%}" if rise < 10 else f"{rise + 1:,.0f} times"
 
 
 def row(arm: SweptArm, cliff_cell: str, *, speed: float | None, name: str | None = None) -> str:
