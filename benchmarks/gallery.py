@@ -171,7 +171,8 @@ def cliff_of(arms: Sequence[tuple[float | None, SweptArm]]) -> str:
 def speed_ratios(model: str, cuts: dict[str, Cut], options: argparse.Namespace) -> dict[str, float]:
     """Tokens per second with each cut over those without, by label: the median of the rounds."""
     here = locate(model)
-    assert here is not None and here.folder is not None, "the run has just used it"
+    if here is None or here.folder is None:
+        sys.exit(f"the model {model!r} is not here; run: bench models fetch {model}")
     backend = torch_backend.load(folder=here.folder)
     prompts = load_prompts(options.prompt_set, beside=Path(), limit=options.prompts).prompts
     ids = max((backend.encode(prompt.text) for prompt in prompts), key=len)
