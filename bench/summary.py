@@ -246,8 +246,8 @@ def noise_warnings(rows: list[ArmRow]) -> list[str]:
     """Backends whose ungated arm was not the same thing twice."""
     floors = {row.backend: row.noise_floor_percent for row in rows if row.noise_floor_percent is not None}
     return [
-        f"{backend}: the ungated arm differs from itself by {floor:.0f} %, so the machine was not quiet: "
-        "see bench doctor, then run again"
+        f"{backend}: the ungated arm differs from itself by {floor:.0f} per cent, so the machine was not "
+        "quiet: see bench doctor, then run again"
         for backend, floor in floors.items()
         if floor > NOISY_PERCENT
     ]

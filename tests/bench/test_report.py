@@ -66,5 +66,5 @@ def test_on_a_narrow_terminal_no_number_is_cut(width: int) -> None:
 
 def test_a_machine_that_was_not_quiet_is_said() -> None:
     (line,) = noise_warnings([arm_row(), saving_row(noise_floor_percent=30.0)])
-    assert "differs from itself by 30 %" in line
+    assert "differs from itself by 30 per cent" in line
     assert noise_warnings([saving_row(noise_floor_percent=3.0)]) == []
