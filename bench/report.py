@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench import split_tables
-from bench.plan import Arm
 from bench.readback import Idle
+from bench.rows import arm_label
 from bench.safe_text import csv_cell, visible
 from bench.store import StoredRun
 from bench.summary import COLUMNS, ArmRow, Summary
@@ -110,7 +110,7 @@ def _list(row: ArmRow, label: str) -> Table:
 
 
 def _arm(row: ArmRow) -> str:
-    return escape(visible(Arm(backend=row.backend, gate=row.gate, a_a=row.a_a).label))
+    return escape(visible(arm_label((row.backend, row.gate, row.a_a))))
 
 
 def _number(value: float | None, digits: int) -> str:

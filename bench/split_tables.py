@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.values import Estimate, Withheld
-from bench.plan import Arm
 from bench.readback import ArmKey
+from bench.rows import arm_label
 from bench.safe_text import visible
 from bench.split import ArmSplit
 
@@ -34,7 +34,7 @@ def show(splits: Mapping[ArmKey, ArmSplit | Withheld], console: Console) -> None
         console.print(_table(found))
     for arm, split in splits.items():
         if isinstance(split, Withheld):
-            line = f"split of the saving of {_label(arm)} withheld: {split.reason}"
+            line = f"split of the saving of {arm_label(arm)} withheld: {split.reason}"
             console.print(visible(line), markup=False, highlight=False)
 
 
@@ -42,7 +42,7 @@ def to_rows(splits: Mapping[ArmKey, ArmSplit | Withheld]) -> list[dict[str, Any]
     """One row per arm: joules of each part with the ends of its interval, or why it is withheld."""
     rows: list[dict[str, Any]] = []
     for arm, split in splits.items():
-        row: dict[str, Any] = {"arm": _label(arm), "withheld": None}
+        row: dict[str, Any] = {"arm": arm_label(arm), "withheld": None}
         if isinstance(split, Withheld):
             rows.append({**row, "withheld": split.reason})
             continue
@@ -68,14 +68,9 @@ def _table(found: list[ArmSplit]) -> Table:
     table.add_column("fit", justify="right")
     for one in found:
         parts = [_cell(getattr(one.split, name)) for name in PARTS]
-        table.add_row(escape(visible(_label(one.arm))), *parts, f"R² {one.r2:.2f}\n{one.windows} rows")
+        table.add_row(escape(visible(arm_label(one.arm))), *parts, f"R² {one.r2:.2f}\n{one.windows} rows")
     return table
 
 
 def _cell(part: Estimate) -> str:
     return f"{part.point:+.1f}\n({part.low:+.1f} to {part.high:+.1f})"
-
-
-def _label(arm: ArmKey) -> str:
-    backend, gate, a_a = arm
-    return Arm(backend=backend, gate=gate, a_a=a_a).label

@@ -49,16 +49,14 @@ def judge_run(
     """
     readback = read_back(stored)
     summary = summarise(readback)
-    spec, judged_arms = stored.header["sweep"], list[SweptArm]()
-    arms = [_arm(row, stored, readback) for row in summary.rows]
+    spec, swept = stored.header["sweep"], list[SweptArm]()
     for backend in prepared.backends:
         progress(f"quality on {backend}")
         answers = _answers(readback, backend)
         compared = _compare(backend, prepared, answers, text, spec, progress)
-        mine = [arm for arm in arms if arm.row.backend == backend]
-        judged_arms += [_with_quality(arm, prepared, answers, *compared) for arm in mine]
-    beside = [_beside_baseline(arm, judged_arms, prepared.suite.baseline) for arm in judged_arms]
-    arms, cost = with_pareto(beside)
+        arms = [_arm(row, stored, readback) for row in summary.rows if row.backend == backend]
+        swept += [_with_quality(arm, prepared, answers, *compared) for arm in arms]
+    arms, cost = with_pareto([_beside_baseline(arm, swept, prepared.suite.baseline) for arm in swept])
     info = _session(stored)["loaded"][f"{prepared.backends[0]}/{prepared.baseline_model}"]
     judged = Judged(
         run=stored.header["run_id"],
