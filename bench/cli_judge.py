@@ -54,7 +54,7 @@ def reproduce(
     Examples: [bold]bench reproduce[/], [bold]bench reproduce routing.short --run results/RUN[/],
     [bold]bench reproduce routing.short --measure[/]
     """
-    from bench import claim_tables, privilege
+    from bench import claim_files, claim_tables, privilege
     from bench.reproduce import reproduce as judge
 
     runs = list(run or ())
@@ -63,9 +63,9 @@ def reproduce(
         runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json)
     judged = judge(claims or (), runs)
     if csv is not None:
-        write_text(csv, claim_tables.to_csv(judged))
+        write_text(csv, claim_files.to_csv(judged))
     if as_json:
-        print(json.dumps(claim_tables.to_json(judged), indent=2))
+        print(json.dumps(claim_files.to_json(judged), indent=2))
         return
     claim_tables.show(judged, console())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from analysis.rows import Slot, rows_from_columns
 from analysis.values import Withheld
 from bench import store
+from bench.asked import Asked, asked_of_run
 from bench.errors import UserError
 from bench.readback import Readback, read_back
 from bench.rows import after_the_run, likeness, slot_rows
@@ -26,8 +28,8 @@ class Evidence:
     """Slots of one machine and one suite; their blocks count as those of one long run."""
 
     runs: tuple[str, ...]
-    suite: str
-    """Stem of the suite's file."""
+    asked: Asked
+    """What their suite asks for."""
     baseline: str
     """Gate label of the ungated arm."""
     slots: list[Slot]
@@ -73,7 +75,7 @@ def of_readbacks(readbacks: Sequence[Readback]) -> Evidence:
     header = readbacks[0].run.header
     return Evidence(
         runs=tuple(readback.run.header["run_id"] for readback in readbacks),
-        suite=Path(header["suite"]["path"]).stem,
+        asked=asked_of_run(header),
         baseline=header["baseline"],
         slots=slots,
         slots_after=after,
@@ -95,7 +97,7 @@ def read_evidence(file: Path) -> list[Evidence]:
         table = pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"can't read the data set {file}: {error}") from None
-    missing = {"likeness", "suite", "baseline"} - set(table.column_names)
+    missing = {"likeness", "asked", "baseline"} - set(table.column_names)
     if missing:
         raise UserError(f"{file} is not a data set of bench collect: it lacks {', '.join(sorted(missing))}")
     kinds = pc.unique(table["likeness"]).to_pylist()
@@ -111,7 +113,7 @@ def _evidence(table: pa.Table, file: Path) -> Evidence:
         raise UserError(f"{file}: {slots.reason}")
     return Evidence(
         runs=tuple(pc.unique(table["run"]).to_pylist()),
-        suite=table["suite"][0].as_py(),
+        asked=json.loads(table["asked"][0].as_py()),
         baseline=table["baseline"][0].as_py(),
         slots=slots,
         slots_after=None,

@@ -14,10 +14,12 @@ from pathlib import Path
 from analysis.arms import tokens_saved
 from analysis.blocks import Per
 from analysis.claims import Claim, Rerun, judge_rerun, judge_tokens
+from analysis.comparable import unlike
 from analysis.published.table import MODULI, record_claims
 from analysis.rows import Slot
 from analysis.savings import Question, judge
 from analysis.values import Estimate, Withheld
+from bench.asked import asked_by_suite
 from bench.claims import Statement, choose
 from bench.evidence import Evidence, gather
 from bench.gates.fingerprint import connectivity
@@ -44,7 +46,7 @@ class Remeasured:
     agreement: Estimate | Withheld
     """Share of new tokens that equal the ungated ones: the quality that was paid."""
     note: str | None
-    """What makes this run differ from the claim's own suite."""
+    """The models, where they are not those of the claim's own suite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,9 @@ def _remeasured(statement: Statement, found: Sequence[Evidence]) -> list[Remeasu
 def _judge(statement: Statement, evidence: Evidence, backend: str) -> Remeasured:
     assert statement.gate is not None
     gate = statement.gate
-    integrated = _rerun(statement, evidence, evidence.slots, backend, gate)
+    other_work = _other_work(statement, evidence)
+    integrated = _unless(other_work, _rerun(statement, evidence, evidence.slots, backend, gate))
+    published = _by_published_protocol(statement, evidence, backend)
     treated = [s for s in evidence.slots if s.arm == arm_label((backend, gate, False))]
     return Remeasured(
         runs=evidence.runs,
@@ -110,14 +114,14 @@ def _judge(statement: Statement, evidence: Evidence, backend: str) -> Remeasured
         kind=treated[0].kind,
         boundary=treated[0].boundary,
         integrated=integrated,
-        published=_by_published_protocol(statement, evidence, backend),
+        published=_unless(other_work, published) if isinstance(published, Rerun) else published,
         controls=tuple(
             (control, _rerun(statement, evidence, evidence.slots, backend, control))
             for control in statement.controls
             if arm_label((backend, control, False)) in evidence.arms
         ),
         agreement=_agreement(evidence, backend, gate),
-        note=_note(statement, evidence),
+        note=_other_models(statement, evidence),
     )
 
 
@@ -148,8 +152,25 @@ def _agreement(evidence: Evidence, backend: str, gate: str) -> Estimate | Withhe
     return agreement_with(evidence.readback, (backend, gate, False), (backend, evidence.baseline, False))
 
 
-def _note(statement: Statement, evidence: Evidence) -> str | None:
+def _other_work(statement: Statement, evidence: Evidence) -> str | None:
+    """Why a run says nothing about the claim: other prompts, other lengths or another gate."""
     assert statement.suite is not None
-    if Path(statement.suite).stem == evidence.suite:
+    asked = asked_by_suite(statement.suite)
+    wanted = {name: asked[name] for name in ("prompts", "answers", f"gate {statement.gate}")}
+    other = unlike(wanted, {name: evidence.asked.get(name) for name in wanted})
+    if not other:
         return None
-    return f"the run is of the suite {evidence.suite!r}, not of {statement.suite!r}: other prompts or models"
+    return f"the run is not of {statement.suite}, it differs in {'; '.join(map(str, other))}"
+
+
+def _other_models(statement: Statement, evidence: Evidence) -> str | None:
+    """Models need not be the claim's own, but which they are is said."""
+    assert statement.suite is not None
+    wanted = {k: v for k, v in asked_by_suite(statement.suite).items() if k.startswith("model ")}
+    other = unlike(wanted, {name: evidence.asked.get(name) for name in wanted})
+    return f"on other models: {'; '.join(map(str, other))}" if other else None
+
+
+def _unless(other_work: str | None, rerun: Rerun) -> Rerun:
+    """The figures of other work stand, but they give no verdict on the claim."""
+    return replace(rerun, verdict="not testable here", why=other_work) if other_work else rerun

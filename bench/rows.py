@@ -17,6 +17,7 @@ import numpy as np
 from analysis.quality import agreement, mean_over_prompts
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
+from bench.asked import asked_of_run
 from bench.host import PACKAGES
 from bench.measure import Readings
 from bench.plan import Arm
@@ -91,6 +92,7 @@ def provenance(header: Mapping[str, Any]) -> dict[str, Any]:
         "suite_sha256": header["suite"]["sha256"],
         "baseline": header["baseline"],
         "prompts_sha256": header["prompts"]["sha256"],
+        "asked": json.dumps(asked_of_run(header)),
         "models": json.dumps(models),
         "weights_sha256": json.dumps(weights),
         **{name: host.get(name) for name in HOST_COLUMNS},

@@ -106,7 +106,7 @@ def _sign_flip(rows: list[dict[str, Any]]) -> Claim:
     error = np.sqrt(1 / (first["distinct"] - 3) + 1 / (second["distinct"] - 3))
     return Claim(
         name="correlation.sign_flip",
-        published=tuple(Figure(label=row["model"], value=row["r"]) for row in rows),
+        published=tuple(Figure(label=f"r of {row['model']}", value=row["r"]) for row in rows),
         recomputed=(
             Figure(label="rotary models", value=len(rotary)),
             Figure(label="of these with r > 0", value=len(positive)),

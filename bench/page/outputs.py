@@ -31,7 +31,7 @@ _CLAIM_COLUMNS = {
 
 def claims_table(readback: Readback) -> Table | None:
     """The published claims that this run's suite re-runs, judged on the run; None if it re-runs none."""
-    from bench import claim_tables
+    from bench import claim_files
     from bench.claims import statements
     from bench.evidence import of_readbacks
     from bench.reproduce import judge_statements
@@ -40,7 +40,7 @@ def claims_table(readback: Readback) -> Table | None:
     chosen = [s for s in statements().values() if s.suite is not None and Path(s.suite).stem == suite]
     if not chosen or not readback.slots:
         return None
-    text = claim_tables.to_csv(judge_statements(chosen, [of_readbacks([readback])]))
+    text = claim_files.to_csv(judge_statements(chosen, [of_readbacks([readback])]))
     rows = [[row[key] or None for key in _CLAIM_COLUMNS] for row in csv.DictReader(io.StringIO(text))]
     return Table(
         name="claims",

@@ -13,21 +13,25 @@ import pytest
 from bench import store
 from bench.collect import collect, run_folders
 from bench.collect_summary import summarise
+from bench.config import configs_folder
 from bench.errors import UserError
 from bench.evidence import read_evidence
+from bench.prompts import load_prompts
 from bench.readback import read_back
 from bench.reproduce import reproduce
 from bench.rows import slot_rows
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
+SUITE = configs_folder() / "published" / "routing_short.toml"
+PROMPTS = load_prompts("short_questions", beside=SUITE.parent)
 HEADER: dict[str, Any] = {
     "schema": 1,
     "run_id": "one",
     "started_utc": "2026-01-01T00:00:00+00:00",
-    "suite": {"name": "quick", "path": "routing_short.toml", "sha256": "0" * 64, "text": ""},
+    "suite": {"name": "quick", "path": "routing_short.toml", "sha256": "0" * 64, "text": SUITE.read_text()},
     "baseline": "ungated",
-    "prompts": {"file": "prompts.jsonl", "sha256": "1" * 64, "ids": ["a"]},
+    "prompts": {"file": PROMPTS.file.name, "sha256": PROMPTS.sha256, "ids": [p.id for p in PROMPTS.prompts]},
     "models": {"full": {"name": "m", "revision": "r", "weight_sha256": "2" * 64}},
     "host": {"chip": "Apple M3", "gpu_cores": 10, "memory_bytes": 16, "low_power_mode": False},
     "packages": {"torch": "2.13.0"},

@@ -15,7 +15,9 @@ from rich.console import Console
 from analysis.claims import Rerun
 from analysis.values import Estimate, Withheld
 from bench import store
-from bench.claim_tables import COLUMNS, show, to_csv, to_json
+from bench.asked import Asked, asked_by_suite
+from bench.claim_files import COLUMNS, to_csv, to_json
+from bench.claim_tables import show
 from bench.claims import choose, statements, suites
 from bench.cli import app
 from bench.cli_judge import register
@@ -31,13 +33,14 @@ from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
 ENERGY = "routing.short.energy"
+OWN = asked_by_suite("published/routing_short")
 
 
 @pytest.fixture
 def judged_on(monkeypatch: pytest.MonkeyPatch):
     """Judge a claim on synthetic slots: `gated` becomes the arm of the claim's gate."""
 
-    def judge(name: str, **run: object) -> Remeasured:
+    def judge(name: str, asked: Asked = OWN, **run: object) -> Remeasured:
         names = {
             "ungated": "torch ungated",
             "gated": "torch norm_fraction",
@@ -46,7 +49,7 @@ def judged_on(monkeypatch: pytest.MonkeyPatch):
         slots = [replace(slot, arm=names[slot.arm], backend="torch") for slot in run_slots(**run)]  # type: ignore[arg-type]
         evidence = Evidence(
             runs=("r1",),
-            suite="routing_short",
+            asked=asked,
             baseline="ungated",
             slots=slots,
             slots_after=None,
@@ -89,7 +92,7 @@ def test_the_table_holds_every_published_figure_with_its_source_in_under_ten_sec
         assert "0.3162 (0.3162)" in text  # the modulus table
         assert "gate inactive" in text
     for row in judged:
-        assert f"source: {row.statement.paper}" in rendered([row], 200)
+        assert f"source      {row.statement.paper}, " in rendered([row], 200)
 
 
 def test_csv_and_json_hold_what_the_table_has_no_room_for() -> None:
@@ -145,14 +148,39 @@ def test_a_run_is_judged_by_both_protocols(tmp_path: Path) -> None:
     (row,) = reproduce([ENERGY], [folder])
     (again,) = row.remeasured
     assert again.kind == "modelled"
-    assert "1 whole block is not enough" in again.integrated.why
     assert isinstance(again.published, Rerun)
     assert [arm for arm, _ in again.controls] == ["random"]
-    assert "of the suite 'suite'" in (again.note or "")
-    text = rendered([row], 120)
-    assert "NOT a measurement" in text
-    assert "withheld" in text
+    assert "1 whole block is not enough" in again.controls[0][1].why
+    for width in (80, 120):
+        text = rendered([row], width)
+        assert max(len(line) for line in text.splitlines()) <= width
+        assert "NOT a measurement" in text
+        assert "withheld" in text
     assert ENERGY in to_csv([row])
+
+
+def test_a_run_of_other_work_gives_no_verdict(judged_on) -> None:
+    others = {
+        "prompts": "the first 6 of set fd7485ec70a2",
+        "gate norm_fraction": "norm_fraction, threshold 0.5",
+    }
+    again = judged_on(ENERGY, ratio=0.47, asked=OWN | others)
+    assert again.integrated.verdict == "not testable here"
+    assert "the run is not of published/routing_short" in again.integrated.why
+    assert "prompts (the first 50 of set" in again.integrated.why
+    assert "threshold 0.3 against norm_fraction, threshold 0.5" in again.integrated.why
+    assert isinstance(again.integrated.change_percent, Estimate)  # a figure of that work, not of the claim
+
+
+def test_a_run_that_does_not_say_what_it_did_gives_no_verdict(judged_on) -> None:
+    assert judged_on(ENERGY, ratio=0.47, asked={}).integrated.verdict == "not testable here"
+
+
+def test_other_models_give_a_verdict_and_are_named(judged_on) -> None:
+    asked = OWN | {"model small": "echo, float32, first 2 layers"}
+    again = judged_on(ENERGY, ratio=0.47, asked=asked)
+    assert again.integrated.verdict == "reproduced"
+    assert "EleutherAI/pythia-70m, float16 against echo, float32, first 2 layers" in (again.note or "")
 
 
 def test_the_published_protocol_is_the_reading_after_the_slot_times_its_seconds(tmp_path: Path) -> None:

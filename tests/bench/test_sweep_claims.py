@@ -10,7 +10,7 @@ import pytest
 
 from analysis.values import Estimate
 from backends.cut import FULL, Cut
-from bench.claim_tables import to_csv, to_json
+from bench.claim_files import to_csv, to_json
 from bench.errors import UserError
 from bench.quality import Mean
 from bench.reproduce import reproduce

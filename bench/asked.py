@@ -1,0 +1,66 @@
+"""What a suite asks for, in words: whether a run did the work of a claim's own suite is read from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bench.config import Gate, Model, Suite, find_suite, load_suite, parse_suite
+from bench.errors import UserError
+from bench.prompts import load_prompts
+
+Asked = dict[str, str]
+"""By name: `prompts`, `answers`, `gate LABEL` for every gate, `model KEY` for every model."""
+
+
+def asked_by_suite(name: str) -> Asked:
+    """What a suite of the program asks for.
+
+    Raises:
+        UserError: no such suite, or its prompts can't be read.
+    """
+    file = find_suite(name)
+    suite, text = load_suite(file)
+    prompts = load_prompts(suite.prompts.file, beside=file.parent, limit=suite.prompts.limit)
+    return {"prompts": _prompts(len(prompts.prompts), prompts.sha256), **_by_text(text)}
+
+
+def asked_of_run(header: Mapping[str, Any]) -> Asked:
+    """The same of a stored run; only its prompts where the suite is none that this version can read."""
+    prompts = header["prompts"]
+    return {"prompts": _prompts(len(prompts["ids"]), prompts["sha256"]), **_by_text(header["suite"]["text"])}
+
+
+@lru_cache(maxsize=64)  # thousands of collected runs are of a few suites
+def _by_text(text: str) -> Asked:
+    try:
+        suite = parse_suite(text, file=Path("stored suite"))
+    except UserError:
+        return {}
+    return {
+        "answers": _answers(suite),
+        **{f"gate {label}": _gate(gate) for label, gate in suite.gates.items()},
+        **{f"model {key}": _model(model) for key, model in suite.models.items()},
+    }
+
+
+def _prompts(count: int, sha256: str) -> str:
+    return f"the first {count} of set {sha256[:12]}"
+
+
+def _answers(suite: Suite) -> str:
+    most = suite.generation.max_new_tokens
+    return f"{most} new tokens" if suite.generation.ignore_eos else f"up to {most} new tokens"
+
+
+def _gate(gate: Gate) -> str:
+    options = [f"{key} {json.dumps(value)}" for key, value in sorted(gate.options.items())]
+    return ", ".join([gate.plugin, *options])
+
+
+def _model(model: Model) -> str:
+    layers = f", first {model.layers} layers" if model.layers else ""
+    return f"{model.name}, {model.dtype}{layers}"
