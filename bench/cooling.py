@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from energy.base import EnergySource, Trace
 
-_LOOK_S = 0.5
+_LOOK_S = 0.2
 _RECENT_S = 1.0
+_READINGS = 3
+"""Fewer say little about the power at rest."""
 _BAND = 0.25
 _BAND_W = 0.25
 """Power is back at idle within a quarter of it, or a quarter of a watt where that is more."""
@@ -27,31 +30,38 @@ def cool_down(source: EnergySource, *, rest_s: float, idle_w: float | None, limi
     Returns:
         What was still wrong when time was up; None when the machine is ready.
     """
+    began_s = time.perf_counter()
     time.sleep(rest_s)
     deadline_s = time.perf_counter() + limit_s
-    while (problem := what_is_hot(source.trace(), source.info.rails, idle_w)) is not None:
+    while (problem := what_is_hot(source.trace(), source.info.rails, idle_w, since_s=began_s)) is not None:
         if time.perf_counter() >= deadline_s:
             return problem
         time.sleep(_LOOK_S)
     return None
 
 
-def what_is_hot(trace: Trace, rails: tuple[str, ...], idle_w: float | None) -> str | None:
-    """What keeps the machine from being measured, from its latest readings; None if nothing does."""
+def what_is_hot(trace: Trace, rails: tuple[str, ...], idle_w: float | None, *, since_s: float) -> str | None:
+    """What keeps the machine from being measured; None if nothing does.
+
+    Power is that of the last second, and of readings that began after `since_s`: before it there was work.
+    """
     if trace.thermal and trace.thermal[-1][1].lower() != "nominal":
         return f"thermal pressure is {trace.thermal[-1][1]}"
-    power_w = _recent_w(trace, rails)
-    if idle_w is None or power_w is None:
+    if idle_w is None or not set(rails) <= set(trace.rails):
+        return None
+    counted = trace.start_s >= since_s
+    if counted.sum() < _READINGS:
+        return f"fewer than {_READINGS} readings since the work ended"
+    power_w = _recent_w(trace, rails, counted)
+    if power_w is None:
         return None
     allowed_w = idle_w + max(_BAND * idle_w, _BAND_W)
     return None if power_w <= allowed_w else f"power is {power_w:.2f} W, idle was {idle_w:.2f} W"
 
 
-def _recent_w(trace: Trace, rails: tuple[str, ...]) -> float | None:
-    """Mean power over the last second of readings; None if a rail is missing."""
-    if not len(trace.end_s) or not set(rails) <= set(trace.rails):
-        return None
-    recent = trace.end_s > trace.end_s[-1] - _RECENT_S
+def _recent_w(trace: Trace, rails: tuple[str, ...], counted: NDArray[np.bool_]) -> float | None:
+    """Mean power of the readings that count and are of the last second; None if a rail is missing."""
+    recent = counted & (trace.end_s > trace.end_s[-1] - _RECENT_S)
     columns = [trace.rails.index(rail) for rail in rails]
     seconds_s = float((trace.end_s - trace.start_s)[recent].sum())
     watts = float(trace.joules[recent][:, columns].sum()) / seconds_s
