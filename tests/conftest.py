@@ -8,19 +8,19 @@ import pytest
 
 from bench.fetch import ensure
 
-TOGETHER = ("bench/page", "bench/figures", "bench/test_sweep.py", "bench/test_quality.py", "contracts")
+TOGETHER = (
+    *("bench/page", "bench/figures", "contracts"),
+    *("bench/test_sweep.py", "bench/test_quality.py", "bench/test_reproduce.py"),
+)
 """Tests that share runs or models which are dear to make: each of these runs in one process."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the groups for runs in several processes."""
-    here = Path(__file__).parent
-    for item in items:
-        path = item.path.relative_to(here).as_posix()
-        for group in TOGETHER:
-            if path.startswith(group):
-                item.add_marker(pytest.mark.xdist_group(group))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Name its group, for runs in several processes."""
+    path = item.path.relative_to(Path(__file__).parent).as_posix()
+    for group in TOGETHER:
+        if path.startswith(group):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
