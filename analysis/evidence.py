@@ -18,6 +18,8 @@ MEMORY_SHARE = 0.75
 FLAT = 0.25
 """An elasticity below this is flat: doubling the cause adds less than a quarter to the time."""
 NEAR_ONE = (0.75, 1.33)
+WHOLE = 1.1
+"""A part of a step takes no longer than the step; a tenth is what windows of different minutes differ by."""
 MASK_SLACK = 0.98
 """A mask may seem to save 2 %, the practical threshold, before the control counts as failed."""
 
@@ -155,6 +157,7 @@ _TESTS = (
         figure="time of the weights alone over a step",
         measure=lambda steps, _: _time_ratio(steps, "S2"),
         least=MEMORY_SHARE,
+        most=WHOLE,
     ),
     _Test(
         test="S4",

@@ -80,7 +80,7 @@ def judge_cell(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None = N
         return _void(answer, evidence)
     return CellVerdict(
         verdict=answer,
-        reason=_reason(answer, share),
+        reason=_reason(answer, share, evidence),
         memory_share=share,
         evidence=evidence,
         against=_against(answer, evidence),
@@ -146,13 +146,24 @@ def _control(evidence: Sequence[Evidence]) -> Withheld | None:
     return None
 
 
-def _reason(answer: Bound, share: Estimate) -> str:
+def _reason(answer: Bound, share: Estimate, evidence: Sequence[Evidence]) -> str:
     if answer == "compute-bound":
         return "time rises with flops while the bytes stay the same"
-    text = f"reading its bytes explains {share.point:.0%} of a step"
     ends = {classify(end, compute_elasticity=0.0) for end in (share.low, min(share.high, 1.0))}
     others = sorted(str(e) for e in ends - {answer})
-    return f"{text}; the interval reaches into {others[0]}" if others else text
+    parts = [f"reading its bytes at the stream's bandwidth explains {share.point:.0%} of a step"]
+    if answer != "memory-bound":
+        parts += _where_the_rest_goes(evidence)
+    return "; ".join([*parts, *(f"the interval reaches into {other}" for other in others[:1])])
+
+
+def _where_the_rest_goes(evidence: Sequence[Evidence]) -> list[str]:
+    """Slow products and launches are both overhead to the bandwidth, and one mends them differently."""
+    found = {item.name: item.value for item in evidence}
+    named = (("weights", "the products with its weights alone take"), ("launches", "the launches alone"))
+    shares = [(words, found.get(name)) for name, words in named]
+    said = [f"{words} {value.point:.0%}" for words, value in shares if isinstance(value, Estimate)]
+    return [", ".join(said)] if said else []
 
 
 def _against(answer: Bound, evidence: Sequence[Evidence]) -> tuple[str, ...]:

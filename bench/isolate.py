@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -179,8 +180,10 @@ def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, 
     with asking(cell.backend, models, module=PROBER) as asker:
         progress(f"{name}: which tests can be run")
         missing = _open(asker, suite, cell, folder)
+        start_s = time.monotonic()
         for number in range(suite.rounds):
-            progress(f"{name}: round {number + 1} of {suite.rounds}")
+            each = f", {(time.monotonic() - start_s) / number:.0f} s each" if number else ""
+            progress(f"{name}: round {number + 1} of {suite.rounds}{each}")
             windows += [Window(**w) for w in asker.ask("isolate_round", number=number)["windows"]]
         device = asker.info["full"]["device"]
     return Rows(_steps(windows, meter), missing, device)

@@ -114,7 +114,7 @@ class Cell:
     def _decode(self) -> Iterator[Setting]:
         plain = self._decoding("S3", self.cut, PROMPT_TOKENS)
         yield replace(plain, per_round=DECODE_PER_ROUND, also=("S6", "S7", "S8"))
-        if self._affordable(PREFILL_TOKENS):
+        if self._affordable("prefill", PREFILL_TOKENS):
             yield self._prefilling("prefill", PREFILL_TOKENS)
 
     def _batch(self) -> Iterator[Setting]:
@@ -124,7 +124,7 @@ class Cell:
 
     def _context(self) -> Iterator[Setting]:
         limit = self.model.info.context or max(CONTEXTS) * 2
-        for context in (c for c in CONTEXTS if 2 * c <= limit and self._affordable(c)):
+        for context in (c for c in CONTEXTS if 2 * c <= limit and self._affordable("S6", c)):
             yield self._decoding("S6", self.cut, context)
 
     def _ablation(self) -> Iterator[Setting]:
@@ -146,7 +146,7 @@ class Cell:
         tiny = replace(self, model=self.tiny)
         yield tiny._decoding("S10", Cut(), PROMPT_TOKENS)
 
-    def _affordable(self, tokens: int) -> bool:
+    def _affordable(self, test: str, tokens: int) -> bool:
         """Whether a prefill of so many tokens, which grows with them, is short enough to repeat."""
         if not self.token_s:
             start_s = time.perf_counter()
@@ -155,7 +155,8 @@ class Cell:
             self.token_s = (time.perf_counter() - start_s) / PROMPT_TOKENS
         affordable = tokens * self.token_s <= LONGEST_PREFILL_S
         if not affordable:
-            self.missing[f"{tokens} tokens"] = f"a prefill of them takes {tokens * self.token_s:.0f} s here"
+            why = f"a prefill of {tokens} tokens takes {tokens * self.token_s:.0f} s here"
+            self.missing[test] = "; ".join(filter(None, (self.missing.get(test), why)))
         return affordable
 
     def _decoding(self, test: str, cut: Cut, context: int, *, changed: bool = False) -> Setting:

@@ -20,6 +20,7 @@ from analysis.rows import Step
 from analysis.stats import geometric_mean
 from analysis.values import Estimate, Withheld
 from bench.isolate import CellReport
+from bench.words import kind_label
 
 _TITLES = {"prefill": "prefill", "S3": "decode", "S2": "weights alone", "S10": "launch floor"}
 """Tests whose time per token or step is printed as FP's tables print theirs."""
@@ -33,7 +34,7 @@ def show(reports: Sequence[CellReport], console: Console) -> None:
         console.print(_evidence_table(report))
         console.print(_phase_table(report))
         for line in _lines(report):
-            console.print(line, markup=False, highlight=False)
+            console.print(line, highlight=False)
     claim = next(claim for claim in isolation_claims() if claim.name == "isolation.memory_bound")
     console.print(f"\nFP's published table by the same rule: {claim.why}", markup=False, highlight=False)
 
@@ -69,25 +70,20 @@ def to_json(reports: Sequence[CellReport]) -> list[dict[str, Any]]:
 
 
 def _verdict_table(reports: Sequence[CellReport]) -> Table:
-    kinds = sorted({report.kind for report in reports})
-    unmeasured = "" if kinds == ["measured"] else ", NOT a measurement"
     table = Table(
-        title=f"What limits a decode step (joules {' and '.join(kinds)}{unmeasured})",
+        title=f"What limits a decode step (joules {kind_label(report.kind for report in reports)})",
         title_justify="left",
         box=SIMPLE_HEAD,
     )
-    for name in ("backend", "model", "precision", "verdict", "bytes explain", "GB/s", "J/GB", "against it"):
-        table.add_column(name)
+    for name in ("backend", "model", "precision", "verdict"):
+        table.add_column(name, no_wrap=name == "verdict")
+    table.add_column("its bytes explain")
     for report in reports:
-        share, stream = report.verdict.memory_share, report.stream
-        known = None if isinstance(stream, Withheld) else stream
+        share = report.verdict.memory_share
         table.add_row(
             *(report.plan.backend, report.plan.model, report.plan.precision),
             f"[bold]{report.verdict.verdict}[/]",
-            _figure(share, 100, "%") if share else "-",
-            _figure(known.bandwidth_bytes_per_s, 1 / GB) if known else "withheld",
-            _figure(known.joules_per_byte, GB) if known else "withheld",
-            ", ".join(report.verdict.against) or "-",
+            f"{_figure(share, 100, ' %')} of a step" if share else "-",
         )
     return table
 
@@ -111,14 +107,25 @@ def _phase_table(report: CellReport) -> Table:
 
 
 def _lines(report: CellReport) -> list[str]:
-    fit = _energy_fit(report.energy).replace("\\", "")
-    missing = [f"! {test}: {why}" for test, why in sorted(report.missing.items())]
-    return [f"energy = lambda x flops + mu x bytes + idle x time, {report.kind}: {fit}", *missing]
+    return [
+        f"memory streams {_stream(report)}",
+        f"against the verdict: {', '.join(report.verdict.against) or 'nothing'}",
+        f"energy = lambda x flops + mu x bytes + idle x time, {report.kind}: {_energy_fit(report.energy)}",
+        *(f"! {test}: {escape(why)}" for test, why in sorted(report.missing.items())),
+    ]
+
+
+def _stream(report: CellReport) -> str:
+    stream = report.stream
+    if isinstance(stream, Withheld):
+        return f"withheld: {escape(stream.reason)}"
+    joules = _figure(stream.joules_per_byte, GB)
+    return f"{_figure(stream.bandwidth_bytes_per_s, 1 / GB)} GB/s at {joules} J/GB, {report.kind}"
 
 
 def _energy_fit(energy: EnergyModel | Withheld) -> str:
     if isinstance(energy, Withheld):
-        return f"withheld: {energy.reason}"
+        return f"withheld: {escape(energy.reason)}"
     per_flop, per_byte = _figure(energy.joules_per_flop, 1e12), _figure(energy.joules_per_byte, 1e12)
     idle = _figure(energy.idle_w, 1)
     return f"{per_flop} pJ/flop, {per_byte} pJ/byte, idle {idle} W (r2 {energy.r2:.3f}, {energy.rows} rows)"

@@ -24,7 +24,7 @@ class Matrices:
     """The matrices that a forward multiplies with."""
 
     products: Callable[[bool], None]
-    """One matrix-vector product with each; True masks half of every result."""
+    """One row of activations times each, as linear layers do it; True masks half of every result."""
     read_bytes: int
     flops: int
 
@@ -101,16 +101,16 @@ class TorchProbes:
         pairs = []
         for name in names:
             matrix = weights[name].to(self.device, kind).contiguous()
-            pairs.append((matrix, torch.ones(matrix.shape[1], device=self.device, dtype=kind)))
+            pairs.append((matrix, torch.ones(1, matrix.shape[1], device=self.device, dtype=kind)))
         masks = {m.shape[0]: torch.arange(m.shape[0], device=self.device) % 2 for m, _ in pairs}
 
         def products(masked: bool) -> None:
             with torch.inference_mode():
                 for matrix, vector in pairs:
-                    result = matrix @ vector
+                    result = torch.nn.functional.linear(vector, matrix)
                     if masked:
-                        result = result * masks[len(result)]
-                float(result[0])  # waits for the queue, in which products run one after the other
+                        result = result * masks[result.shape[1]]
+                float(result[0, 0])  # waits for the queue, in which products run one after the other
 
         return Matrices(products, *_counted([(m.numel(), m.element_size()) for m, _ in pairs]))
 
@@ -150,12 +150,12 @@ class MlxProbes:
             weights |= loaded
         kind = getattr(mx, dtype)
         names = matrix_names({name: tuple(w.shape) for name, w in weights.items()})
-        pairs = [(weights[n].astype(kind), mx.ones((weights[n].shape[1],), dtype=kind)) for n in names]
+        pairs = [(weights[n].astype(kind), mx.ones((1, weights[n].shape[1]), dtype=kind)) for n in names]
         masks = {m.shape[0]: (mx.arange(m.shape[0]) % 2).astype(kind) for m, _ in pairs}
         mx.eval(pairs, masks)
 
         def products(masked: bool) -> None:
-            results = [m @ v * masks[m.shape[0]] if masked else m @ v for m, v in pairs]
+            results = [v @ m.T * masks[m.shape[0]] if masked else v @ m.T for m, v in pairs]
             mx.eval(results)
 
         return Matrices(products, *_counted([(m.size, m.itemsize) for m, _ in pairs]))
