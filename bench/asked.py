@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.config import Gate, Model, Suite, find_suite, load_suite, parse_suite
+from bench.config import Gate, Suite, find_suite, load_suite, parse_suite
 from bench.errors import UserError
 from bench.prompts import load_prompts
 
@@ -43,7 +43,7 @@ def _by_text(text: str) -> Asked:
     return {
         "answers": _answers(suite),
         **{f"gate {label}": _gate(gate) for label, gate in suite.gates.items()},
-        **{f"model {key}": _model(model) for key, model in suite.models.items()},
+        **{f"model {key}": str(model) for key, model in suite.models.items()},
     }
 
 
@@ -59,8 +59,3 @@ def _answers(suite: Suite) -> str:
 def _gate(gate: Gate) -> str:
     options = [f"{key} {json.dumps(value)}" for key, value in sorted(gate.options.items())]
     return ", ".join([gate.plugin, *options])
-
-
-def _model(model: Model) -> str:
-    layers = f", first {model.layers} layers" if model.layers else ""
-    return f"{model.name}, {model.dtype}{layers}"

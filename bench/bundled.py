@@ -14,5 +14,8 @@ def configs_folder() -> Path:
 
 
 def suite_names() -> list[str]:
-    """Suites that can be named without a path, such as `quick`."""
-    return sorted(file.stem for file in configs_folder().glob("*.toml") if file.stem not in _NOT_SUITES)
+    """Suites that can be named without a path, such as `quick` and `published/routing_short`."""
+    folder = configs_folder()
+    files = sorted(folder.glob("*.toml")) + sorted(folder.glob("published/*.toml"))
+    names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
+    return [name for name in names if name not in _NOT_SUITES]

@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.claims import ClaimVerdict, Figure, Rerun
-from analysis.values import Withheld
+from analysis.values import Withheld, counted
 from bench.claim_text import basis, change, noise, number, of_roles, seen, share, why
 from bench.reproduce import Judged, Remeasured
+from bench.words import kind_label
 
 WIDE = 110
 """Columns from which on a row of figures fits beside its claim."""
@@ -141,7 +142,7 @@ def _lines(lines: Sequence[Line]) -> Table:
 def _rerun(again: Remeasured) -> str:
     """The cells of the re-run's row, one below the other."""
     cells = {
-        "on": basis(again) + ("" if again.kind == "measured" else ", NOT a measurement"),
+        "on": f"{basis(again)}, {kind_label([again.kind])}",
         "readings during": _protocol(again.integrated),
         "one reading after": _protocol(again.published),
         "controls": _controls(again),
@@ -152,16 +153,13 @@ def _rerun(again: Remeasured) -> str:
 
 def _rerun_table(judged: Sequence[Judged]) -> Table:
     remeasured = [(row, again) for row in judged for again in row.remeasured]
-    kinds = sorted({again.kind for _, again in remeasured})
-    unmeasured = "" if kinds == ["measured"] else ", NOT a measurement"
-    table = Table(
-        title=f"Re-run, joules {' and '.join(kinds)}{unmeasured}", title_justify="left", box=SIMPLE_HEAD
-    )
+    kinds = kind_label(again.kind for _, again in remeasured)
+    table = Table(title=f"Re-run, joules {kinds}", title_justify="left", box=SIMPLE_HEAD)
     for name in ("claim", "one reading after", "readings during", "controls", "agreement", "verdict"):
         table.add_column(name, no_wrap=name == "claim", max_width=20 if name == "verdict" else None)
     for row, again in remeasured:
         table.add_row(
-            f"{row.statement.name.partition('.')[2]}\n[dim]{basis(again)}[/]",
+            f"{row.statement.name.partition('.')[2]}\n[dim]{basis(again)}, {again.kind}[/]",
             escape(_protocol(again.published)),
             escape(_protocol(again.integrated)),
             escape(_controls(again)),
@@ -200,7 +198,7 @@ def _modulus_table(row: Judged) -> Table:
 def _sum(judged: Sequence[Judged]) -> str:
     counts = Counter(row.record.verdict for row in judged)
     said = [f"{counts[verdict]} {verdict}" for verdict in _COLOURS if counts[verdict]]
-    return f"{len(judged)} {'claim' if len(judged) == 1 else 'claims'} on the record: {', '.join(said)}."
+    return f"{counted(len(judged), 'claim')} on the record: {', '.join(said)}."
 
 
 def _coloured(verdict: ClaimVerdict) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis.claims import Figure, Rerun, Role
-from analysis.values import Estimate, Withheld
+from analysis.values import Estimate, Withheld, counted
 from bench.reproduce import Remeasured
 from bench.sweep_claims import Resweep
 
@@ -70,8 +70,8 @@ def share(found: Estimate | Withheld) -> str:
 
 
 def basis(again: Remeasured) -> str:
-    """What a re-run stands on: `torch, 6 blocks, modelled`."""
-    return f"{again.backend}, {again.blocks} {'block' if again.blocks == 1 else 'blocks'}, {again.kind}"
+    """What a re-run stands on: `torch, 6 blocks`."""
+    return f"{again.backend}, {counted(again.blocks, 'block')}"
 
 
 def why(again: Remeasured) -> str:

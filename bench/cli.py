@@ -5,6 +5,7 @@ Everything heavy is imported inside a command, so that `bench --help` is there i
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,7 +111,10 @@ def run(
         prepared, header = commands.prepared(suite, energy=energy, backends=backend, blocks=blocks)
     meter = commands.choose_meter(header)
     if dry_run:
-        commands.show_plan(prepared, meter, console())
+        if as_json:
+            print(json.dumps(commands.plan(prepared, meter), indent=2))
+        else:
+            commands.show_plan(prepared, meter, console())
         return
     with Bar(quiet=quiet) as progress:
         commands.fetch_models(prepared, progress=progress)

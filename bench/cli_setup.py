@@ -97,6 +97,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         here = locate(name)
         size = here.size_bytes if here else None
         rows.append({"name": name, "kind": entry.kind, "here": here is not None, "size_bytes": size})
+        rows[-1] |= {"download_bytes": entry.download_bytes}
         rows[-1] |= {"summary": entry.summary, "license": entry.license}
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -105,10 +106,15 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
     table = Table("name", "here", "size", "what it is")
     for row in rows:
-        size_text = f"{row['size_bytes'] / 1e6:.0f} MB" if row["size_bytes"] else "-"
-        table.add_row(row["name"], "yes" if row["here"] else "no", size_text, row["summary"])
+        table.add_row(row["name"], "yes" if row["here"] else "no", _size(row), row["summary"])
     console().print(table)
     console().print("Any hub id (owner/name) or folder works too.", highlight=False)
+
+
+def _size(row: dict[str, Any]) -> str:
+    if row["size_bytes"]:
+        return f"{row['size_bytes'] / 1e6:.0f} MB"
+    return f"{row['download_bytes'] / 1e6:.0f} MB to fetch" if row["download_bytes"] else "-"
 
 
 @models_app.command("fetch")

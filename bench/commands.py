@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from analysis.values import counted
 from bench import host, meter, prepare, run, store
 from bench.config import find_suite
 from bench.display import Display, clock
@@ -121,22 +122,39 @@ def _model_record(found: Prepared, key: str) -> dict[str, Any]:
     return {**settings, "revision": here.revision, "weight_sha256": here.weight_hash()}
 
 
-def show_plan(found: Prepared, chosen: Meter, console: Console) -> None:
-    """What `bench run` would do."""
+def plan(found: Prepared, chosen: Meter) -> dict[str, Any]:
+    """What `bench run` would do, for programs."""
     protocol = found.suite.protocol
     slots = sum(len(block) for block in found.blocks)
-    least_s = (
-        slots * (protocol.min_window_s + protocol.cool_down_s) + (len(found.blocks) + 1) * protocol.idle_s
-    )
-    lines = [
-        f"suite {found.suite.name}: {len(found.prompts.prompts)} prompts, {len(found.arms)} arms, "
-        f"{len(found.blocks)} blocks, {slots} slots, at least {clock(least_s)}",
-        *[f"  block {block[0].block}: {' | '.join(s.arm.label for s in block)}" for block in found.blocks],
-        *[
-            f"  model {key}: {model.name}" + ("" if found.locate(model) else " (would be fetched first)")
+    return {
+        "suite": found.suite.name,
+        "prompts": len(found.prompts.prompts),
+        "arms": [arm.label for arm in found.arms],
+        "blocks": [[slot.arm.label for slot in block] for block in found.blocks],
+        "slots": slots,
+        "least_s": slots * (protocol.min_window_s + protocol.cool_down_s)
+        + (len(found.blocks) + 1) * protocol.idle_s,
+        "models": {
+            key: {**model.model_dump(), "here": found.locate(model) is not None}
             for key, model in found.models.items()
-        ],
-        f"  energy: {chosen.note}",
+        },
+        "energy": chosen.note,
+    }
+
+
+def show_plan(found: Prepared, chosen: Meter, console: Console) -> None:
+    """The same for a person."""
+    what = plan(found, chosen)
+    lines = [
+        f"suite {what['suite']}: {counted(what['prompts'], 'prompt')}, {counted(len(what['arms']), 'arm')}, "
+        f"{counted(len(what['blocks']), 'block')}, {counted(what['slots'], 'slot')}, "
+        f"at least {clock(what['least_s'])}",
+        *(f"  block {number}: {' | '.join(arms)}" for number, arms in enumerate(what["blocks"], start=1)),
+        *(
+            f"  model {key}: {model}" + ("" if found.locate(model) else " (would be fetched first)")
+            for key, model in found.models.items()
+        ),
+        f"  energy: {what['energy']}",
     ]
     for line in lines:
         console.print(visible(line), markup=False, highlight=False, soft_wrap=True)

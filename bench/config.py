@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.bundled import configs_folder as configs_folder
+from bench.bundled import suite_names
 from bench.errors import UserError, nearest
 
 
@@ -32,6 +33,10 @@ class Model(_Table):
     """Of the weights, the cache and the arithmetic."""
     layers: int | None = Field(default=None, ge=1)
     """Keep only the first layers: a smaller model that needs no second download."""
+
+    def __str__(self) -> str:
+        layers = f", first {self.layers} layers" if self.layers else ""
+        return f"{self.name}, {self.dtype}{layers}"
 
 
 class Prompts(_Table):
@@ -184,17 +189,22 @@ def load_suite(file: Path) -> tuple[Suite, str]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        known = ", ".join(sorted(p.stem for p in configs_folder().glob("*.toml") if p.stem != "models"))
-        raise UserError(
-            f"can't read the suite {str(file)!r} ({_reason(error)}); try one of: {known}"
-        ) from None
+        hint = nearest(str(file), suite_names())
+        raise UserError(f"can't read the suite {str(file)!r} ({_reason(error)}); {hint}") from None
     return parse_suite(text, file=file), text
 
 
 def parse_suite(text: str, *, file: Path) -> Suite:
-    """The suite in `text`; `file` is only for messages."""
+    """The suite in `text`; `file` is only for messages.
+
+    Raises:
+        UserError: it is not TOML, or not a suite.
+    """
     try:
-        return Suite.model_validate(tomllib.loads(text))
+        data = tomllib.loads(text)
+        if "cells" in data:
+            raise UserError(f"{file} says what to isolate, not what to run; run it with: bench isolate")
+        return Suite.model_validate(data)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:

@@ -60,7 +60,7 @@ def _best(options: dict[str, Any]) -> Meter:
             continue
         return Meter(source=meter.source, note=f"{name}, the best meter of this machine")
     modelled = plugins.create("energy", "modelled", {})
-    why = "this is not a Mac" if sys.platform != "darwin" else "; ".join(reasons)
+    why = "; ".join(reasons) if sys.platform == "darwin" else f"this is not a Mac; {reasons[-1]}"
     return Meter(
         source=modelled,
         note=f"no meter can be read ({why}): joules are MODELLED from CPU time, not measured",

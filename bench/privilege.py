@@ -29,8 +29,8 @@ def lower(*, allow_root: bool) -> None:
     if user is None:
         if not allow_root:
             raise UserError(
-                "started as root, and models must not run as root: start it as yourself (the meter alone is "
-                "started as root), or add --allow-root in a container that has no other user"
+                "started as root, and nothing but the meter may run as root: start it as yourself (the meter "
+                "alone is then started as root), or add --allow-root in a container that has no other user"
             )
         return
     os.initgroups(user.pw_name, user.pw_gid)

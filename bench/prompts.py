@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.config import configs_folder, explain
-from bench.errors import UserError
+from bench.errors import UserError, nearest
 
 
 class Prompt(BaseModel):
@@ -51,7 +51,8 @@ def load_prompts(name: str, *, beside: Path, limit: int | None = None) -> Prompt
         raw = file.read_bytes()
         text = raw.decode("utf-8")
     except OSError as error:
-        raise UserError(f"can't read the prompts {str(file)!r}: {error.strerror}") from None
+        known = nearest(name, (set_file.stem for set_file in (configs_folder() / "prompts").glob("*.jsonl")))
+        raise UserError(f"can't read the prompts {str(file)!r} ({error.strerror}); {known}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     prompts = _parse(text, file)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import split_tables
+from bench import split_tables, words
 from bench.readback import Idle
 from bench.rows import arm_label
 from bench.safe_text import csv_cell, visible
@@ -76,12 +76,11 @@ def _idle_line(idle: Idle) -> str:
 def _tables(summary: Summary, console: Console) -> list[Table]:
     """Work and energy by arm; on a narrow terminal a list per arm, because a cut number says nothing."""
     work = f"Work per pass of {summary.rows[0].prompts} prompts"
-    kinds = sorted({row.energy_kind for row in summary.rows})
-    caveat = "" if kinds == ["measured"] else ", NOT a measurement"
-    energy = f"Energy per pass, {' and '.join(kinds)}{caveat}"
+    kinds = words.kind_label(row.energy_kind for row in summary.rows)
+    energy = f"Energy per pass, {kinds}"
     if console.width >= WIDE:
         return [_wide(work, _WORK, summary.rows), _wide(energy, _ENERGY, summary.rows)]
-    label = f"per pass, joules {' and '.join(kinds)}{caveat}"
+    label = f"per pass, joules {kinds}"
     return [_list(row, label) for row in summary.rows]
 
 
@@ -89,23 +88,23 @@ def _wide(title: str, columns: Sequence[Column], rows: Sequence[ArmRow]) -> Tabl
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm", no_wrap=True)
     for heading, _ in columns:
-        words = heading in ("verdict", "grade")
+        is_text = heading in ("verdict", "grade")
         table.add_column(
             heading,
-            justify="left" if words else "right",
-            max_width=12 if words else None,
+            justify="left" if is_text else "right",
+            max_width=12 if is_text else None,
             no_wrap=heading in ("J gross", "J saved"),
         )
     for row in rows:
-        table.add_row(_arm(row), *(cell(row) for _, cell in columns))
+        table.add_row(_arm(row), *(cell(row) or "-" for _, cell in columns))
     return table
 
 
 def _list(row: ArmRow, label: str) -> Table:
     table = Table(_arm(row), label, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, cell in (*_ENERGY, *_WORK):
-        if cell(row) != "-":
-            table.add_row(heading.replace("\n", " / "), cell(row).replace("\n", " / "))
+        if shown := cell(row):
+            table.add_row(heading.replace("\n", " / "), shown.replace("\n", " / "))
     return table
 
 
@@ -113,55 +112,41 @@ def _arm(row: ArmRow) -> str:
     return escape(visible(arm_label((row.backend, row.gate, row.a_a))))
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _percent(value: float | None, *, signed: bool = False) -> str:
-    if value is None:
-        return "-"
-    rounded = round(value, 1) + 0.0  # no "-0.0"
-    return f"{rounded:+.1f} %" if signed else f"{rounded:.1f} %"
-
-
-def _saved(row: ArmRow) -> str:
+def _saved(row: ArmRow) -> str | None:
     """The saving, with its interval where there is one."""
-    point = _percent(row.joules_saved_percent, signed=True)
-    if row.saved_low_percent is None or row.saved_high_percent is None:
+    point = words.percent(row.joules_saved_percent, signed=True)
+    if point is None or row.saved_low_percent is None or row.saved_high_percent is None:
         return point
     return f"{point}\n({row.saved_low_percent:+.1f} to {row.saved_high_percent:+.1f})"
 
 
-def _with_bound(value: float | None, bound: float | None) -> str:
-    return "withheld" if value is None or bound is None else f"{value:.1f} ±{bound:.1f}"
-
-
-Column = tuple[str, Callable[[ArmRow], str]]
+Column = tuple[str, Callable[[ArmRow], str | None]]
 _WORK: tuple[Column, ...] = (
     ("to small", lambda row: str(row.routed_to_small)),
     ("new tokens", lambda row: f"{row.new_tokens:.0f}"),
     ("forwards", lambda row: f"{row.forwards:.0f}"),
-    ("prefill tok/s", lambda row: _number(row.prefill_tokens_per_s, 1)),
-    ("decode tok/s", lambda row: _number(row.decode_tokens_per_s, 1)),
+    ("prefill tok/s", lambda row: words.number(row.prefill_tokens_per_s, 1)),
+    ("decode tok/s", lambda row: words.number(row.decode_tokens_per_s, 1)),
     ("seconds", lambda row: f"{row.seconds:.1f}"),
-    ("tokens saved", lambda row: _percent(row.tokens_saved_percent, signed=True)),
-    ("bytes saved", lambda row: _percent(row.bytes_saved_percent, signed=True)),
-    ("agreement", lambda row: INACTIVE if row.verdict == INACTIVE else _percent(row.agreement_percent)),
+    ("tokens saved", lambda row: words.percent(row.tokens_saved_percent, signed=True)),
+    ("bytes saved", lambda row: words.percent(row.bytes_saved_percent, signed=True)),
+    ("agreement", lambda row: INACTIVE if row.verdict == INACTIVE else words.percent(row.agreement_percent)),
 )
 _ENERGY: tuple[Column, ...] = (
-    ("J gross", lambda row: _with_bound(row.joules_gross, row.joules_bound)),
-    ("J net", lambda row: _number(row.joules_net, 1)),
+    ("J gross", lambda row: words.with_bound(row.joules_gross, row.joules_bound)),
+    ("J net", lambda row: words.joules(row.joules_net)),
     ("J/new token\nJ/total token", lambda row: _per_token(row)),
     ("J saved", lambda row: _saved(row)),
-    ("A/A floor", lambda row: _percent(row.noise_floor_percent)),
-    ("blocks", lambda row: str(row.blocks) if row.blocks else "-"),
-    ("verdict", lambda row: row.verdict or "-"),
-    ("grade", lambda row: f"{row.grade} {row.grade_name}" if row.grade is not None else "-"),
+    ("A/A floor", lambda row: words.percent(row.noise_floor_percent)),
+    ("blocks", lambda row: str(row.blocks) if row.blocks else None),
+    ("verdict", lambda row: row.verdict),
+    ("grade", lambda row: f"{row.grade} {row.grade_name}" if row.grade is not None else None),
 )
 
 
-def _per_token(row: ArmRow) -> str:
-    return f"{_number(row.joules_per_new_token, 3)}\n{_number(row.joules_per_total_token, 3)}"
+def _per_token(row: ArmRow) -> str | None:
+    found = [words.significant(joules) for joules in (row.joules_per_new_token, row.joules_per_total_token)]
+    return "\n".join(joules or "-" for joules in found) if any(found) else None
 
 
 def _csv(rows: list[ArmRow]) -> bytes:

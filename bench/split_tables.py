@@ -16,6 +16,7 @@ from bench.readback import ArmKey
 from bench.rows import arm_label
 from bench.safe_text import visible
 from bench.split import ArmSplit
+from bench.words import kind_label
 
 PARTS = {
     "saved_j": "J saved",
@@ -54,10 +55,8 @@ def to_rows(splits: Mapping[ArmKey, ArmSplit | Withheld]) -> list[dict[str, Any]
 
 
 def _table(found: list[ArmSplit]) -> Table:
-    kinds = sorted({split.kind for split in found})
-    caveat = "" if kinds == ["measured"] else ", NOT a measurement"
     table = Table(
-        title=f"Where the saving per pass comes from, J {' and '.join(kinds)}{caveat}",
+        title=f"Where the saving per pass comes from, J {kind_label(split.kind for split in found)}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,

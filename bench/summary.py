@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from analysis.values import Withheld
+from analysis.values import Withheld, counted
 from bench.readback import ArmKey, Idle, Readback, Record
 from bench.records import Joules
 from bench.split import ArmSplit, splits
@@ -228,7 +228,7 @@ def _about_blocks(readback: Readback, rows: list[ArmRow]) -> list[str]:
         return ["no block is whole: these are the slots there are, and no arm may be compared"]
     found = []
     if readback.cut_blocks:
-        found.append(f"{readback.cut_blocks} block was cut short and is left out")
+        found.append(f"{counted(readback.cut_blocks, 'block')} cut short, and left out")
     blocks = max((row.blocks for row in rows), default=0)
     if blocks < BLOCKS_FOR_A_CLAIM:
         are = "1 block is" if blocks == 1 else f"{blocks} blocks are"

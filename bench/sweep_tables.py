@@ -23,6 +23,7 @@ from bench.errors import UserError
 from bench.plots import COLOURS, MARKERS, new_figure, save
 from bench.quality import Mean
 from bench.sweep import INACTIVE, SECONDS, Cliff, Judged, SweptArm, cost_of, loss_of, without
+from bench.words import kind_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,10 +99,11 @@ def cliff_line(cliff: Cliff) -> str:
 
 def draw(judged: Judged, folder: Path) -> list[Path]:
     """Write `sweep.svg` and `sweep.png`: cost against quality, and quality along the first swept cut."""
-    kinds = sorted({arm.row.energy_kind for arm in judged.arms})
-    caveat = "" if kinds == ["measured"] else f" (joules {' and '.join(kinds)}, NOT a measurement)"
+    kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
     panels = len(judged.swept[:1]) + 1
-    figure, [against, *along] = new_figure(panels, title=f"{judged.suite}, {judged.text_name}{caveat}")
+    figure, [against, *along] = new_figure(
+        panels, title=f"{judged.suite}, {judged.text_name} (joules {kinds})"
+    )
     _draw_against(judged, against)
     for axes, key in zip(along, judged.swept[:1], strict=True):
         _draw_along(judged, axes, key)
@@ -157,9 +159,7 @@ def _place(arm: SweptArm, in_joules: bool) -> tuple[float, float] | None:
 
 
 def _cost_table(judged: Judged) -> Table:
-    kinds = sorted({arm.row.energy_kind for arm in judged.arms})
-    caveat = "" if kinds == ["measured"] else ", NOT a measurement"
-    table = _table(f"Cost; joules {' and '.join(kinds)}{caveat}")
+    table = _table(f"Cost; joules {kind_label(arm.row.energy_kind for arm in judged.arms)}")
     for name in ("tok/s", "ratio", "MB/token", "ratio", "J/new token", "J saved", "A/A floor", "blocks"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")

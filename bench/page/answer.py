@@ -6,12 +6,12 @@ where one of them is missing, the sentence says that it is missing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bench.summary import BLOCKS_FOR_A_CLAIM, ArmRow, Summary
 from bench.verdicts import INACTIVE
+from bench.words import kind_label
 
 Tone = Literal["claim", "open"]
 """Whether the verdict stands; one on joules that are no measurement never does."""
@@ -63,14 +63,6 @@ def quality_warnings(summary: Summary, *, baseline: str) -> list[str]:
         and row.agreement_percent < MOST_TOKENS_DIFFER_PERCENT
         and row.verdict != INACTIVE
     ]
-
-
-def label_of(kinds: Sequence[str]) -> str:
-    """What the joules of a run are, as it stands in every title: `modelled, NOT a measurement`."""
-    known = sorted(set(kinds) - {"none"})
-    if not known:
-        return "no joules"
-    return " and ".join(known) + ("" if known == ["measured"] else ", NOT a measurement")
 
 
 def _importance(row: ArmRow) -> tuple[int, float]:
@@ -144,7 +136,7 @@ def _trust(row: ArmRow) -> str:
     if row.grade is None:
         return "joules of no known grade"
     name = "" if row.grade == 0 else f" {row.grade_name}"
-    return f"joules are {label_of([row.energy_kind])} (grade {row.grade}{name})"
+    return f"joules are {kind_label([row.energy_kind])} (grade {row.grade}{name})"
 
 
 def _why_open(row: ArmRow) -> str:

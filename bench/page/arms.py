@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.values import Estimate, Withheld
-from bench.page.answer import label_of
+from bench import words
 from bench.page.tables import Table
 from bench.rows import arm_label
 from bench.split import ArmSplit
@@ -18,7 +18,7 @@ _Column = tuple[str, Callable[[ArmRow], str | int | None]]
 
 def savings_table(summary: Summary) -> Table:
     """Joules of every arm, and what they are worth."""
-    kinds = label_of([row.energy_kind for row in summary.rows])
+    kinds = words.kind_label([row.energy_kind for row in summary.rows])
     return _table("savings-by-arm", f"Joules per pass by arm ({kinds})", _SAVINGS, summary)
 
 
@@ -35,7 +35,7 @@ def split_table(summary: Summary) -> Table | None:
         return None
     return Table(
         name="saving-by-cause",
-        title=f"Where the saving per pass comes from, J ({label_of([split.kind for split in found])})",
+        title=f"Where the saving per pass comes from, J ({words.kind_label(split.kind for split in found)})",
         columns=("arm", *PARTS.values(), "R²", "windows"),
         rows=[
             [arm_label(one.arm), *(_part(getattr(one.split, name)) for name in PARTS), one.r2, one.windows]
@@ -70,37 +70,8 @@ def _table(name: str, title: str, columns: tuple[_Column, ...], summary: Summary
     )
 
 
-def _number(value: float | None, digits: int) -> str | None:
-    return None if value is None else f"{value:.{digits}f}"
-
-
-def _significant(value: float | None) -> str | None:
-    return None if value is None else f"{value:#.3g}"
-
-
-def _joules(value: float | None) -> str | None:
-    """Three digits for the joules of tiny runs, one for others."""
-    return None if value is None else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
-
-
 def _part(part: Estimate) -> str:
     return f"{part.point:+.1f} ({part.low:+.1f} to {part.high:+.1f})"
-
-
-def _percent(value: float | None, *, signed: bool = False) -> str | None:
-    if value is None:
-        return None
-    rounded = round(value, 1) + 0.0  # no "-0.0"
-    return f"{rounded:+.1f} %" if signed else f"{rounded:.1f} %"
-
-
-def _gross(row: ArmRow) -> str:
-    joules = _joules(row.joules_gross)
-    if joules is None or row.joules_bound is None:
-        return "withheld"
-    bound = f"{row.joules_bound:.{len(joules.partition('.')[2])}f}"
-    tiny = float(bound) == 0 < row.joules_bound
-    return f"{joules} ±{f'{row.joules_bound:.1g}' if tiny else bound}"
 
 
 def _interval(row: ArmRow) -> str | None:
@@ -109,7 +80,7 @@ def _interval(row: ArmRow) -> str | None:
 
 
 def _agreement(row: ArmRow) -> str | None:
-    return INACTIVE if row.verdict == INACTIVE else _percent(row.agreement_percent)
+    return INACTIVE if row.verdict == INACTIVE else words.percent(row.agreement_percent)
 
 
 def _grade(row: ArmRow) -> str | None:
@@ -117,27 +88,27 @@ def _grade(row: ArmRow) -> str | None:
 
 
 _SAVINGS: tuple[_Column, ...] = (
-    ("saved", lambda row: _percent(row.joules_saved_percent, signed=True)),
+    ("saved", lambda row: words.percent(row.joules_saved_percent, signed=True)),
     ("95 % interval", _interval),
-    ("A/A floor", lambda row: _percent(row.noise_floor_percent)),
+    ("A/A floor", lambda row: words.percent(row.noise_floor_percent)),
     ("blocks", lambda row: row.blocks or None),
     ("agreement", _agreement),
     ("verdict", lambda row: row.verdict),
-    ("gross J", _gross),
-    ("net J", lambda row: _joules(row.joules_net)),
-    ("J per new token", lambda row: _significant(row.joules_per_new_token)),
-    ("J per token", lambda row: _significant(row.joules_per_total_token)),
+    ("gross J", lambda row: words.with_bound(row.joules_gross, row.joules_bound)),
+    ("net J", lambda row: words.joules(row.joules_net)),
+    ("J per new token", lambda row: words.significant(row.joules_per_new_token)),
+    ("J per token", lambda row: words.significant(row.joules_per_total_token)),
     ("grade", _grade),
 )
 _WORK: tuple[_Column, ...] = (
     ("to another model", lambda row: row.routed_to_small),
     ("new tokens", lambda row: f"{row.new_tokens:.0f}"),
     ("decode forwards", lambda row: f"{row.forwards:.0f}"),
-    ("prefill tokens/s", lambda row: _number(row.prefill_tokens_per_s, 1)),
-    ("decode tokens/s", lambda row: _number(row.decode_tokens_per_s, 1)),
+    ("prefill tokens/s", lambda row: words.number(row.prefill_tokens_per_s, 1)),
+    ("decode tokens/s", lambda row: words.number(row.decode_tokens_per_s, 1)),
     ("seconds", lambda row: f"{row.seconds:.3g}"),
-    ("tokens saved", lambda row: _percent(row.tokens_saved_percent, signed=True)),
-    ("bytes saved", lambda row: _percent(row.bytes_saved_percent, signed=True)),
+    ("tokens saved", lambda row: words.percent(row.tokens_saved_percent, signed=True)),
+    ("bytes saved", lambda row: words.percent(row.bytes_saved_percent, signed=True)),
     ("passes", lambda row: row.passes),
     ("slots", lambda row: row.slots),
     ("void slots", lambda row: row.void_slots),

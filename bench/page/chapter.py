@@ -10,7 +10,7 @@ from typing import Any
 from bench import plots, report
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.page import tables
-from bench.page.answer import Answer, answers, label_of, nothing_to_say, quality_warnings
+from bench.page.answer import Answer, answers, nothing_to_say, quality_warnings
 from bench.page.arms import grade_reasons, savings_table, split_table, withheld_splits, work_table
 from bench.page.outputs import claims_table, other_tables
 from bench.page.power_data import power_data
@@ -18,6 +18,7 @@ from bench.page.prompt_table import prompt_table
 from bench.page.provenance import facts_table
 from bench.page.tables import Table
 from bench.story import Story
+from bench.words import kind_label
 
 Drawings = Callable[[Story], Iterable[Drawing | NotDrawn]]
 
@@ -109,7 +110,7 @@ def _head(story: Story) -> dict[str, Any]:
         "suite": header["suite"]["name"],
         "suite_text": header["suite"]["text"],
         "started_utc": header["started_utc"],
-        "joules": label_of([row.energy_kind for row in summary.rows]),
+        "joules": kind_label([row.energy_kind for row in summary.rows]),
         "answers": judged,
         "nothing": None if judged else nothing_to_say(summary),
         "warnings": [*summary.warnings, *quality_warnings(summary, baseline=baseline)],

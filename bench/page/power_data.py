@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.measure import Readings
-from bench.page.answer import label_of
 from bench.plots import looks
 from bench.readback import Readback
 from bench.rows import arm_label
 from bench.safe_text import visible
+from bench.words import kind_label
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def power_data(readback: Readback) -> dict[str, Any] | None:
     colours = looks([arm_label(arm) for arm in readback.arms])
     return {
         **_curve(known),
-        "label": label_of([sources.lead.info.kind for sources in readback.sources.values()]),
+        "label": kind_label([sources.lead.info.kind for sources in readback.sources.values()]),
         "arms": [{"label": visible(name), "colour": look.colour} for name, look in colours.items()],
         "slots": _slots(readback, shifts),
         "idle": _idle(readback, shifts),

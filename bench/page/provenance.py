@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.page.answer import label_of
 from bench.page.tables import Table
 from bench.store import StoredRun
+from bench.words import kind_label
 
 _HOST = {
     "chip": "chip",
@@ -61,7 +61,7 @@ def _meters(run: StoredRun) -> list[tuple[str, Any]]:
     for session in run.of_type("session"):
         source = session["source"]
         value = (
-            f"{source['name']}, {label_of([source['kind']])}, boundary {source['boundary']}, rails "
+            f"{source['name']}, {kind_label([source['kind']])}, boundary {source['boundary']}, rails "
             f"{' + '.join(source['rails'])}, every {1000 * source['interval_s']:.0f} ms ({session['note']})"
         )
         if ("energy source", value) not in found:

@@ -49,6 +49,8 @@ def test_a_set_that_is_not_one_is_refused(tmp_path: Path, content: bytes, said: 
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_beside_the_nearest_set(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.jsonl"):
         load_prompts("nowhere.jsonl", beside=tmp_path)
+    with pytest.raises(UserError, match="did you mean 'short_questions'"):
+        load_prompts("short_question", beside=tmp_path)

@@ -109,7 +109,10 @@ def test_a_dry_run_shows_the_order_and_leaves_nothing(tmp_path: Path) -> None:
     write_suite(tmp_path)
     done = bench("run", "suite.toml", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
-    assert "3 arms, 1 blocks, 6 slots" in done.stdout
+    assert "3 arms, 1 block, 6 slots" in done.stdout
+    assert "model small: echo, float32, first 2 layers" in done.stdout
+    plan = json.loads(bench("run", "suite.toml", "--dry-run", "--json", cwd=tmp_path).stdout)
+    assert (plan["slots"], len(plan["blocks"]), plan["models"]["small"]["layers"]) == (6, 1, 2)
     assert not (tmp_path / "results").exists()
 
 

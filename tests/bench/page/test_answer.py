@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.page.answer import answers, label_of, nothing_to_say, quality_warnings
+from bench.page.answer import answers, nothing_to_say, quality_warnings
+from bench.words import kind_label
 from tests.bench.page.rows import arm_row, saving_row, summary_of
 
 
@@ -95,6 +96,6 @@ def test_mostly_other_answers_are_warned_of() -> None:
 
 
 def test_labels() -> None:
-    assert label_of(["measured"]) == "measured"
-    assert label_of(["simulated", "measured"]) == "measured and simulated, NOT a measurement"
-    assert label_of(["none"]) == "no joules"
+    assert kind_label(["measured"]) == "measured"
+    assert kind_label(["simulated", "measured"]) == "measured and simulated, NOT a measurement"
+    assert kind_label(["none"]) == "no joules"

@@ -1,0 +1,46 @@
+"""How the figures of a run are worded: the same on the terminal, on the page, in titles and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def kind_label(kinds: Iterable[str]) -> str:
+    """What joules are, as it stands in every title: `measured`, `modelled, NOT a measurement`."""
+    known = sorted(set(kinds) - {"none"})
+    if not known:
+        return "no joules"
+    return " and ".join(known) + ("" if known == ["measured"] else ", NOT a measurement")
+
+
+def number(value: float | None, digits: int) -> str | None:
+    """With so many decimals."""
+    return None if value is None else f"{value:.{digits}f}"
+
+
+def significant(value: float | None) -> str | None:
+    """With three digits that say something."""
+    return None if value is None else f"{value:#.3g}"
+
+
+def joules(value: float | None) -> str | None:
+    """Three digits for the joules of tiny runs, one decimal for others."""
+    return None if value is None else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
+def with_bound(value_j: float | None, bound_j: float | None) -> str:
+    """Joules and how far they can be off, to the same decimal; a bound never reads as nothing."""
+    text = joules(value_j)
+    if text is None or bound_j is None:
+        return "withheld"
+    bound = f"{bound_j:.{len(text.partition('.')[2])}f}"
+    tiny = float(bound) == 0 < bound_j
+    return f"{text} ±{f'{bound_j:.1g}' if tiny else bound}"
+
+
+def percent(value: float | None, *, signed: bool = False) -> str | None:
+    """One decimal, and no minus before a zero."""
+    if value is None:
+        return None
+    rounded = round(value, 1) + 0.0
+    return f"{rounded:+.1f} %" if signed else f"{rounded:.1f} %"
