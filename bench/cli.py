@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import __version__, cli_compare, cli_init, cli_judge, cli_look, cli_setup, cli_study, complete
-from bench.cli_meter import meter_app
-from bench.cli_options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
+from bench import __version__
+from bench.command_line import compare, complete, init, judge, look, setup, study
+from bench.command_line.meter import meter_app
+from bench.command_line.options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
 from bench.errors import BenchError, Interrupted, UserError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ app = typer.Typer(
     help="How many joules does this LLM run cost, and is that claimed saving real?",
     epilog="Start with: [bold]bench doctor[/], then [bold]bench run[/].",
 )
-cli_setup.register(app)
-cli_init.register(app)
+setup.register(app)
+init.register(app)
 app.add_typer(meter_app, name="meter", rich_help_panel=MEASURE)
 
 
@@ -171,7 +172,7 @@ def report(
     report_runs(folders, console(), as_json=as_json, wall=wall, out=out)
 
 
-cli_look.register(app)
-cli_compare.register(app)
-cli_judge.register(app)
-cli_study.register(app)
+look.register(app)
+compare.register(app)
+judge.register(app)
+study.register(app)

@@ -13,7 +13,7 @@ from rich.table import Table
 from analysis.values import counted
 from bench import host, meter, prepare, run, store
 from bench.config import find_suite
-from bench.display import Display, clock
+from bench.display.plain import Display, clock
 from bench.errors import UserError
 from bench.fetch import ensure
 from bench.meter import Meter
@@ -168,9 +168,11 @@ def show_report(
     quiet: bool = False,
 ) -> None:
     """Recompute, write and print the tables of a run; only the last line if it is to be quiet."""
-    from bench import report  # with statistics and tables, which a run that starts has no need of
-    from bench.readback import read_back
-    from bench.summary import summarise
+    from bench.report import (
+        tables as report,  # with statistics and tables, which a run that starts has no need of
+    )
+    from bench.report.readback import read_back
+    from bench.report.summary import summarise
 
     summary = summarise(read_back(stored))
     report.write(stored, summary)

@@ -2,7 +2,7 @@
 
     python -P -m bench.prober BACKEND CHANNEL LIFELINE
 
-It is a worker (`bench.worker`) with other commands: hidden states of prompts, and timed steps.
+It is a worker (`bench.workers.worker`) with other commands: hidden states of prompts, and timed steps.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from backends.cut import Cut
-from bench.isolate_steps import Cell
-from bench.isolate_window import Plan, as_message
-from bench.spectral import ids_of, point_of
-from bench.spectral_prompts import SpectralPrompt
-from bench.worker import Command, Worker, serve
+from bench.isolate.steps import Cell
+from bench.isolate.window import Plan, as_message
+from bench.spectral.points import ids_of, point_of
+from bench.spectral.prompts import SpectralPrompt
+from bench.workers.worker import Command, Worker, serve
 
 
 class Prober(Worker):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import store
-from bench.display import Display
+from bench.display.plain import Display
 from bench.errors import BenchError, Interrupted, RunFailed
 from bench.meter import Meter
 from bench.prepare import Prepared

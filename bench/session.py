@@ -11,15 +11,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench import store
-from bench.crew import WorkerLost, WorkerProcess, WorkerRefused
-from bench.display import Display
+from bench.display.plain import Display
 from bench.gauge import Gauge
 from bench.meter import Meter
 from bench.pace import Remaining
 from bench.plan import Slot
 from bench.prepare import Prepared
 from bench.records import BlockRecord, EventRecord, IdleRecord, RequestRecord, SessionRecord, SlotRecord
-from bench.workers import Workers
+from bench.workers.crew import WorkerLost, WorkerProcess, WorkerRefused
+from bench.workers.sitting import Workers
 
 
 class Session:

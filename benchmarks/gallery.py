@@ -30,15 +30,17 @@ from analysis.rows import Trade
 from analysis.values import Withheld
 from backends import torch_backend
 from backends.cut import FULL, Cut
-from bench import commands, store, sweep_run, sweep_tables
-from bench.cut_options import DROPS, Point, Points
-from bench.display import PlainDisplay
+from bench import commands, store
+from bench.cuts.options import DROPS, Point, Points
+from bench.cuts.redundancy import PARTS, least, profile
+from bench.cuts.texts import Reading
+from bench.display.plain import PlainDisplay
 from bench.models import locate
 from bench.prompts import load_prompts
-from bench.readback import read_back
-from bench.redundancy import PARTS, least, profile
-from bench.sweep import INACTIVE, Judged, SweptArm, loss_of
-from bench.texts import Reading
+from bench.report.readback import read_back
+from bench.sweep import run as sweep_run
+from bench.sweep import tables as sweep_tables
+from bench.sweep.findings import INACTIVE, Judged, SweptArm, loss_of
 from benchmarks.cuts import measure as timed
 
 SUITE = """

@@ -187,7 +187,7 @@ def look(run: Path) -> None:
     from bench.figures.catalogue import FIGURES, figure
     from bench.figures.drawing import NotDrawn
     from bench.plots import render
-    from bench.story import Story
+    from bench.report.story import Story
 
     start = _now()
     story = Story.of(run)

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from rich.console import Console
 
-from bench.display import Display, QuietDisplay
-from bench.display_live import LiveDisplay
+from bench.display.live import LiveDisplay
+from bench.display.plain import Display, QuietDisplay
 from bench.pace import Remaining
 from bench.plan import Slot, make_arms, make_blocks
 from bench.records import Joules, RequestRecord, SlotRecord

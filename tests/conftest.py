@@ -10,7 +10,7 @@ from bench.fetch import ensure
 
 TOGETHER = (
     *("bench/page", "bench/figures", "contracts"),
-    *("bench/test_sweep.py", "bench/test_quality.py", "bench/test_reproduce.py"),
+    *("bench/sweep/test_findings.py", "bench/cuts/test_quality.py", "bench/claims/test_claim_suite.py"),
 )
 """Tests that share runs or models which are dear to make: each of these runs in one process."""
 

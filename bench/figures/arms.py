@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.plots import Look, looks, words
-from bench.readback import ArmKey
-from bench.rows import arm_label
-from bench.story import Story
-from bench.summary import ArmRow
+from bench.report.readback import ArmKey
+from bench.report.rows import arm_label
+from bench.report.story import Story
+from bench.report.summary import ArmRow
 
 if TYPE_CHECKING:
     import pandas as pd

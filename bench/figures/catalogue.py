@@ -8,7 +8,7 @@ from importlib import import_module
 from bench.errors import UserError, nearest
 from bench.figures.drawing import Draughtsman, Drawing, NotDrawn
 from bench.figures.names import NAMES
-from bench.story import Story
+from bench.report.story import Story
 
 FIGURES = NAMES
 """Name -> module; each has a function `make`."""

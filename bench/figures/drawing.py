@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.story import Story
+from bench.report.story import Story
 
 if TYPE_CHECKING:
     import pandas as pd

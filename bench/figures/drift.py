@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bench.figures.arms import arm_legend, arm_looks, legend_in, measured_note, no_joules, rows_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import FAINT, GREY, page_figure, title
-from bench.story import Story
+from bench.report.story import Story
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ from analysis.values import Estimate
 from bench.figures.arms import ROW_IN, arm_looks, label_of, measured_note, name_rows, no_joules, rows_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import FAINT, page_figure, title
+from bench.report.story import Story
 from bench.safe_text import visible
-from bench.story import Story
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ from bench.errors import UserError, nearest
 from bench.figures.catalogue import FIGURES, figure, figures
 from bench.figures.drawing import NotDrawn
 from bench.plots import FORMATS, render
+from bench.report.story import Story
 from bench.safe_text import visible
-from bench.story import Story
 
 
 @dataclass(frozen=True)

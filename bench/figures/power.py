@@ -11,7 +11,7 @@ from bench.figures.drawing import Drawing, NotDrawn
 from bench.figures.timeline import LANE_IN, PHASES, PIXELS, Floats, Timeline, draw_lanes, lane_names
 from bench.measure import Readings
 from bench.plots import COLOURS, FAINT, GREY, page_figure, title, words
-from bench.story import Story
+from bench.report.story import Story
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from analysis.rows import Trade
 from bench.figures.arms import arm_legend, arm_looks, label_of, legend_in, measured_note, no_joules, rows_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import FAINT, GREY, page_figure, title
+from bench.report.story import Story
+from bench.report.summary import ArmRow
 from bench.safe_text import visible
-from bench.story import Story
-from bench.summary import ArmRow
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,9 +13,9 @@ from analysis.values import Withheld
 from bench.figures.arms import arm_legend, arm_looks, legend_in, rows_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import GREY, page_figure, title
-from bench.rows import arm_label
+from bench.report.rows import arm_label
+from bench.report.story import Story
 from bench.safe_text import visible
-from bench.story import Story
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ import numpy as np
 from bench.figures.arms import ROW_IN, arm_legend, name_rows
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import looks, page_figure, title
-from bench.readback import ArmKey
-from bench.rows import arm_label
+from bench.report.readback import ArmKey
+from bench.report.rows import arm_label
+from bench.report.story import Story
 from bench.safe_text import visible
-from bench.story import Story
 
 if TYPE_CHECKING:
     import pandas as pd

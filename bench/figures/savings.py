@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from bench.figures.arms import arm_looks, below, label_of, measured_note, no_joules, records_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import FAINT, GREY, page_figure, title, words
+from bench.report.story import Story
 from bench.safe_text import visible
-from bench.story import Story
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from bench.figures.arms import arm_looks, measured_note, rows_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.figures.timeline import LANE_IN, Timeline, draw_lanes, lane_names
 from bench.plots import COLOURS, page_figure, title, words
-from bench.story import Story
+from bench.report.story import Story
 
 if TYPE_CHECKING:
     import pandas as pd

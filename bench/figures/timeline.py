@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.plots import COLOURS, FAINT, GREY, Look, words
-from bench.rows import arm_label
-from bench.story import Story
+from bench.report.rows import arm_label
+from bench.report.story import Story
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

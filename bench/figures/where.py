@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from bench.figures.arms import ROW_IN, below, label_of, measured_note, name_rows, no_joules, records_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import COLOURS, GREY, HATCHES, page_figure, title, words
-from bench.readback import ArmKey, SlotRead
+from bench.report.readback import ArmKey, SlotRead
+from bench.report.story import Story
 from bench.safe_text import visible
-from bench.story import Story
 from energy.phases import GAP, PhasePower, phase_power
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.summary import BLOCKS_FOR_A_CLAIM, ArmRow, Summary
-from bench.verdicts import INACTIVE
+from bench.report.summary import BLOCKS_FOR_A_CLAIM, ArmRow, Summary
+from bench.report.verdicts import INACTIVE
 from bench.words import kind_label
 
 Tone = Literal["claim", "open"]

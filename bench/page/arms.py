@@ -7,11 +7,11 @@ from collections.abc import Callable
 from analysis.values import Estimate, Withheld
 from bench import words
 from bench.page.tables import Table
-from bench.rows import arm_label
-from bench.split import ArmSplit
-from bench.split_tables import PARTS
-from bench.summary import ArmRow, Summary
-from bench.verdicts import INACTIVE
+from bench.report.rows import arm_label
+from bench.report.split import ArmSplit
+from bench.report.split_tables import PARTS
+from bench.report.summary import ArmRow, Summary
+from bench.report.verdicts import INACTIVE
 
 _Column = tuple[str, Callable[[ArmRow], str | int | None]]
 

@@ -15,8 +15,8 @@ from bench.errors import UserError
 from bench.figures.catalogue import figures
 from bench.page.chapter import Chapter, Drawings, make_chapter
 from bench.page.tables import NOTHING
+from bench.report.story import Story
 from bench.safe_text import visible
-from bench.story import Story
 
 PAGE = "report.html"
 SCRIPTS = ("tools.js", "chart.js", "hands.js", "page.js")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import plots, report
+from bench import plots
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.page import tables
 from bench.page.answer import Answer, answers, nothing_to_say, quality_warnings
@@ -17,7 +17,8 @@ from bench.page.power_data import power_data
 from bench.page.prompt_table import prompt_table
 from bench.page.provenance import facts_table
 from bench.page.tables import Table
-from bench.story import Story
+from bench.report import tables as report
+from bench.report.story import Story
 from bench.words import kind_label
 
 Drawings = Callable[[Story], Iterable[Drawing | NotDrawn]]

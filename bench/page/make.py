@@ -8,10 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import report, store
+from bench import store
 from bench.errors import UserError
 from bench.page.build import write_page
-from bench.story import Story
+from bench.report import tables as report
+from bench.report.story import Story
 
 
 def report_runs(

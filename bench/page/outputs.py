@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from bench.page.tables import Table
-from bench.readback import Readback
+from bench.report.readback import Readback
 
 _LEFT_BY = ("isolate", "sweep", "reproduce", "claims", "quality", "spectral", "redundancy")
 """How the names of such files begin, as `bench isolate --csv RUN/isolate.csv` leaves them."""
@@ -31,10 +31,10 @@ _CLAIM_COLUMNS = {
 
 def claims_table(readback: Readback) -> Table | None:
     """The published claims that this run's suite re-runs, judged on the run; None if it re-runs none."""
-    from bench import claim_files
-    from bench.claims import statements
-    from bench.evidence import of_readbacks
-    from bench.reproduce import judge_statements
+    from bench.claims import files as claim_files
+    from bench.claims.evidence import of_readbacks
+    from bench.claims.reproduce import judge_statements
+    from bench.claims.statements import statements
 
     suite = Path(readback.run.header["suite"]["path"]).stem
     chosen = [s for s in statements().values() if s.suite is not None and Path(s.suite).stem == suite]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from bench.measure import Readings
 from bench.plots import looks
-from bench.readback import Readback
-from bench.rows import arm_label
+from bench.report.readback import Readback
+from bench.report.rows import arm_label
 from bench.safe_text import visible
 from bench.words import kind_label
 

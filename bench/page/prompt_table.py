@@ -10,8 +10,8 @@ from bench.config import parse_suite
 from bench.errors import UserError
 from bench.page.tables import Table
 from bench.prompts import load_prompts
-from bench.readback import ArmKey, Readback, Record
-from bench.rows import arm_label
+from bench.report.readback import ArmKey, Readback, Record
+from bench.report.rows import arm_label
 
 MOST_PROMPTS = 200
 MOST_ROWS = 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.display import Display
+from bench.display.plain import Display
 from bench.pace import Remaining
 from bench.plan import Slot, make_arms, make_blocks
 from bench.records import Joules, RequestRecord, SlotRecord

@@ -131,11 +131,14 @@ def test_under_sudo_the_meter_is_root_and_workers_and_files_are_the_users(tmp_pa
         process = start("run", "suite.toml", cwd=work, environment=environment)
         wait_for(lambda: of_type(work / "results", "slot") or process.poll() is not None)
         assert process.poll() is None, process.communicate()[1]
-        users = {"worker" if "bench.worker" in p.cmdline() else "meter": ids(p) for p in children_of(process)}
+        users = {
+            "worker" if "bench.workers.worker" in p.cmdline() else "meter": ids(p)
+            for p in children_of(process)
+        }
         assert users["worker"] == {NOBODY.pw_uid}
         assert users["meter"] == {0}
         assert ids(psutil.Process(process.pid)) == {NOBODY.pw_uid}
-        meters = [p for p in children_of(process) if "bench.worker" not in p.cmdline()]
+        meters = [p for p in children_of(process) if "bench.workers.worker" not in p.cmdline()]
         process.kill()
         process.communicate()
         wait_for(lambda: not any(p.is_running() for p in meters), timeout_s=2)

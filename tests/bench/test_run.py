@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from bench import store
-from bench.readback import read_back
-from bench.summary import summarise
+from bench.report.readback import read_back
+from bench.report.summary import summarise
 from energy.truth import read_truth
 from tests.bench.processes import are_gone, bench, children_of, of_type, records, start, wait_for
 from tests.bench.suites import write_suite
@@ -160,7 +160,7 @@ def test_a_run_is_not_resumed_with_other_prompts(tmp_path: Path) -> None:
 
 
 def worker_of(process: object) -> psutil.Process | None:
-    found = [p for p in children_of(process) if "bench.worker" in p.cmdline()]  # type: ignore[arg-type]
+    found = [p for p in children_of(process) if "bench.workers.worker" in p.cmdline()]  # type: ignore[arg-type]
     return found[0] if found else None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.story import Story
+from bench.report.story import Story
 from benchmarks.long_run import make_long_run
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite

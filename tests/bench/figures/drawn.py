@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from bench.figures.catalogue import figure
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import style
-from bench.story import Story
+from bench.report.story import Story
 
 
 def drawing(name: str, story: Story) -> Drawing:

@@ -5,8 +5,8 @@ from bench.figures.catalogue import figure
 from bench.figures.drawing import NotDrawn
 from bench.measure import Readings, Sources
 from bench.records import Joules
-from bench.story import Story
-from bench.summary import summarise
+from bench.report.story import Story
+from bench.report.summary import summarise
 from tests.bench.figures.drawn import row, table
 
 WITHHELD = Joules(

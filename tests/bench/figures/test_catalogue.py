@@ -10,7 +10,7 @@ from bench.errors import UserError
 from bench.figures.catalogue import FIGURES, figure, figures
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import render
-from bench.story import Story
+from bench.report.story import Story
 from tests.bench.figures.drawn import drawing, overlapping_texts, reason
 
 STORIES = ("echo", "made", "hostile")

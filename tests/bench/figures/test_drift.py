@@ -1,6 +1,6 @@
 import pytest
 
-from bench.story import Story
+from bench.report.story import Story
 from tests.bench.figures.drawn import table
 
 

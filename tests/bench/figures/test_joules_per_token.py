@@ -3,7 +3,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from bench.story import Story
+from bench.report.story import Story
 from tests.bench.figures.drawn import row, table
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bench.figures.timeline import PIXELS
-from bench.story import Story
+from bench.report.story import Story
 from tests.bench.figures.drawn import drawing, table
 
 

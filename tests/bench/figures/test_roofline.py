@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bench.figures import roofline
-from bench.story import Story
+from bench.report.story import Story
 from benchmarks.made_up import FORWARD_BYTES, FORWARD_S
 from tests.bench.figures.drawn import drawing, overlapping_texts, reason, row, table
 

@@ -1,5 +1,5 @@
 from bench.figures.routing import route_of
-from bench.story import Story
+from bench.report.story import Story
 from benchmarks.made_up import SMALL_BELOW_TOKENS
 from tests.bench.figures.drawn import reason, table
 

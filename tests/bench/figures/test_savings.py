@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.story import Story
+from bench.report.story import Story
 from tests.bench.figures.drawn import drawing, row, table
 from tests.bench.figures.test_joules_per_token import by_block
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from bench.figures.timeline import IDLE, PAUSE_SHARE, PHASES, Timeline, lane_names
-from bench.story import Story
+from bench.report.story import Story
 
 
 def test_each_session_begins_after_the_one_before(made: Story) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bench.story import Story
+from bench.report.story import Story
 from benchmarks.made_up import DECODE_W, IDLE_W, PREFILL_W
 from tests.bench.figures.drawn import drawing, row, table
 

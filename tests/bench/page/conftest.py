@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.page.build import write_page
-from bench.story import Story
+from bench.report.story import Story
 from tests.bench.page.browser import Browser, browser_or_skip
 from tests.bench.page.hostile import GATE, PROMPTS
 from tests.bench.page.stubs import one_stub

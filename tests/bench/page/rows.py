@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
-from bench.readback import Idle
-from bench.summary import ArmRow, Summary
+from bench.report.readback import Idle
+from bench.report.summary import ArmRow, Summary
 
 _WORDS = {
     "backend": "torch",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench import plots
 from bench.figures.drawing import Drawing, NotDrawn
-from bench.story import Story
+from bench.report.story import Story
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

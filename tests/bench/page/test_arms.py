@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from analysis.costs import Split
 from analysis.values import Estimate, Withheld
 from bench.page.arms import grade_reasons, savings_table, split_table, withheld_splits, work_table
-from bench.split import ArmSplit
+from bench.report.split import ArmSplit
 from tests.bench.page.rows import arm_row, saving_row, summary_of
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from bench.errors import UserError
 from bench.page.build import write_page
-from bench.story import Story
+from bench.report.story import Story
 from tests.bench.page.stubs import nothing, one_stub
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.page.outputs import claims_table, other_tables
-from bench.readback import read_back
+from bench.report.readback import read_back
 from bench.store import read
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bench.measure import Readings
 from bench.page.power_data import MOST_BINS, UNKNOWN, Bins, power_data, power_of, thinned
-from bench.story import Story
+from bench.report.story import Story
 from energy.base import SourceInfo, Trace
 
 INFO = SourceInfo(

@@ -8,7 +8,7 @@ import pytest
 
 from bench.page import prompt_table as module
 from bench.page.prompt_table import prompt_table, prompt_texts
-from bench.readback import read_back
+from bench.report.readback import read_back
 from bench.store import read
 from tests.bench.page.hostile import PROMPTS
 

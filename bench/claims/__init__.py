@@ -1,0 +1,1 @@
+"""What was claimed, what its own record yields, and what a run made here says."""

@@ -1,0 +1,1 @@
+"""The commands: options in, a part of the program called, its answer shown."""

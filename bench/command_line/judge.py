@@ -1,0 +1,240 @@
+"""The commands that judge claims and machines; `register` puts them into the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.command_line.options import AllowRoot, Json, console, display
+
+if TYPE_CHECKING:
+    from bench.isolate.run import CellReport
+    from bench.spectral.points import Measured
+
+JUDGE, MEASURE = "Judge", "Measure"
+
+CsvOut = Annotated[Path | None, typer.Option("--csv", help="Write the rows to this CSV file too.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    app.command(rich_help_panel=MEASURE)(isolate)
+    app.command(rich_help_panel=JUDGE)(reproduce)
+    app.command(rich_help_panel=JUDGE)(spectral)
+    app.command(rich_help_panel=JUDGE)(collect)
+
+
+def reproduce(
+    claims: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CLAIM]…", help="Names of claims, or how they begin; all without any."),
+    ] = None,
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(help="Judge the claims on this run folder or data set; repeat for more."),
+    ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Run the suites of the named claims first, and judge them on that."),
+    ] = False,
+    energy: Annotated[str | None, typer.Option(help="With --measure: energy source.")] = None,
+    out: Annotated[Path, typer.Option(help="With --measure: folder for run folders.")] = Path("results"),
+    csv: CsvOut = None,
+    allow_root: AllowRoot = False,
+    as_json: Json = False,
+) -> None:
+    """Set the published claims beside what their own record shows, and beside a run made here.
+
+    Needs no network but for --measure. A run is judged by the integrated and by the published protocol.
+
+    Examples: [bold]bench reproduce[/], [bold]bench reproduce routing.short --run results/RUN[/],
+    [bold]bench reproduce routing.short --measure[/]
+    """
+    from bench import privilege
+    from bench.claims import files as claim_files
+    from bench.claims import tables as claim_tables
+    from bench.claims.reproduce import reproduce as judge
+
+    runs = list(run or ())
+    if measure:
+        privilege.lower(allow_root=allow_root)
+        runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json)
+    judged = judge(claims or (), runs)
+    if csv is not None:
+        write_text(csv, claim_files.to_csv(judged))
+    if as_json:
+        print(json.dumps(claim_files.to_json(judged), indent=2))
+        return
+    claim_tables.show(judged, console())
+
+
+def _run_suites(claims: Sequence[str], *, energy: str | None, out: Path, quiet: bool) -> list[Path]:
+    """Run what re-runs these claims; the new run folders."""
+    from bench import commands
+    from bench.claims.statements import suites
+    from bench.progress import Bar
+
+    folders = []
+    for suite in suites(claims):
+        prepared, header = commands.prepared(suite, energy=energy, backends=None, blocks=None)
+        meter = commands.choose_meter(header)
+        with Bar(quiet=quiet) as progress:
+            commands.fetch_models(prepared, progress=progress)
+        with display(console(), as_json=False, quiet=quiet) as shown:
+            shown.note(meter.note)
+            folder = commands.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=shown)
+        folders.append(folder)
+    return folders
+
+
+def spectral(
+    model: Annotated[str, typer.Argument(help="A name of `bench models`, a hub id or a folder.")] = (
+        "smollm2-135m"
+    ),
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="published, distinct or powered; repeat for more; all three without any."),
+    ] = None,
+    prompts: Annotated[int, typer.Option(help="Distinct prompts of the powered arm.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the powered arm's prompts.")] = 0,
+    backend: Annotated[str, typer.Option(help="Backend that runs the model.")] = "torch",
+    points: Annotated[
+        Path | None, typer.Option(help="CSV of points to judge instead of measuring a model.")
+    ] = None,
+    csv: CsvOut = None,
+    allow_root: AllowRoot = False,
+    as_json: Json = False,
+) -> None:
+    """Test whether lambda2 of a prompt goes with lambda11 of a model's hidden states.
+
+    Example: [bold]bench spectral smollm2-135m --arm powered --csv points.csv[/]
+    """
+    from bench import privilege
+    from bench.spectral.points import from_csv, judge_arm, to_csv
+    from bench.spectral.tables import show, to_json
+
+    if points is not None:
+        measured = from_csv(points)
+    else:
+        privilege.lower(allow_root=allow_root)
+        measured = _measure_arms(model, arm, backend=backend, prompts=prompts, seed=seed)
+    if csv is not None:
+        write_text(csv, to_csv(measured))
+    studies = [study for one in measured for study in judge_arm(one)]
+    if as_json:
+        print(json.dumps(to_json(studies), indent=2))
+        return
+    show(studies, console())
+
+
+def _measure_arms(
+    model: str, arm: list[str] | None, *, backend: str, prompts: int, seed: int
+) -> list[Measured]:
+    from bench.fetch import ensure
+    from bench.progress import Bar
+    from bench.spectral.prompts import ARMS, check_arms
+    from bench.spectral.run import measure_arms
+
+    arms = check_arms(arm or ARMS)
+    with Bar() as progress:
+        ensure(model, None, progress=progress)
+        return measure_arms(
+            model,
+            backend=backend,
+            arms=arms,
+            options={"dtype": "float32"},
+            count=prompts,
+            seed=seed,
+            progress=lambda what: progress(what, None, None),
+        )
+
+
+def collect(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR…", help="Run folders, or folders that hold some.")
+    ],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("runs.parquet"),
+    as_json: Json = False,
+) -> None:
+    """Put many runs into one Parquet file, a row per slot with its provenance; then sum it up.
+
+    Example: [bold]bench collect results --out runs.parquet[/]
+    """
+    from bench.export.collect import collect as gather
+    from bench.export.collect_summary import show, summarise
+
+    collected = gather(folders, out)
+    rows = summarise(collected.file)
+    if as_json:
+        facts = {"file": str(collected.file), "runs": collected.runs, "slots": collected.slots}
+        print(json.dumps({**facts, "without_whole_block": collected.without_whole_block, "rows": rows}))
+        return
+    show(collected, rows, console())
+
+
+def isolate(
+    suite: Annotated[
+        str, typer.Argument(help="An isolation file, or the name of the one that comes along.")
+    ] = "isolate",
+    energy: Annotated[str | None, typer.Option(help="Energy source instead of the suite's.")] = None,
+    backend: Annotated[list[str] | None, typer.Option(help="Only cells of this backend; repeat.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Windows per setting instead of the suite's.")] = None,
+    csv: CsvOut = None,
+    allow_root: AllowRoot = False,
+    as_json: Json = False,
+) -> None:
+    """Find out what limits a decode step here: memory, arithmetic or fixed costs.
+
+    Runs ten tests per backend, model and precision; about three minutes for each.
+
+    Example: [bold]bench isolate --backend torch[/]
+    """
+    from bench import privilege
+    from bench.isolate.tables import show, to_csv, to_json
+
+    privilege.lower(allow_root=allow_root)
+    reports = _isolate(suite, energy=energy, backends=backend, rounds=rounds)
+    if csv is not None:
+        write_text(csv, to_csv(reports))
+    if as_json:
+        print(json.dumps(to_json(reports), indent=2))
+        return
+    show(reports, console())
+
+
+def _isolate(
+    suite: str, *, energy: str | None, backends: list[str] | None, rounds: int | None
+) -> list[CellReport]:
+    from bench import meter
+    from bench.fetch import ensure
+    from bench.isolate import run as isolation
+    from bench.progress import Bar
+
+    wanted = isolation.narrow(isolation.load(suite), backends=backends, rounds=rounds)
+    source, options = (energy, {}) if energy else (wanted.energy.source, wanted.energy.options)
+    chosen = meter.choose(source, options)
+    with Bar() as progress:
+        for cell in wanted.cells:
+            ensure(cell.model, None, progress=progress)
+        progress(chosen.note, None, None)
+        return isolation.isolate(wanted, chosen, lambda what: progress(what, None, None))
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    from bench.errors import UserError
+
+    staging = file.with_name(f".{file.name}")
+    try:
+        staging.write_text(text, encoding="utf-8")
+        staging.replace(file)
+    except OSError as error:
+        raise UserError(f"can't write {file} ({error.strerror}); choose another file") from None

@@ -1,0 +1,1 @@
+"""Runs, or arms of runs, set beside each other."""

@@ -1,0 +1,109 @@
+"""What has to be the same on both sides before two figures may be divided, and what may differ.
+
+Method, rule 15: chip bin, operating system, power mode, boundary, grade, prompts and token counts. Without
+them a ratio would be of two machines or two amounts of work. Everything else that differs, such as a
+version of a library, is what a comparison is made for; it is named beside the ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bench.report.readback import ArmKey
+from bench.report.story import Story
+from bench.report.summary import ArmRow
+
+Facts = dict[str, str | None]
+"""By name, in words; None where the run does not say."""
+
+
+_MODEL = ("name", "revision", "dtype", "layers", "weight_sha256")
+
+
+def machine(header: Mapping[str, Any]) -> Facts:
+    """Chip bin, memory, operating system and power mode of a run."""
+    host: Mapping[str, Any] = header.get("host") or {}
+    return {
+        "chip": _said(host.get("chip")),
+        "GPU cores": _said(host.get("gpu_cores")),
+        "CPU cores": _said(host.get("cpu_cores")),
+        "memory": _said(host.get("memory_bytes"), lambda size: f"{size / 2**30:.1f} GiB"),
+        "OS version": _said(host.get("os_version"), lambda version: f"{host.get('system')} {version}"),
+        "OS build": _said(host.get("os_build")),
+        "power source": _said(host.get("power_source")),
+        "low-power mode": _said(host.get("low_power_mode"), lambda on: "on" if on else "off"),
+    }
+
+
+def joules(story: Story, row: ArmRow) -> Facts:
+    """What an arm's joules are: kind, source, boundary and grade."""
+    return {
+        "energy kind": row.energy_kind,
+        "energy source": _source(story, kind=row.energy_kind),
+        "boundary": row.boundary,
+        "grade": None if row.grade is None else f"{row.grade} {row.grade_name}",
+    }
+
+
+def work(story: Story, key: ArmKey, row: ArmRow) -> Facts:
+    """The work of one pass: which prompts, and how many tokens."""
+    prompts = story.readback.run.header["prompts"]
+    return {
+        "prompt hash": _said(prompts.get("sha256"), lambda sha: sha[:12]),
+        "prompts per pass": str(row.prompts),
+        "prompt tokens per pass": f"{prompt_tokens(story, key) / max(row.passes, 1):.6g}",
+        "new tokens per pass": f"{row.new_tokens:.6g}",
+    }
+
+
+def prompt_tokens(story: Story, key: ArmKey) -> int:
+    """Prompt tokens of all whole slots of an arm."""
+    slots = [slot for slot in story.readback.of_arm(key) if slot.slot["error"] is None]
+    return sum(request["prompt_tokens"] for slot in slots for request in slot.requests)
+
+
+def subject(story: Story, key: ArmKey) -> Facts:
+    """What may well be compared: backend, gate, suite, models, versions."""
+    header = story.readback.run.header
+    git = header.get("git") or {}
+    models = {
+        f"model {name}": " ".join(str(model[key])[:12] for key in _MODEL if model.get(key) is not None)
+        for name, model in header.get("models", {}).items()
+    }
+    packages = {name: _said(version) for name, version in (header.get("packages") or {}).items()}
+    environment = header.get("environment") or {}
+    return {
+        "backend": key[0],
+        "gate": key[1],
+        "machine model": _said((header.get("host") or {}).get("hw_model")),
+        "suite": f"{header['suite']['name']} {header['suite']['sha256'][:12]}",
+        **models,
+        **packages,
+        "python": _said(header.get("python")),
+        "environment": ", ".join(f"{name}={value}" for name, value in environment.items()),
+        "git commit": _said(git.get("commit"), lambda commit: commit[:12]),
+    }
+
+
+def _said(value: Any, word: Callable[[Any], str] = str) -> str | None:
+    return None if value is None else word(value)
+
+
+def _source(story: Story, *, kind: str) -> str | None:
+    """Name of the source; of modelled joules with the numbers of the model, which make the figures."""
+    sources = [session["source"] for session in story.readback.run.of_type("session")]
+    if not sources:
+        return None
+    name = str(sources[0]["name"])
+    settings = sorted((sources[0].get("details") or {}).items()) if kind == "modelled" else []
+    numbers = [f"{key} {value}" for key, value in settings if _is_number(value)]
+    return f"{name} with {', '.join(numbers)}" if numbers else name
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        float(text)
+    except (TypeError, ValueError):
+        return False
+    return True

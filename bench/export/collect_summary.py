@@ -1,0 +1,76 @@
+"""A data set summed up: a line per machine, suite and arm. Sums by column, so its size does not matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.export.collect import Collected
+from bench.safe_text import visible
+
+GROUP = ("chip", "gpu_cores", "suite", "arm", "boundary", "kind", "grade")
+"""Slots that differ in any of these are never summed."""
+SUMS = ("requests", "new_tokens", "seconds_s", "gross_j")
+MOST_LINES = 60
+
+
+def summarise(file: Path) -> list[dict[str, Any]]:
+    """One row per group, in the order of `GROUP`. Joules are None where a slot of the group has none."""
+    table = pq.read_table(file, columns=[*GROUP, "run", *SUMS])
+    sums = [*((name, "sum") for name in SUMS), ("gross_j", "count"), ("run", "count_distinct")]
+    grouped = table.group_by(list(GROUP)).aggregate([*sums, ([], "count_all")])
+    grouped = grouped.sort_by([(name, "ascending") for name in GROUP])
+    return [_row(row) for row in grouped.to_pylist()]
+
+
+def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> None:
+    """Print the summary and what had to be left out."""
+    table = Table(
+        title=f"{collected.runs} runs, {collected.slots} slots", title_justify="left", box=SIMPLE_HEAD
+    )
+    for name in ("machine", "suite", "arm", "boundary", "grade"):
+        table.add_column(name)
+    for name in ("runs", "slots", "new tokens", "J gross", "J/new token"):
+        table.add_column(name, justify="right")
+    for row in rows[:MOST_LINES]:
+        table.add_row(
+            f"{row['chip'] or 'unknown'}" + (f", {row['gpu_cores']} GPU cores" if row["gpu_cores"] else ""),
+            escape(visible(row["suite"])),
+            escape(visible(row["arm"])),
+            row["boundary"],
+            f"{row['grade']} {row['kind']}",
+            str(row["runs"]),
+            str(row["slots"]),
+            str(row["new_tokens"]),
+            "withheld" if row["gross_j"] is None else f"{row['gross_j']:.1f}",
+            "withheld" if row["joules_per_new_token"] is None else f"{row['joules_per_new_token']:.4f}",
+        )
+    console.print(table)
+    notes = [f"and {len(rows) - MOST_LINES} more lines: --json has all"] if len(rows) > MOST_LINES else []
+    if collected.without_whole_block:
+        notes.append(f"! {len(collected.without_whole_block)} runs have no whole block and are left out")
+    notes += [f"wrote {collected.file}; judge claims on it: bench reproduce --run {collected.file}"]
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def _row(sums: dict[str, Any]) -> dict[str, Any]:
+    complete = sums["gross_j_count"] == sums["count_all"]
+    gross_j = sums["gross_j_sum"] if complete else None
+    new_tokens = sums["new_tokens_sum"]
+    return {
+        **{name: sums[name] for name in GROUP},
+        "runs": sums["run_count_distinct"],
+        "slots": sums["count_all"],
+        "requests": sums["requests_sum"],
+        "new_tokens": new_tokens,
+        "seconds_s": sums["seconds_s_sum"],
+        "gross_j": gross_j,
+        "joules_per_new_token": gross_j / new_tokens if gross_j is not None and new_tokens else None,
+    }

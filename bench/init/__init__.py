@@ -1,0 +1,1 @@
+"""Three answers and a short pilot make a suite for this machine."""

@@ -1,0 +1,1 @@
+"""A stored run, read back and judged: readings to joules, rows, verdicts, tables."""

@@ -1,0 +1,165 @@
+"""Stored runs -> the rows that `analysis` works on.
+
+`analysis` never reads a run folder and `bench` never judges a number: this file is where the two meet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.quality import agreement, mean_over_prompts
+from analysis.rows import Slot
+from analysis.values import Estimate, Withheld
+from bench.asked import asked_of_run
+from bench.host import PACKAGES
+from bench.measure import Readings
+from bench.plan import Arm
+from bench.report.readback import ArmKey, Readback, SlotRead
+from energy.base import Trace
+
+HOST_COLUMNS = (
+    *("chip", "gpu_cores", "cpu_cores", "memory_bytes", "system", "machine"),
+    *("os_version", "os_build", "power_source", "low_power_mode"),
+)
+"""Facts of `run.json` that tell machines apart."""
+
+
+def arm_label(key: ArmKey) -> str:
+    """The name of an arm in every analysis: `torch ungated`, `torch ungated (A/A)`."""
+    backend, gate, a_a = key
+    return Arm(backend=backend, gate=gate, a_a=a_a).label
+
+
+def slot_rows(readback: Readback) -> list[Slot]:
+    """One row per slot, in the order in which they ran.
+
+    A void slot has no window and so no row: its block then counts as cut short.
+    """
+    whole = [slot for slot in readback.slots if slot.slot["error"] is None]
+    name = readback.run.header["run_id"]
+    return [_slot_row(slot, readback, run=name, position=i) for i, slot in enumerate(whole)]
+
+
+def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:
+    """The same slots by the published protocol: one reading after the work has ended, times wall time.
+
+    The reading is the first that begins after a slot's end, as a tool that is started then would get it.
+    Joules are None where no reading follows, or a rail is missing from it.
+    """
+    whole = [slot for slot in readback.slots if slot.slot["error"] is None]
+    return [
+        replace(row, gross_j=_by_the_power_after(slot, readback), net_j=None)
+        for row, slot in zip(rows, whole, strict=True)
+    ]
+
+
+def agreement_with(readback: Readback, treated: ArmKey, baseline: ArmKey) -> Estimate | Withheld:
+    """Share of new-token positions that equal the baseline's: the quality that a saving is shown beside."""
+    mine, theirs = (answers(readback.of_arm(key)) for key in (treated, baseline))
+    shares = [agreement(mine[p], theirs[p]) for p in sorted(mine.keys() & theirs.keys())]
+    return mean_over_prompts([share for share in shares if share is not None], share=True)
+
+
+def likeness(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """What has to be the same for two runs to count as one long run: machine, suite, prompts, weights."""
+    host = header.get("host", {})
+    keys = ("chip", "gpu_cores", "memory_bytes", "os_build", "power_source", "low_power_mode")
+    weights = [model.get("weight_sha256") for model in header.get("models", {}).values()]
+    return (
+        *(str(host.get(key)) for key in keys),
+        str(header["suite"]["sha256"]),
+        str(header["prompts"]["sha256"]),
+        *map(str, weights),
+    )
+
+
+def provenance(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a run's numbers come from, as columns of a data set; what is not known is None."""
+    host, packages, git = (header.get(key) or {} for key in ("host", "packages", "git"))
+    models = {key: f"{m['name']}@{m.get('revision')}" for key, m in header.get("models", {}).items()}
+    weights = {key: m.get("weight_sha256") for key, m in header.get("models", {}).items()}
+    return {
+        "run": header["run_id"],
+        "started_utc": header["started_utc"],
+        "suite": Path(header["suite"]["path"]).stem,
+        "suite_sha256": header["suite"]["sha256"],
+        "baseline": header["baseline"],
+        "prompts_sha256": header["prompts"]["sha256"],
+        "asked": json.dumps(asked_of_run(header)),
+        "models": json.dumps(models),
+        "weights_sha256": json.dumps(weights),
+        **{name: host.get(name) for name in HOST_COLUMNS},
+        **{f"{name.replace('-', '_')}_version": packages.get(name) for name in PACKAGES},
+        "python_version": header.get("python"),
+        "git_commit": git.get("commit"),
+        "git_dirty": git.get("dirty"),
+    }
+
+
+def _slot_row(slot: SlotRead, readback: Readback, *, run: str, position: int) -> Slot:
+    joules, requests = slot.joules, slot.requests
+    gross_j = joules.total_j if joules else None
+    backend, gate, _ = slot.arm
+    return Slot(
+        run=run,
+        block=slot.slot["block"],
+        position=position,
+        arm=arm_label(slot.arm),
+        backend=backend,
+        gate=gate,
+        requests=len(requests),
+        prompt_tokens=sum(request["prompt_tokens"] for request in requests),
+        new_tokens=sum(len(request["tokens"]) for request in requests),
+        forwards=sum(request["forwards"] for request in requests),
+        seconds_s=slot.seconds_s,
+        gross_j=gross_j,
+        net_j=readback.idle.net_j(gross_j, seconds_s=slot.seconds_s),
+        boundary=joules.boundary if joules else "none",
+        kind=joules.kind if joules else "none",
+        grade=joules.grade if joules else 0,
+        readings=joules.readings if joules else None,
+        thermal=_thermal(_lead(slot, readback).trace, slot),
+    )
+
+
+def _lead(slot: SlotRead, readback: Readback) -> Readings:
+    return readback.sources[slot.slot["session"]].lead
+
+
+def _thermal(trace: Trace, slot: SlotRead) -> str | None:
+    """Thermal pressure within a slot: the first that was not nominal, if there was one."""
+    start_s, end_s = slot.slot["start_s"], slot.slot["end_s"]
+    before = [state for at_s, state in trace.thermal if at_s <= start_s][-1:]
+    states = before + [state for at_s, state in trace.thermal if start_s < at_s <= end_s]
+    return next((state for state in states if state.lower() != "nominal"), states[0] if states else None)
+
+
+def _by_the_power_after(slot: SlotRead, readback: Readback) -> float | None:
+    """The power of the first reading after a slot, times the slot's seconds."""
+    raw = _lead(slot, readback)
+    trace = raw.trace
+    following = int(np.searchsorted(trace.start_s, slot.slot["end_s"]))
+    if following >= len(trace.start_s):
+        return None
+    columns = [trace.rails.index(rail) for rail in raw.info.rails if rail in trace.rails]
+    reading_j = float(trace.joules[following, columns].sum())
+    power_w = reading_j / float(trace.end_s[following] - trace.start_s[following])
+    complete = len(columns) == len(raw.info.rails) and np.isfinite(reading_j)
+    return power_w * slot.seconds_s if complete else None
+
+
+def answers(slots: Sequence[SlotRead]) -> dict[str, list[int]]:
+    """Tokens of each prompt, from the first time that it was asked."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for slot in slots:
+        for request in slot.requests:
+            if slot.slot["error"] is None and request["prompt_id"] not in found:
+                found[request["prompt_id"]] = request["tokens"]
+    return dict(found)

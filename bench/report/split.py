@@ -1,0 +1,114 @@
+"""Where a saving comes from: fewer new tokens, cheaper tokens, or a smaller fixed cost per request.
+
+All slots of an arm hold the same prompts, so whole slots can't tell these apart; single prompts can. The
+joules of every request are attributed like those of a slot, summed over the repeats of its prompt within a
+block, and priced by `analysis.costs`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.costs import UNITS, Counts, Split, fit_costs, split_saving
+from analysis.rows import Work
+from analysis.values import Withheld
+from bench.measure import MIN_READINGS, energy_of
+from bench.report.readback import ArmKey, Readback, Record, SlotRead
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmSplit:
+    """The saving of one arm over the ungated arm of its backend, per pass over the prompts."""
+
+    arm: ArmKey
+    kind: str
+    """Whether the joules are measured, modelled, simulated or replayed."""
+    windows: int
+    """Rows of the fit: one per prompt, arm and block."""
+    r2: float
+    split: Split
+
+
+def splits(readback: Readback, arms: Collection[ArmKey]) -> dict[ArmKey, ArmSplit | Withheld]:
+    """The split of each of these arms that is neither ungated nor its copy."""
+    gate = readback.run.header["baseline"]
+    compared = {
+        key: (key[0], gate, False)
+        for key in readback.arms
+        if key in arms and key[1] != gate and (key[0], gate, False) in readback.arms
+    }
+    slots = {key: _whole(readback, key) for key in {*compared, *compared.values()}}
+    work = _work(readback, [slot for mine in slots.values() for slot in mine])
+    return {
+        key: _split(key, slots[baseline], slots[key], [*work[baseline], *work[key]])
+        for key, baseline in compared.items()
+    }
+
+
+def _split(
+    key: ArmKey, before: list[SlotRead], after: list[SlotRead], rows: list[Work]
+) -> ArmSplit | Withheld:
+    if not before or not after:
+        return Withheld("an arm has no slot with joules")
+    if not rows:
+        return Withheld(f"no prompt has {MIN_READINGS} readings in a block: make the windows longer")
+    costs = fit_costs(rows)
+    if isinstance(costs, Withheld):
+        return costs
+    split = split_saving(costs, before=_one_pass(before), after=_one_pass(after))
+    if isinstance(split, Withheld):
+        return split
+    kind = before[0].joules.kind if before[0].joules else "none"
+    return ArmSplit(arm=key, kind=kind, windows=costs.rows, r2=costs.r2, split=split)
+
+
+def _whole(readback: Readback, key: ArmKey) -> list[SlotRead]:
+    """Slots of an arm whose joules are known."""
+    return [slot for slot in readback.of_arm(key) if slot.joules and slot.joules.total_j is not None]
+
+
+def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]:
+    """By arm, one row per prompt and block; prompts that are too short to meter are left out."""
+    repeats: dict[tuple[ArmKey, str, str, int], list[tuple[Record, float]]] = defaultdict(list)
+    for session, sources in readback.sources.items():
+        asked = [(slot, r) for slot in slots if slot.slot["session"] == session for r in slot.requests]
+        joules = energy_of([(r["start_s"], r["end_s"]) for _, r in asked], sources.lead).tolist()
+        for (slot, request), used_j in zip(asked, joules, strict=True):
+            place = slot.arm, _group(request), request["prompt_id"], slot.slot["block"]
+            repeats[place].append((request, used_j))
+    intervals_s = [sources.lead.info.interval_s for sources in readback.sources.values()]
+    shortest_s = MIN_READINGS * max(intervals_s, default=0.0)
+    found: dict[ArmKey, list[Work]] = defaultdict(list)
+    for (arm, group, _, _), mine in repeats.items():
+        if sum(request["end_s"] - request["start_s"] for request, _ in mine) >= shortest_s:
+            found[arm].append(_row(group, mine))
+    return found
+
+
+def _row(group: str, repeats: list[tuple[Record, float]]) -> Work:
+    requests = [request for request, _ in repeats]
+    joules = sum(joules for _, joules in repeats)
+    return Work(group=group, joules_j=joules if np.isfinite(joules) else None, **_counted(requests))
+
+
+def _one_pass(slots: list[SlotRead]) -> dict[str, Counts]:
+    """What each model does in one pass over the prompts."""
+    first = {request["prompt_id"]: request for slot in reversed(slots) for request in reversed(slot.requests)}
+    by_group: dict[str, list[Record]] = defaultdict(list)
+    for request in first.values():
+        by_group[_group(request)].append(request)
+    return {group: Counts(**_counted(requests)) for group, requests in by_group.items()}
+
+
+def _counted(requests: Iterable[Record]) -> dict[str, int]:
+    counts = [(1, int(r["prompt_tokens"]), len(r["tokens"])) for r in requests]
+    return dict(zip(UNITS, map(sum, zip(*counts, strict=True)), strict=True))
+
+
+def _group(request: Record) -> str:
+    """What has a price list of its own: a model, or a gate that cuts it."""
+    return f"{request['model']}, {request['gate']}" if request["cut"] else str(request["model"])

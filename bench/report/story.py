@@ -1,0 +1,37 @@
+"""A stored run, read once: what every table, figure and page of it is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.rows import Slot
+from bench import store
+from bench.report.readback import Readback, read_back
+from bench.report.rows import slot_rows
+from bench.report.summary import Summary, summarise
+
+
+@dataclass(frozen=True)
+class Story:
+    """One run: its records and readings, what of them counts, and the rows that came out."""
+
+    readback: Readback
+    summary: Summary
+    slots: list[Slot]
+    """One row per slot that has a window, in the order in which they ran."""
+
+    @classmethod
+    def of(cls, folder: Path, *, wall: Path | None = None) -> Story:
+        """Read a run folder.
+
+        Args:
+            folder: of the run.
+            wall: samples of an external meter, which then leads.
+
+        Raises:
+            UserError: not a run folder.
+            EnergyError: a raw stream can't be read.
+        """
+        readback = read_back(store.read(folder), wall=wall)
+        return cls(readback, summarise(readback), slot_rows(readback))

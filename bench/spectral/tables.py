@@ -1,0 +1,155 @@
+"""The tables of a spectral study: Table 1 and the confounders as the paper prints them, and the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from analysis.correlation import Coefficient, Correlation, Permutation
+from analysis.regression import LinearFit
+from analysis.values import Estimate, Withheld
+from bench.spectral.points import ArmStudy
+
+
+def show(studies: Sequence[ArmStudy], console: Console) -> None:
+    """Print the three tables and what had to be left out."""
+    for table in (_table_one(studies), _confounder_table(studies), _control_table(studies)):
+        console.print(table)
+    for study in studies:
+        if study.left_out:
+            console.print(
+                f"! {study.arm}, {study.model}: {study.left_out} of {study.prompts} prompts have no spectrum "
+                "(fewer than twelve tokens, or shorter than they were to be cut to)",
+                markup=False,
+                highlight=False,
+            )
+    console.print(
+        "p counts every distinct point once. `p of all rows` is what repeating rows would claim.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def to_json(studies: Sequence[ArmStudy]) -> list[dict[str, Any]]:
+    """All figures; a withheld one is its reason."""
+    return [_plain(asdict(study)) for study in _without_fits(studies)]
+
+
+def _table_one(studies: Sequence[ArmStudy]) -> Table:
+    table = _titled("Table 1: lambda2 of the prompt against the spectrum of its hidden states")
+    for name in ("arm, model", "of", "rows", "distinct", "r", "p", "p permuted", "rho", "p of all rows"):
+        table.add_column(name, justify="left" if name in ("arm, model", "of", "r") else "right")
+    for study in studies:
+        for i, row in enumerate(study.associations):
+            found = row.correlation
+            head = f"{study.arm}, {study.model}" if i == 0 else ""
+            if isinstance(found, Withheld):
+                table.add_row(head, row.diagnostic, "", "", f"withheld: {found.reason}")
+                continue
+            table.add_row(
+                head,
+                row.diagnostic,
+                str(found.rows),
+                str(found.distinct),
+                _interval(found.pearson.value),
+                _p(found.pearson.p),
+                _permuted(found.permutation),
+                f"{found.spearman.value.point:.3f}",
+                _p(found.nominal.p) if found.nominal else "-",
+            )
+    return table
+
+
+def _confounder_table(studies: Sequence[ArmStudy]) -> Table:
+    table = _titled("Confounders of lambda11, distinct points")
+    for name in ("arm, model", "covariate", "points", "r alone", "lambda2 given it", "p", "OLS beta", "r2"):
+        table.add_column(name)
+    for study in studies:
+        for i, row in enumerate(study.confounders):
+            alone = row.alone
+            count = str(alone.distinct) if isinstance(alone, Correlation) else ""
+            fit = row.fit.terms["lambda2"].value if isinstance(row.fit, LinearFit) else None
+            table.add_row(
+                f"{study.arm}, {study.model}" if i == 0 else "",
+                row.covariate,
+                count,
+                _coefficient(alone.pearson if isinstance(alone, Correlation) else alone),
+                _coefficient(row.partial),
+                _p(row.partial.p) if isinstance(row.partial, Coefficient) else "-",
+                _interval(fit) if fit else "withheld",
+                f"{row.fit.r2:.3f}" if isinstance(row.fit, LinearFit) else "-",
+            )
+    return table
+
+
+def _control_table(studies: Sequence[ArmStudy]) -> Table:
+    table = _titled("Controls for lambda11: what meaningless versions of lambda2 give")
+    for name in ("arm, model", "control", "points", "r", "p"):
+        table.add_column(name)
+    for study in studies:
+        found = study.controls
+        permuted = {"shuffled table": found.shuffled_table, "relabelled vocabulary": found.relabelled}
+        for i, (name, permutation) in enumerate(permuted.items()):
+            head = f"{study.arm}, {study.model}" if i == 0 else ""
+            table.add_row(head, name, "", "", _permuted(permutation))
+        for modulus, correlation in found.moduli.items():
+            if isinstance(correlation, Withheld):
+                table.add_row("", f"modulo {modulus}", "", f"withheld: {correlation.reason}", "")
+                continue
+            value, p = correlation.pearson.value, correlation.pearson.p
+            table.add_row("", f"modulo {modulus}", str(correlation.distinct), _interval(value), _p(p))
+    return table
+
+
+def _titled(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+
+
+def _interval(value: Estimate) -> str:
+    return f"{value.point:.3g} \\[{value.low:.2g}, {value.high:.2g}]"
+
+
+def _p(p: float) -> str:
+    return f"{p:.2g}"
+
+
+def _permuted(found: Permutation | Withheld) -> str:
+    if isinstance(found, Withheld):
+        return f"withheld: {found.reason}"
+    kind = "all" if found.exact else "random"
+    return f"{found.p:.2g} ({found.permutations} {kind})"
+
+
+def _coefficient(found: Coefficient | Withheld) -> str:
+    return f"withheld: {found.reason}" if isinstance(found, Withheld) else _interval(found.value)
+
+
+def _without_fits(studies: Sequence[ArmStudy]) -> list[ArmStudy]:
+    """Fits hold the solver's own objects, which JSON can't; their terms are kept."""
+    from dataclasses import replace
+
+    return [
+        replace(
+            study,
+            confounders=tuple(
+                replace(row, fit=replace(row.fit, _result=None, _scale=None))  # type: ignore[arg-type]
+                if isinstance(row.fit, LinearFit)
+                else row
+                for row in study.confounders
+            ),
+        )
+        for study in studies
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items() if not str(key).startswith("_")}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

@@ -1,0 +1,1 @@
+"""Many cuts in one run: what each costs and loses."""

@@ -1,0 +1,1 @@
+"""The processes that run models, and the conductor's side of them."""

@@ -1,0 +1,70 @@
+"""A run's tables on the terminal and as files: labelled, and no place for strangers' text to do anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.report import tables as report
+from bench.report.summary import noise_warnings
+from bench.store import StoredRun
+from tests.bench.page.hostile import GATE
+from tests.bench.page.rows import arm_row, saving_row, summary_of
+
+RUN = StoredRun(folder=Path("results/run"), header={}, records=[])
+HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, energy_kind="modelled", grade=0))
+
+
+def printed(warnings: list[str]) -> str:
+    console = Console(file=io.StringIO(), width=200, force_terminal=False)
+    report.show(RUN, replace(HOSTILE, warnings=warnings), console)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def test_a_gate_cannot_write_to_the_terminal() -> None:
+    said = printed([f"torch {GATE}: withheld"])
+    assert "\x1b" not in said
+    assert said.count("<b>gate</b>␛[31m=") == 3
+
+
+def test_joules_that_are_no_measurement_are_called_so() -> None:
+    assert "modelled, NOT a measurement" in printed([])
+
+
+def test_csv_keeps_figures_and_runs_no_formula() -> None:
+    rows = summary_of(saving_row(gate="=cmd|' /C calc'!A0", joules_saved_percent=-3.5))
+    (row,) = csv.DictReader(io.StringIO(report.files(rows)["arms.csv"].decode(), newline=""))
+    assert row["gate"] == "'=cmd|' /C calc'!A0"
+    assert float(row["joules_saved_percent"]) == -3.5
+
+
+def test_rows_for_programs_are_the_rows_as_they_are() -> None:
+    found = report.to_json(RUN, HOSTILE)
+    assert found["event"] == "result"
+    assert found["rows"][1]["gate"] == GATE
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_on_a_narrow_terminal_no_number_is_cut(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_floor_percent=1.5))
+    report.show(RUN, told, console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert max(map(len, said.splitlines())) <= width
+    assert "…" not in said
+    assert "+23.4 %" in said
+    assert "1.5 %" in said
+
+
+def test_a_machine_that_was_not_quiet_is_said() -> None:
+    (line,) = noise_warnings([arm_row(), saving_row(noise_floor_percent=30.0)])
+    assert "differs from itself by 30 per cent" in line
+    assert noise_warnings([saving_row(noise_floor_percent=3.0)]) == []
