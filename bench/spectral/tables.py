@@ -21,18 +21,30 @@ def show(studies: Sequence[ArmStudy], console: Console) -> None:
     for table in (_table_one(studies), _confounder_table(studies), _control_table(studies)):
         console.print(table)
     for study in studies:
-        if study.left_out:
-            console.print(
-                f"! {study.arm}, {study.model}: {study.left_out} of {study.prompts} prompts have no spectrum "
-                "(fewer than twelve tokens, or shorter than they were to be cut to)",
-                markup=False,
-                highlight=False,
-            )
+        for line in _left_out(study):
+            console.print(f"! {study.arm}, {study.model}: {line}", markup=False, highlight=False)
     console.print(
         "p counts every distinct point once. `p of all rows` is what repeating rows would claim.",
         markup=False,
         highlight=False,
     )
+
+
+def _left_out(study: ArmStudy) -> list[str]:
+    """Why fewer points than prompts are judged."""
+    found = study.associations[0].correlation
+    lines = []
+    if study.left_out:
+        lines.append(
+            f"{study.left_out} of {study.prompts} prompts have no spectrum (fewer than twelve tokens, or "
+            "shorter than they were to be cut to)"
+        )
+    if isinstance(found, Correlation) and found.rows < study.prompts - study.left_out:
+        lines.append(
+            f"{found.rows} of {study.prompts} prompts have a lambda2; the graph of the others' residues has "
+            "two vertices or fewer"
+        )
+    return lines
 
 
 def to_json(studies: Sequence[ArmStudy]) -> list[dict[str, Any]]:

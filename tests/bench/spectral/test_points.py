@@ -149,7 +149,14 @@ def test_the_tables_name_the_distinct_points_and_what_was_left_out() -> None:
     console = Console(width=120, file=io.StringIO(), force_terminal=False)
     show(studies, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    for words in ("distinct", "modulo 48", "relabelled", "log_length", "1 of 41 prompts have no spectrum"):
+    for words in (
+        "distinct",
+        "modulo 48",
+        "relabelled",
+        "log_length",
+        "1 of 41 prompts have no spectrum",
+        "prompts have a lambda2;",
+    ):
         assert words in text
     assert json.loads(json.dumps(to_json(studies)))[0]["left_out"] == 1
 
