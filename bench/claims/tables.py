@@ -143,12 +143,13 @@ def _rerun(again: Remeasured) -> str:
     """The cells of the re-run's row, one below the other."""
     cells = {
         "on": f"{basis(again)}, {kind_label([again.kind])}",
-        "readings during": _protocol(again.integrated),
+        "counted" if again.published is None else "readings during": _protocol(again.integrated),
         "one reading after": _protocol(again.published),
         "controls": _controls(again),
         "agreement": share(again.agreement),
     }
-    return "\n".join(escape(f"{name}: {', '.join(cell.splitlines())}") for name, cell in cells.items())
+    shown = {name: ", ".join(cell.splitlines()) for name, cell in cells.items() if cell != "-"}
+    return "\n".join(escape(f"{name}: {cell}") for name, cell in shown.items())
 
 
 def _rerun_table(judged: Sequence[Judged]) -> Table:
