@@ -34,7 +34,7 @@ def rapl(*, interval_ms: int = 100, root: Path = Path("/sys/class/powercap")) ->
 
     def read() -> Counters:
         if not zones:
-            raise SourceUnavailable(f"no counter in {root}")
+            raise SourceUnavailable(f"no RAPL counter in {root}; use --energy modelled")
         return {
             rail: sum(counter.joules() for counter in counters if counter.zone.rail == rail) for rail in rails
         }

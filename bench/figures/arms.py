@@ -10,7 +10,6 @@ from bench.plots import Look, looks, words
 from bench.report.readback import ArmKey
 from bench.report.rows import arm_label
 from bench.report.story import Story
-from bench.report.summary import ArmRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +33,6 @@ def arm_looks(story: Story) -> dict[str, Look]:
         name: replace(look, filled=look.filled and not keys[name][2])
         for name, look in looks(list(keys)).items()
     }
-
-
-def label_of(row: ArmRow) -> str:
-    """The arm's name, as `arm_label` gives it for its key."""
-    return arm_label((row.backend, row.gate, row.a_a))
 
 
 def measured_note(story: Story) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.stats import geometric_mean
 from analysis.values import Estimate
-from bench.figures.arms import ROW_IN, arm_looks, label_of, measured_note, name_rows, no_joules, rows_of
+from bench.figures.arms import ROW_IN, arm_looks, measured_note, name_rows, no_joules, rows_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import FAINT, page_figure, title
 from bench.report.story import Story
@@ -57,13 +57,13 @@ def arm_table(story: Story, slots: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for row in story.summary.rows:
-        values = slots.loc[slots["arm"] == label_of(row)].groupby("block")["j_per_token"].mean().to_numpy()
+        values = slots.loc[slots["arm"] == row.label].groupby("block")["j_per_token"].mean().to_numpy()
         mean = geometric_mean(np.asarray(values, dtype=np.float64))
         if not isinstance(mean, Estimate):  # one block has a mean and no interval
             mean = Estimate(float(values[0]) if len(values) == 1 else np.nan, np.nan, np.nan)
         rows.append(
             {
-                "arm": label_of(row),
+                "arm": row.label,
                 "backend": row.backend,
                 "blocks": len(values),
                 "mean_j": mean.point,

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.frontier import pareto
 from analysis.rows import Trade
-from bench.figures.arms import arm_legend, arm_looks, label_of, legend_in, measured_note, no_joules, rows_of
+from bench.figures.arms import arm_legend, arm_looks, legend_in, measured_note, no_joules, rows_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import FAINT, GREY, page_figure, title
 from bench.report.story import Story
@@ -67,7 +67,7 @@ def _row(row: ArmRow, *, is_base: bool) -> dict[str, Any] | None:
         return None
     low, high = row.saved_low_percent, row.saved_high_percent
     return {
-        "arm": label_of(row),
+        "arm": row.label,
         "backend": row.backend,
         "energy_percent": 100 - saved,
         "low_percent": None if high is None else 100 - high,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.figures.arms import arm_looks, below, label_of, measured_note, no_joules, records_of
+from bench.figures.arms import arm_looks, below, measured_note, no_joules, records_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import FAINT, GREY, page_figure, title, words
 from bench.report.story import Story
@@ -58,7 +58,7 @@ def saving_table(story: Story) -> pd.DataFrame:
     }
     rows = [
         {
-            "arm": label_of(row),
+            "arm": row.label,
             **{column: getattr(row, name) for column, name in names.items()},
             **{"blocks": row.blocks, "verdict": row.verdict or NO_VERDICT, "reason": row.reason or ""},
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.figures.arms import ROW_IN, below, label_of, measured_note, name_rows, no_joules, records_of
+from bench.figures.arms import ROW_IN, below, measured_note, name_rows, no_joules, records_of
 from bench.figures.drawing import Drawing, NotDrawn
 from bench.plots import COLOURS, GREY, HATCHES, page_figure, title, words
 from bench.report.readback import ArmKey, SlotRead
@@ -57,7 +57,7 @@ def share_table(story: Story) -> pd.DataFrame:
         slots = [s for s in story.readback.of_arm(_key(row)) if s.joules is not None]
         gross_j = np.nan if row.joules_gross is None else row.joules_gross
         idle_w = story.readback.idle.judged.mean_w
-        found: dict[str, Any] = {"arm": label_of(row), "passes": row.passes, "gross_j": gross_j}
+        found: dict[str, Any] = {"arm": row.label, "passes": row.passes, "gross_j": gross_j}
         found["idle_share_j"] = np.nan if idle_w is None else idle_w * row.seconds
         found |= _by_phase(slots, story, passes=row.passes)
         found |= _by_rail(slots, passes=row.passes)

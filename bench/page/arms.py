@@ -63,10 +63,7 @@ def _table(name: str, title: str, columns: tuple[_Column, ...], summary: Summary
         name=name,
         title=title,
         columns=("arm", *(head for head, _ in columns)),
-        rows=[
-            [arm_label((row.backend, row.gate, row.a_a)), *(value(row) for _, value in columns)]
-            for row in summary.rows
-        ],
+        rows=[[row.label, *(value(row) for _, value in columns)] for row in summary.rows],
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from analysis.values import Withheld, counted
 from bench.records import Joules
 from bench.report.readback import ArmKey, Idle, Readback, Record
+from bench.report.rows import arm_label
 from bench.report.split import ArmSplit, splits
 from bench.report.verdicts import INACTIVE, ArmVerdict, verdicts
 
@@ -71,6 +72,11 @@ class ArmRow:
     verdict: str | None
     reason: str | None
     """These seven: `bench.report.verdicts.ArmVerdict`."""
+
+    @property
+    def label(self) -> str:
+        """The name of the arm in every analysis, such as `torch ungated (A/A)`."""
+        return arm_label((self.backend, self.gate, self.a_a))
 
 
 COLUMNS = tuple(field.name for field in fields(ArmRow))

@@ -17,7 +17,6 @@ from rich.table import Table
 from bench import words
 from bench.report import split_tables
 from bench.report.readback import Idle
-from bench.report.rows import arm_label
 from bench.report.summary import COLUMNS, ArmRow, Summary
 from bench.report.verdicts import INACTIVE
 from bench.safe_text import csv_cell, visible
@@ -110,7 +109,7 @@ def _list(row: ArmRow, label: str) -> Table:
 
 
 def _arm(row: ArmRow) -> str:
-    return escape(visible(arm_label((row.backend, row.gate, row.a_a))))
+    return escape(visible(row.label))
 
 
 def _saved(row: ArmRow) -> str | None:

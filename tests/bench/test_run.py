@@ -117,7 +117,8 @@ def test_a_dry_run_shows_the_order_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_path: Path) -> None:
-    write_suite(tmp_path, protocol__blocks=3, energy={"source": "simulated"}, protocol__min_window_s=1.5)
+    energy = {"source": "simulated", "interval_ms": 50}
+    write_suite(tmp_path, protocol__blocks=3, energy=energy, protocol__min_window_s=0.8)
     out = tmp_path / "results"
     process = start("run", "suite.toml", cwd=tmp_path)
     wait_for(lambda: of_type(out, "block") and len(of_type(out, "slot")) >= 8)
