@@ -56,8 +56,9 @@ def read_kept(file: Path) -> tuple[Trace, SourceInfo]:
     try:
         return _kept_folder(file) if file.is_dir() else _kept_stream(file)
     except (OSError, EnergyError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise SourceUnavailable(
-            f"{file} can't be replayed: {error}. Give a saved stream or a run folder"
+            f"{file} can't be replayed ({why}); give a saved stream or a run folder"
         ) from error
 
 

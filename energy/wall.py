@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.base import EnergyError, SourceInfo, Trace
+from energy.base import EnergyError, SourceInfo, SourceUnavailable, Trace
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +26,7 @@ LEAST_MARGIN = 0.05
 """By how much the best lag must beat every lag that is not its neighbour."""
 
 LEAST_SAMPLES = 20
+EXPECTED = "a heading and two columns are needed: time, watts"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read_wall(file: Path) -> WallMeter:
     """Read a CSV with a heading and two columns: time, as ISO-8601 or in seconds, and watts.
 
     Raises:
-        EnergyError: names the line that can't be read, or says that there are too few.
+        SourceUnavailable: names the line that can't be read, or says that there are too few.
     """
     times, watts = [], []
     try:
@@ -62,15 +63,17 @@ def read_wall(file: Path) -> WallMeter:
             for row in list(csv.reader(lines))[1:]:
                 times.append(_seconds(row[0]))
                 watts.append(float(row[1]))
-    except (OSError, UnicodeDecodeError) as error:
-        raise EnergyError(f"{file} can't be read: {error}") from error
+    except OSError as error:
+        raise SourceUnavailable(f"{file} can't be read ({error.strerror}); {EXPECTED}") from error
+    except UnicodeDecodeError as error:
+        raise SourceUnavailable(f"{file}: byte {error.start} is not UTF-8; {EXPECTED}") from error
     except (ValueError, IndexError) as error:
-        raise EnergyError(f"{file}, line {len(watts) + 2}: not a time and watts: {error}") from error
+        raise SourceUnavailable(f"{file}, line {len(watts) + 2}: not a time and watts: {error}") from error
     meter = WallMeter(np.array(times), np.array(watts))
     if len(times) < LEAST_SAMPLES or not (np.diff(meter.time_s) > 0).all():
-        raise EnergyError(f"{file}: {LEAST_SAMPLES} samples in ascending order of time are needed")
+        raise SourceUnavailable(f"{file}: {LEAST_SAMPLES} samples in ascending order of time are needed")
     if not (np.isfinite(meter.watts) & (meter.watts >= 0)).all():
-        raise EnergyError(f"{file}: watts are not finite and positive throughout")
+        raise SourceUnavailable(f"{file}: watts are not finite and positive throughout")
     return meter
 
 

@@ -96,7 +96,8 @@ def read_evidence(file: Path) -> list[Evidence]:
     try:
         table = pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"can't read the data set {file}: {error}") from None
+        why = error if file.exists() else "no such file"
+        raise UserError(f"can't read the data set {file} ({why}); make one with: bench collect") from None
     missing = {"likeness", "asked", "baseline"} - set(table.column_names)
     if missing:
         raise UserError(f"{file} is not a data set of bench collect: it lacks {', '.join(sorted(missing))}")

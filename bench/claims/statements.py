@@ -77,7 +77,9 @@ def choose(names: Sequence[str]) -> list[Statement]:
     for name in names:
         fitting = {key: claim for key, claim in known.items() if f"{key}.".startswith(f"{name}.")}
         if not fitting:
-            raise UserError(f"unknown claim {name!r}; {nearest(name, known)}; list them: bench reproduce")
+            families = {key.rpartition(".")[0] for key in known}
+            hint = nearest(name, families | known.keys())
+            raise UserError(f"unknown claim {name!r}; {hint}; list them: bench reproduce")
         chosen |= fitting
     return list(chosen.values())
 

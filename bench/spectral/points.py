@@ -170,7 +170,10 @@ def from_csv(file: Path) -> list[Measured]:
     try:
         table = pd.read_csv(file, dtype={"prompt": str, "model": str})
     except (OSError, ValueError) as error:
-        raise UserError(f"can't read the points in {file}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(
+            f"can't read the points in {file} ({why}); give a CSV that was written by: bench spectral --csv"
+        ) from None
     arms = table["arm"] if "arm" in table else pd.Series(["csv"] * len(table))
     found = []
     for arm in arms.unique():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from energy.attribute import attribute
-from energy.base import EnergyError, Trace
+from energy.base import EnergyError, SourceUnavailable, Trace
 from energy.laboratory import columns, noisy, on_rails, ramped, simulate, slots
 from energy.timeline import stream_trace
 from energy.wall import WallMeter, fit_wall, read_wall
@@ -89,10 +89,10 @@ def test_times_may_be_seconds_or_iso(tmp_path: Path):
     ],
 )
 def test_files_that_are_no_samples_are_refused_by_line(tmp_path: Path, rows: list[str], reason: str):
-    with pytest.raises(EnergyError, match=reason):
+    with pytest.raises(SourceUnavailable, match=reason):
         read_wall(csv(tmp_path / "bad.csv", rows))
 
 
 def test_a_missing_file_is_refused(tmp_path: Path):
-    with pytest.raises(EnergyError, match="can't be read"):
+    with pytest.raises(SourceUnavailable, match="can't be read"):
         read_wall(tmp_path / "none.csv")
