@@ -38,7 +38,7 @@ class Figure:
     label: str
     value: float | Estimate
     unit: str = ""
-    """`%` for changes (negative: less), `tokens`, `ms`, `ms/token`, `J`, `J/token`, `W`; else empty."""
+    """`%` for changes (negative: less), `tokens`, `ms`, `J`, `W`, their quotients, `of the step`; or none."""
     role: Role = "figure"
 
 

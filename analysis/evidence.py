@@ -162,14 +162,14 @@ _TESTS = (
     _Test(
         test="S4",
         name="batch",
-        figure="rise of time with batch",
+        figure="rise of time from batch 1 to 2",
         measure=lambda steps, _: elasticity(_of(steps, "S4"), of="seconds_s", to="batch"),
         most=FLAT,
     ),
     _Test(
         test="S4",
         name="batch joules",
-        figure="rise of a step's joules with batch; at 0 joules per token fall as 1 / batch",
+        figure="rise of joules from batch 1 to 2; at 0 joules per token fall as 1 / batch",
         measure=lambda steps, _: elasticity(_of(steps, "S4"), of="joules_j", to="batch"),
         most=FLAT,
     ),
@@ -199,7 +199,7 @@ _TESTS = (
     _Test(
         test="S8",
         name="compute",
-        figure="rise of time with flops",
+        figure="rise of time with as many flops again",
         measure=lambda steps, _: elasticity(_of(steps, "S8"), of="seconds_s", to="flops"),
         most=FLAT,
     ),

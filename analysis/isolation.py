@@ -75,7 +75,10 @@ def judge_cell(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None = N
     if isinstance(share, Withheld):
         return _void(share, ())
     evidence = gather(steps, bandwidth_bytes_per_s=bandwidth_bytes_per_s)
-    answer = _control(evidence) or classify(share.point, compute_elasticity=_compute_elasticity(evidence))
+    rise = _compute_rise(evidence)
+    answer = _control(evidence) or classify(
+        share.point, compute_elasticity=None if rise is None else rise[1].point
+    )
     if isinstance(answer, Withheld):
         return _void(answer, evidence)
     return CellVerdict(
@@ -128,12 +131,13 @@ def classify(share: float, *, compute_elasticity: float | None) -> Bound | Withh
     return "mixed" if share >= MIXED_SHARE else "overhead-bound"
 
 
-def _compute_elasticity(evidence: Sequence[Evidence]) -> float | None:
+def _compute_rise(evidence: Sequence[Evidence]) -> tuple[str, Estimate] | None:
+    """S8's elasticity, or S4's where S8 is missing, with the name of the test."""
     by_name = {item.name: item.value for item in evidence}
     for name in ("compute", "batch"):
         value = by_name.get(name)
         if isinstance(value, Estimate):
-            return value.point
+            return name, value
     return None
 
 
@@ -148,13 +152,26 @@ def _control(evidence: Sequence[Evidence]) -> Withheld | None:
 
 def _reason(answer: Bound, share: Estimate, evidence: Sequence[Evidence]) -> str:
     if answer == "compute-bound":
-        return "time rises with flops while the bytes stay the same"
+        return _compute_reason(evidence)
     ends = {classify(end, compute_elasticity=0.0) for end in (share.low, min(share.high, 1.0))}
     others = sorted(str(e) for e in ends - {answer})
     parts = [f"reading its bytes at the stream's bandwidth explains {share.point:.0%} of a step"]
     if answer != "memory-bound":
         parts += _where_the_rest_goes(evidence)
+    if answer == "overhead-bound":
+        parts.append("slow products count as overhead like launches: neither bytes nor flops explain them")
     return "; ".join([*parts, *(f"the interval reaches into {other}" for other in others[:1])])
+
+
+def _compute_reason(evidence: Sequence[Evidence]) -> str:
+    rise = _compute_rise(evidence)
+    assert rise is not None, "what the verdict rests on"
+    name, value = rise
+    cause = "as many flops again" if name == "compute" else "a second token in the batch"
+    interval = f"{value.point:.0%} [{value.low:.0%}, {value.high:.0%}]"
+    text = f"{cause} cost {interval} of a step's time, while the bytes stay the same"
+    unsure = value.low < COMPUTE_ELASTICITY
+    return f"{text}; the interval reaches below the {COMPUTE_ELASTICITY:.0%} of the rule" if unsure else text
 
 
 def _where_the_rest_goes(evidence: Sequence[Evidence]) -> list[str]:

@@ -18,7 +18,7 @@ from scipy import stats
 
 from analysis.regression import least_squares
 from analysis.rows import Step
-from analysis.values import LEVEL, Estimate, FloatArray, Withheld
+from analysis.values import LEVEL, Estimate, FloatArray, Withheld, listed
 
 GB = 1e9
 FEWEST_WINDOWS = 6
@@ -134,6 +134,12 @@ def fit_energy_model(steps: Sequence[Step]) -> EnergyModel | Withheld:
     fit = least_squares(joules, columns, relative=True)
     if isinstance(fit, Withheld):
         return fit
+    below = [name for name, term in fit.terms.items() if term.value.high < 0]
+    if below:
+        return Withheld(
+            f"the fit prices {listed(below)} below zero, which can't be: these windows do not tell flops, "
+            "bytes and seconds apart"
+        )
     return EnergyModel(
         joules_per_flop=fit.terms["flops"].value,
         joules_per_byte=fit.terms["bytes"].value,

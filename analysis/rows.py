@@ -132,7 +132,7 @@ def rows_from_columns(kind: type[Row], columns: Mapping[str, Sequence[Any]]) -> 
     missing = [name for name, required in known.items() if required and name not in columns]
     if missing:
         plural = "columns" if len(missing) > 1 else "column"
-        return Withheld(f"no {kind.__name__.lower()} can be read: {plural} {listed(missing)} missing")
+        return Withheld(f"no row can be read: {plural} {listed(missing)} missing")
     present = [name for name in known if name in columns]
     values = zip(*([_plain(v) for v in columns[name]] for name in present), strict=True)
     return [kind(**dict(zip(present, row, strict=True))) for row in values]

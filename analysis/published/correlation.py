@@ -80,7 +80,7 @@ def _figures_of_r(nominal: Coefficient, distinct: Coefficient) -> tuple[Figure, 
     return (
         Figure(label=f"r of {nominal.rows} rows", value=nominal.value),
         Figure(label=f"p of {nominal.rows} rows", value=nominal.p),
-        Figure(label=f"r of {distinct.rows} distinct points", value=distinct.value, role="detail"),
+        Figure(label=f"r of {distinct.rows} distinct points", value=distinct.value, role="control"),
         Figure(label=f"p of {distinct.rows} distinct points", value=distinct.p, role="control"),
     )
 

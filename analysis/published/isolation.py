@@ -99,7 +99,8 @@ def _memory_bound(big: dict[str, Any], small: dict[str, Any]) -> Claim:
         name="isolation.memory_bound",
         published=_published(big, small, "decode_ms_per_token", "ms/token"),
         recomputed=tuple(
-            Figure(label=f"bytes' share, {row['model']}", value=decode_share(row)) for row in (big, small)
+            Figure(label=f"its bytes explain, {row['model']}", value=decode_share(row), unit="of the step")
+            for row in (big, small)
         ),
         verdict="not reproduced",
         why="a fifteenth of the bytes took longer, which a bandwidth limit can't produce and a fixed cost "

@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.claims import Rerun
 from bench.claims.reproduce import Judged, Remeasured
-from bench.claims.text import change, figures, noise, seen, share, why
+from bench.claims.text import change, figures, noise, seen, share, tested_by, why
 
 COLUMNS = (
     *("claim", "paper", "text", "source", "published", "recomputed", "a_a", "controls", "verdict", "why"),
@@ -41,7 +41,7 @@ def to_json(judged: Sequence[Judged]) -> list[dict[str, Any]]:
             "recomputed": [asdict(figure) for figure in row.record.recomputed],
             "verdict": row.record.verdict,
             "why": row.record.why,
-            "would_test": row.record.would_test,
+            "would_test": tested_by(row),
             "remeasured": [asdict(again) for again in row.remeasured],
             "resweeps": [asdict(again) for again in row.resweeps],
         }
@@ -58,7 +58,9 @@ def _flat(row: Judged) -> dict[str, Any]:
         "recomputed": "; ".join(figures(found, "figure", "detail")),
         "a_a": "; ".join(figures(found, "a_a")),
         "controls": "; ".join(figures(found, "control")),
-        **{key: getattr(row.record, key) for key in ("verdict", "why", "would_test")},
+        "verdict": row.record.verdict,
+        "why": row.record.why,
+        "would_test": tested_by(row),
         "sweeps": "; ".join(f"{again.verdict}: {seen(again)}" for again in row.resweeps),
     }
 

@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.claims import ClaimVerdict, Figure, Rerun
-from analysis.values import Withheld, counted
+from analysis.values import Withheld, counted, listed
 from bench.claims.reproduce import Judged, Remeasured
-from bench.claims.text import basis, change, noise, number, of_roles, seen, share, why
+from bench.claims.text import basis, change, noise, number, of_roles, seen, share, tested_by, why
 from bench.words import kind_label
 
 WIDE = 110
@@ -36,8 +36,14 @@ Line = tuple[str, str]
 """A name and what stands behind it, as markup."""
 
 
-def show(judged: Sequence[Judged], console: Console) -> None:
-    """Print the claims with their figures, the re-runs if there are any, and what stands behind each."""
+def show(judged: Sequence[Judged], console: Console, *, given: int = 0) -> None:
+    """Print the claims with their figures, the re-runs if there are any, and what stands behind each.
+
+    Args:
+        judged: the claims.
+        console: where to.
+        given: how many runs and data sets they were to be judged on.
+    """
     wide = console.width >= WIDE
     console.print(_record_table(judged) if wide else _verdicts(judged))
     if wide and any(row.remeasured for row in judged):
@@ -50,8 +56,17 @@ def show(judged: Sequence[Judged], console: Console) -> None:
         console.print(_lines(_background(row, with_figures=not wide)))
     console.print(PAPERS, markup=False, highlight=False)
     console.print(_sum(judged), markup=False)
+    console.print("Changes are those of the gated arm: minus is less, which is a saving.", markup=False)
     if not any(row.remeasured or row.resweeps for row in judged):
-        console.print("Re-run: none given. bench reproduce CLAIM --run RUN judges one.", markup=False)
+        console.print(_no_rerun(judged, given=given), markup=False)
+
+
+def _no_rerun(judged: Sequence[Judged], *, given: int) -> str:
+    if not given:
+        return "Re-run: none given. bench reproduce CLAIM --run RUN judges one."
+    if any(row.statement.suite for row in judged):
+        return "Re-run: what was given has no arm of these claims' gates. Run their suite: --measure."
+    return "Re-run: no run of bench run can judge these claims; `tested by` says what can."
 
 
 def _record_table(judged: Sequence[Judged]) -> Table:
@@ -118,15 +133,26 @@ def _background(row: Judged, *, with_figures: bool) -> list[Line]:
     stated = row.statement
     shown = _figure_lines(row) if with_figures else []
     lines = [("claim", escape(stated.text)), *shown, ("why", escape(row.record.why))]
-    for again in row.remeasured:
-        lines += [("re-run", _rerun(again))] if with_figures else []
-        lines.append(("re-run", f"{_coloured(again.integrated.verdict)}: {escape(why(again))}"))
+    if with_figures:
+        lines += [("re-run", _rerun(again)) for again in row.remeasured]
+    lines += [("re-run", reason) for reason in _reasons(row.remeasured)]
     lines += [("sweep", f"{_coloured(again.verdict)}: {escape(seen(again))}") for again in row.resweeps]
     lines.append(("source", f"[dim]{stated.paper}, {escape(stated.source)}; by {stated.recompute}[/]"))
-    if row.record.would_test and not row.remeasured and not row.resweeps:
-        suite = f": bench run {stated.suite}" if stated.suite else ""
-        lines.append(("tested by", f"[dim]{escape(row.record.would_test)}{suite}[/]"))
+    test = tested_by(row)
+    if test and not row.remeasured and not row.resweeps:
+        lines.append(("tested by", f"[dim]{escape(test)}[/]"))
     return lines
+
+
+def _reasons(remeasured: Sequence[Remeasured]) -> list[str]:
+    """Why the re-runs got their verdicts; those that share one stand together."""
+    sharing: dict[tuple[ClaimVerdict, str], list[str]] = {}
+    for again in remeasured:
+        sharing.setdefault((again.integrated.verdict, why(again)), []).append(basis(again))
+    return [
+        f"{escape(listed(bases))}: {_coloured(verdict)}: {escape(reason)}"
+        for (verdict, reason), bases in sharing.items()
+    ]
 
 
 def _lines(lines: Sequence[Line]) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from analysis.claims import Figure, Rerun, Role
 from analysis.values import Estimate, Withheld, counted
-from bench.claims.reproduce import Remeasured
+from bench.claims.reproduce import Judged, Remeasured
 from bench.claims.sweeps import Resweep
 
 
@@ -89,3 +89,10 @@ def why(again: Remeasured) -> str:
 def seen(again: Resweep) -> str:
     """The reason of a verdict on a sweep, and which sweep it was."""
     return f"{again.why} ({again.backend}, perplexity over {again.text}, run {again.run})"
+
+
+def tested_by(row: Judged) -> str | None:
+    """What would settle a claim that its record can't settle."""
+    if row.record.would_test is None or row.statement.suite is None:
+        return row.record.would_test
+    return f"{row.record.would_test}: bench run {row.statement.suite}"

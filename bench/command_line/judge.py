@@ -12,12 +12,30 @@ import typer
 from bench.command_line.options import AllowRoot, Json, console, display
 
 if TYPE_CHECKING:
-    from bench.isolate.run import CellReport
+    from bench.isolate.run import CellReport, IsolateSuite
     from bench.spectral.points import Measured
+    from bench.spectral.prompts import ArmName
 
 JUDGE, MEASURE = "Judge", "Measure"
 
-CsvOut = Annotated[Path | None, typer.Option("--csv", help="Write the rows to this CSV file too.")]
+
+def _can_be_written(file: Path | None) -> Path | None:
+    """Told before minutes are spent on what goes into it."""
+    from bench.errors import UserError
+
+    if file is not None and file.name.startswith("-"):
+        raise UserError(f"{file} is an option, not a file; give one: --csv rows.csv")
+    if file is not None and not file.parent.is_dir():
+        raise UserError(
+            f"can't write {file}: there is no folder {file.parent}; make it, or choose another file"
+        )
+    return file
+
+
+CsvOut = Annotated[
+    Path | None,
+    typer.Option("--csv", callback=_can_be_written, help="Write the rows to this CSV file too."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,28 +76,29 @@ def reproduce(
     from bench.claims import files as claim_files
     from bench.claims import tables as claim_tables
     from bench.claims.reproduce import reproduce as judge
+    from bench.claims.statements import suites
 
     runs = list(run or ())
     if measure:
+        wanted = suites(claims or ())
         privilege.lower(allow_root=allow_root)
-        runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json)
+        runs += _run_suites(wanted, energy=energy, out=out, quiet=as_json)
     judged = judge(claims or (), runs)
     if csv is not None:
         write_text(csv, claim_files.to_csv(judged))
     if as_json:
         print(json.dumps(claim_files.to_json(judged), indent=2))
         return
-    claim_tables.show(judged, console())
+    claim_tables.show(judged, console(), given=len(runs))
 
 
-def _run_suites(claims: Sequence[str], *, energy: str | None, out: Path, quiet: bool) -> list[Path]:
-    """Run what re-runs these claims; the new run folders."""
+def _run_suites(suites: Sequence[str], *, energy: str | None, out: Path, quiet: bool) -> list[Path]:
+    """Run what re-runs the claims; the new run folders."""
     from bench import commands
-    from bench.claims.statements import suites
     from bench.progress import Bar
 
     folders = []
-    for suite in suites(claims):
+    for suite in suites:
         prepared, header = commands.prepared(suite, energy=energy, backends=None, blocks=None)
         meter = commands.choose_meter(header)
         with Bar(quiet=quiet) as progress:
@@ -114,14 +133,18 @@ def spectral(
     Example: [bold]bench spectral smollm2-135m --arm powered --csv points.csv[/]
     """
     from bench import privilege
+    from bench.models import locate
     from bench.spectral.points import from_csv, judge_arm, to_csv
+    from bench.spectral.prompts import ARMS, check_arms
     from bench.spectral.tables import show, to_json
 
     if points is not None:
-        measured = from_csv(points)
+        measured = from_csv(points, arms=arm)
     else:
+        arms = check_arms(arm or ARMS)
+        locate(model)  # what was mistyped is told first
         privilege.lower(allow_root=allow_root)
-        measured = _measure_arms(model, arm, backend=backend, prompts=prompts, seed=seed)
+        measured = _measure_arms(model, arms, backend=backend, prompts=prompts, seed=seed)
     if csv is not None:
         write_text(csv, to_csv(measured))
     studies = [study for one in measured for study in judge_arm(one)]
@@ -132,14 +155,12 @@ def spectral(
 
 
 def _measure_arms(
-    model: str, arm: list[str] | None, *, backend: str, prompts: int, seed: int
+    model: str, arms: Sequence[ArmName], *, backend: str, prompts: int, seed: int
 ) -> list[Measured]:
     from bench.fetch import ensure
     from bench.progress import Bar
-    from bench.spectral.prompts import ARMS, check_arms
     from bench.spectral.run import measure_arms
 
-    arms = check_arms(arm or ARMS)
     with Bar() as progress:
         ensure(model, None, progress=progress)
         return measure_arms(
@@ -194,10 +215,12 @@ def isolate(
     Example: [bold]bench isolate --backend torch[/]
     """
     from bench import privilege
+    from bench.isolate.run import load, narrow
     from bench.isolate.tables import show, to_csv, to_json
 
+    wanted = narrow(load(suite), backends=backend, rounds=rounds)
     privilege.lower(allow_root=allow_root)
-    reports = _isolate(suite, energy=energy, backends=backend, rounds=rounds)
+    reports = _isolate(wanted, energy=energy)
     if csv is not None:
         write_text(csv, to_csv(reports))
     if as_json:
@@ -206,15 +229,12 @@ def isolate(
     show(reports, console())
 
 
-def _isolate(
-    suite: str, *, energy: str | None, backends: list[str] | None, rounds: int | None
-) -> list[CellReport]:
+def _isolate(wanted: IsolateSuite, *, energy: str | None) -> list[CellReport]:
     from bench import meter
     from bench.fetch import ensure
     from bench.isolate import run as isolation
     from bench.progress import Bar
 
-    wanted = isolation.narrow(isolation.load(suite), backends=backends, rounds=rounds)
     source, options = (energy, {}) if energy else (wanted.energy.source, wanted.energy.options)
     chosen = meter.choose(source, options)
     with Bar() as progress:

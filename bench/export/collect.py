@@ -95,8 +95,11 @@ def collect(folders: Sequence[Path], out: Path) -> Collected:
         out: the file to write.
 
     Raises:
-        UserError: no run, a damaged run, or a file that can't be written.
+        UserError: no run, a damaged run, or a file that can't be written or does not end in .parquet.
     """
+    if out.suffix != ".parquet":
+        better = out.with_suffix(".parquet")
+        raise UserError(f"--out {out} is no name for a Parquet file; give one such as {better}")
     found = run_folders(folders)
     staging = out.with_name(f".{out.name}")
     empty: list[str] = []

@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.values import counted
 from bench.export.collect import Collected
 from bench.safe_text import visible
+from bench.words import kind_label, significant
 
 GROUP = ("chip", "gpu_cores", "suite", "arm", "boundary", "kind", "grade")
 """Slots that differ in any of these are never summed."""
@@ -31,12 +33,15 @@ def summarise(file: Path) -> list[dict[str, Any]]:
 
 def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> None:
     """Print the summary and what had to be left out."""
+    kinds = kind_label(row["kind"] for row in rows)
     table = Table(
-        title=f"{collected.runs} runs, {collected.slots} slots", title_justify="left", box=SIMPLE_HEAD
+        title=f"{counted(collected.runs, 'run')}, {counted(collected.slots, 'slot')}; joules gross, {kinds}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
     )
     for name in ("machine", "suite", "arm", "boundary", "grade"):
         table.add_column(name)
-    for name in ("runs", "slots", "new tokens", "J gross", "J/new token"):
+    for name in ("runs", "slots", "requests", "new tokens", "J/request", "J/new token"):
         table.add_column(name, justify="right")
     for row in rows[:MOST_LINES]:
         table.add_row(
@@ -47,14 +52,16 @@ def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> 
             f"{row['grade']} {row['kind']}",
             str(row["runs"]),
             str(row["slots"]),
+            str(row["requests"]),
             str(row["new_tokens"]),
-            "withheld" if row["gross_j"] is None else f"{row['gross_j']:.1f}",
-            "withheld" if row["joules_per_new_token"] is None else f"{row['joules_per_new_token']:.4f}",
+            significant(row["joules_per_request"]) or "withheld",
+            significant(row["joules_per_new_token"]) or "withheld",
         )
     console.print(table)
     notes = [f"and {len(rows) - MOST_LINES} more lines: --json has all"] if len(rows) > MOST_LINES else []
     if collected.without_whole_block:
-        notes.append(f"! {len(collected.without_whole_block)} runs have no whole block and are left out")
+        left_out = counted(len(collected.without_whole_block), "run")
+        notes.append(f"! left out, because no block of it is whole: {left_out}")
     notes += [f"wrote {collected.file}; judge claims on it: bench reproduce --run {collected.file}"]
     for note in notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
@@ -72,5 +79,6 @@ def _row(sums: dict[str, Any]) -> dict[str, Any]:
         "new_tokens": new_tokens,
         "seconds_s": sums["seconds_s_sum"],
         "gross_j": gross_j,
+        "joules_per_request": gross_j / sums["requests_sum"] if gross_j is not None else None,
         "joules_per_new_token": gross_j / new_tokens if gross_j is not None and new_tokens else None,
     }

@@ -109,10 +109,15 @@ def _phase_table(report: CellReport) -> Table:
 def _lines(report: CellReport) -> list[str]:
     return [
         f"memory streams {_stream(report)}",
-        f"against the verdict: {', '.join(report.verdict.against) or 'nothing'}",
+        f"against the verdict: {_against(report)}",
         f"energy = lambda x flops + mu x bytes + idle x time, {report.kind}: {_energy_fit(report.energy)}",
         *(f"! {test}: {escape(why)}" for test, why in sorted(report.missing.items())),
     ]
+
+
+def _against(report: CellReport) -> str:
+    tests = {item.name: item.test for item in report.verdict.evidence}
+    return ", ".join(f"{tests[name]} ({name})" for name in report.verdict.against) or "nothing"
 
 
 def _stream(report: CellReport) -> str:

@@ -98,7 +98,7 @@ def _columns(saving: Saving, copy: Saving | None, *, inactive: str | None) -> Ar
         return ArmVerdict(blocks=saving.blocks, verdict=INACTIVE, reason=inactive)
     floor = saving.noise_floor
     if floor is None and copy is not None and copy.block_ratios:
-        floor = abs(1 - _mean_ratio(copy.block_ratios))
+        floor = 1 - math.exp(-abs(math.log(_mean_ratio(copy.block_ratios))))  # as `analysis.savings` has it
     ratio = saving.ratio
     return ArmVerdict(
         joules_saved_percent=100 * (1 - _mean_ratio(saving.block_ratios)) if saving.block_ratios else None,

@@ -23,7 +23,7 @@ from analysis.rows import SpectralPoint, rows_from_columns
 from analysis.spectral import spectrum
 from analysis.study import Association, Confounding, associations, confounders
 from analysis.values import Withheld
-from bench.errors import UserError
+from bench.errors import UserError, nearest
 from bench.gates.fingerprint import connectivity, residue, sum_of_squares
 from bench.spectral.prompts import SpectralPrompt
 
@@ -157,13 +157,17 @@ def to_csv(measured: Sequence[Measured]) -> str:
     return text.getvalue()
 
 
-def from_csv(file: Path) -> list[Measured]:
+def from_csv(file: Path, *, arms: Sequence[str] | None = None) -> list[Measured]:
     """Points that were extracted before, here or by another tool.
 
     The columns `prompt`, `model`, `prompt_tokens`, `residue`, `lambda2` and `lambda11` are needed.
 
+    Args:
+        file: the CSV.
+        arms: take only these of its arms.
+
     Raises:
-        UserError: the file can't be read, or lacks a column.
+        UserError: the file can't be read, lacks a column, or has no such arm.
     """
     import pandas as pd
 
@@ -174,12 +178,16 @@ def from_csv(file: Path) -> list[Measured]:
         raise UserError(
             f"can't read the points in {file} ({why}); give a CSV that was written by: bench spectral --csv"
         ) from None
-    arms = table["arm"] if "arm" in table else pd.Series(["csv"] * len(table))
+    named = table["arm"] if "arm" in table else pd.Series(["csv"] * len(table))
+    for arm in arms or ():
+        if arm not in set(named):
+            raise UserError(f"{file} has no arm {arm!r}; {nearest(arm, map(str, named.unique()))}")
     found = []
-    for arm in arms.unique():
-        points = rows_from_columns(SpectralPoint, table[arms == arm])
+    for arm in arms or named.unique():
+        mine = table[named == arm]
+        points = rows_from_columns(SpectralPoint, {str(name): mine[name].tolist() for name in mine})
         if isinstance(points, Withheld):
-            raise UserError(f"{file}: {points.reason}")
+            raise UserError(f"{file}: {points.reason}; give a CSV that was written by: bench spectral --csv")
         prompts = len({point.prompt for point in points})
         found.append(Measured(arm=str(arm), points=points, prompts=prompts, ids=None, vocabulary=None))
     if not found:

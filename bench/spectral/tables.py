@@ -13,7 +13,15 @@ from rich.table import Table
 from analysis.correlation import Coefficient, Correlation, Permutation
 from analysis.regression import LinearFit
 from analysis.values import Estimate, Withheld
-from bench.spectral.points import ArmStudy
+from bench.spectral.points import MODULUS, ArmStudy
+
+SIGNIFICANT = 0.05
+FOOTNOTES = (
+    "p counts every distinct point once. `p of all rows` is what repeating rows would claim.",
+    "Some twenty p stand here per arm: by chance alone one of them falls below 0.05.",
+    "lambda11_share and participation do not grow with the norm of the states, tail_share is what the first "
+    "ten leave.",
+)
 
 
 def show(studies: Sequence[ArmStudy], console: Console) -> None:
@@ -23,11 +31,23 @@ def show(studies: Sequence[ArmStudy], console: Console) -> None:
     for study in studies:
         for line in _left_out(study):
             console.print(f"! {study.arm}, {study.model}: {line}", markup=False, highlight=False)
-    console.print(
-        "p counts every distinct point once. `p of all rows` is what repeating rows would claim.",
-        markup=False,
-        highlight=False,
-    )
+    for study in studies:
+        console.print(f"{study.arm}, {study.model}: {_verdict(study)}", markup=False, highlight=False)
+    for line in FOOTNOTES:
+        console.print(line, markup=False, highlight=False)
+
+
+def _verdict(study: ArmStudy) -> str:
+    """Whether lambda2 and lambda11 go together, by the permutation test on distinct points."""
+    found = study.associations[0].correlation
+    if isinstance(found, Withheld):
+        return f"no verdict: {found.reason}"
+    if isinstance(found.permutation, Withheld):
+        return f"no verdict: {found.permutation.reason}"
+    rests_on = f"p {found.permutation.p:.2g} by permutation of {found.distinct} distinct points"
+    if found.permutation.p >= SIGNIFICANT:
+        return f"lambda2 and lambda11 can't be told from chance ({rests_on})"
+    return f"lambda2 and lambda11 go together more than chance gives ({rests_on}); see what the controls give"
 
 
 def _left_out(study: ArmStudy) -> list[str]:
@@ -110,11 +130,12 @@ def _control_table(studies: Sequence[ArmStudy]) -> Table:
             head = f"{study.arm}, {study.model}" if i == 0 else ""
             table.add_row(head, name, "", "", _permuted(permutation))
         for modulus, correlation in found.moduli.items():
+            name = f"modulo {modulus}" + (", the published one" if modulus == MODULUS else "")
             if isinstance(correlation, Withheld):
-                table.add_row("", f"modulo {modulus}", "", f"withheld: {correlation.reason}", "")
+                table.add_row("", name, "", f"withheld: {correlation.reason}", "")
                 continue
             value, p = correlation.pearson.value, correlation.pearson.p
-            table.add_row("", f"modulo {modulus}", str(correlation.distinct), _interval(value), _p(p))
+            table.add_row("", name, str(correlation.distinct), _interval(value), _p(p))
     return table
 
 

@@ -59,3 +59,18 @@ def test_contradicting_evidence_is_listed() -> None:
     verdict = judge_cell(rows)
     assert verdict.verdict == "memory-bound"
     assert verdict.against == ("launches",)
+
+
+def test_the_reason_says_how_sure_a_compute_bound_step_is() -> None:
+    sure = judge_cell(simulated_cell("compute-bound", seed=1, noise=0.005).isolate(seed=1))
+    assert sure.verdict == "compute-bound"
+    assert "as many flops again cost" in sure.reason
+    assert "reaches below" not in sure.reason
+    unsure = judge_cell(simulated_cell("compute-bound", seed=1, noise=0.4).isolate(seed=1))
+    assert unsure.verdict != "compute-bound" or "reaches below the 50%" in unsure.reason
+
+
+def test_the_reason_says_where_the_rest_of_an_overhead_bound_step_goes() -> None:
+    found = judge_cell(simulated_cell("overhead-bound", seed=1).isolate(seed=1))
+    assert "the products with its weights alone take" in found.reason
+    assert "the launches alone" in found.reason

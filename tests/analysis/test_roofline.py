@@ -79,3 +79,14 @@ def test_one_shape_of_step_does_not_tell_flops_from_bytes() -> None:
     ]
     assert isinstance(fit_energy_model(rows), Withheld)
     assert isinstance(fit_energy_model([replace(step, joules_j=None)]), Withheld)
+
+
+def test_a_price_below_zero_is_withheld() -> None:
+    rows = [
+        replace(step, joules_j=step.joules_j - 20e-12 * step.flops + 10 * step.seconds_s)
+        for step in simulated_cell("mixed", seed=3, noise=0.001).isolate(seed=3)
+        if step.joules_j is not None
+    ]
+    found = fit_energy_model(rows)
+    assert isinstance(found, Withheld)
+    assert "prices flops below zero" in found.reason

@@ -23,7 +23,7 @@ def test_nan_becomes_none() -> None:
 
 def test_missing_columns_are_named() -> None:
     answer = rows_from_columns(Trade, {"label": ["a"], "strength": [1.0]})
-    assert answer == Withheld("no trade can be read: columns cost and loss missing")
+    assert answer == Withheld("no row can be read: columns cost and loss missing")
 
 
 def test_unknown_columns_are_left_aside() -> None:

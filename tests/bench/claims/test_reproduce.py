@@ -245,3 +245,25 @@ def test_the_commands_have_help_with_an_example() -> None:
         done = CliRunner().invoke(app, [name, "--help"])
         assert done.exit_code == 0
         assert "Example" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        (ENERGY, 0, "none given"),
+        (ENERGY, 1, "no arm of these claims' gates"),
+        ("isolation.latency", 1, "no run of bench run can judge these claims"),
+    ],
+)
+def test_why_there_is_no_re_run_is_said(name: str, given: int, said: str) -> None:
+    console = Console(width=120, file=io.StringIO(), force_terminal=False)
+    show(reproduce([name]), console, given=given)
+    assert said in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["--json", "no/such/folder/rows.csv"])
+def test_a_csv_that_can_not_be_written_is_told_first(name: str, tmp_path: Path) -> None:
+    done = bench("reproduce", "literature", "--csv", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert name in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -153,3 +153,10 @@ def test_bad_input_is_told(tmp_path: Path) -> None:
     (tmp_path / "other.parquet").write_bytes(b"no parquet")
     with pytest.raises(UserError, match="can't read the data set"):
         read_evidence(tmp_path / "other.parquet")
+
+
+def test_a_data_set_is_called_parquet(tmp_path: Path) -> None:
+    write_run(tmp_path, "a")
+    with pytest.raises(UserError, match=r"give one such as .*runs\.parquet"):
+        collect([tmp_path], tmp_path / "runs.csv")
+    assert not (tmp_path / "runs.csv").exists()

@@ -182,3 +182,15 @@ def test_the_gram_matrix_gives_the_covariance_eigenvalue_of_real_states(embedded
     found = spectrum(hidden)
     assert isinstance(found, Spectrum)
     assert found.lambda11 == pytest.approx(np.linalg.eigvalsh(covariance)[-11], rel=1e-8)
+
+
+def test_points_of_one_arm_are_taken_and_judged(tmp_path: Path) -> None:
+    file = tmp_path / "points.csv"
+    file.write_text(to_csv([measured(generated(40)), replace(measured(generated(30)), arm="other")]))
+    (one,) = from_csv(file, arms=["other"])
+    assert one.prompts == 30
+    with pytest.raises(UserError, match="has no arm 'othr'; did you mean 'other'"):
+        from_csv(file, arms=["othr"])
+    console = Console(width=120, file=io.StringIO(), force_terminal=False)
+    show(judge_arm(one), console)
+    assert "lambda2 and lambda11" in console.file.getvalue()  # type: ignore[attr-defined]
