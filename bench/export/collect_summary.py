@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow.parquet as pq
 from rich.box import SIMPLE_HEAD
@@ -22,6 +23,33 @@ SUMS = ("requests", "new_tokens", "seconds_s", "gross_j")
 MOST_LINES = 60
 
 
+WIDE = 110
+"""Columns of a terminal from which on there is room for the counts."""
+
+Column = tuple[str, Callable[[dict[str, Any]], str]]
+_WHO: tuple[Column, ...] = (
+    ("machine", lambda row: _machine(row)),
+    ("suite", lambda row: escape(visible(row["suite"]))),
+    ("arm", lambda row: escape(visible(row["arm"]))),
+    ("boundary", lambda row: row["boundary"]),
+    ("grade", lambda row: f"{row['grade']} {row['kind']}"),
+)
+_COUNTS: tuple[Column, ...] = (
+    ("runs", lambda row: str(row["runs"])),
+    ("slots", lambda row: str(row["slots"])),
+    ("requests", lambda row: str(row["requests"])),
+    ("new\ntokens", lambda row: str(row["new_tokens"])),
+)
+_JOULES: tuple[Column, ...] = (
+    ("J/\nrequest", lambda row: significant(row["joules_per_request"]) or "withheld"),
+    ("J/new\ntoken", lambda row: significant(row["joules_per_new_token"]) or "withheld"),
+)
+
+
+def _machine(row: dict[str, Any]) -> str:
+    return f"{row['chip'] or 'unknown'}" + (f", {row['gpu_cores']} GPU cores" if row["gpu_cores"] else "")
+
+
 def summarise(file: Path) -> list[dict[str, Any]]:
     """One row per group, in the order of `GROUP`. Joules are None where a slot of the group has none."""
     table = pq.read_table(file, columns=[*GROUP, "run", *SUMS])
@@ -32,31 +60,22 @@ def summarise(file: Path) -> list[dict[str, Any]]:
 
 
 def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> None:
-    """Print the summary and what had to be left out."""
+    """Print the summary and what had to be left out; a narrow terminal gets no counts, but whole numbers."""
     kinds = kind_label(row["kind"] for row in rows)
     table = Table(
         title=f"{counted(collected.runs, 'run')}, {counted(collected.slots, 'slot')}; joules gross, {kinds}",
         title_justify="left",
         box=SIMPLE_HEAD,
+        pad_edge=False,
     )
-    for name in ("machine", "suite", "arm", "boundary", "grade"):
-        table.add_column(name)
-    for name in ("runs", "slots", "requests", "new tokens", "J/request", "J/new token"):
-        table.add_column(name, justify="right")
+    columns = [*_WHO, *(_COUNTS if console.width >= WIDE else ()), *_JOULES]
+    words = [name for name, _ in _WHO]
+    for name, _ in columns:
+        is_word = name in words
+        justify: Literal["left", "right"] = "left" if is_word else "right"
+        table.add_column(name, justify=justify, no_wrap=name == "arm" or not is_word, overflow="fold")
     for row in rows[:MOST_LINES]:
-        table.add_row(
-            f"{row['chip'] or 'unknown'}" + (f", {row['gpu_cores']} GPU cores" if row["gpu_cores"] else ""),
-            escape(visible(row["suite"])),
-            escape(visible(row["arm"])),
-            row["boundary"],
-            f"{row['grade']} {row['kind']}",
-            str(row["runs"]),
-            str(row["slots"]),
-            str(row["requests"]),
-            str(row["new_tokens"]),
-            significant(row["joules_per_request"]) or "withheld",
-            significant(row["joules_per_new_token"]) or "withheld",
-        )
+        table.add_row(*(cell(row) for _, cell in columns))
     console.print(table)
     notes = [f"and {len(rows) - MOST_LINES} more lines: --json has all"] if len(rows) > MOST_LINES else []
     if collected.without_whole_block:
