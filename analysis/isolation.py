@@ -160,7 +160,11 @@ def _reason(answer: Bound, share: Estimate, evidence: Sequence[Evidence]) -> str
         parts += _where_the_rest_goes(evidence)
     if answer == "overhead-bound":
         parts.append("slow products count as overhead like launches: neither bytes nor flops explain them")
-    return "; ".join([*parts, *(f"the interval reaches into {other}" for other in others[:1])])
+    parts += [f"the interval reaches into {other}" for other in others[:1]]
+    rise = _compute_rise(evidence)
+    if rise is not None and rise[1].high >= COMPUTE_ELASTICITY:
+        parts.append(f"the interval of the {rise[0]} test reaches into compute-bound")
+    return "; ".join(parts)
 
 
 def _compute_reason(evidence: Sequence[Evidence]) -> str:

@@ -74,3 +74,15 @@ def test_the_reason_says_where_the_rest_of_an_overhead_bound_step_goes() -> None
     found = judge_cell(simulated_cell("overhead-bound", seed=1).isolate(seed=1))
     assert "the products with its weights alone take" in found.reason
     assert "the launches alone" in found.reason
+
+
+def test_a_verdict_says_that_arithmetic_is_not_ruled_out() -> None:
+    rows = simulated_cell("overhead-bound", seed=1).isolate(seed=1)
+    scattered = [
+        replace(step, seconds_s=step.seconds_s * (2.5 if i % 2 else 0.4)) if step.test == "S8" else step
+        for i, step in enumerate(rows)
+    ]
+    found = judge_cell(scattered)
+    assert found.verdict == "overhead-bound"
+    assert "the interval of the compute test reaches into compute-bound" in found.reason
+    assert "compute-bound" not in judge_cell(rows).reason
