@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from analysis.correlation import Coefficient, Correlation, Permutation
@@ -74,20 +75,18 @@ def to_json(studies: Sequence[ArmStudy]) -> list[dict[str, Any]]:
 
 def _table_one(studies: Sequence[ArmStudy]) -> Table:
     table = _titled("Table 1: lambda2 of the prompt against the spectrum of its hidden states")
-    for name in ("arm, model", "of", "rows", "distinct", "r", "p", "p permuted", "rho", "p of all rows"):
-        table.add_column(name, justify="left" if name in ("arm, model", "of", "r") else "right")
+    for name in ("of", "points", "r", "p", "p permuted", "rho", "p of\nall rows"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("of", "covariate", "control"))
     for study in studies:
-        for i, row in enumerate(study.associations):
+        table.add_row(_head(study))
+        for row in study.associations:
             found = row.correlation
-            head = f"{study.arm}, {study.model}" if i == 0 else ""
             if isinstance(found, Withheld):
-                table.add_row(head, row.diagnostic, "", "", f"withheld: {found.reason}")
+                table.add_row(row.diagnostic, "", f"withheld: {found.reason}")
                 continue
             table.add_row(
-                head,
                 row.diagnostic,
-                str(found.rows),
-                str(found.distinct),
+                f"{found.distinct}\nof {found.rows}",
                 _interval(found.pearson.value),
                 _p(found.pearson.p),
                 _permuted(found.permutation),
@@ -99,17 +98,16 @@ def _table_one(studies: Sequence[ArmStudy]) -> Table:
 
 def _confounder_table(studies: Sequence[ArmStudy]) -> Table:
     table = _titled("Confounders of lambda11, distinct points")
-    for name in ("arm, model", "covariate", "points", "r alone", "lambda2 given it", "p", "OLS beta", "r2"):
-        table.add_column(name)
+    for name in ("covariate", "points", "r alone", "lambda2\ngiven it", "p", "OLS beta", "r2"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("of", "covariate", "control"))
     for study in studies:
-        for i, row in enumerate(study.confounders):
+        table.add_row(_head(study))
+        for row in study.confounders:
             alone = row.alone
-            count = str(alone.distinct) if isinstance(alone, Correlation) else ""
             fit = row.fit.terms["lambda2"].value if isinstance(row.fit, LinearFit) else None
             table.add_row(
-                f"{study.arm}, {study.model}" if i == 0 else "",
                 row.covariate,
-                count,
+                str(alone.distinct) if isinstance(alone, Correlation) else "",
                 _coefficient(alone.pearson if isinstance(alone, Correlation) else alone),
                 _coefficient(row.partial),
                 _p(row.partial.p) if isinstance(row.partial, Coefficient) else "-",
@@ -121,30 +119,34 @@ def _confounder_table(studies: Sequence[ArmStudy]) -> Table:
 
 def _control_table(studies: Sequence[ArmStudy]) -> Table:
     table = _titled("Controls for lambda11: what meaningless versions of lambda2 give")
-    for name in ("arm, model", "control", "points", "r", "p"):
-        table.add_column(name)
+    for name in ("control", "points", "r", "p"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("of", "covariate", "control"))
     for study in studies:
         found = study.controls
-        permuted = {"shuffled table": found.shuffled_table, "relabelled vocabulary": found.relabelled}
-        for i, (name, permutation) in enumerate(permuted.items()):
-            head = f"{study.arm}, {study.model}" if i == 0 else ""
-            table.add_row(head, name, "", "", _permuted(permutation))
+        table.add_row(_head(study))
+        table.add_row("shuffled table", "", "", _permuted(found.shuffled_table).replace("\n", " "))
+        table.add_row("relabelled vocabulary", "", "", _permuted(found.relabelled).replace("\n", " "))
         for modulus, correlation in found.moduli.items():
-            name = f"modulo {modulus}" + (", the published one" if modulus == MODULUS else "")
+            name = f"modulo {modulus}" + (" (published)" if modulus == MODULUS else "")
             if isinstance(correlation, Withheld):
-                table.add_row("", name, "", f"withheld: {correlation.reason}", "")
+                table.add_row(name, "", f"withheld: {correlation.reason}")
                 continue
             value, p = correlation.pearson.value, correlation.pearson.p
-            table.add_row("", name, str(correlation.distinct), _interval(value), _p(p))
+            table.add_row(name, str(correlation.distinct), _interval(value).replace("\n", " "), _p(p))
     return table
 
 
+def _head(study: ArmStudy) -> str:
+    """A line of its own above the rows of an arm and a model."""
+    return f"[bold]{study.arm},\n{escape(study.model)}[/]"
+
+
 def _titled(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
 
 
 def _interval(value: Estimate) -> str:
-    return f"{value.point:.3g} \\[{value.low:.2g}, {value.high:.2g}]"
+    return f"{value.point:.3g}\n\\[{value.low:.2g}, {value.high:.2g}]"
 
 
 def _p(p: float) -> str:
@@ -155,7 +157,7 @@ def _permuted(found: Permutation | Withheld) -> str:
     if isinstance(found, Withheld):
         return f"withheld: {found.reason}"
     kind = "all" if found.exact else "random"
-    return f"{found.p:.2g} ({found.permutations} {kind})"
+    return f"{found.p:.2g}\n({found.permutations} {kind})"
 
 
 def _coefficient(found: Coefficient | Withheld) -> str:
