@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from contextlib import chdir
 from dataclasses import fields, replace
@@ -145,7 +146,8 @@ def test_its_tables_say_what_they_show(swept: Path) -> None:
     said = (swept / "said.txt").read_text()
     for words in ("modelled, NOT a measurement", "A/A floor", "blocks", "perplexity over text.txt", "cliff:"):
         assert words in said, words
-    assert "1 block is not enough for a claim" in said
+    # none at all where this machine was too busy for ten readings in a window
+    assert re.search(r"(1 block is|0 blocks are) not enough for a claim", said)
 
 
 def test_its_folder_holds_the_rows_and_the_figure(swept: Path) -> None:
