@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ Asked = dict[str, str]
 """By name: `prompts`, `answers`, `gate LABEL` for every gate, `model KEY` for every model."""
 
 
+@cache  # every claim of a suite asks, for every run
 def asked_by_suite(name: str) -> Asked:
     """What a suite of the program asks for.
 

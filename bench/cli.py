@@ -5,7 +5,6 @@ Everything heavy is imported inside a command, so that `bench --help` is there i
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -112,10 +111,7 @@ def run(
         prepared, header = commands.prepared(suite, energy=energy, backends=backend, blocks=blocks)
     meter = commands.choose_meter(header)
     if dry_run:
-        if as_json:
-            print(json.dumps(commands.plan(prepared, meter), indent=2))
-        else:
-            commands.show_plan(prepared, meter, console())
+        commands.show_plan(prepared, meter, console(), as_json=as_json)
         return
     with Bar(quiet=quiet) as progress:
         commands.fetch_models(prepared, progress=progress)

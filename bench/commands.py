@@ -142,9 +142,12 @@ def plan(found: Prepared, chosen: Meter) -> dict[str, Any]:
     }
 
 
-def show_plan(found: Prepared, chosen: Meter, console: Console) -> None:
-    """The same for a person."""
+def show_plan(found: Prepared, chosen: Meter, console: Console, *, as_json: bool) -> None:
+    """Print it: for a person, or as JSON."""
     what = plan(found, chosen)
+    if as_json:
+        print(json.dumps(what, indent=2))
+        return
     lines = [
         f"suite {what['suite']}: {counted(what['prompts'], 'prompt')}, {counted(len(what['arms']), 'arm')}, "
         f"{counted(len(what['blocks']), 'block')}, {counted(what['slots'], 'slot')}, "

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+WIDE = 110
+"""Columns of a terminal from which on figures stand beside each other; in fewer they would be cut."""
+
 
 def kind_label(kinds: Iterable[str]) -> str:
     """What joules are, as it stands in every title: `measured`, `modelled, NOT a measurement`."""

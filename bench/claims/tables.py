@@ -14,10 +14,8 @@ from analysis.claims import ClaimVerdict, Figure, Rerun
 from analysis.values import Withheld, counted, listed
 from bench.claims.reproduce import Judged, Remeasured
 from bench.claims.text import basis, change, noise, number, of_roles, seen, share, tested_by, why
-from bench.words import kind_label
+from bench.words import WIDE, kind_label
 
-WIDE = 110
-"""Columns from which on a row of figures fits beside its claim."""
 MODULUS_TABLE = "correlation.modulus_table"
 MOST_FIGURES = 2
 """In one cell; the list, CSV and JSON have them all."""

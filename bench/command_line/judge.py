@@ -14,7 +14,6 @@ from bench.command_line.options import AllowRoot, Json, console, display
 if TYPE_CHECKING:
     from bench.isolate.run import CellReport, IsolateSuite
     from bench.spectral.points import Measured
-    from bench.spectral.prompts import ArmName
 
 JUDGE, MEASURE = "Judge", "Measure"
 
@@ -72,17 +71,13 @@ def reproduce(
     Examples: [bold]bench reproduce[/], [bold]bench reproduce routing.short --run results/RUN[/],
     [bold]bench reproduce routing.short --measure[/]
     """
-    from bench import privilege
     from bench.claims import files as claim_files
     from bench.claims import tables as claim_tables
     from bench.claims.reproduce import reproduce as judge
-    from bench.claims.statements import suites
 
     runs = list(run or ())
     if measure:
-        wanted = suites(claims or ())
-        privilege.lower(allow_root=allow_root)
-        runs += _run_suites(wanted, energy=energy, out=out, quiet=as_json)
+        runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json, allow_root=allow_root)
     judged = judge(claims or (), runs)
     if csv is not None:
         write_text(csv, claim_files.to_csv(judged))
@@ -92,13 +87,18 @@ def reproduce(
     claim_tables.show(judged, console(), given=len(runs))
 
 
-def _run_suites(suites: Sequence[str], *, energy: str | None, out: Path, quiet: bool) -> list[Path]:
+def _run_suites(
+    claims: Sequence[str], *, energy: str | None, out: Path, quiet: bool, allow_root: bool
+) -> list[Path]:
     """Run what re-runs the claims; the new run folders."""
-    from bench import commands
+    from bench import commands, privilege
+    from bench.claims.statements import suites
     from bench.progress import Bar
 
+    wanted = suites(claims)
+    privilege.lower(allow_root=allow_root)
     folders = []
-    for suite in suites:
+    for suite in wanted:
         prepared, header = commands.prepared(suite, energy=energy, backends=None, blocks=None)
         meter = commands.choose_meter(header)
         with Bar(quiet=quiet) as progress:
@@ -132,19 +132,13 @@ def spectral(
 
     Example: [bold]bench spectral smollm2-135m --arm powered --csv points.csv[/]
     """
-    from bench import privilege
-    from bench.models import locate
     from bench.spectral.points import from_csv, judge_arm, to_csv
-    from bench.spectral.prompts import ARMS, check_arms
     from bench.spectral.tables import show, to_json
 
     if points is not None:
         measured = from_csv(points, arms=arm)
     else:
-        arms = check_arms(arm or ARMS)
-        locate(model)  # what was mistyped is told first
-        privilege.lower(allow_root=allow_root)
-        measured = _measure_arms(model, arms, backend=backend, prompts=prompts, seed=seed)
+        measured = _measure_arms(model, arm, allow_root=allow_root, backend=backend, count=prompts, seed=seed)
     if csv is not None:
         write_text(csv, to_csv(measured))
     studies = [study for one in measured for study in judge_arm(one)]
@@ -155,12 +149,18 @@ def spectral(
 
 
 def _measure_arms(
-    model: str, arms: Sequence[ArmName], *, backend: str, prompts: int, seed: int
+    model: str, arm: Sequence[str] | None, *, allow_root: bool, backend: str, count: int, seed: int
 ) -> list[Measured]:
+    from bench import privilege
     from bench.fetch import ensure
+    from bench.models import locate
     from bench.progress import Bar
+    from bench.spectral.prompts import ARMS, check_arms
     from bench.spectral.run import measure_arms
 
+    arms = check_arms(arm or ARMS)
+    locate(model)  # what was mistyped is told first
+    privilege.lower(allow_root=allow_root)
     with Bar() as progress:
         ensure(model, None, progress=progress)
         return measure_arms(
@@ -168,7 +168,7 @@ def _measure_arms(
             backend=backend,
             arms=arms,
             options={"dtype": "float32"},
-            count=prompts,
+            count=count,
             seed=seed,
             progress=lambda what: progress(what, None, None),
         )

@@ -15,16 +15,13 @@ from rich.table import Table
 from analysis.values import counted
 from bench.export.collect import Collected
 from bench.safe_text import visible
-from bench.words import kind_label, significant
+from bench.words import WIDE, kind_label, significant
 
 GROUP = ("chip", "gpu_cores", "suite", "arm", "boundary", "kind", "grade")
 """Slots that differ in any of these are never summed."""
 SUMS = ("requests", "new_tokens", "seconds_s", "gross_j")
 MOST_LINES = 60
 
-
-WIDE = 110
-"""Columns of a terminal from which on there is room for the counts."""
 
 Column = tuple[str, Callable[[dict[str, Any]], str]]
 _WHO: tuple[Column, ...] = (

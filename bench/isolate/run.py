@@ -23,7 +23,7 @@ from analysis.roofline import GB, EnergyModel, Stream, apple_bandwidth, fit_ener
 from analysis.rows import Step
 from analysis.values import Withheld
 from bench import host, privilege
-from bench.config import Energy, configs_folder, explain
+from bench.config import Energy, explain, find_suite
 from bench.errors import UserError, nearest
 from bench.isolate.window import Window
 from bench.measure import Sources, Trust, joules_of
@@ -93,8 +93,7 @@ def load(name: str) -> IsolateSuite:
     Raises:
         UserError: it can't be read or is not such a suite.
     """
-    bundled = configs_folder() / f"{name}.toml"
-    file = bundled if not Path(name).exists() and bundled.is_file() else Path(name)
+    file = find_suite(name)
     try:
         return IsolateSuite.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except OSError as error:

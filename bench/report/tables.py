@@ -22,9 +22,6 @@ from bench.report.verdicts import INACTIVE
 from bench.safe_text import csv_cell, visible
 from bench.store import StoredRun
 
-WIDE = 110
-"""Columns of a terminal from which on arms stand in one table."""
-
 
 def show(run: StoredRun, summary: Summary, console: Console) -> None:
     """Print the tables and whatever could overturn them."""
@@ -78,7 +75,7 @@ def _tables(summary: Summary, console: Console) -> list[Table]:
     work = f"Work per pass of {summary.rows[0].prompts} prompts"
     kinds = words.kind_label(row.energy_kind for row in summary.rows)
     energy = f"Energy per pass, {kinds}"
-    if console.width >= WIDE:
+    if console.width >= words.WIDE:
         return [_wide(work, _WORK, summary.rows), _wide(energy, _ENERGY, summary.rows)]
     label = f"per pass, joules {kinds}"
     return [_list(row, label) for row in summary.rows]
