@@ -13,7 +13,7 @@ from bench.measure import Sources, Trust, joules_of
 from bench.meter import Meter
 from bench.records import Joules, SelfTestRecord
 from energy.base import SourceInfo
-from energy.selftest import run_self_test
+from energy.selftest import outcome, run_self_test
 
 _READING_DELAY_S = 3.0
 """How long after a window the reading that covers its end may take to arrive, beside its interval."""
@@ -29,6 +29,7 @@ class Gauge:
         self.note = meter.note
         self._source = meter.source
         self._trust = Trust()
+        self._silent: dict[str, str] = {}
         self._idle_w: float | None = None
         self._uncovered = 0
         self.thermal: str | None = None
@@ -54,13 +55,15 @@ class Gauge:
             return None
         start_s = time.perf_counter()
         findings = run_self_test(self._source, load.commands(), seconds=seconds_s)
-        passed = all(finding.passed for finding in findings)
-        self._trust = Trust(self_test="passed" if passed else "failed")
+        tested = outcome(findings, self.info.rails)
+        self._trust = Trust(self_test=tested.word)
+        self._silent = tested.silent
         return SelfTestRecord(
             session=session,
             start_s=start_s,
             end_s=time.perf_counter(),
-            outcome=self._trust.self_test,
+            outcome=tested.word,
+            reason=tested.reason,
             findings=[asdict(finding) for finding in findings],
         )
 
@@ -82,7 +85,7 @@ class Gauge:
         """Wait until a reading covers the window's end, then attribute."""
         covered = self._source.wait(end_s, timeout_s=_READING_DELAY_S + 3 * self.info.interval_s)
         self._uncovered = 0 if covered else self._uncovered + 1
-        sources = Sources.running(self._source)
+        sources = Sources.running(self._source).without(self._silent)
         self.thermal = sources.lead.trace.thermal[-1][1] if sources.lead.trace.thermal else None
         return joules_of([(start_s, end_s)], sources, self._trust)[0]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from energy.base import EnergySource, Fault, SourceInfo, Trace
 from energy.grade import Facts, SelfTest, grade
 from energy.recording import INDEX
 from energy.replay import load
+from energy.selftest import without_silent
 from energy.together import Together, cross_check
 
 MIN_READINGS = 10
@@ -57,6 +58,14 @@ class Sources:
         folders = sorted(index.parent for index in folder.glob(f"*/{INDEX}") if index.parent.name.isalpha())
         others = tuple(Readings(*load(other)) for other in folders)
         return cls(Readings(*load(folder)), others)
+
+    def without(self, silent: Mapping[str, str]) -> Sources:
+        """The same with rails that did not answer the self-test as not measured, whoever asks for them.
+
+        Args:
+            silent: rail -> why, see `energy.selftest.Outcome`.
+        """
+        return replace(self, lead=replace(self.lead, trace=without_silent(self.lead.trace, silent)))
 
 
 @dataclass(frozen=True, kw_only=True)

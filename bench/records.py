@@ -82,6 +82,8 @@ class SelfTestRecord(Record):
     """`passed` or `failed`."""
     findings: list[dict[str, Any]]
     """energy.selftest.Finding of each rail under each load."""
+    reason: str = ""
+    """What failed; empty if nothing did."""
 
 
 @dataclass(frozen=True, kw_only=True)

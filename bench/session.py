@@ -87,7 +87,8 @@ class Session:
         record = self.gauge.self_test(seconds_s=self.protocol.self_test_s, session=self.number)
         if record is not None:
             self.store.append([record])
-            self.display.note(f"self-test of the meter {record.outcome}")
+            why = f": {record.reason}" if record.reason else ""
+            self.display.note(f"self-test of the meter {record.outcome}{why}")
 
     def remaining_blocks(self) -> list[list[Slot]]:
         """Blocks that no earlier session has finished."""

@@ -1,8 +1,13 @@
 """Does each rail move when it should, and rest when it should?
 
 Four loads are put on the machine, one after the other: a CPU spin, a GPU stream, a memory stream, and sleep.
-A rail that does not answer its load is dead, or is not what its name says; one that moves under another's
-load is not its own. What the loads run is not known here: they are given as functions or as commands.
+A rail that does not answer its load is dead, or is not what its name says: its joules are withheld, and
+every total with them. One that moves under another's load measures more than its name says, while a total
+over all rails can still be right: its joules are kept and graded 1. A load that this machine can't carry
+(no GPU library, a load that crashed) tests nothing: not tested is not failed. A test in which no load
+reached any rail has measured nothing, and has failed.
+
+What the loads run is not known here: they are given as functions or as commands.
 """
 
 from __future__ import annotations
@@ -12,19 +17,21 @@ import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from energy.attribute import attribute
-from energy.base import EnergySource
+from energy.base import EnergySource, Fault, Trace
+from energy.grade import SelfTest
 
 Name = Literal["cpu spin", "gpu stream", "memory stream", "sleep"]
 Load = Callable[[float], None] | Sequence[str]
 """A function that works for so many seconds, or a command that works until it is ended."""
 
 Expectation = Literal["moves", "rests"]
+Window = tuple[float, float]
 
 EXPECTED: dict[Name, dict[str, Expectation]] = {
     "cpu spin": {"cpu": "moves", "package": "moves", "system": "moves", "gpu": "rests", "ane": "rests"},
@@ -50,7 +57,69 @@ class Finding:
     expected: Expectation
     rise_w: float | None
     """Watts above idle; None where the rail was not measured."""
+    passed: bool | None
+    """None: not tested, because this machine could not carry the load."""
+
+    def __str__(self) -> str:
+        did = "was not measured" if self.rise_w is None else f"rose by {self.rise_w:.2f} W"
+        must = f"must rise by {MOVES_BY_W:g} W" if self.expected == "moves" else "must rest"
+        return f"under the load {self.load!r} {self.rail} {did} and {must}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a self-test means for the joules of a run."""
+
     passed: bool
+    reason: str
+    """What failed, in one line; empty if nothing did."""
+    silent: dict[str, str] = field(default_factory=dict)
+    """Rails that did not answer a load that they must answer, and how that was seen: not measured."""
+
+    @property
+    def word(self) -> SelfTest:
+        """The outcome as it is stored and graded."""
+        return "passed" if self.passed else "failed"
+
+
+def outcome(findings: Sequence[Finding], rails: Sequence[str]) -> Outcome:
+    """What the findings of a self-test mean.
+
+    Args:
+        findings: of `run_self_test`, or of a stored record of one.
+        rails: those that add up to the boundary's total. None of them is trusted if nothing was measured.
+    """
+    must_move = [f for f in findings if f.expected == "moves" and f.passed is not None]
+    if all(finding.rise_w is None for finding in must_move):
+        nothing = "the self-test measured nothing: no load reached a rail that can be read"
+        return Outcome(passed=False, reason=nothing, silent=dict.fromkeys(rails, nothing))
+    failed = [finding for finding in findings if finding.passed is False]
+    return Outcome(
+        passed=not failed,
+        reason="; ".join(map(str, failed)),
+        silent={f.rail: f"no answer in the self-test: {f}" for f in must_move if not f.passed},
+    )
+
+
+def without_silent(trace: Trace, silent: Mapping[str, str]) -> Trace:
+    """The readings with every rail that did not answer its load as not measured, and as a fault.
+
+    Args:
+        trace: readings of the source that was tested.
+        silent: rail -> why, as in `Outcome`.
+    """
+    columns = [number for number, rail in enumerate(trace.rails) if rail in silent]
+    if not columns or not len(trace.end_s):
+        return trace
+    joules = trace.joules.copy()
+    joules[:, columns] = np.nan
+    start_s, end_s = float(trace.start_s[0]), float(trace.end_s[-1])
+    faults = [
+        Fault(kind="dead rail", start_s=start_s, end_s=end_s, detail=silent[rail], rail=rail)
+        for rail in trace.rails
+        if rail in silent
+    ]
+    return replace(trace, joules=joules, faults=(*faults, *trace.faults))
 
 
 def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: float = 5.0) -> list[Finding]:
@@ -61,21 +130,38 @@ def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: 
         loads: what to run, by name.
         seconds: length of each, at least ten readings.
     """
-    windows: dict[Name | None, tuple[float, float]] = {None: _during(_sleep, seconds)}
+    windows: dict[Name | None, Window] = {None: _sleep(seconds)}
     for name, load in loads.items():
-        windows[name] = _during(load, seconds)
+        window = _during(load, seconds)
+        if window is not None:
+            windows[name] = window
         time.sleep(SETTLE_S)
-    windows["sleep"] = _during(_sleep, seconds)
+    windows["sleep"] = _sleep(seconds)
     source.wait(windows["sleep"][1], timeout_s=10 * source.info.interval_s + 5)
     trace = source.trace()
-    edges = np.array(list(windows.values()))
-    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, edges)
-    watts = joules / (edges[:, 1] - edges[:, 0])[:, None]
-    by_load = {
-        name: dict(zip(trace.rails, row, strict=True)) for name, row in zip(windows, watts, strict=True)
-    }
-    idle_w = by_load.pop(None)
-    return [finding for name, row in by_load.items() if name for finding in judge(name, row, idle_w)]
+    watts = _mean_watts(trace, windows)
+    idle_w = watts.pop(None)
+    tested = [finding for name, row in watts.items() if name for finding in judge(name, row, idle_w)]
+    return [*tested, *_not_tested(trace.rails, [name for name in EXPECTED if name not in watts])]
+
+
+def _mean_watts(trace: Trace, windows: Mapping[Name | None, Window]) -> dict[Name | None, dict[str, float]]:
+    """Mean watts by load and rail; NaN where not measured."""
+    edges_s = np.array(list(windows.values()))
+    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, edges_s)
+    watts = joules / (edges_s[:, 1] - edges_s[:, 0])[:, None]
+    rows = watts.tolist()
+    return {load: dict(zip(trace.rails, row, strict=True)) for load, row in zip(windows, rows, strict=True)}
+
+
+def _not_tested(rails: Sequence[str], loads: Sequence[Name]) -> list[Finding]:
+    """Rails whose load this machine did not carry."""
+    return [
+        Finding(load=load, rail=rail, expected=expected, rise_w=None, passed=None)
+        for load in loads
+        for rail, expected in EXPECTED[load].items()
+        if expected == "moves" and rail in rails
+    ]
 
 
 def judge(load: Name, watts: Mapping[str, float], idle_w: Mapping[str, float]) -> list[Finding]:
@@ -102,28 +188,30 @@ def judge(load: Name, watts: Mapping[str, float], idle_w: Mapping[str, float]) -
     return findings
 
 
-def _sleep(seconds: float) -> None:
+def _sleep(seconds: float) -> Window:
+    """The window in which nothing was done."""
+    start_s = time.perf_counter()
     time.sleep(seconds)
+    return start_s, time.perf_counter()
 
 
-def _during(load: Load, seconds: float) -> tuple[float, float]:
-    """Run a load and give the window in which it ran."""
+def _during(load: Load, seconds: float) -> Window | None:
+    """Run a load and give the window in which it ran; None if its command ended by itself."""
     if callable(load):
         start_s = time.perf_counter()
         load(seconds)
         return start_s, time.perf_counter()
-    with _running(load):
+    with _running(load) as child:
         time.sleep(SETTLE_S)
-        start_s = time.perf_counter()
-        time.sleep(seconds)
-        return start_s, time.perf_counter()
+        window = _sleep(seconds)
+        return window if child.poll() is None else None
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str]) -> Iterator[None]:
+def _running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """A child process for as long as the block lasts."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as child:
         try:
-            yield
+            yield child
         finally:
             child.terminate()

@@ -53,7 +53,7 @@ def check_meter(
 ) -> None:
     """Put loads on the machine and check that each rail answers, or rests, as it should.
 
-    Exit code 1 when one does not.
+    Exit code 1 when one does not, and when nothing could be measured.
 
     Example: [bold]bench meter test --energy powermetrics[/]
     """
@@ -61,12 +61,15 @@ def check_meter(
 
     from bench.command_line.meter_tables import self_test_view
     from bench.load import commands
-    from energy.selftest import run_self_test
+    from energy.selftest import outcome, run_self_test
 
     with TemporaryDirectory() as folder, _running(energy, Path(folder), allow_root=allow_root) as source:
         findings = run_self_test(source, commands(), seconds=seconds)
+        tested = outcome(findings, source.info.rails)
     console().print(self_test_view(findings, source.info))
-    raise typer.Exit(0 if all(finding.passed for finding in findings) else 1)
+    said = "self-test passed" if tested.passed else f"self-test failed: {tested.reason}"
+    console().print(said, markup=False, highlight=False)
+    raise typer.Exit(0 if tested.passed else 1)
 
 
 @meter_app.command()

@@ -16,6 +16,7 @@ from energy.base import EnergySource, SourceInfo, Trace
 from energy.selftest import Finding
 
 _REDRAW_S = 1.0
+_RESULTS = {True: "[green]ok[/]", False: "[red]failed[/]", None: "not tested: no such load here"}
 
 
 def follow(source: EnergySource, console: Console, *, seconds_s: float | None) -> None:
@@ -65,7 +66,7 @@ def self_test_view(findings: Sequence[Finding], info: SourceInfo) -> Group:
         table.add_column(name, justify="right" if name == "rise" else "left")
     for finding in findings:
         rise = "not measured" if finding.rise_w is None else f"{finding.rise_w:+.2f} W"
-        result = "[green]ok[/]" if finding.passed else "[red]failed[/]"
+        result = _RESULTS[finding.passed]
         should = "move" if finding.expected == "moves" else "rest"
         table.add_row(finding.load, escape(finding.rail), should, rise, result)
     return Group(Text(f"self-test of {info.name}, {info.kind}"), table)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from bench.measure import Readings, Sources, Trust, joules_of
 from bench.records import Joules
 from bench.store import StoredRun
 from energy import idle as energy_idle
+from energy.selftest import Finding, Outcome, outcome
 from energy.wall import fit_wall, read_wall
 
 Record = dict[str, Any]
@@ -74,6 +76,8 @@ class Readback:
     whole_blocks: int
     cut_blocks: int
     """Blocks that were begun and not finished; left out, unless there is no whole one."""
+    self_tests: dict[int, Outcome] = field(default_factory=dict)
+    """What the meter's self-test found, by session that had one."""
 
     @property
     def arms(self) -> list[ArmKey]:
@@ -105,15 +109,23 @@ def read_back(run: StoredRun, *, wall: Path | None = None) -> Readback:
     begun = {slot["block"]: slot["session"] for slot in run.of_type("slot")}
     sessions = whole or begun
     slots = [slot for slot in run.of_type("slot") if sessions.get(slot["block"]) == slot["session"]]
-    sources = {number: _sources(run, number, wall) for number in sorted(set(sessions.values()))}
+    stored = {number: Sources.stored(run.session_folder(number)) for number in sorted(set(sessions.values()))}
+    self_tests = _self_tests(run, stored)
+    sources = {
+        number: _led(
+            run, number, own.without(self_tests[number].silent) if number in self_tests else own, wall
+        )
+        for number, own in stored.items()
+    }
     idle = _idle(run, sources)
     return Readback(
         run=run,
-        slots=_with_joules(run, slots, sources, idle),
+        slots=_with_joules(run, slots, sources, _trust(sources, self_tests, idle)),
         sources=sources,
         idle=idle,
         whole_blocks=len(whole),
         cut_blocks=len(begun.keys() - whole.keys()),
+        self_tests=self_tests,
     )
 
 
@@ -122,9 +134,19 @@ def arm_of(record: Record) -> ArmKey:
     return record["backend"], record["gate"], record["a_a"]
 
 
-def _sources(run: StoredRun, session: int, wall: Path | None) -> Sources:
+def _self_tests(run: StoredRun, sources: dict[int, Sources]) -> dict[int, Outcome]:
+    """What the self-test of each session means, judged anew from its findings."""
+    return {
+        test["session"]: outcome(
+            [Finding(**finding) for finding in test["findings"]], sources[test["session"]].lead.info.rails
+        )
+        for test in run.of_type("self_test")
+        if test["session"] in sources
+    }
+
+
+def _led(run: StoredRun, session: int, own: Sources, wall: Path | None) -> Sources:
     """The readings of a session; an external meter leads where there is one."""
-    own = Sources.stored(run.session_folder(session))
     if wall is None:
         return own
     tests = [test for test in run.of_type("self_test") if test["session"] == session]
@@ -144,7 +166,7 @@ def _idle(run: StoredRun, sources: dict[int, Sources]) -> Idle:
 
 
 def _with_joules(
-    run: StoredRun, slots: list[Record], sources: dict[int, Sources], idle: Idle
+    run: StoredRun, slots: list[Record], sources: dict[int, Sources], trust: dict[int, Trust]
 ) -> list[SlotRead]:
     requests: dict[Place, list[Record]] = {}
     for request in run.of_type("request"):
@@ -153,15 +175,20 @@ def _with_joules(
     for session, readings in sources.items():
         mine = [slot for slot in slots if slot["session"] == session and slot["error"] is None]
         windows = [(slot["start_s"], slot["end_s"]) for slot in mine]
-        found = joules_of(windows, readings, _trust(run, session, idle)) if mine else []
-        joules |= {_place(slot): energy for slot, energy in zip(mine, found, strict=True)}
+        figures = joules_of(windows, readings, trust[session]) if mine else []
+        joules |= {_place(slot): energy for slot, energy in zip(mine, figures, strict=True)}
     return [SlotRead(slot, requests.get(_place(slot), []), joules.get(_place(slot))) for slot in slots]
 
 
-def _trust(run: StoredRun, session: int, idle: Idle) -> Trust:
-    outcomes = [test["outcome"] for test in run.of_type("self_test") if test["session"] == session]
+def _trust(sessions: Iterable[int], self_tests: dict[int, Outcome], idle: Idle) -> dict[int, Trust]:
+    """What is known of each session's meter."""
     stable = idle.judged.stable if idle.known_w else None
-    return Trust(self_test=outcomes[0] if outcomes else "not run", idle_stable=stable)
+    return {
+        number: Trust(
+            self_test=self_tests[number].word if number in self_tests else "not run", idle_stable=stable
+        )
+        for number in sessions
+    }
 
 
 Place = tuple[int, int, int]

@@ -222,11 +222,30 @@ def _agreement_percent(arm: _Arm, baseline: _Arm) -> float | None:
 def _warnings(readback: Readback, rows: list[ArmRow]) -> list[str]:
     """What could overturn the numbers, in words."""
     return [
+        *_about_the_meter(readback),
         *_about_blocks(readback, rows),
         *noise_warnings(rows),
         *_about_energy(readback, rows),
         *_about_events(readback),
     ]
+
+
+def _about_the_meter(readback: Readback) -> list[str]:
+    """A failed self-test, and what follows from it."""
+    found = []
+    for session, tested in readback.self_tests.items():
+        if tested.passed:
+            continue
+        silent = ", ".join(
+            rail for rail in readback.sources[session].lead.info.rails if rail in tested.silent
+        )
+        consequence = (
+            f"joules of {silent} are withheld, totals with them, and no arm is judged"
+            if silent
+            else "its joules are kept and graded 1"
+        )
+        found.append(f"the self-test of the meter failed, so {consequence}: {tested.reason}")
+    return list(dict.fromkeys(found))
 
 
 def _about_blocks(readback: Readback, rows: list[ArmRow]) -> list[str]:

@@ -2,37 +2,40 @@ import sys
 import time
 from pathlib import Path
 
-from energy.selftest import judge, run_self_test
+import numpy as np
+
+from energy.base import Trace
+from energy.selftest import Finding, judge, outcome, run_self_test, without_silent
 from energy.simulated import simulated
 
 IDLE = {"cpu": 1.0, "gpu": 0.5, "ane": 0.0}
 NAN = float("nan")
 
 
-def outcome(load: str, **watts: float) -> dict[str, bool]:
+def by_rail(load: str, **watts: float) -> dict[str, bool]:
     return {finding.rail: finding.passed for finding in judge(load, {**IDLE, **watts}, IDLE)}
 
 
 def test_a_cpu_spin_moves_the_cpu_and_nothing_else():
-    assert outcome("cpu spin", cpu=9.0) == {"cpu": True, "gpu": True, "ane": True}
-    assert outcome("cpu spin", cpu=1.1) == {"cpu": False, "gpu": True, "ane": True}
-    assert outcome("cpu spin", cpu=9.0, gpu=4.0)["gpu"] is False
+    assert by_rail("cpu spin", cpu=9.0) == {"cpu": True, "gpu": True, "ane": True}
+    assert by_rail("cpu spin", cpu=1.1) == {"cpu": False, "gpu": True, "ane": True}
+    assert by_rail("cpu spin", cpu=9.0, gpu=4.0)["gpu"] is False
 
 
 def test_a_gpu_stream_moves_the_gpu_and_may_move_the_cpu():
-    assert outcome("gpu stream", gpu=12.0, cpu=3.0) == {"gpu": True, "ane": True}
-    assert outcome("gpu stream", cpu=3.0)["gpu"] is False
+    assert by_rail("gpu stream", gpu=12.0, cpu=3.0) == {"gpu": True, "ane": True}
+    assert by_rail("gpu stream", cpu=3.0)["gpu"] is False
 
 
 def test_a_memory_stream_moves_dram_where_there_is_such_a_rail():
     findings = judge("memory stream", {"dram": 2.0}, {"dram": 0.4})
     assert [(finding.rail, finding.passed) for finding in findings] == [("dram", True)]
-    assert outcome("memory stream", cpu=9.0) == {"ane": True}
+    assert by_rail("memory stream", cpu=9.0) == {"ane": True}
 
 
 def test_sleep_moves_nothing():
-    assert all(outcome("sleep").values())
-    assert outcome("sleep", gpu=2.0)["gpu"] is False
+    assert all(by_rail("sleep").values())
+    assert by_rail("sleep", gpu=2.0)["gpu"] is False
 
 
 def test_a_rail_that_was_not_measured_does_not_pass():
@@ -50,6 +53,80 @@ def test_the_stand_in_answers_a_command_that_spins(tmp_path: Path):
         findings = run_self_test(source, loads, seconds=1.5)
     finally:
         source.stop()
-    by_rail = {(f.load, f.rail): f for f in findings}
-    assert by_rail["cpu spin", "cpu"].rise_w > 1.0
-    assert all(finding.passed for finding in findings)
+    rises_w = {(f.load, f.rail): f.rise_w for f in findings}
+    assert rises_w["cpu spin", "cpu"] > 1.0
+    assert outcome(findings, source.info.rails).passed
+
+
+def test_a_load_that_crashes_tests_nothing_and_is_not_held_against_its_rail(tmp_path: Path):
+    source = simulated(watts_per_core=8.0)
+    source.start(tmp_path)
+    time.sleep(1.5)
+    try:
+        loads = {
+            "cpu spin": [sys.executable, "-c", "while True: pass"],
+            "gpu stream": [sys.executable, "-c", "raise SystemExit(1)"],
+        }
+        findings = run_self_test(source, loads, seconds=1.0)
+    finally:
+        source.stop()
+    gpu = [f for f in findings if f.load == "gpu stream"]
+    assert [(f.rail, f.passed) for f in gpu] == [("gpu", None)]
+    assert outcome(findings, source.info.rails).silent == {}
+
+
+def finding(
+    rail: str, *, passed: bool | None, expected: str = "moves", rise_w: float | None = 0.01
+) -> Finding:
+    return Finding(load="cpu spin", rail=rail, expected=expected, rise_w=rise_w, passed=passed)
+
+
+def test_a_rail_that_does_not_answer_is_silent_and_the_test_has_failed():
+    tested = outcome(
+        [finding("cpu", passed=False), finding("gpu", passed=True, expected="rests")], ["cpu", "gpu"]
+    )
+    assert not tested.passed
+    assert set(tested.silent) == {"cpu"}
+    assert "'cpu spin' cpu rose by 0.01 W and must rise by 0.3 W" in tested.reason
+
+
+def test_a_rail_that_moves_when_it_should_rest_fails_the_test_and_keeps_its_joules():
+    findings = [finding("cpu", passed=True), finding("gpu", passed=False, expected="rests", rise_w=4.0)]
+    tested = outcome(findings, ["cpu", "gpu"])
+    assert not tested.passed
+    assert tested.silent == {}
+    assert "gpu rose by 4.00 W and must rest" in tested.reason
+
+
+def test_not_tested_is_not_failed():
+    findings = [finding("cpu", passed=True), finding("gpu", passed=None, rise_w=None)]
+    assert outcome(findings, ["cpu", "gpu"]).passed
+
+
+def test_a_test_that_measured_nothing_has_failed_for_every_rail():
+    for findings in (
+        [],
+        [finding("gpu", passed=None, rise_w=None)],
+        [finding("cpu", passed=False, rise_w=None)],
+    ):
+        tested = outcome(findings, ["cpu", "gpu"])
+        assert not tested.passed
+        assert set(tested.silent) == {"cpu", "gpu"}
+        assert "measured nothing" in tested.reason
+
+
+def test_a_silent_rail_is_not_measured_and_names_its_fault():
+    ends_s = np.arange(1.0, 4.0)
+    trace = Trace(("cpu", "gpu"), ends_s - 1, ends_s, np.ones((3, 2)), 0.0)
+    refused = without_silent(trace, {"cpu": "why"})
+    assert np.isnan(refused.joules[:, 0]).all()
+    assert (refused.joules[:, 1] == 1).all()
+    (fault,) = refused.faults
+    assert (fault.kind, fault.rail, fault.detail, fault.start_s, fault.end_s) == (
+        "dead rail",
+        "cpu",
+        "why",
+        0,
+        3,
+    )
+    assert without_silent(trace, {}) is trace
