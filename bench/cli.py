@@ -104,7 +104,7 @@ def run(
     from bench import commands, privilege
     from bench.progress import Bar
 
-    privilege.lower(allow_root=allow_root or dry_run)  # a dry run loads no model
+    privilege.lower(allow_root=allow_root or dry_run, for_meter=True)  # a dry run loads no model
     if resume is not None:
         prepared, header = commands.prepared_again(resume)
     else:

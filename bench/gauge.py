@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import load, privilege
+from bench import load
 from bench.cooling import cool_down
 from bench.errors import RunFailed
 from bench.measure import Sources, Trust, joules_of
-from bench.meter import Meter
+from bench.meter import Meter, started
 from bench.records import Joules, SelfTestRecord
 from energy.base import SourceInfo
 from energy.selftest import outcome, run_self_test
@@ -27,6 +28,8 @@ class Gauge:
 
     def __init__(self, meter: Meter) -> None:
         self.note = meter.note
+        self._meter = meter
+        self._open = ExitStack()
         self._source = meter.source
         self._trust = Trust()
         self._silent: dict[str, str] = {}
@@ -42,12 +45,11 @@ class Gauge:
 
     def start(self, folder: Path) -> None:
         """Start the meter; root, if there was any, is given up as soon as it runs."""
-        self._source.start(folder)
-        privilege.give_up()
+        self._open.enter_context(started(self._meter, folder))
 
     def stop(self) -> None:
         """End it."""
-        self._source.stop()
+        self._open.close()
 
     def self_test(self, *, seconds_s: float, session: int) -> SelfTestRecord | None:
         """Does each rail move when it should? None for a source that has no meter, or no time for it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from bench import plugins
+from bench import plugins, privilege
 from energy.base import EnergySource, SourceUnavailable
 from energy.together import Together
 
@@ -42,6 +44,23 @@ def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = (
     return Meter(
         source=Together(lead.source, others), note=f"{lead.note}; checked by {', '.join(cross_check)}"
     )
+
+
+@contextmanager
+def started(meter: Meter, folder: Path) -> Iterator[EnergySource]:
+    """The meter, running; root, if there was any, is given up as soon as it runs.
+
+    Args:
+        meter: what was chosen.
+        folder: for its stream; made here, and so by the user who typed the command.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    meter.source.start(folder)
+    try:
+        privilege.give_up()
+        yield meter.source
+    finally:
+        meter.source.stop()
 
 
 def _named(name: str, options: dict[str, Any]) -> Meter:

@@ -1,12 +1,15 @@
 """Root, safely: under sudo everything belongs to the invoking user, and only the meter is root.
 
     bench started     by a user            nothing to do; the meter is started through `sudo -n`
-                      by `sudo bench`      `lower`: act as the invoking user, able to start one child as root
+                      by `sudo bench`      `lower`: act as the invoking user; a command that starts a meter
+                                           can still start that one child as root
                                            `give_up`: once the meter runs, root is gone for good
                       by root itself       refused, unless it was asked for with --allow-root
 
 Between the two steps the real user id is still root's, so nothing but the meter may be started: whatever
-a model's files or a repository's settings could make run comes after `give_up`.
+a model's files or a repository's settings could make run comes after `give_up`. Three places see to it:
+`lower` (a command without a meter gives root up at once), `bench.meter.started` (as soon as the meter
+runs), and `bench.workers.crew` (before a process that loads a model is started, whatever came before).
 """
 
 from __future__ import annotations
@@ -17,8 +20,12 @@ import pwd
 from bench.errors import RunFailed, UserError
 
 
-def lower(*, allow_root: bool) -> None:
+def lower(*, allow_root: bool, for_meter: bool = False) -> None:
     """Act as the invoking user from here on: files, groups and HOME.
+
+    Args:
+        allow_root: go on as root where there is no other user.
+        for_meter: the command starts a meter, for which root can be taken back until `give_up`.
 
     Raises:
         UserError: root without an invoking user, and not asked for.
@@ -37,6 +44,8 @@ def lower(*, allow_root: bool) -> None:
     os.setgid(user.pw_gid)
     os.seteuid(user.pw_uid)
     os.environ.update(HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name)
+    if not for_meter:
+        give_up()
 
 
 def is_lowered() -> bool:

@@ -23,14 +23,14 @@ def run(prepared: Prepared, *, meter: Meter, out: Path, header: dict[str, object
         RunFailed: the backends disagree, or nothing could be loaded.
         Interrupted: Ctrl-C; what is measured is kept.
     """
-    folder = store.create(out, name=prepared.suite.name, header=header)
+    new = store.create(out, name=prepared.suite.name, header=header)
     try:
-        _measure(Session(prepared, folder=folder, number=1, meter=meter, display=display))
+        _measure(Session(prepared, folder=new.folder, number=1, meter=meter, display=display))
     except (BenchError, EnergyError):
-        if not store.read(folder).records:
-            store.discard(folder)
+        if not store.read(new.folder).records:
+            new.discard()
         raise
-    return folder
+    return new.folder
 
 
 def resume(folder: Path, prepared: Prepared, *, meter: Meter, display: Display) -> Path:

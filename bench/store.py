@@ -3,8 +3,8 @@
     run.json        what was asked for and where: written whole before the folder gets its name
     records.jsonl   one line per record; a record counts once its line, newline included, is on disk
 
-Nothing is ever changed or deleted. A line that was cut by a crash was never returned to anybody as
-written, so a resumed run drops it.
+Nothing is ever changed or deleted, but for a new run in which nothing was measured. A line that was cut
+by a crash was never returned to anybody as written, so a resumed run drops it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,16 +73,36 @@ class Store:
         os.close(self._descriptor)
 
 
-def create(out: Path, *, name: str, header: dict[str, Any]) -> Path:
+@dataclass(frozen=True)
+class NewRun:
+    """A run folder that this process has just made, and what it made to hold it."""
+
+    folder: Path
+    made: tuple[Path, ...]
+    """Folders above `folder` that were not there before, innermost first."""
+
+    def discard(self) -> None:
+        """Remove the run folder, and of the folders above it those that were made for it and are empty."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove_empty(self.made)
+
+
+def create(out: Path, *, name: str, header: dict[str, Any]) -> NewRun:
     """A new run folder under `out`, visible only once its run.json is whole.
 
     Raises:
-        UserError: `out` can't be written.
+        UserError: `out` can't be written, or lies in a run folder.
     """
+    inside = next((f for f in (out, *out.absolute().parents) if (f / "run.json").exists()), None)
+    if inside is not None:
+        raise UserError(
+            f"{out} lies in the run folder {inside}; choose another folder with --out, or go on with that "
+            f"run: bench run --resume {inside}"
+        )
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{name}-{secrets.token_hex(2)}"
     started = now.isoformat(timespec="seconds")
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    made = tuple(folder for folder in (out, *out.parents) if not folder.exists())
     staging = out / f".{run_id}"
     try:
         staging.mkdir(parents=True)
@@ -91,24 +112,16 @@ def create(out: Path, *, name: str, header: dict[str, Any]) -> Path:
         )
         staging.rename(out / run_id)
     except OSError as error:
-        _remove([staging, *made])
+        NewRun(staging, made).discard()
         raise UserError(
             f"can't write to {out} ({error.strerror}); choose another folder with --out"
         ) from None
-    return out / run_id
+    return NewRun(out / run_id, made)
 
 
-def discard(folder: Path) -> None:
-    """Remove a run folder in which nothing was measured, and `results` too if it was made for it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    _remove([folder.parent])
-
-
-def _remove(folders: list[Path]) -> None:
+def _remove_empty(folders: Iterable[Path]) -> None:
     for folder in folders:
-        if (folder / "run.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        elif folder.is_dir() and not any(folder.iterdir()):
+        with suppress(OSError):  # somebody else has put something in
             folder.rmdir()
 
 

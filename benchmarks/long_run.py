@@ -78,7 +78,7 @@ def make_long_run(
     arms = make_arms(BACKENDS, ("ungated", *gates), baseline="ungated", a_a=True)
     block_s = 2 * len(arms) * (slot_s + 0.45 * prompts + COOL_DOWN_S) + IDLE_S
     blocks = make_blocks(arms, count=max(sessions, round(hours * 3600 / block_s)), seed=seed)
-    run = store.create(folder, name="long", header=_header(lengths, gates))
+    run = store.create(folder, name="long", header=_header(lengths, gates)).folder
     for number, share in enumerate(np.array_split(np.arange(len(blocks)), sessions), start=1):
         script = Script(number, np.random.default_rng([seed, number]))
         perform(script, [blocks[i] for i in share], lengths, slot_s=slot_s)

@@ -10,9 +10,14 @@ from bench.fetch import ensure
 
 TOGETHER = (
     *("bench/page", "bench/figures", "contracts"),
-    *("bench/sweep/test_findings.py", "bench/cuts/test_quality.py", "bench/claims/test_claim_suite.py"),
+    *(
+        "bench/test_privilege.py",
+        "bench/sweep/test_findings.py",
+        "bench/cuts/test_quality.py",
+        "bench/claims/test_claim_suite.py",
+    ),
 )
-"""Tests that share runs or models which are dear to make: each of these runs in one process."""
+"""Tests that share what is dear to make, or the modes of folders: each of these runs in one process."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

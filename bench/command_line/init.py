@@ -57,7 +57,7 @@ def init(
 
     asking.check_file(file)
     usual = _DEFAULTS if yes else None
-    privilege.lower(allow_root=allow_root)
+    privilege.lower(allow_root=allow_root, for_meter=not no_pilot)
     answers = asking.Answers(
         model=_answer("model", model, usual, lambda text: (locate(text), text)[1]),
         question=_answer("question", question, usual, asking.checked_question),

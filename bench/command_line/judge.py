@@ -96,7 +96,7 @@ def _run_suites(
     from bench.progress import Bar
 
     wanted = suites(claims)
-    privilege.lower(allow_root=allow_root)
+    privilege.lower(allow_root=allow_root, for_meter=True)
     folders = []
     for suite in wanted:
         prepared, header = commands.prepared(suite, energy=energy, backends=None, blocks=None)
@@ -219,7 +219,7 @@ def isolate(
     from bench.isolate.tables import show, to_csv, to_json
 
     wanted = narrow(load(suite), backends=backend, rounds=rounds)
-    privilege.lower(allow_root=allow_root)
+    privilege.lower(allow_root=allow_root, for_meter=True)
     reports = _isolate(wanted, energy=energy)
     if csv is not None:
         write_text(csv, to_csv(reports))

@@ -29,20 +29,20 @@ Source = Annotated[
 
 
 @contextmanager
-def _running(energy: str, folder: Path, *, allow_root: bool) -> Iterator[EnergySource]:
-    """A started meter, with root given up as soon as it runs."""
+def _running(energy: str, *, allow_root: bool, folder: Path | None = None) -> Iterator[EnergySource]:
+    """A started meter, its stream in `folder`, or in one that is forgotten."""
+    from tempfile import TemporaryDirectory
+
     from bench import meter, privilege
 
-    privilege.lower(allow_root=allow_root)
+    privilege.lower(allow_root=allow_root, for_meter=True)
     chosen = meter.choose(energy, {})
     console().print(chosen.note, markup=False, highlight=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    chosen.source.start(folder)
-    try:
-        privilege.give_up()
-        yield chosen.source
-    finally:
-        chosen.source.stop()
+    with (
+        TemporaryDirectory(prefix="joulebench-") as scratch,
+        meter.started(chosen, folder or Path(scratch)) as source,
+    ):
+        yield source
 
 
 @meter_app.command("test")
@@ -57,13 +57,11 @@ def check_meter(
 
     Example: [bold]bench meter test --energy powermetrics[/]
     """
-    from tempfile import TemporaryDirectory
-
     from bench.command_line.meter_tables import self_test_view
     from bench.load import commands
     from energy.selftest import outcome, run_self_test
 
-    with TemporaryDirectory() as folder, _running(energy, Path(folder), allow_root=allow_root) as source:
+    with _running(energy, allow_root=allow_root) as source:
         findings = run_self_test(source, commands(), seconds=seconds)
         tested = outcome(findings, source.info.rails)
     console().print(self_test_view(findings, source.info))
@@ -82,11 +80,9 @@ def watch(
 
     Example: [bold]bench meter watch[/]
     """
-    from tempfile import TemporaryDirectory
-
     from bench.command_line.meter_tables import follow, trace_view
 
-    with TemporaryDirectory() as folder, _running(energy, Path(folder), allow_root=allow_root) as source:
+    with _running(energy, allow_root=allow_root) as source:
         follow(source, console(), seconds_s=seconds)
         console().print(trace_view(source.trace(), source.info))
 
@@ -108,7 +104,7 @@ def record(
 
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; give the name of a new folder")
-    with _running(energy, folder, allow_root=allow_root) as source:
+    with _running(energy, allow_root=allow_root, folder=folder) as source:
         follow(source, console(), seconds_s=seconds)
     console().print(trace_view(*load(folder)))
     console().print(f"kept in {folder}; read it with: bench meter replay {folder}", markup=False)

@@ -205,7 +205,7 @@ def _sweep(
     from bench.sweep import run as sweep_run
     from bench.sweep import tables as sweep_tables
 
-    privilege.lower(allow_root=allow_root)
+    privilege.lower(allow_root=allow_root, for_meter=True)
     terminal = console()
     with Bar() as progress:
         job = sweep_run.prepare(request, resume, progress=progress)
@@ -233,11 +233,9 @@ def _options(backend: str, dtype: str) -> dict[str, Any]:
 @contextmanager
 def _model(name: str) -> Iterator[tuple[LocalModel, Progress]]:
     """The model on this machine, and something to tell progress to."""
-    from bench import privilege
     from bench.fetch import ensure
     from bench.progress import Bar
 
     with Bar() as bar:
         here = ensure(name, None, progress=bar)
-        privilege.give_up()
         yield here, lambda what: bar(what, None, None)

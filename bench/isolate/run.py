@@ -22,12 +22,12 @@ from analysis.isolation import CellVerdict, judge_cell
 from analysis.roofline import GB, EnergyModel, Stream, apple_bandwidth, fit_energy_model, measured_stream
 from analysis.rows import Step
 from analysis.values import Withheld
-from bench import host, privilege
+from bench import host
 from bench.config import Energy, explain, find_suite
 from bench.errors import UserError, nearest
 from bench.isolate.window import Window
 from bench.measure import Sources, Trust, joules_of
-from bench.meter import Meter
+from bench.meter import Meter, started
 from bench.workers.asking import PROBER, Asker, asking, model_here
 
 READING_DELAY_S = 3.0
@@ -130,14 +130,8 @@ def isolate(suite: IsolateSuite, meter: Meter, progress: Progress) -> list[CellR
     """
     for cell in suite.cells:
         model_here(cell.model)
-    with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch:
-        folder = Path(scratch)
-        meter.source.start(folder)
-        privilege.give_up()
-        try:
-            measured = [_run_cell(suite, cell, meter, folder, progress) for cell in suite.cells]
-        finally:
-            meter.source.stop()
+    with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch, started(meter, Path(scratch)):
+        measured = [_run_cell(suite, cell, meter, Path(scratch), progress) for cell in suite.cells]
     info = meter.source.info
     return [
         _judge(cell, _with_shared(cell, rows, suite.cells, measured), rows, info.kind, info.boundary)

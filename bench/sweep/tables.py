@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,23 +29,24 @@ if TYPE_CHECKING:
 
 
 def write(judged: Judged, run: Path) -> Path:
-    """Write RUN/sweep with `sweep.csv`, `sweep.json` and the figure, whole or not at all.
+    """Write `sweep.csv`, `sweep.json` and the figure into RUN/sweep; each file appears whole or not at all.
 
     Raises:
         UserError: it can't be written.
     """
     target = run / "sweep"
     try:
+        target.mkdir(exist_ok=True)
         staging = Path(mkdtemp(prefix=".sweep-", dir=run))
-        staging.chmod(0o755)
         (staging / "sweep.csv").write_text(to_csv(judged), encoding="utf-8")
         (staging / "sweep.json").write_text(json.dumps(to_json(judged), indent=2) + "\n", encoding="utf-8")
         draw(judged, staging)
-        if target.exists():
-            shutil.rmtree(target)  # it can be made again from the run at any time
-        return staging.rename(target)
+        for file in staging.iterdir():
+            file.replace(target / file.name)  # they can be made again from the run at any time
+        staging.rmdir()
     except OSError as error:
         raise UserError(f"can't write to {run} ({error.strerror}); the run itself is kept") from None
+    return target
 
 
 def show(judged: Judged, console: Console) -> None:

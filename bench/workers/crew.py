@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from bench import privilege
 from bench.errors import BenchError
 
 
@@ -31,7 +32,14 @@ class WorkerProcess:
     """One running worker."""
 
     def __init__(self, backend: str, *, log: Path, module: str = "bench.workers.worker") -> None:
-        """Start it; what its libraries print goes to the file `log`."""
+        """Start it; what its libraries print goes to the file `log`.
+
+        Every model is loaded by a worker, so here root is given up for good, if it has not been before.
+
+        Raises:
+            RunFailed: root could not be given up; nothing was started.
+        """
+        privilege.give_up()
         self.backend = backend
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()

@@ -147,6 +147,19 @@ def test_a_complete_run_has_nothing_to_resume(tmp_path: Path) -> None:
     assert "nothing to resume" in done.stderr
 
 
+def test_a_run_that_fails_before_its_first_record_deletes_nothing_of_others(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    bench("run", "suite.toml", cwd=tmp_path)
+    old = run_folder(tmp_path / "results")
+    (tmp_path / "mine").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    write_suite(tmp_path, models__full__layers=99)  # told by the worker, once the folder is made
+    for out in (old, old.parent, tmp_path / "mine", tmp_path / "new"):
+        done = bench("run", "suite.toml", "--out", str(out), cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_run_is_not_resumed_with_other_prompts(tmp_path: Path) -> None:
     write_suite(tmp_path, protocol__blocks=2)
     out = tmp_path / "results"

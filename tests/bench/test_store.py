@@ -17,7 +17,7 @@ def event(detail: str) -> EventRecord:
 
 
 def make_run(out: Path) -> Path:
-    return store.create(out, name="suite", header={"asked": "for"})
+    return store.create(out, name="suite", header={"asked": "for"}).folder
 
 
 def append(folder: Path, *records: EventRecord | BlockRecord) -> None:
@@ -91,10 +91,25 @@ def test_an_out_that_is_a_file_is_refused_and_nothing_is_left(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_discarding_takes_the_results_folder_only_when_empty(tmp_path: Path) -> None:
-    out = tmp_path / "results"
-    first, second = make_run(out), make_run(out)
-    store.discard(first)
-    assert second.is_dir()
-    store.discard(second)
-    assert not out.exists()
+def test_discarding_removes_only_what_was_made_for_the_run(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    first = store.create(theirs / "deep" / "results", name="suite", header={})
+    second = store.create(theirs / "deep" / "results", name="suite", header={})
+    first.discard()
+    assert second.folder.is_dir()
+    second.discard()
+    assert (theirs / "deep" / "results").is_dir()  # the first run made it, and it was not empty then
+    third = store.create(theirs / "new" / "results", name="suite", header={})
+    third.discard()
+    assert sorted(path.name for path in theirs.iterdir()) == ["deep"]
+
+
+@pytest.mark.parametrize("below", [".", "report", "a/b"])
+def test_a_run_is_not_made_inside_another_one(tmp_path: Path, below: str) -> None:
+    old = make_run(tmp_path)
+    append(old, event("measured"))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=r"lies in the run folder .*bench run --resume"):
+        make_run(old / below)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -67,4 +67,4 @@ def empty(made: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
     header = {
         k: v for k, v in made.readback.run.header.items() if k not in ("schema", "run_id", "started_utc")
     }
-    return Story.of(store.create(tmp_path_factory.mktemp("empty"), name="empty", header=header))
+    return Story.of(store.create(tmp_path_factory.mktemp("empty"), name="empty", header=header).folder)
