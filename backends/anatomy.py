@@ -6,9 +6,16 @@ A new architecture is one entry here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from backends.base import ModelError
 from backends.folder import ModelFolder
+
+LAYERS_NAMES = ("layers", "h")
+TABLE_NAMES = ("embed_tokens", "embed_in", "wte")
+POSITION_NAMES = ("wpe",)
+HEAD_NAMES = ("lm_head", "embed_out")
+FINAL_NORM_NAMES = ("norm", "ln_f", "final_layer_norm", "final_layernorm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,3 +83,18 @@ def heads_of(folder: ModelFolder) -> tuple[int, int, int]:
     heads = config.get("num_attention_heads") or config["n_head"]
     width = config.get("hidden_size") or config["n_embd"]
     return heads, config.get("num_key_value_heads") or heads, config.get("head_dim") or width // heads
+
+
+def find(module: Any, names: tuple[str, ...]) -> Any:
+    """The part of a module that has one of these names, else None."""
+    return next((getattr(module, name) for name in names if hasattr(module, name)), None)
+
+
+def decoder_of(model: Any) -> Any:
+    """The module that holds the embedding tables, the layers and the final norm."""
+    return find(model, ("base_model", "model"))
+
+
+def layers_of(model: Any) -> Any:
+    """The decoder layers: a list whose items can be replaced."""
+    return find(decoder_of(model), LAYERS_NAMES)

@@ -5,15 +5,20 @@ A backend is one model loaded by one library. It has no stopwatch: whoever measu
 loops are the project's own, because the stock ones do different work for the same request
 (see `Generated.forwards`), and a comparison of joules needs equal work.
 
+What a backend says of itself without a model being loaded is `backends.about`.
+
     BackendError
     ├── ModelError      the model folder can't be used (missing file, unknown architecture, dtype)
-    └── RequestError    this request can't be run (prompt longer than the context, no tokens)
+    ├── RequestError    this request can't be run (prompt longer than the context, no tokens)
+    └── MissingLibrary  what the backend needs is not installed
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +37,16 @@ class ModelError(BackendError):
 
 class RequestError(BackendError):
     """The request does not fit the loaded model."""
+
+
+class MissingLibrary(BackendError):
+    """A library that a backend needs is not installed."""
+
+    def __init__(self, missing: tuple[str, ...], install: str) -> None:
+        """Say which modules are missing, and the requirement that brings them."""
+        super().__init__(f"{' and '.join(missing)} is not installed; type: pip install '{install}'")
+        self.missing = missing
+        self.install = install
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +133,6 @@ class Redundancy:
     attention: tuple[float, ...]
     mlp: tuple[float, ...]
     block: tuple[float, ...]
-
-
-def is_stop_check(new_tokens: int) -> bool:
-    """Whether a natural stop looks at the tokens once `new_tokens` are queued (1, 2, 4, 8, 12, ...)."""
-    return new_tokens in (1, 2) or new_tokens % 4 == 0
 
 
 class Backend(Protocol):
@@ -220,3 +230,38 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the model's memory."""
+
+
+CACHED_SIDE = 256
+"""Matrices of this side fit into every cache: multiplying them is arithmetic and hardly any reading."""
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """The matrices that a forward multiplies with."""
+
+    products: Callable[[bool], None]
+    """One row of activations times each, as linear layers do it; True masks half of every result."""
+    read_bytes: int
+    flops: int
+
+
+class Probes(Protocol):
+    """What the isolation asks of a library's own arrays; each call returns with the device idle."""
+
+    def stream(self, size_bytes: int) -> Callable[[], None]:
+        """What reads a buffer of this size once per call."""
+
+    def matrices(self, folder: Path, *, dtype: str) -> Matrices:
+        """The matrices of a model folder, loaded."""
+
+    def arithmetic(self) -> Callable[[int], None]:
+        """What does so many products of two matrices of `CACHED_SIDE`."""
+
+
+@runtime_checkable
+class HasProbes(Protocol):
+    """A backend that can be probed; the isolation leaves these tests out where it can't."""
+
+    def probes(self) -> Probes:
+        """On the device of the loaded model."""

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.base import ModelError
+from backends.base import BackendInfo, ModelError
 
 LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer")
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions")
 QUANTISATION_KEYS = ("quantization", "quantization_config")
+NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Of the dtypes that models are loaded in."""
 LAYER_NUMBER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
 
 
@@ -60,6 +63,33 @@ def layer_of(weight_name: str) -> int | None:
     """Number of the decoder layer that a weight belongs to; None for embeddings, head and final norm."""
     found = LAYER_NUMBER.search(weight_name)
     return int(found[1]) if found else None
+
+
+def describe(
+    folder: ModelFolder,
+    *,
+    backend: str,
+    device: str,
+    dtype: str,
+    weights: Iterable[tuple[int, int]],
+    cache: str,
+    versions: dict[str, str],
+) -> BackendInfo:
+    """What was loaded from a folder; `weights` are elements and bytes of each parameter."""
+    elements, sizes_bytes = zip(*weights, strict=True)
+    return BackendInfo(
+        backend=backend,
+        device=device,
+        dtype=dtype,
+        architecture=folder.architecture,
+        layers=folder.layers,
+        parameters=sum(elements),
+        weight_bytes=sum(sizes_bytes),
+        vocabulary=folder.vocabulary,
+        context=folder.context,
+        cache=cache,
+        versions=versions,
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backends.cut import Cut
 
 NEIGHBOURS = 5
@@ -36,6 +39,9 @@ class Arrays(Protocol):
 
     def float32(self, array: Any) -> Any:
         """The array in float32."""
+
+    def numpy(self, array: Any) -> NDArray[np.float32]:
+        """The array in float32, fetched."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import BackendInfo, Generated, RequestError, Session, is_stop_check
+from backends.base import BackendInfo, Generated, RequestError, Session
 from backends.cut import Cut
 
 Token = TypeVar("Token")
@@ -112,6 +112,11 @@ def greedy(
             looked_at = len(queued)
         queued.append(step(queued[-1]))
     return Generated(tokens=_through_eos(fetch(queued), eos_ids), forwards=len(queued) - 1)
+
+
+def is_stop_check(new_tokens: int) -> bool:
+    """Whether a natural stop looks at the tokens once `new_tokens` are queued (1, 2, 4, 8, 12, ...)."""
+    return new_tokens in (1, 2) or new_tokens % 4 == 0
 
 
 def _through_eos(tokens: list[int], eos_ids: frozenset[int]) -> list[int]:

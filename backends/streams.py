@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,19 @@ from backends.base import Redundancy
 States = NDArray[np.float64]
 
 
+def _none() -> States:
+    return np.empty((0, 0))
+
+
 @dataclass(kw_only=True)
 class LayerStreams:
-    """One layer over one prompt; arrays of shape (tokens, width)."""
+    """One layer over one prompt, as it was noted; arrays of shape (tokens, width)."""
 
-    before: States
+    before: States = field(default_factory=_none)
     """The residual stream that goes into the layer."""
-    attention: States
+    attention: States = field(default_factory=_none)
     """What attention adds to it."""
-    mlp: States
+    mlp: States = field(default_factory=_none)
     """What the MLP adds to it."""
 
 

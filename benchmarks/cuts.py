@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from backends import mlx_backend, torch_backend
 from backends.base import Backend
 from backends.cut import FULL, Cut
 from backends.ledger import decode_work
+from backends.mlx import load as on_mlx
+from backends.torch import load as on_torch
 
-LOADERS: dict[str, Callable[..., Backend]] = {"torch": torch_backend.load, "mlx": mlx_backend.load}
+LOADERS: dict[str, Callable[..., Backend]] = {"torch": on_torch.load, "mlx": on_mlx.load}
 MUST_SAVE = ("mlp_keep 0.5", "drop half the blocks")
 ENOUGH = 0.7
 SMALLEST_PROMISE = 0.02

@@ -24,8 +24,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from backends import mlx_backend, torch_backend
 from backends.base import Backend
+from backends.mlx import load as on_mlx
+from backends.torch import load as on_torch
 
 PROMPT = "Once upon a"
 
@@ -57,7 +58,7 @@ def torch_contest(folder: Path, prompt: str) -> Contest:
     """Our loop against `generate` of the same module."""
     import torch
 
-    backend = torch_backend.load(folder=folder)
+    backend = on_torch.load(folder=folder)
     model: Any = backend._model  # type: ignore[attr-defined]
     model.generation_config.eos_token_id = None
     ids = torch.tensor([backend.encode(prompt)], device=backend.info.device)
@@ -89,7 +90,7 @@ def mlx_contest(folder: Path, prompt: str) -> Contest:
     from mlx_lm.generate import generation_stream, stream_generate
     from mlx_lm.tokenizer_utils import load as load_tokenizer
 
-    backend = mlx_backend.load(folder=folder)
+    backend = on_mlx.load(folder=folder)
     tokenizer = load_tokenizer(folder)
     tokenizer.eos_token_ids = set()
     ids = backend.encode(prompt)

@@ -28,8 +28,8 @@ from rich.console import Console
 from analysis.frontier import cliff
 from analysis.rows import Trade
 from analysis.values import Withheld
-from backends import torch_backend
 from backends.cut import FULL, Cut
+from backends.torch import load as on_torch
 from bench import commands, store
 from bench.cuts.options import DROPS, Point, Points
 from bench.cuts.redundancy import PARTS, least, profile
@@ -175,7 +175,7 @@ def speed_ratios(model: str, cuts: dict[str, Cut], options: argparse.Namespace) 
     here = locate(model)
     if here is None or here.folder is None:
         sys.exit(f"the model {model!r} is not here; run: bench models fetch {model}")
-    backend = torch_backend.load(folder=here.folder)
+    backend = on_torch.load(folder=here.folder)
     prompts = load_prompts(options.prompt_set, beside=Path(), limit=options.prompts).prompts
     ids = max((backend.encode(prompt.text) for prompt in prompts), key=len)
     savings = timed(backend, ids, cuts, new_tokens=options.new_tokens, rounds=options.rounds)

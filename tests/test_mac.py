@@ -44,18 +44,16 @@ def test_powermetrics_reads_every_rail_of_its_boundary(tmp_path: Path) -> None:
 
 
 def test_the_gpu_computes_what_the_cpu_does(tmp_path: Path) -> None:
-    from backends import torch_backend
+    from backends.torch import load as on_torch
 
     save_tiny_llama(tmp_path / "tiny")
     ids = [1, 5, 9, 2]
-    on_cpu, on_gpu = (
-        torch_backend.load(folder=tmp_path / "tiny", device=d).logits(ids) for d in ("cpu", "mps")
-    )
+    on_cpu, on_gpu = (on_torch.load(folder=tmp_path / "tiny", device=d).logits(ids) for d in ("cpu", "mps"))
     np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-3)
 
 
 def test_mlx_runs_on_the_gpu(tmp_path: Path) -> None:
-    from backends import mlx_backend
+    from backends.mlx import load as on_mlx
 
     save_tiny_llama(tmp_path / "tiny")
-    assert "gpu" in mlx_backend.load(folder=tmp_path / "tiny").info.device.lower()
+    assert "gpu" in on_mlx.load(folder=tmp_path / "tiny").info.device.lower()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from analysis.sizing import Noise
 from backends.base import ModelError
-from backends.echo import LAYERS as ECHO_LAYERS
+from backends.echo.load import LAYERS as ECHO_LAYERS
 from backends.folder import open_folder
 from bench import host
 from bench.errors import UserError

@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from backends import echo
 from backends.base import ModelError, RequestError
 from backends.cut import FULL, Cut
+from backends.echo import load as echo
 from backends.guard import Observed, judge
 
 

@@ -2,8 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from backends.base import is_stop_check
-from backends.loop import greedy
+from backends.loop import greedy, is_stop_check
 
 
 class Counter:

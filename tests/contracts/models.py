@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from backends import echo, mlx_backend, torch_backend
 from backends.base import Backend, Generated
 from backends.cut import FULL, Cut
+from backends.echo import load as echo
 from backends.guard import Observed, Verdict, judge
+from backends.mlx import load as on_mlx
+from backends.torch import load as on_torch
 from tests.tiny_models import CONTEXT
 
-MODEL_BACKENDS = {"torch": torch_backend.load, "mlx": mlx_backend.load}
+MODEL_BACKENDS = {"torch": on_torch.load, "mlx": on_mlx.load}
 PROMPT = "Joules, not watts: größer"
 
 

@@ -161,7 +161,7 @@ def test_a_reference_is_found_as_whole_words_in_any_case() -> None:
 
 
 def test_logits_are_compared_where_they_predict_something_known(tiny: Path) -> None:
-    from backends.torch_backend import load
+    from backends.torch.load import load
 
     model, ids = load(folder=tiny / "tiny"), [7 * n % 260 for n in range(1, 81)]
     [same, cut] = compare(model, ids, [FULL, Cut(kv_keep=0.5)], first=70)

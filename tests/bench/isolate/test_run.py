@@ -15,8 +15,9 @@ from rich.console import Console
 from analysis.isolation import judge_cell
 from analysis.machine import simulated_cell
 from analysis.roofline import fit_energy_model, measured_stream
-from backends import echo, torch_backend
 from backends.cut import Cut
+from backends.echo import load as echo
+from backends.torch import load as on_torch
 from bench.errors import UserError
 from bench.isolate import run as isolation
 from bench.isolate.probes import NotAvailable, matrix_names, probes_of
@@ -62,7 +63,7 @@ def report_of(steps: list, **changes: object) -> CellReport:
 
 
 def test_every_test_of_a_torch_model_has_windows_with_counted_work(folder: Path) -> None:
-    backend = torch_backend.load(folder=folder)
+    backend = on_torch.load(folder=folder)
     cell = Cell(model=backend, folder=folder, cut=Cut(), plan=PLAN, tiny=backend)
     cell.open()
     windows = cell.round(0)
@@ -84,7 +85,7 @@ def test_every_test_of_a_torch_model_has_windows_with_counted_work(folder: Path)
 
 
 def test_quantised_cells_name_what_they_can_not_do(folder: Path) -> None:
-    backend = torch_backend.load(folder=folder)
+    backend = on_torch.load(folder=folder)
     cell = Cell(model=backend, folder=folder, cut=Cut(weight_bits=8), plan=PLAN, tiny=None)
     cell.open()
     assert "quantised" in cell.missing["S2"]

@@ -171,9 +171,9 @@ def test_too_few_points_are_withheld_not_printed() -> None:
 
 @pytest.mark.model
 def test_the_gram_matrix_gives_the_covariance_eigenvalue_of_real_states(embedded_model: Path) -> None:
-    from backends import torch_backend
+    from backends.torch import load as on_torch
 
-    backend = torch_backend.load(folder=embedded_model)
+    backend = on_torch.load(folder=embedded_model)
     hidden = backend.hidden(
         backend.encode("Twice in a little under twenty-five hours the sea breathes. " * 3)
     )

@@ -1,7 +1,7 @@
 """PyTorch: transformers' model definitions on mps, cuda or cpu.
 
 This file only loads. It is cheap to import, so that a suite's options can be checked
-against `load` without torch; the loops are in `torch_model.py`.
+against `load` without torch; the loops are in `decoder.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from backends.about import About, Tools, about
 from backends.base import Backend, ModelError
 from backends.folder import ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     import torch
 
 
+def _tools() -> Tools:
+    from backends.torch import tools
+
+    return tools
+
+
+ABOUT = About(
+    needs=("torch", "transformers"),
+    install="joulebench[torch]",
+    packages=("torch", "transformers", "tokenizers"),
+    gpu="MPS",
+    tools=_tools,
+)
+
+
+@about(ABOUT)
 def load(
     *,
     folder: Path,
@@ -35,15 +52,17 @@ def load(
         device: `auto` takes mps, else cuda, else cpu.
 
     Raises:
+        MissingLibrary: torch or transformers is not installed.
         ModelError: The folder can't be loaded, or the device is not there.
     """
-    from backends.torch_model import TorchBackend
+    ABOUT.require()
+    from backends.torch.decoder import TorchDecoder
 
     opened = open_folder(folder, layers=layers)
     tokenizer = Tokenizer(folder)
     target = _device(device)
     model = _load_model(opened, dtype).to(target).eval()
-    return TorchBackend(model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target)
+    return TorchDecoder(model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target)
 
 
 def _device(name: str) -> torch.device:

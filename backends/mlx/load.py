@@ -1,7 +1,7 @@
 """MLX: mlx-lm's model definitions on Metal, or on MLX's Linux build.
 
 This file only loads. It is cheap to import, so that a suite's options can be checked
-against `load` without MLX; the loops are in `mlx_model.py`.
+against `load` without MLX; the loops are in `decoder.py`.
 
 The config goes to mlx-lm as it is. mlx-lm reads `rope_theta` at the top level only and falls
 back to 10000, so a folder that keeps it elsewhere loads and disagrees with PyTorch.
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from backends.about import About, Tools, about
 from backends.base import Backend, ModelError
 from backends.folder import ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
@@ -20,6 +21,22 @@ from backends.tokenizer import Tokenizer
 Classes = tuple[type[Any], type[Any]]
 
 
+def _tools() -> Tools:
+    from backends.mlx import tools
+
+    return tools
+
+
+ABOUT = About(
+    needs=("mlx", "mlx_lm"),
+    install="joulebench[mlx]",
+    packages=("mlx", "mlx-lm", "mlx-cpu", "tokenizers"),
+    gpu="Metal",
+    tools=_tools,
+)
+
+
+@about(ABOUT)
 def load(
     *,
     folder: Path,
@@ -34,13 +51,15 @@ def load(
         layers: Keep only the first so many decoder layers; None keeps all.
 
     Raises:
+        MissingLibrary: mlx or mlx-lm is not installed.
         ModelError: The folder can't be loaded, or mlx-lm does not know its architecture.
     """
-    from backends.mlx_model import MlxBackend
+    ABOUT.require()
+    from backends.mlx.decoder import MlxDecoder
 
     opened = open_folder(folder, layers=layers)
     tokenizer = Tokenizer(folder)
-    return MlxBackend(_load_model(opened, dtype), tokenizer=tokenizer, folder=opened, dtype=dtype)
+    return MlxDecoder(_load_model(opened, dtype), tokenizer=tokenizer, folder=opened, dtype=dtype)
 
 
 def _load_model(folder: ModelFolder, dtype: str) -> Any:

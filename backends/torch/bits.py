@@ -28,44 +28,19 @@ INNER_TILES = 2
 LEVELS = 15
 
 
-def is_matrix(module: nn.Module) -> bool:
-    """Whether `module` multiplies with a matrix of weights."""
-    return isinstance(module, nn.Linear | Conv1D | FewBits)
-
-
 def rows_of(module: nn.Module) -> Tensor:
     """Weights of a matrix as (outputs, inputs); GPT-2's `Conv1D` keeps them the other way round."""
     weight: Any = module.weight
     return weight.T if isinstance(module, Conv1D) else weight  # type: ignore[no-any-return]
 
 
-def elements_of(module: nn.Module) -> tuple[int, int]:
-    """Outputs and inputs of a matrix."""
-    if isinstance(module, FewBits):
-        return module.outputs, module.inputs
-    outputs, inputs = rows_of(module).shape
-    return outputs, inputs
-
-
-def quantise(module: nn.Module, bits: int) -> None:
-    """Replace every matrix inside `module` by one of so many bits.
-
-    Raises:
-        ModelError: The device or the shape of a matrix does not allow it.
-    """
-    for parent in list(module.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, nn.Linear | Conv1D):
-                setattr(parent, name, few_bits(child, bits))
-
-
-def few_bits(module: Any, bits: int) -> FewBits:
+def torch_few_bits(module: Any, bits: int) -> FewBits:
     """The matrix of `module` in 16, 8 or 4 bits.
 
     Raises:
         ModelError: The device or the shape of the matrix does not allow it.
     """
-    made = {16: Half, 8: EightBits, 4: FourBits}[bits](rows_of(module).detach())
+    made = {16: TorchHalf, 8: EightBits, 4: FourBits}[bits](rows_of(module).detach())
     made.bias = module.bias  # shared with the loaded model
     return made
 
@@ -91,7 +66,7 @@ class FewBits(nn.Module):
         raise NotImplementedError
 
 
-class Half(FewBits):
+class TorchHalf(FewBits):
     """float16, in which also PyTorch's matrix-vector product on the CPU is fast."""
 
     def __init__(self, weight: Tensor) -> None:

@@ -16,27 +16,14 @@ from backends.base import ModelError
 from backends.cut import GROUP
 
 
-def is_matrix(module: Any) -> bool:
-    """Whether `module` multiplies with a matrix of weights."""
-    return isinstance(module, nn.Linear | nn.QuantizedLinear | Half)
-
-
-def elements_of(module: Any) -> tuple[int, int]:
-    """Outputs and inputs of a matrix."""
-    outputs, inputs = module.weight.shape
-    if isinstance(module, nn.QuantizedLinear):
-        inputs = module.scales.shape[1] * module.group_size
-    return outputs, inputs
-
-
-def few_bits(linear: Any, bits: int) -> Any:
+def mlx_few_bits(linear: Any, bits: int) -> Any:
     """The matrix of `linear` in 16, 8 or 4 bits.
 
     Raises:
         ModelError: Its inputs are not a multiple of the group.
     """
     if bits == 16:
-        return Half(linear)
+        return MlxHalf(linear)
     inputs = linear.weight.shape[1]
     if inputs % GROUP:
         raise ModelError(
@@ -46,7 +33,7 @@ def few_bits(linear: Any, bits: int) -> Any:
     return nn.QuantizedLinear.from_linear(linear, group_size=GROUP, bits=bits)
 
 
-class Half(nn.Module):  # type: ignore[misc]
+class MlxHalf(nn.Module):  # type: ignore[misc]
     """A matrix in float16."""
 
     def __init__(self, linear: Any) -> None:
@@ -64,12 +51,10 @@ class Half(nn.Module):  # type: ignore[misc]
 class TiedHead(nn.Module):  # type: ignore[misc]
     """An embedding table that looks rows up as loaded and is an output head in few bits."""
 
-    def __init__(self, embedding: Any, bits: int) -> None:
+    def __init__(self, embedding: Any, head: Any) -> None:
         super().__init__()
         self.embedding = embedding
-        linear = nn.Linear(1, 1, bias=False)
-        linear.weight = embedding.weight
-        self.head = few_bits(linear, bits)
+        self.head = head
 
     def __call__(self, ids: Any) -> Any:
         """Rows of the table."""

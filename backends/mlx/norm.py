@@ -8,10 +8,9 @@ from typing import Any
 
 from mlx import nn
 
+from backends.anatomy import FINAL_NORM_NAMES
 from backends.base import ModelError
 from backends.folder import ModelFolder
-
-FINAL_NORM_NAMES = ("norm", "ln_f", "final_layer_norm", "final_layernorm")
 
 
 class FinalNorm(nn.Module):  # type: ignore[misc]

@@ -1,0 +1,95 @@
+"""What a backend says of itself before a model is loaded, without its library being imported.
+
+A backend is an entry point: a factory with keyword arguments. `@about(...)` puts the rest on that factory.
+All of it is optional: a factory without it needs nothing, records no versions and reads safetensors in three
+dtypes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from backends.base import MissingLibrary
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+BUSY_SIDE = 4096
+"""Side of the matrices that keep a GPU busy."""
+LOGIT_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
+"""Largest difference of two logits that rounding explains, by dtype; logits are of the order of 20."""
+
+
+class Tools(Protocol):
+    """What a library does for the harness without a loaded model. A module will do."""
+
+    def gpu_works(self) -> bool:
+        """Whether it reaches the GPU of this Mac."""
+
+    def keep_gpu_busy(self) -> NoReturn:
+        """Load the GPU for the self-test of a meter, until the process is ended."""
+
+    def write_tiny(self, source: Path, out: Path) -> None:
+        """Write, from one model folder into another, the same layers at a tiny width (`backends.tiny`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """Every part is optional."""
+
+    needs: tuple[str, ...] = ()
+    """Modules that have to be importable."""
+    install: str = "joulebench"
+    """The requirement that brings them, such as `joulebench[torch]`."""
+    packages: tuple[str, ...] = ()
+    """Distributions whose versions can change the numbers; those that are installed are recorded."""
+    weight_files: tuple[str, ...] = ("*.safetensors",)
+    """Patterns of the weight files that it reads; empty if it reads none."""
+    logit_tolerance: Mapping[str, float] = field(default_factory=lambda: LOGIT_TOLERANCE)
+    """For every dtype that it offers, the largest difference of two logits that rounding explains. Where
+    two backends are compared, the larger one holds."""
+    gpu: str | None = None
+    """What it calls the GPU of a Mac, such as `MPS`."""
+    tools: Callable[[], Tools] | None = None
+    """Imports the library, and gives its tools."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Modules of `needs` that are not installed; nothing is imported to find out."""
+        return tuple(module for module in self.needs if util.find_spec(module) is None)
+
+    def require(self) -> None:
+        """Raise `MissingLibrary` unless all that is needed is installed."""
+        if self.missing:
+            raise MissingLibrary(self.missing, self.install)
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that are installed."""
+        found = {}
+        for package in self.packages:
+            try:
+                found[package] = metadata.version(package)
+            except metadata.PackageNotFoundError:
+                continue
+        return found
+
+
+def about(what: About) -> Callable[[Factory], Factory]:
+    """Mark the factory of a backend with what it says of itself."""
+
+    def mark(factory: Factory) -> Factory:
+        setattr(factory, _MARK, what)
+        return factory
+
+    return mark
+
+
+def about_of(factory: Callable[..., Any]) -> About:
+    """What a factory says of itself; the defaults if it says nothing."""
+    return getattr(factory, _MARK, None) or About()
+
+
+_MARK = "__about_backend__"

@@ -1,0 +1,292 @@
+"""A loaded model on any library: what `Backend` asks for, as far as it is the same for all of them.
+
+A library brings the methods with an underscore, which say how it runs one forward and what its cache and its
+modules are like. Everything that decides how much work a request is stands here, so that two libraries can't
+differ in it.
+"""
+
+from __future__ import annotations
+
+import gc
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.anatomy import ANATOMIES, anatomy_of, heads_of, layers_of
+from backends.base import BackendInfo, Generated, Redundancy, RequestError, Session
+from backends.cut import FULL, Cut
+from backends.folder import NUMBER_BYTES, ModelFolder
+from backends.kv_policies import Arrays, attend_per_query, kept_by_head, kept_positions, looks_at_attention
+from backends.lookup import greedy_with_lookup
+from backends.loop import check_cut, check_prompt, greedy, log_probabilities, open_session
+from backends.parts import Parts, count_shape, make_cut
+from backends.prepared import Cuts, Prepared
+from backends.shape import Shape
+from backends.streams import LayerStreams, redundancy_of
+from backends.tokenizer import Tokenizer
+
+Look = Callable[[Any, Any, Any, float], Any]
+"""Gets queries, keys, values and the scale of an attention, and gives what it adds; None for as ever."""
+Verify = Callable[[list[int]], list[int]]
+"""Runs one forward of the given tokens and returns the greedy token after each of them."""
+Drop = Callable[[int], None]
+"""Removes so many of the last positions from the cache."""
+
+
+class Decoder(ABC):
+    """One loaded model; see `backends.base.Backend` for what each public method promises."""
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        folder: ModelFolder,
+        tokenizer: Tokenizer,
+        info: BackendInfo,
+        arrays: Arrays,
+        parts: Parts,
+    ) -> None:
+        self.info = info
+        self.encode = tokenizer.encode
+        self.decode_text = tokenizer.decode_text
+        self._model = model
+        self._folder = folder
+        self._arrays = arrays
+        self._parts = parts
+        self._cuts = Cuts(self._count(model), self._make)
+
+    def ready(self, cut: Cut) -> None:
+        """Prepare `cut`, so that requests switch to it at no cost."""
+        self._cuts.prepare(cut, self.info)
+
+    def forget(self) -> None:
+        """Free what `ready` prepared."""
+        self._cuts.forget()
+        self._free()
+
+    def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
+        """Queue one forward over all of `ids`; the first token stays on the device."""
+        check_prompt(ids, self.info)
+        check_cut(cut, ids)
+        model, cache = self._model_for(cut), self._fresh_cache(cut)
+        with self._no_gradients():
+            with self._choosing(model, cut) as chosen:
+                first = self._first_token(model, ids, cache)
+            self._shorten(cache, cut, len(ids), chosen)
+        return Session(
+            prompt_tokens=len(ids),
+            first_token=first,
+            cache=cache,
+            ids=ids,
+            cut=cut,
+            used=self._cuts.get(cut).used(self._cache_lengths(cache)),
+        )
+
+    def decode(self, session: Session, *, max_new_tokens: int, ignore_eos: bool) -> Generated:
+        """Greedy decoding from `session`; the device is idle on return."""
+        cache = open_session(session, max_new_tokens, self.info)
+        model, start = self._model_for(session.cut), session.prompt_tokens
+        eos_ids = frozenset[int]() if ignore_eos else self._folder.eos_ids
+        with self._no_gradients():
+            if session.cut.lookup:
+                verify, drop = self._verifier(model, cache, start=start, most=max_new_tokens)
+                generated = greedy_with_lookup(
+                    self._fetch([session.first_token])[0],
+                    verify,
+                    drop,
+                    ids=session.ids,
+                    cut=session.cut,
+                    max_new_tokens=max_new_tokens,
+                    eos_ids=eos_ids,
+                )
+            else:
+                step = self._stepper(model, cache, start=start, most=max_new_tokens)
+                generated = greedy(
+                    session.first_token, step, self._fetch, max_new_tokens=max_new_tokens, eos_ids=eos_ids
+                )
+        self.synchronize()
+        return replace(generated, used=session.used)
+
+    def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
+        """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32."""
+        check_prompt(ids, self.info)
+        self.ready(cut)
+        self._fresh_cache(cut)  # refuses what `prefill` would refuse
+        model = self._model_for(cut)
+        with self._no_gradients(), self._per_query(model, cut):
+            return self._arrays.numpy(self._logits(model, ids))
+
+    def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
+        """Natural log-probabilities, shape (len(ids) - 1,), of ids[1:]."""
+        return log_probabilities(self.logits(ids, cut), ids)
+
+    def hidden(self, ids: list[int]) -> NDArray[np.float32]:
+        """Hidden states after the final norm, shape (len(ids), width)."""
+        check_prompt(ids, self.info)
+        with self._no_gradients():
+            return self._arrays.numpy(self._hidden(ids))
+
+    def redundancy(self, ids: list[int]) -> Redundancy:
+        """How little each attention, MLP and block changes the residual stream over `ids`."""
+        check_prompt(ids, self.info)
+        anatomy = anatomy_of(self._folder)
+        layers = layers_of(self._model)
+        streams = [LayerStreams() for _ in layers]
+        with ExitStack() as taps, self._no_gradients():
+            for number, (layer, stream) in enumerate(zip(list(layers), streams, strict=True)):
+                for name, owner, key in (
+                    ("attention", layer, anatomy.attention),
+                    ("mlp", layer, anatomy.mlp),
+                    ("before", layers, number),
+                ):
+                    note = self._noting(stream, name)
+                    taps.enter_context(self._parts.tap(owner, key, note, of_input=name == "before"))
+            self._logits(self._model, ids)
+        return redundancy_of(streams, parallel=anatomy.parallel)
+
+    def shape(self, cut: Cut = FULL) -> Shape:
+        """Counted sizes of what a forward under `cut` reads and multiplies."""
+        anatomy_of(self._folder)  # says why there would be none
+        shape = self._cuts.get(cut).shape
+        assert shape is not None
+        return shape
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Return when the device has nothing left to do."""
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._cuts.forget()
+        self._model = self._parts = self._cuts = None  # type: ignore[assignment]
+        gc.collect()
+        self._free()
+
+    # What a library brings ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def _first_token(self, model: Any, ids: list[int], cache: Any) -> Any:
+        """Queue one forward of `ids`, with logits at the last one only, and their argmax."""
+
+    @abstractmethod
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Callable[[Any], Any]:
+        """What queues one forward of the given token and gives the next, still on the device.
+
+        Args:
+            model: Whole or with parts left out.
+            cache: After the prefill.
+            start: Position of the first new token.
+            most: New tokens that may come.
+        """
+
+    @abstractmethod
+    def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> tuple[Verify, Drop]:
+        """What `lookup` needs; arguments as of `_stepper`."""
+
+    @abstractmethod
+    def _fetch(self, tokens: Sequence[Any]) -> list[int]:
+        """Ids of tokens on the device: one transfer, which waits for it."""
+
+    @abstractmethod
+    def _logits(self, model: Any, ids: list[int]) -> Any:
+        """Logits (len(ids), vocabulary) of one forward without a cache."""
+
+    @abstractmethod
+    def _hidden(self, ids: list[int]) -> Any:
+        """Hidden states after the final norm, (len(ids), width)."""
+
+    @abstractmethod
+    def _attention(self, model: Any, look: Look) -> AbstractContextManager[None]:
+        """Put `look` in front of every attention of `model`, in the order in which they run."""
+
+    @abstractmethod
+    def _new_cache(self, cut: Cut) -> Any:
+        """An empty cache for a request under `cut`."""
+
+    @abstractmethod
+    def _forgetful_layers(self, cache: Any) -> set[str]:
+        """Kinds of the layers of a cache that do not hold all positions, such as a sliding window."""
+
+    @abstractmethod
+    def _keep(self, cache: Any, layer: int, index: Any) -> None:
+        """Queue that a layer keeps positions `index` (1, key-value heads or 1, kept, 1) of its cache only."""
+
+    @abstractmethod
+    def _cache_lengths(self, cache: Any) -> list[int]:
+        """Positions that each layer holds; 0 where no attention ran."""
+
+    def _no_gradients(self) -> AbstractContextManager[Any]:
+        """Around everything that runs the model."""
+        return nullcontext()
+
+    @abstractmethod
+    def _free(self) -> None:
+        """Give memory that nothing uses back to the system."""
+
+    # What is the same for all -------------------------------------------------------------------------
+
+    def _model_for(self, cut: Cut) -> Any:
+        return self._model if cut is FULL or cut.weights == FULL else self._cuts.get(cut).model
+
+    def _make(self, cut: Cut) -> Prepared:
+        return self._count(make_cut(self._parts, self._model, anatomy_of(self._folder), cut))
+
+    def _count(self, model: Any) -> Prepared:
+        anatomy = ANATOMIES.get(self._folder.architecture)
+        if anatomy is None:
+            return Prepared(model=model, shape=None)
+        heads, number_bytes = heads_of(self._folder), NUMBER_BYTES[self.info.dtype]
+        shape = count_shape(self._parts, model, anatomy, heads=heads, number_bytes=number_bytes)
+        return Prepared(model=model, shape=shape)
+
+    def _fresh_cache(self, cut: Cut) -> Any:
+        cache = self._new_cache(cut)
+        if (cut.kv_keep < 1 or cut.lookup) and (others := self._forgetful_layers(cache)):
+            raise RequestError(
+                f"{self.info.backend}: kv_keep and lookup need layers that hold all positions, but this "
+                f"model has {', '.join(sorted(others))}; leave them out for this model"
+            )
+        return cache
+
+    def _shorten(self, cache: Any, cut: Cut, prompt_tokens: int, chosen: dict[int, Any]) -> None:
+        """Keep only what `cut` says of every layer; keys were rotated to their positions before."""
+        if cut.kv_keep == 1:
+            return
+        for_all = None if chosen else self._arrays.numbers(kept_positions(cut, prompt_tokens))[None]
+        for layer in self._attending(cut):
+            index = chosen[layer] if for_all is None else for_all
+            self._keep(cache, layer, index[None, :, :, None])
+
+    def _attending(self, cut: Cut) -> list[int]:
+        return [layer for layer in range(self.info.layers) if cut.attends(layer)]
+
+    @contextmanager
+    def _choosing(self, model: Any, cut: Cut) -> Iterator[dict[int, Any]]:
+        """Note by layer which positions `cut` keeps, (key-value heads, kept), where attention decides it."""
+        kept: dict[int, Any] = {}
+        layers = iter(self._attending(cut))
+
+        def look(queries: Any, keys: Any, _: Any, scale: float) -> None:
+            kept[next(layers)] = kept_by_head(self._arrays, cut, queries, keys, scale)
+
+        with self._attention(model, look) if looks_at_attention(cut) else nullcontext():
+            yield kept
+
+    def _per_query(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
+        """Let every query see only what `cut` keeps of the positions before it, if it does not keep all."""
+
+        def look(queries: Any, keys: Any, values: Any, scale: float) -> Any:
+            return attend_per_query(self._arrays, cut, queries, keys, values, scale)
+
+        return self._attention(model, look) if cut.kv_keep < 1 else nullcontext()
+
+    def _noting(self, stream: LayerStreams, name: str) -> Callable[[Any], None]:
+        def note(states: Any) -> None:
+            setattr(stream, name, self._arrays.numpy(states[0]).astype(np.float64))
+
+        return note

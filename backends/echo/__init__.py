@@ -1,0 +1,1 @@
+"""A stand-in that runs no model. `load` is the entry point."""

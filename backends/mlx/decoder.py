@@ -1,0 +1,195 @@
+"""How an mlx-lm model runs a forward. Imported by `backends.mlx.load` only.
+
+`generate_step` is not used: for M new tokens it runs one forward more than is needed, throws
+it away while it is still running, and splits the prompt in two. Here a step is the forward
+and the argmax, queued without waiting for the one before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_flatten
+from mlx_lm.models.cache import KVCache, make_prompt_cache
+from numpy.typing import NDArray
+
+from backends.base import Probes
+from backends.cut import Cut
+from backends.decoder import Decoder, Drop, Look, Verify
+from backends.folder import ModelFolder, describe
+from backends.mlx.cache import PositionOnly, ShortenedCache
+from backends.mlx.load import ABOUT
+from backends.mlx.norm import wrap_final_norm
+from backends.mlx.parts import MlxParts
+from backends.mlx.probes import MlxProbes
+from backends.tokenizer import Tokenizer
+
+ATTENTION = "scaled_dot_product_attention"
+
+
+class MlxArrays:
+    """MLX on its default device, for `kv_policies`."""
+
+    library = mx
+
+    def numbers(self, values: list[int]) -> Any:
+        """Integers as an array."""
+        return mx.array(values)
+
+    def float32(self, array: Any) -> Any:
+        """The array in float32."""
+        return array.astype(mx.float32)
+
+    def numpy(self, array: Any) -> NDArray[np.float32]:
+        """The array in float32, fetched."""
+        return np.array(array.astype(mx.float32))
+
+
+class MlxDecoder(Decoder):
+    """An mlx-lm model on the default device of MLX."""
+
+    def __init__(self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str) -> None:
+        weights = [(array.size, array.nbytes) for _, array in tree_flatten(model.parameters())]
+        info = describe(
+            folder,
+            backend="mlx",
+            device=_device(),
+            dtype=dtype,
+            weights=weights,
+            cache=type(make_prompt_cache(model)[0]).__name__,
+            versions=ABOUT.versions(),
+        )
+        self._final_norm = wrap_final_norm(model, folder)
+        self._previous_wired_limit_bytes = _wire_memory()
+        super().__init__(
+            model,
+            folder=folder,
+            tokenizer=tokenizer,
+            info=info,
+            arrays=MlxArrays(),
+            parts=MlxParts(self._final_norm),
+        )
+
+    def synchronize(self) -> None:
+        """Return when the device has nothing left to do."""
+        mx.synchronize()
+
+    def probes(self) -> Probes:
+        """What the isolation asks of MLX's own arrays."""
+        return MlxProbes()
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._final_norm = None  # type: ignore[assignment]
+        super().close()
+        if self._previous_wired_limit_bytes is not None:
+            mx.set_wired_limit(self._previous_wired_limit_bytes)
+
+    def _first_token(self, model: Any, ids: list[int], cache: list[Any]) -> Any:
+        with self._final_norm.keep_last():
+            return _queue(model, mx.array(ids), cache)
+
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Callable[[Any], Any]:
+        def step(token: Any) -> Any:
+            return _queue(model, token, cache)
+
+        return step
+
+    def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> tuple[Verify, Drop]:
+        def verify(tokens: list[int]) -> list[int]:
+            said = mx.argmax(model(mx.array([tokens]), cache=cache)[0], axis=-1)
+            return [int(token) for token in np.array(said)]
+
+        def drop(positions: int) -> None:
+            for layer in cache:
+                layer.trim(positions)
+
+        return verify, drop
+
+    def _fetch(self, tokens: Sequence[Any]) -> list[int]:
+        return [int(token) for token in np.array(mx.concatenate(list(tokens)))]
+
+    def _logits(self, model: Any, ids: list[int]) -> Any:
+        return model(mx.array(ids)[None])[0]
+
+    def _hidden(self, ids: list[int]) -> Any:
+        with self._final_norm.noting() as noted:
+            self._model(mx.array(ids)[None])
+        return noted[0][0]
+
+    @contextmanager
+    def _attention(self, model: Any, look: Look) -> Iterator[None]:
+        """Every model file of mlx-lm imports one attention function; it is exchanged in this model's file."""
+        file = sys.modules[type(model.model).__module__]
+        stock = getattr(file, ATTENTION)
+
+        def attend(queries: Any, keys: Any, values: Any, *, scale: float, **more: Any) -> Any:
+            seen = look(queries, keys, values, scale)
+            return stock(queries, keys, values, scale=scale, **more) if seen is None else _as(seen, queries)
+
+        setattr(file, ATTENTION, attend)
+        try:
+            yield
+        finally:
+            setattr(file, ATTENTION, stock)
+
+    def _new_cache(self, cut: Cut) -> list[Any]:
+        caches = make_prompt_cache(self._model)
+        return [cache if cut.attends(layer) else PositionOnly() for layer, cache in enumerate(caches)]
+
+    def _forgetful_layers(self, cache: list[Any]) -> set[str]:
+        whole = (KVCache, PositionOnly)
+        return {type(layer).__name__ for layer in cache if type(layer) not in whole}
+
+    def _keep(self, cache: list[Any], layer: int, index: Any) -> None:
+        held = cache[layer]
+        keys, values = (_taken(array, index) for array in held.keys_and_values())
+        mx.async_eval(keys, values)  # type: ignore[no-untyped-call]
+        cache[layer] = ShortenedCache(keys, values, left_out=held.offset - keys.shape[2])
+
+    def _cache_lengths(self, cache: list[Any]) -> list[int]:
+        return [_held(layer) for layer in cache]
+
+    def _free(self) -> None:
+        mx.clear_cache()
+
+
+def _queue(model: Any, tokens: Any, cache: list[Any]) -> Any:
+    """Queue one forward of `tokens` (L,) and the argmax of its last logits, (1,)."""
+    logits = model(tokens[None], cache=cache)
+    token = mx.argmax(logits[:, -1], axis=-1)
+    mx.async_eval(token)  # type: ignore[no-untyped-call]
+    return token
+
+
+def _as(array: Any, other: Any) -> Any:
+    return array.astype(other.dtype)
+
+
+def _taken(array: Any, index: Any) -> Any:
+    """Positions `index` (1, key-value heads or 1, kept, 1) of `array` (1, key-value heads, T, width)."""
+    _, heads, _, width = array.shape
+    return mx.take_along_axis(array, mx.broadcast_to(index, (1, heads, index.shape[2], width)), axis=2)
+
+
+def _held(cache: Any) -> int:
+    if isinstance(cache, PositionOnly):
+        return 0
+    return int(cache.held.offset if isinstance(cache, ShortenedCache) else cache.offset)
+
+
+def _wire_memory() -> int | None:
+    """Keep the weights resident on Metal, as mlx-lm does while generating; returns the former limit."""
+    limit_bytes = mx.device_info().get("max_recommended_working_set_size")
+    return None if limit_bytes is None else int(mx.set_wired_limit(int(limit_bytes)))
+
+
+def _device() -> str:
+    if mx.default_device() != mx.Device(mx.gpu):
+        return "cpu"
+    return "metal" if mx.metal.is_available() else "cuda"

@@ -1,0 +1,129 @@
+"""The modules of an mlx-lm model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx import nn
+from mlx.utils import tree_flatten
+from numpy.typing import NDArray
+
+from backends.anatomy import HEAD_NAMES, TABLE_NAMES, decoder_of, find
+from backends.mlx.bits import MlxHalf, TiedHead, mlx_few_bits
+from backends.parts import ALL, Kept, Parts
+
+
+class MlxParts(Parts):
+    """Modules are dictionaries; what a copy shall share with the first model is `shared`, one module."""
+
+    def __init__(self, shared: Any) -> None:
+        self._shared = shared
+
+    def sharing_copy(self, model: Any) -> Any:
+        """New modules around the same arrays."""
+        kept = [array for _, array in tree_flatten(model.parameters())]
+        return copy.deepcopy(model, {id(thing): thing for thing in [*kept, self._shared]})
+
+    def matrices(self, module: Any) -> Iterator[tuple[Any, str, Any]]:
+        """Every matrix inside a module, with its owner and the name it has there."""
+        for _, owner in module.named_modules():
+            for name, child in owner.items():
+                if isinstance(child, nn.Linear | nn.QuantizedLinear | MlxHalf):
+                    yield owner, name, child
+
+    def size(self, matrix: Any) -> tuple[int, int]:
+        """Outputs and inputs of a matrix."""
+        outputs, inputs = matrix.weight.shape
+        if isinstance(matrix, nn.QuantizedLinear):
+            inputs = matrix.scales.shape[1] * matrix.group_size
+        return outputs, inputs
+
+    def weight_bytes(self, module: Any) -> int:
+        """Bytes of all that a module holds."""
+        return sum(array.nbytes for _, array in tree_flatten(module.parameters()))
+
+    def numbers(self, matrix: Any) -> NDArray[np.float64]:
+        """The weights of a matrix, (outputs, inputs)."""
+        return np.array(matrix.weight.astype(mx.float32)).astype(np.float64)
+
+    def sliced(self, matrix: Any, *, rows: Kept = ALL, columns: Kept = ALL) -> Any:
+        """The matrix, which is a copy already, with some of its outputs, or some of its inputs."""
+        outputs, inputs = (kept if isinstance(kept, slice) else mx.array(kept) for kept in (rows, columns))
+        # A slice would be a view that keeps the whole matrix alive and strides over it.
+        matrix.weight = mx.contiguous(matrix.weight[outputs][:, inputs])
+        if "bias" in matrix:
+            matrix.bias = mx.contiguous(matrix.bias[outputs])
+        mx.eval(matrix.parameters())
+        return matrix
+
+    def few_bits(self, matrix: Any, bits: int) -> Any:
+        """The matrix in 16, 8 or 4 bits; its bias is shared."""
+        made = mlx_few_bits(matrix, bits)
+        mx.eval(made.parameters())
+        return made
+
+    def quantise_head(self, model: Any, bits: int) -> None:
+        """Replace the output head, which may be the embedding table, by one of so many bits."""
+        decoder = decoder_of(model)
+        if find(model, HEAD_NAMES) or find(decoder, HEAD_NAMES):
+            super().quantise_head(model, bits)
+            return
+        name = next(name for name in TABLE_NAMES if name in decoder)
+        linear = nn.Linear(1, 1, bias=False)
+        linear.weight = decoder[name].weight
+        decoder[name] = TiedHead(decoder[name], self.few_bits(linear, bits))
+
+    def nothing(self, what: str, former: Any) -> Any:
+        """What stands in for a part that is left out."""
+        return nn.Identity() if what == "norm" else MlxNothing(what, former)
+
+    @contextmanager
+    def tap(
+        self, owner: Any, name: str | int, note: Callable[[Any], None], *, of_input: bool
+    ) -> Iterator[None]:
+        """Note what a module of `owner` gives, or gets, for the length of a `with` block."""
+        module = owner[name]
+        owner[name] = Tap(module, note, of_input=of_input)
+        try:
+            yield
+        finally:
+            owner[name] = module
+
+
+class MlxNothing(nn.Module):  # type: ignore[misc]
+    """A part that is left out; the cache of an attention counts positions only."""
+
+    def __init__(self, what: str, former: Any) -> None:
+        super().__init__()
+        self._is_block = what == "block"
+        # Models with sliding windows choose the mask of a layer by this.
+        self.use_sliding = getattr(former, "use_sliding", False)
+
+    def __call__(self, hidden: Any, _: Any = None, cache: Any = None) -> Any:
+        """A block gives its input; other parts have nothing to add to the residual stream."""
+        if cache is not None:
+            cache.offset += hidden.shape[1]
+        return hidden if self._is_block else mx.zeros_like(hidden)
+
+
+class Tap:
+    """Stands in front of a module and notes what it gives, or gets."""
+
+    def __init__(self, module: Any, note: Callable[[Any], None], *, of_input: bool) -> None:
+        self._module = module
+        self._note = note
+        self._of_input = of_input
+
+    def __call__(self, hidden: Any, *arguments: Any, **options: Any) -> Any:
+        """What the module gives."""
+        output = self._module(hidden, *arguments, **options)
+        self._note(hidden if self._of_input else output)
+        return output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)

@@ -1,0 +1,189 @@
+"""The modules of a model: counted, and left out. What differs is made anew, everything else is shared.
+
+`Parts` is how a library spells its modules; the rest is the same for all of them, because they use the names
+of the checkpoints (`backends.anatomy`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.anatomy import (
+    FINAL_NORM_NAMES,
+    HEAD_NAMES,
+    POSITION_NAMES,
+    TABLE_NAMES,
+    Anatomy,
+    decoder_of,
+    find,
+    layers_of,
+)
+from backends.cut import Cut
+from backends.shape import LayerShape, Shape
+from backends.units import kept_units, unit_norms
+
+Kept = NDArray[np.int64] | slice
+ALL = slice(None)
+
+
+class Parts(ABC):
+    """How a library spells the modules of a model. A matrix is (outputs, inputs), however it is stored."""
+
+    @abstractmethod
+    def sharing_copy(self, model: Any) -> Any:
+        """New modules around the same weights."""
+
+    @abstractmethod
+    def matrices(self, module: Any) -> Iterable[tuple[Any, str, Any]]:
+        """Every matrix inside a module, with its owner and the name it has there."""
+
+    @abstractmethod
+    def size(self, matrix: Any) -> tuple[int, int]:
+        """Outputs and inputs of a matrix."""
+
+    @abstractmethod
+    def weight_bytes(self, module: Any) -> int:
+        """Bytes of all that a module holds, scales of quantised matrices included."""
+
+    @abstractmethod
+    def numbers(self, matrix: Any) -> NDArray[np.float64]:
+        """The weights of a matrix, (outputs, inputs)."""
+
+    @abstractmethod
+    def sliced(self, matrix: Any, *, rows: Kept = ALL, columns: Kept = ALL) -> Any:
+        """A copy of a matrix of `make_cut`'s model with some of its outputs, or some of its inputs."""
+
+    @abstractmethod
+    def few_bits(self, matrix: Any, bits: int) -> Any:
+        """The matrix in 16, 8 or 4 bits; its bias is shared.
+
+        Raises:
+            ModelError: The device or the shape of the matrix does not allow it.
+        """
+
+    @abstractmethod
+    def nothing(self, what: str, former: Any) -> Any:
+        """What stands in for a part that is left out: `attention`, `mlp`, `norm` or `block`."""
+
+    @abstractmethod
+    def tap(
+        self, owner: Any, name: str | int, note: Callable[[Any], None], *, of_input: bool
+    ) -> AbstractContextManager[None]:
+        """Note what a module of `owner` gives, or gets, for the length of a `with` block."""
+
+    def quantise_head(self, model: Any, bits: int) -> None:
+        """Replace the output head by one of so many bits."""
+        owner, name = next(
+            (owner, name)
+            for owner in (model, decoder_of(model))
+            for name in HEAD_NAMES
+            if hasattr(owner, name)
+        )
+        setattr(owner, name, self.few_bits(getattr(owner, name), bits))
+
+
+def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
+    """A second model that leaves out what `cut` says and shares all other weights with `model`."""
+    made = parts.sharing_copy(model)
+    layers = layers_of(made)
+    for number, layer in enumerate(layers):
+        if number in cut.drop_blocks:
+            layers[number] = parts.nothing("block", layer)
+            continue
+        if number in cut.drop_attention:
+            _leave_out(parts, layer, "attention", anatomy.attention, norm=anatomy.attention_norm)
+        if number in cut.drop_mlp:
+            _leave_out(parts, layer, "mlp", anatomy.mlp, norm=anatomy.mlp_norm)
+        else:
+            _slice_mlp(parts, getattr(layer, anatomy.mlp), anatomy, cut, number)
+        if cut.weight_bits is not None:
+            for owner, name, matrix in list(parts.matrices(layer)):
+                setattr(owner, name, parts.few_bits(matrix, cut.weight_bits))
+    if cut.weight_bits is not None:
+        parts.quantise_head(made, cut.weight_bits)
+    return made
+
+
+def count_shape(
+    parts: Parts, model: Any, anatomy: Anatomy, *, heads: tuple[int, int, int], number_bytes: int
+) -> Shape:
+    """Count what a forward of `model` reads and multiplies.
+
+    Args:
+        parts: The library of the model.
+        model: Whole, or with parts left out.
+        anatomy: Where its layers keep what.
+        heads: Query heads, key-value heads and the width of a head.
+        number_bytes: Of one number in the cache.
+    """
+    decoder = decoder_of(model)
+    table = find(decoder, TABLE_NAMES)
+    # A tied head is the table itself, or in few bits beside it.
+    head = find(model, HEAD_NAMES) or find(decoder, HEAD_NAMES) or getattr(table, "head", table)
+    tables = [getattr(table, "embedding", table), find(decoder, POSITION_NAMES)]
+    outputs, inputs = parts.size(head)
+    return Shape(
+        layers=tuple(_layer_shape(parts, layer, anatomy) for layer in layers_of(model)),
+        head_weights=outputs * inputs,
+        head_bytes=parts.weight_bytes(head) + parts.weight_bytes(find(decoder, FINAL_NORM_NAMES)),
+        row_bytes=sum(table.weight[0].nbytes for table in tables if table is not None),
+        heads=heads[0],
+        kv_heads=heads[1],
+        head_dim=heads[2],
+        number_bytes=number_bytes,
+    )
+
+
+def _leave_out(parts: Parts, layer: Any, what: str, name: str, *, norm: str | None) -> None:
+    """Replace a module by nothing, and the norm that only it reads."""
+    setattr(layer, name, parts.nothing(what, getattr(layer, name)))
+    if norm is not None:
+        setattr(layer, norm, parts.nothing("norm", getattr(layer, norm)))
+
+
+def _slice_mlp(parts: Parts, mlp: Any, anatomy: Anatomy, cut: Cut, number: int) -> None:
+    """Keep some units: rows of the matrices going in, columns of the one going out, copied."""
+    ins = {name: getattr(mlp, name) for name in anatomy.mlp_ins}
+    out = getattr(mlp, anatomy.mlp_out)
+    units = parts.size(out)[1]
+    if cut.kept_units(units) == units:
+        return
+
+    def norms() -> NDArray[np.float64]:
+        return unit_norms([parts.numbers(matrix) for matrix in ins.values()], parts.numbers(out))
+
+    kept = kept_units(cut, number, units, norms)
+    for name, matrix in ins.items():
+        setattr(mlp, name, parts.sliced(matrix, rows=kept))
+    setattr(mlp, anatomy.mlp_out, parts.sliced(out, columns=kept))
+
+
+def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy) -> LayerShape:
+    attention, mlp = (getattr(layer, name, None) for name in (anatomy.attention, anatomy.mlp))
+    out = getattr(mlp, anatomy.mlp_out, None)
+    attention_bytes, mlp_bytes = (_bytes(parts, module) for module in (attention, mlp))
+    return LayerShape(
+        attention_weights=_weights(parts, attention),
+        attention_bytes=attention_bytes,
+        mlp_weights=_weights(parts, mlp),
+        mlp_bytes=mlp_bytes,
+        mlp_units=0 if out is None else parts.size(out)[1],
+        norm_bytes=parts.weight_bytes(layer) - attention_bytes - mlp_bytes,
+    )
+
+
+def _weights(parts: Parts, module: Any) -> int:
+    if module is None:
+        return 0
+    sizes = (parts.size(matrix) for _, _, matrix in parts.matrices(module))
+    return sum(outputs * inputs for outputs, inputs in sizes)
+
+
+def _bytes(parts: Parts, module: Any) -> int:
+    return 0 if module is None else parts.weight_bytes(module)

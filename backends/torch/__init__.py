@@ -1,0 +1,1 @@
+"""PyTorch: transformers' model definitions on mps, cuda or cpu. `load` is the entry point."""

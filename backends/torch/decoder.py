@@ -1,0 +1,210 @@
+"""How a transformers model runs a forward. Imported by `backends.torch.load` only.
+
+`generate` is not used: it copies the logits to float32, runs processors, concatenates the
+ids and looks for the end at every token. Here a step is the forward and the argmax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from backends.base import Probes
+from backends.cut import Cut
+from backends.decoder import Decoder, Drop, Look, Verify
+from backends.folder import ModelFolder, describe
+from backends.tokenizer import Tokenizer
+from backends.torch.load import ABOUT
+from backends.torch.parts import TorchParts
+from backends.torch.probes import TorchProbes
+
+ATTENTION = "joulebench"
+
+
+class TorchArrays:
+    """PyTorch on one device, for `kv_policies`."""
+
+    library = torch
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def numbers(self, values: list[int]) -> Tensor:
+        """Integers as an array."""
+        return torch.tensor(values, device=self._device)
+
+    def float32(self, array: Tensor) -> Tensor:
+        """The array in float32."""
+        return array.float()
+
+    def numpy(self, array: Tensor) -> NDArray[np.float32]:
+        """The array in float32, fetched."""
+        return array.float().cpu().numpy()
+
+
+class TorchDecoder(Decoder):
+    """A transformers model on one device."""
+
+    def __init__(
+        self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str, device: torch.device
+    ) -> None:
+        self._device = device
+        info = describe(
+            folder,
+            backend="torch",
+            device=device.type,
+            dtype=dtype,
+            weights=[(p.numel(), p.nbytes) for p in model.parameters()],
+            cache="DynamicCache",
+            versions=ABOUT.versions(),
+        )
+        super().__init__(
+            model,
+            folder=folder,
+            tokenizer=tokenizer,
+            info=info,
+            arrays=TorchArrays(device),
+            parts=TorchParts(),
+        )
+
+    def synchronize(self) -> None:
+        """Return when the device has nothing left to do; the cpu never has."""
+        if self._device.type == "mps":
+            torch.mps.synchronize()
+        elif self._device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def probes(self) -> Probes:
+        """What the isolation asks of PyTorch's own arrays."""
+        return TorchProbes(self._device)
+
+    def _first_token(self, model: Any, ids: list[int], cache: DynamicCache) -> Tensor:
+        return _next_token(model, self._on_device([ids]), self._positions(0, len(ids)), cache)
+
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Callable[[Any], Any]:
+        # All positions are made at once; a step takes a view.
+        ahead = self._positions(start, start + most)
+        positions = (ahead[:, n : n + 1] for n in range(most))
+
+        def step(token: Tensor) -> Tensor:
+            return _next_token(model, token, next(positions), cache)
+
+        return step
+
+    def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> tuple[Verify, Drop]:
+        ahead, fed = self._positions(start, start + most), 0
+
+        def verify(tokens: list[int]) -> list[int]:
+            nonlocal fed
+            positions = ahead[:, fed : fed + len(tokens)]
+            fed += len(tokens)
+            output = model(
+                self._on_device([tokens]),
+                attention_mask=self._causal_mask(cache, len(tokens)),
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+            )
+            return [int(token) for token in output.logits[0].argmax(dim=-1).tolist()]
+
+        def drop(positions: int) -> None:
+            nonlocal fed
+            fed -= positions
+            cache.crop(-positions)
+
+        return verify, drop
+
+    def _fetch(self, tokens: Sequence[Tensor]) -> list[int]:
+        return [int(token) for token in torch.cat(list(tokens), dim=1)[0].tolist()]
+
+    def _logits(self, model: Any, ids: list[int]) -> Tensor:
+        return self._forward(model, ids).logits[0]  # type: ignore[no-any-return]
+
+    def _hidden(self, ids: list[int]) -> Tensor:
+        return self._forward(self._model.base_model, ids).last_hidden_state[0]  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _attention(self, model: Any, look: Look) -> Iterator[None]:
+        """Transformers lets every layer call an attention function by name; the name is exchanged."""
+
+        def attend(
+            module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, *, scaling: float, **more: Any
+        ) -> Any:
+            seen = look(query, key, value, scaling)
+            if seen is None:
+                return sdpa_attention_forward(module, query, key, value, mask, scaling=scaling, **more)
+            return seen.to(query.dtype).transpose(1, 2), None
+
+        ALL_ATTENTION_FUNCTIONS.register(ATTENTION, attend)
+        ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, sdpa_mask)
+        former = model.config._attn_implementation
+        model.config._attn_implementation = ATTENTION
+        try:
+            yield
+        finally:
+            model.config._attn_implementation = former
+
+    def _new_cache(self, cut: Cut) -> DynamicCache:
+        return DynamicCache(config=self._model.config)
+
+    def _forgetful_layers(self, cache: DynamicCache) -> set[str]:
+        return {type(layer).__name__ for layer in cache.layers if type(layer) is not DynamicLayer}
+
+    def _keep(self, cache: DynamicCache, layer: int, index: Tensor) -> None:
+        held: Any = cache.layers[layer]
+        held.keys = torch.take_along_dim(held.keys, index, 2)
+        held.values = torch.take_along_dim(held.values, index, 2)
+
+    def _cache_lengths(self, cache: DynamicCache) -> list[int]:
+        layers: list[Any] = cache.layers
+        return [layer.keys.shape[-2] if layer.is_initialized else 0 for layer in layers]
+
+    def _no_gradients(self) -> AbstractContextManager[Any]:
+        return torch.inference_mode()
+
+    def _free(self) -> None:
+        if self._device.type == "mps":
+            torch.mps.empty_cache()
+        elif self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _forward(self, model: Any, ids: list[int]) -> Any:
+        """One forward without a cache."""
+        return model(self._on_device([ids]), position_ids=self._positions(0, len(ids)), use_cache=False)
+
+    def _causal_mask(self, cache: DynamicCache, tokens: int) -> Tensor | None:
+        """For `tokens` after the cache: all of it, and each other up to themselves.
+
+        Shape (1, 1, tokens, positions); None for one token, which sees everything. The model's own
+        mask asks the cache of layer 0 for the length, which may hold nothing.
+        """
+        if tokens == 1:
+            return None
+        held = max(self._cache_lengths(cache))
+        mask = torch.ones(tokens, held + tokens, dtype=torch.bool, device=self._device)
+        return mask.tril(held)[None, None]
+
+    def _on_device(self, ids: list[list[int]]) -> Tensor:
+        return torch.tensor(ids, device=self._device)
+
+    def _positions(self, start: int, end: int) -> Tensor:
+        return torch.arange(start, end, device=self._device).unsqueeze(0)
+
+
+def _next_token(model: Any, tokens: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+    """Queue one forward of `tokens` (1, L) at `positions` (1, L) and the argmax after it, (1, 1)."""
+    # Positions are explicit because the model would otherwise ask the cache of layer 0 for them,
+    # which is wrong as soon as that layer keeps fewer of them.
+    output = model(tokens, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return output.logits[:, -1].argmax(dim=-1, keepdim=True)  # type: ignore[no-any-return]

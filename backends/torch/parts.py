@@ -1,0 +1,113 @@
+"""The modules of a transformers model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from backends.parts import ALL, Kept, Parts
+from backends.torch.bits import FewBits, rows_of, torch_few_bits
+
+
+class TorchParts(Parts):
+    """GPT-2 keeps its matrices in `Conv1D`, the other way round; `rows_of` turns them."""
+
+    def sharing_copy(self, model: Any) -> Any:
+        """New modules around the same tensors."""
+        shared = chain(model.parameters(), model.buffers(), [model.config])
+        return copy.deepcopy(model, {id(thing): thing for thing in shared})
+
+    def matrices(self, module: nn.Module) -> Iterator[tuple[Any, str, Any]]:
+        """Every matrix inside a module, with its owner and the name it has there."""
+        for owner in module.modules():
+            for name, child in owner.named_children():
+                if isinstance(child, nn.Linear | Conv1D | FewBits):
+                    yield owner, name, child
+
+    def size(self, matrix: nn.Module) -> tuple[int, int]:
+        """Outputs and inputs of a matrix."""
+        if isinstance(matrix, FewBits):
+            return matrix.outputs, matrix.inputs
+        outputs, inputs = rows_of(matrix).shape
+        return outputs, inputs
+
+    def weight_bytes(self, module: nn.Module) -> int:
+        """Bytes of all that a module holds."""
+        return sum(tensor.nbytes for tensor in chain(module.parameters(), module.buffers()))
+
+    def numbers(self, matrix: nn.Module) -> NDArray[np.float64]:
+        """The weights of a matrix, (outputs, inputs)."""
+        return rows_of(matrix).detach().cpu().double().numpy()
+
+    def sliced(self, matrix: Any, *, rows: Kept = ALL, columns: Kept = ALL) -> Any:
+        """A copy of a matrix, contiguous, with some of its outputs, or some of its inputs."""
+        rows, columns = (_index(kept, matrix.weight.device) for kept in (rows, columns))
+        kept = rows_of(matrix)[rows][:, columns]
+        stored = kept.T if isinstance(matrix, Conv1D) else kept
+        made = copy.copy(matrix)
+        made._parameters = {}
+        made.weight = _frozen(stored)
+        made.bias = None if matrix.bias is None else _frozen(matrix.bias[rows])
+        if isinstance(made, Conv1D):
+            made.nx, made.nf = stored.shape
+        else:
+            made.out_features, made.in_features = stored.shape
+        return made
+
+    def few_bits(self, matrix: Any, bits: int) -> Any:
+        """The matrix in 16, 8 or 4 bits; its bias is shared."""
+        return torch_few_bits(matrix, bits)
+
+    def nothing(self, what: str, former: Any) -> nn.Module:
+        """What stands in for a part that is left out."""
+        return nn.Identity() if what == "norm" else TorchNothing(what)
+
+    @contextmanager
+    def tap(
+        self, owner: Any, name: str | int, note: Callable[[Any], None], *, of_input: bool
+    ) -> Iterator[None]:
+        """Note what a module of `owner` gives, or gets, for the length of a `with` block."""
+        module = owner[name] if isinstance(name, int) else getattr(owner, name)
+        if of_input:
+            hook = module.register_forward_pre_hook(lambda _, given: note(given[0]))
+        else:
+            hook = module.register_forward_hook(
+                lambda _, __, output: note(output[0] if isinstance(output, tuple) else output)
+            )
+        try:
+            yield
+        finally:
+            hook.remove()
+
+
+class TorchNothing(nn.Module):
+    """A part that is left out. It leaves the cache alone."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor | tuple[Tensor, None]:
+        """A block gives its input; other parts have nothing to add, and attention no weights to show."""
+        if self._what == "block":
+            return hidden_states
+        added = torch.zeros_like(hidden_states)
+        return (added, None) if self._what == "attention" else added
+
+
+def _index(kept: Kept, device: torch.device) -> Any:
+    return kept if isinstance(kept, slice) else torch.from_numpy(kept).to(device)
+
+
+def _frozen(tensor: Tensor) -> nn.Parameter:
+    copied = tensor.detach().clone(memory_format=torch.contiguous_format)
+    return nn.Parameter(copied, requires_grad=False)
