@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.export.collect import collect
-from bench.export.collect_summary import summarise
+from bench.report.export.collect import collect
+from bench.report.export.collect_summary import summarise
 
 ARMS = (("ungated", False), ("ungated", True), ("norm_fraction", False))
 BLOCKS, REQUESTS = 4, 165

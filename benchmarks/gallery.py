@@ -30,17 +30,17 @@ from analysis.rows import Trade
 from analysis.values import Withheld
 from backends.cut import FULL, Cut
 from backends.torch import load as on_torch
-from bench import commands, store
-from bench.cuts.options import DROPS, Point, Points
-from bench.cuts.redundancy import PARTS, least, profile
-from bench.cuts.texts import Reading
-from bench.display.plain import PlainDisplay
-from bench.models import locate
-from bench.prompts import load_prompts
 from bench.report.readback import read_back
-from bench.sweep import run as sweep_run
-from bench.sweep import tables as sweep_tables
-from bench.sweep.findings import INACTIVE, Judged, SweptArm, loss_of
+from bench.run import start, store
+from bench.run.display.plain import PlainDisplay
+from bench.studies.cuts.options import DROPS, Point, Points
+from bench.studies.cuts.redundancy import PARTS, least, profile
+from bench.studies.cuts.texts import Reading
+from bench.studies.sweep import run as sweep_run
+from bench.studies.sweep import tables as sweep_tables
+from bench.studies.sweep.findings import INACTIVE, Judged, SweptArm, loss_of
+from bench.suite.models import locate
+from bench.suite.prompts import load_prompts
 from benchmarks.cuts import measure as timed
 
 SUITE = """
@@ -141,7 +141,7 @@ def measure(options: argparse.Namespace, points: tuple[Point, ...], console: Con
         )
         gates: dict[str, Any] = sweep_run.point_gates(sweep_run.suite_of(request), points)
         prepared, header = sweep_run.as_suite(request, {**gates, **KAPPA})
-        meter = commands.choose_meter(header)
+        meter = start.choose_meter(header)
         job = sweep_run.Job(prepared=prepared, header=header, meter=meter, resume=None)
         folder = sweep_run.run(job, out=options.out, display=PlainDisplay(console))
         judged = sweep_run.judge(folder, progress=lambda _: None)

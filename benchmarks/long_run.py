@@ -25,13 +25,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import store
-from bench.measure import Sources, Trust, joules_of
-from bench.plan import make_arms, make_blocks
-from bench.records import (
-    IdleRecord,
-    SlotRecord,
-)
+from bench.run import store
+from bench.run.joules import Sources, Trust, joules_of
+from bench.run.records import IdleRecord, SlotRecord
+from bench.suite.plan import make_arms, make_blocks
 from benchmarks.made_up import (
     BACKENDS,
     BEGIN_S,
@@ -184,10 +181,10 @@ def main() -> None:
 
 def look(run: Path) -> None:
     """Read a run and draw all its figures."""
-    from bench.figures.catalogue import FIGURES, figure
-    from bench.figures.drawing import NotDrawn
-    from bench.plots import render
+    from bench.report.figures.catalogue import FIGURES, figure
+    from bench.report.figures.drawing import NotDrawn
     from bench.report.story import Story
+    from bench.show.plots import render
 
     start = _now()
     story = Story.of(run)

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from backends.base import Backend, Generated
 from backends.cut import FULL, Cut
-from bench import plugins
-from bench.prompts import load_prompts
+from bench.suite import plugins
+from bench.suite.prompts import load_prompts
 
 
 def main() -> int:

@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.config import configs_folder
-from bench.plan import Arm, Slot
-from bench.records import (
+from bench.run.records import (
     BlockRecord,
     EventRecord,
     IdleRecord,
@@ -20,6 +18,8 @@ from bench.records import (
     SessionRecord,
     SlotRecord,
 )
+from bench.suite.bundled import configs_folder
+from bench.suite.plan import Arm, Slot
 from energy.base import SourceInfo
 
 BACKENDS = ("torch", "mlx")

@@ -19,11 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from rich.console import Console
 
-from bench.display.live import LiveDisplay
-from bench.display.plain import Display, QuietDisplay
-from bench.pace import Remaining
-from bench.plan import Slot, make_arms, make_blocks
-from bench.records import Joules, RequestRecord, SlotRecord
+from bench.run.display.live import LiveDisplay
+from bench.run.display.plain import Display, QuietDisplay
+from bench.run.records import Joules, RequestRecord, SlotRecord
+from bench.run.remaining import Remaining
+from bench.suite.plan import Slot, make_arms, make_blocks
 
 ALLOWED = 0.001
 """A thousandth of a core."""

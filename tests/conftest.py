@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.fetch import ensure
+from bench.run.fetch import ensure
 
 TOGETHER = (
-    *("bench/page", "bench/figures", "contracts"),
+    *("bench/report/page", "bench/report/figures", "contracts"),
     *(
-        "bench/test_privilege.py",
-        "bench/sweep/test_findings.py",
-        "bench/cuts/test_quality.py",
-        "bench/claims/test_claim_suite.py",
+        "bench/run/test_privilege.py",
+        "bench/studies/sweep/test_findings.py",
+        "bench/studies/cuts/test_quality.py",
+        "bench/studies/claims/test_claim_suite.py",
     ),
 )
 """Tests that share what is dear to make, or the modes of folders: each of these runs in one process."""

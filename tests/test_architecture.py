@@ -12,19 +12,35 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = ("backends", "energy", "analysis")
 PACKAGES = ("bench", *LEAVES)
+ROOMS = ("cli", "studies", "report", "run", "suite", "show", "errors")
+"""The rooms of `bench`, top first: each may use those below it, and none above."""
+CLIMBS = {
+    ("report/page/outputs.py", "studies"): "the page of a run judges the published claims on it",
+}
+"""The imports that go up all the same, each with its reason."""
 HEAVY = ("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow", "statsmodels")
 
 
-def imports_of(file: Path) -> set[str]:
-    """Top-level names of everything a file imports, wherever in the file."""
-    found: set[str] = set()
+def modules_of(file: Path) -> set[str]:
+    """Dotted names of everything a file imports, wherever in the file."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: relative import"
-            found.add((node.module or "").split(".")[0])
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def imports_of(file: Path) -> set[str]:
+    """Top-level names of everything a file imports."""
+    return {name.split(".")[0] for name in modules_of(file)}
+
+
+def room_of(name: str) -> str:
+    """The room of a dotted name such as `bench.run.store.read`."""
+    return name.split(".")[1]
 
 
 @pytest.mark.parametrize("package", LEAVES)
@@ -42,10 +58,29 @@ def test_the_conductor_has_every_arrow_and_tests_are_not_imported() -> None:
     assert "tests" not in used
 
 
+def test_the_rooms_of_the_conductor_are_those_that_are_named() -> None:
+    here = {
+        path.stem for path in (ROOT / "bench").iterdir() if path.name not in ("__init__.py", "__pycache__")
+    }
+    assert here == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_go_down_only(room: str) -> None:
+    top = ROOT / "bench" / room
+    climbs = {
+        (file.relative_to(ROOT / "bench").as_posix(), room_of(name))
+        for file in ([top.with_suffix(".py")] if not top.is_dir() else top.rglob("*.py"))
+        for name in modules_of(file)
+        if name.startswith("bench.") and room_of(name) in ROOMS[: ROOMS.index(room)]
+    }
+    assert climbs == {climb for climb in CLIMBS if climb[0].split("/")[0] == room}
+
+
 def test_no_module_of_the_conductor_imports_a_heavy_library_at_the_top_of_the_command_line() -> None:
     code = (
         "import sys; sys.argv = ['bench', '--help']\n"
-        "from bench.cli import main\n"
+        "from bench.cli.app import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
@@ -56,7 +91,7 @@ def test_no_module_of_the_conductor_imports_a_heavy_library_at_the_top_of_the_co
 
 def test_every_plugin_can_be_imported_without_a_model_library() -> None:
     code = (
-        "import sys\nfrom bench.plugins import listing\n"
+        "import sys\nfrom bench.suite.plugins import listing\n"
         "assert len(listing()) >= 10\n"
         "print([name for name in ('torch', 'mlx', 'transformers') if name in sys.modules])"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import host
+from bench.run import host
 from energy.base import SourceUnavailable
 from energy.powermetrics import powermetrics
 from tests.tiny_models import save_tiny_llama

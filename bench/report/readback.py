@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Readings, Sources, Trust, joules_of
-from bench.records import Joules
-from bench.store import StoredRun
+from bench.run.joules import Readings, Sources, Trust, joules_of
+from bench.run.records import Joules
+from bench.run.store import StoredRun
 from energy import idle as energy_idle
 from energy.selftest import Finding, Outcome, outcome
 from energy.wall import fit_wall, read_wall

@@ -17,11 +17,11 @@ import numpy as np
 from analysis.quality import agreement, mean_over_prompts
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
-from bench.asked import asked_of_run
-from bench.host import PACKAGES
-from bench.measure import Readings
-from bench.plan import Arm
 from bench.report.readback import ArmKey, Readback, SlotRead
+from bench.run.host import PACKAGES
+from bench.run.joules import Readings
+from bench.suite.asked import asked_of_run
+from bench.suite.plan import Arm
 from energy.base import Trace
 
 HOST_COLUMNS = (

@@ -16,8 +16,8 @@ import numpy as np
 from analysis.costs import UNITS, Counts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Withheld
-from bench.measure import MIN_READINGS, energy_of
 from bench.report.readback import ArmKey, Readback, Record, SlotRead
+from bench.run.joules import MIN_READINGS, energy_of
 
 
 @dataclass(frozen=True, kw_only=True)

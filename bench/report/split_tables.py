@@ -15,8 +15,8 @@ from analysis.values import Estimate, Withheld
 from bench.report.readback import ArmKey
 from bench.report.rows import arm_label
 from bench.report.split import ArmSplit
-from bench.safe_text import visible
-from bench.words import kind_label
+from bench.show.safe_text import visible
+from bench.show.words import kind_label
 
 PARTS = {
     "saved_j": "J saved",

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.rows import Slot
-from bench import store
 from bench.report.readback import Readback, read_back
 from bench.report.rows import slot_rows
 from bench.report.summary import Summary, summarise
+from bench.run import store
 
 
 @dataclass(frozen=True)

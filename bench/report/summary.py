@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from analysis.values import Withheld, counted
-from bench.records import Joules
 from bench.report.readback import ArmKey, Idle, Readback, Record
 from bench.report.rows import arm_label
 from bench.report.split import ArmSplit, splits
 from bench.report.verdicts import INACTIVE, ArmVerdict, verdicts
+from bench.run.records import Joules
 
 BLOCKS_FOR_A_CLAIM = 5
 WINDOW_FOR_A_CLAIM_S = 60.0

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import words
 from bench.report import split_tables
 from bench.report.readback import Idle
 from bench.report.summary import COLUMNS, ArmRow, Summary
 from bench.report.verdicts import INACTIVE
-from bench.safe_text import csv_cell, visible
-from bench.store import StoredRun
+from bench.run.store import StoredRun
+from bench.show import words
+from bench.show.safe_text import csv_cell, visible
 
 
 def show(run: StoredRun, summary: Summary, console: Console) -> None:

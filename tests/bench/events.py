@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench.display.plain import Display
-from bench.pace import Remaining
-from bench.plan import Slot, make_arms, make_blocks
-from bench.records import Joules, RequestRecord, SlotRecord
+from bench.run.display.plain import Display
+from bench.run.records import Joules, RequestRecord, SlotRecord
+from bench.run.remaining import Remaining
+from bench.suite.plan import Slot, make_arms, make_blocks
 
 
 def joules(total_j: float | None = 60.0, *, kind: str = "simulated") -> Joules:

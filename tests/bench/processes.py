@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-COMMAND = [sys.executable, "-P", "-c", "from bench.cli import main; main()"]
+COMMAND = [sys.executable, "-P", "-c", "from bench.cli.app import main; main()"]
 
 
 AS_ROOT = ["--allow-root"] if os.geteuid() == 0 else []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import store
-from bench.config import configs_folder
+from bench.run import store
+from bench.suite.bundled import configs_folder
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
@@ -82,7 +82,7 @@ def test_the_prepared_folder_states_the_rope_base_in_both_places(embedded_model:
 
 
 def test_every_suite_that_comes_along_is_valid() -> None:
-    from bench.prepare import prepare
+    from bench.suite.prepare import prepare
 
     others = {"models", "isolate", *(f.stem for f in (configs_folder() / "claims").glob("*.toml"))}
     files = [f for f in configs_folder().rglob("*.toml") if f.stem not in others]

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from analysis.costs import Split
 from analysis.values import Withheld
-from bench.measure import Readings, Sources
-from bench.records import Joules
 from bench.report.readback import ArmKey, Idle, Readback, SlotRead
 from bench.report.split import ArmSplit, splits
 from bench.report.split_tables import show, to_rows
-from bench.store import StoredRun
+from bench.run.joules import Readings, Sources
+from bench.run.records import Joules
+from bench.run.store import StoredRun
 from energy.base import SourceInfo, Trace
 
 UNGATED, GATED = ("torch", "ungated", False), ("torch", "gate", False)

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from bench.report import tables as report
 from bench.report.summary import noise_warnings
-from bench.store import StoredRun
-from tests.bench.page.hostile import GATE
-from tests.bench.page.rows import arm_row, saving_row, summary_of
+from bench.run.store import StoredRun
+from tests.bench.report.page.hostile import GATE
+from tests.bench.report.page.rows import arm_row, saving_row, summary_of
 
 RUN = StoredRun(folder=Path("results/run"), header={}, records=[])
 HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, energy_kind="modelled", grade=0))

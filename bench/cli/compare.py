@@ -1,0 +1,96 @@
+"""The commands that set runs beside each other and hand them on; `register` adds them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli import complete
+from bench.cli.options import Json, console
+
+JUDGE, LOOK = "Judge", "Look"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    app.command(rich_help_panel=JUDGE)(compare)
+    app.command(rich_help_panel=LOOK)(export)
+
+
+def compare(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN…",
+            autocompletion=complete.runs,
+            help="Two or more of RUN, RUN:backend or RUN:backend/gate.",
+        ),
+    ],
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Show unlike things side by side, without a ratio.")
+    ] = False,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the ratios into this .svg, .png or .pdf file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Set runs, backends or arms beside the first one named: ratio of joules, interval, noise floor, quality.
+
+    Without a backend every arm that both runs have is compared. What was not made alike is refused with
+    exit code 2: chip, memory, system, power mode, boundary, grade, prompts, token counts. So two machines
+    have no ratio; --anyway shows their figures side by side.
+
+    Examples: [bold]bench compare results/A results/B[/], [bold]bench compare RUN:torch RUN:mlx[/]
+    """
+    from bench.report.compare import figure as compare_figure
+    from bench.report.compare import tables as compare_tables
+    from bench.report.compare.pairs import compare as set_beside
+
+    if figure is not None:
+        compare_figure.check(figure)
+    found = set_beside(what, anyway=anyway)
+    if figure is not None:
+        compare_figure.draw(found, figure)
+    if as_json:
+        print(json.dumps(compare_tables.to_json(found), indent=2))
+        return
+    compare_tables.show(found, console())
+    if figure is not None:
+        console().print(f"figure: {figure}", markup=False, highlight=False, soft_wrap=True)
+
+
+def export(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN…", autocompletion=complete.runs, help="Run folders."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or json.")] = "csv",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the tables, or the file of json; export without it.")
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of what is written, and exit.")
+    ] = False,
+) -> None:
+    """Write the requests, slots and arms of runs for other programs, in a documented shape.
+
+    A JSON Schema is written beside them. Rows with joules say their kind, boundary and grade; not
+    measured is null.
+
+    Example: [bold]bench export results/RUN --format parquet --out tables[/]
+    """
+    from bench.errors import UserError
+    from bench.report.export.schema import schema_text
+
+    if schema:
+        print(schema_text(), end="")
+        return
+    if not runs:
+        raise UserError("nothing to export: name a run folder: bench export results/RUN")
+    from bench.report.export.tables import export as hand_on
+
+    for file in hand_on(runs, form=form, out=out):
+        console().print(f"wrote {file}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,246 @@
+"""Is this machine fit to measure? Findings, each with what to type when something is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bench.cli.doctor.mac_state import MacState, gpu_answers, look
+from bench.errors import UserError
+from bench.run import host, sources
+from bench.suite import plugins
+from bench.suite.models import cache_folder, locate
+from energy.base import SourceUnavailable
+
+State = Literal["good", "note", "bad", "unknown"]
+_NEEDED_BYTES = 2 * 1024**3
+_BUSY_PERCENT = 20.0
+"""Spotlight's processes at rest stay far below a fifth of a core."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    """`bad`: no measurement can be made; `note`: one can, with a limit that is said."""
+    found: str
+    fix: str | None = None
+    """The command that mends it, or what to do by hand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """The best grade that joules can have here as things stand."""
+
+    grade: int
+    name: str
+    source: str
+    better: str
+    """How to get a higher one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """All findings, and what they come to."""
+
+    findings: list[Finding]
+    best: Reach
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether joules can be measured here; modelled joules can be had anywhere."""
+        return self.best.grade > 0 and all(finding.state != "bad" for finding in self.findings)
+
+
+def examine() -> Diagnosis:
+    """Look at everything that decides what this machine can measure."""
+    machine, mac = host.machine(), look()
+    meters = {name: _why_not(name) for name in sources.REAL_METERS}
+    findings = [
+        _chip(machine),
+        _power(machine),
+        _low_power(machine),
+        *around(mac),
+        _load(machine),
+        _backend("torch", "MPS"),
+        _backend("mlx", "Metal"),
+        *[_meter(name, why_not) for name, why_not in meters.items()],
+        _model(),
+        _disk(),
+    ]
+    usable = [name for name, why_not in meters.items() if why_not is None]
+    return Diagnosis(findings=findings, best=reach(usable, is_mac=sys.platform == "darwin"))
+
+
+def reach(usable: Sequence[str], *, is_mac: bool) -> Reach:
+    """The best grade from these meters, best first, and how to get a better one."""
+    wall = "for grade 4 log an external meter beside it: bench report RUN --wall meter.csv"
+    if not usable:
+        on_mac = "for grade 2 type: sudo -v, or install the line of: bench doctor --sudoers"
+        elsewhere = "for grade 2 let a meter be read (above), or use a Mac"
+        better = f"{on_mac if is_mac else elsewhere}; {wall}"
+        return Reach(grade=0, name="modelled", source="modelled", better=better)
+    if len(usable) == 1:
+        better = wall
+        if is_mac:
+            better = (
+                f"for grade 3 make a second meter readable and name it in the suite's cross_check; {wall}"
+            )
+        return Reach(grade=2, name="metered", source=usable[0], better=better)
+    source = f'{usable[0]}, with cross_check = ["{usable[1]}"] in the [energy] table of the suite'
+    return Reach(grade=3, name="cross-checked", source=source, better=wall)
+
+
+def sudoers_line(user: str, command: Sequence[str]) -> str:
+    """The line that lets one user run exactly one command as root without a password.
+
+    In a sudoers file commas, colons, equals signs and backslashes in arguments are escaped.
+    """
+    escaped = [re.sub(r"([,:=\\])", r"\\\1", word) for word in command]
+    return f"{user} ALL=(root) NOPASSWD: {' '.join(escaped)}"
+
+
+def around(mac: MacState) -> list[Finding]:
+    """What else is going on: heat, indexing, backups, display."""
+    return [_thermal(mac.thermal), _spotlight(mac), _time_machine(mac.backing_up), _display(mac.brightness)]
+
+
+def _unknown(what: str) -> Finding:
+    return Finding(what=what, state="unknown", found="unknown")
+
+
+def _chip(machine: dict[str, Any]) -> Finding:
+    cores = f", {machine['gpu_cores']} GPU cores" if machine["gpu_cores"] else ", GPU cores unknown"
+    memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB"
+    name = "macOS" if machine["system"] == "Darwin" else machine["system"]
+    build = f" ({machine['os_build']})" if machine["os_build"] else ""
+    system = f"{name} {machine['os_version'] or 'unknown'}{build}"
+    found = f"{machine['chip'] or machine['machine']}{cores}{memory}, {system}"
+    if sys.platform == "darwin" and machine["machine"] == "arm64":
+        return Finding(what="machine", state="good", found=found)
+    return Finding(what="machine", state="note", found=f"{found}; not Apple silicon")
+
+
+def _power(machine: dict[str, Any]) -> Finding:
+    source = machine["power_source"]
+    if source == "battery":
+        return Finding(what="power source", state="note", found="battery", fix="plug in the charger")
+    return Finding(what="power source", state="good", found="mains") if source else _unknown("power source")
+
+
+def _low_power(machine: dict[str, Any]) -> Finding:
+    is_on = machine["low_power_mode"]
+    if is_on is None:
+        return _unknown("low-power mode")
+    fix = "sudo pmset -a lowpowermode 0" if is_on else None
+    found = "on: the chip is slowed down" if is_on else "off"
+    return Finding(what="low-power mode", state="note" if is_on else "good", found=found, fix=fix)
+
+
+def _thermal(pressure: str | None) -> Finding:
+    if pressure is None:
+        return _unknown("thermal state")
+    fix = None if pressure == "nominal" else "let it cool down until this says nominal"
+    return Finding(what="thermal state", state="note" if fix else "good", found=pressure, fix=fix)
+
+
+def _spotlight(mac: MacState) -> Finding:
+    busy = mac.indexing_percent is not None and mac.indexing_percent > _BUSY_PERCENT
+    if busy:
+        found = f"indexing, {mac.indexing_percent:.0f} % of a core"
+        fix = "wait until it is done, or: sudo mdutil -a -i off (afterwards: sudo mdutil -a -i on)"
+        return Finding(what="Spotlight", state="note", found=found, fix=fix)
+    if mac.indexing is None and mac.indexing_percent is None:
+        return _unknown("Spotlight")
+    return Finding(what="Spotlight", state="good", found="off" if mac.indexing is False else "at rest")
+
+
+def _time_machine(is_running: bool | None) -> Finding:
+    if is_running is None:
+        return _unknown("Time Machine")
+    fix = "tmutil stopbackup" if is_running else None
+    found = "backing up" if is_running else "at rest"
+    return Finding(what="Time Machine", state="note" if is_running else "good", found=found, fix=fix)
+
+
+def _display(brightness: float | None) -> Finding:
+    if brightness is None:
+        return _unknown("display")
+    if brightness == 0:
+        return Finding(what="display", state="good", found="built-in display dark")
+    found = f"built-in display at {brightness:.0%}; under an external meter first: pmset displaysleepnow"
+    return Finding(what="display", state="good", found=found)
+
+
+def _load(machine: dict[str, Any]) -> Finding:
+    load = machine["load_1min"]
+    busy = load > 0.5 * machine["cpu_cores"]
+    fix = "quit other programs and wait a minute" if busy else None
+    found = f"{load} over the last minute, {machine['cpu_cores']} cores"
+    return Finding(what="load", state="note" if busy else "good", found=found, fix=fix)
+
+
+def _backend(package: str, gpu: str) -> Finding:
+    what = f"backend {package}"
+    if importlib.util.find_spec(package) is None:
+        fix = "pip install --upgrade joulebench"
+        return Finding(what=what, state="note", found=f"{package} is not installed", fix=fix)
+    version = f"{package} {host.version(package) or 'unknown'}"
+    if sys.platform != "darwin":
+        is_cpu = "+cpu" in version or (package == "mlx" and host.version("mlx-cpu") is not None)
+        return Finding(what=what, state="good", found=f"{version}, {'CPU build' if is_cpu else 'no ' + gpu}")
+    answers = gpu_answers(package)
+    if answers is None:
+        return Finding(what=what, state="unknown", found=f"{version}, whether {gpu} works is unknown")
+    if answers:
+        return Finding(what=what, state="good", found=f"{version}, {gpu} works")
+    fix = "arch (must print arm64, and macOS must be 14 or newer), then: pip install --upgrade joulebench"
+    return Finding(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
+
+
+def _why_not(name: str) -> str | None:
+    """Why a meter can't be read here; None if it can."""
+    try:
+        plugins.create("energy", name, {}).check()
+    except (SourceUnavailable, UserError) as error:
+        return str(error)
+    return None
+
+
+def _meter(name: str, why_not: str | None) -> Finding:
+    if why_not is None:
+        return Finding(what=f"meter {name}", state="good", found="can be read")
+    command = re.search(r"`([^`]+)`|Try: (.+)$", why_not)  # a source says what to type
+    fix = command and (command.group(1) or command.group(2))
+    return Finding(what=f"meter {name}", state="note", found=why_not, fix=fix)
+
+
+def _model() -> Finding:
+    model = locate("smollm2-135m")
+    if model is None:
+        fix = "bench models fetch smollm2-135m"
+        return Finding(what="embedded model", state="note", found="not fetched yet (90 MB, once)", fix=fix)
+    return Finding(what="embedded model", state="good", found=str(model.folder))
+
+
+def _disk() -> Finding:
+    folder = cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 2**30:.0f} GiB free for models in {cache_folder()}"
+    if not os.access(folder, os.W_OK):
+        fix = "export JOULEBENCH_CACHE=~/some/folder"
+        return Finding(what="disk", state="bad", found=f"{cache_folder()} can't be written", fix=fix)
+    if free < _NEEDED_BYTES:
+        fix = "make 2 GiB free, or: export JOULEBENCH_CACHE=/another/disk"
+        return Finding(what="disk", state="bad", found=found, fix=fix)
+    return Finding(what="disk", state="good", found=found)

@@ -1,0 +1,141 @@
+"""`bench init`: three answers and a short pilot -> a suite for this machine."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analysis.sizing import Noise
+from backends.base import ModelError
+from backends.echo.load import LAYERS as ECHO_LAYERS
+from backends.folder import open_folder
+from bench.cli.init.answers import QUESTIONS, Answers, check_file
+from bench.cli.init.pilot import Pilot
+from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Pace, Sized, sentence, size
+from bench.cli.init.text import Draft, to_toml
+from bench.errors import UserError
+from bench.run import host
+from bench.suite.models import LocalModel, catalogue
+
+WANTED_CHANGE = 0.02
+MAX_NEW_TOKENS = 32
+
+ASSUMED_NOISE = Noise(seen=0.02, planned=0.02, blocks=None)
+ASSUMED_PACE = Pace(request_s=2.0, gap_s=0.5, startup_s=60.0)
+"""Without a pilot: a round figure for each, which the suite says."""
+
+_SMALL = 1 / 3
+"""Share of the layers that the small model keeps."""
+
+
+def begin(answers: Answers, here: LocalModel, *, file: Path) -> Draft:
+    """The suite before it is sized.
+
+    Raises:
+        UserError: the model can't answer the question.
+    """
+    is_echo = here.folder is None
+    if is_echo and answers.question == "backend":
+        raise UserError(f"{answers.model} runs on one backend only: choose another --model or --question")
+    on_a_mac = sys.platform == "darwin" and platform.machine() == "arm64"
+    one = ("echo",) if is_echo else ("mlx",) if on_a_mac else ("torch",)
+    return Draft(
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-.") or "suite",
+        heading=(),
+        question=answers.question,
+        model=answers.model if is_echo or not _is_folder(answers.model) else str(here.folder),
+        small_layers=_small_layers(here) if answers.question == "gate" else None,
+        backends=("torch", "mlx") if answers.question == "backend" else one,
+        prompts=1,
+        max_new_tokens=MAX_NEW_TOKENS,
+        blocks=1,
+        window_s=60.0,
+        idle_s=20.0,
+        cool_down_s=COOL_DOWN_S,
+        self_test_s=SELF_TEST_S,
+    )
+
+
+def finish(draft: Draft, answers: Answers, pilot: Pilot | None, *, file: Path) -> tuple[Draft, Sized]:
+    """The suite with blocks and windows for the time there is.
+
+    Raises:
+        UserError: there is too little of it.
+    """
+    noise = pilot.noise if pilot else ASSUMED_NOISE
+    pace = pilot.pace if pilot else ASSUMED_PACE
+    sized = size(answers.minutes, arms=draft.arms, pace=pace, noise=noise, change=WANTED_CHANGE)
+    heading = (
+        f"{QUESTIONS[answers.question]} A suite for: bench run {file}",
+        _origin(pilot),
+        f"{_known(pilot)} {sentence(sized, minutes=answers.minutes)}",
+    )
+    sized_draft = replace(
+        draft,
+        heading=heading,
+        prompts=sized.prompts,
+        blocks=sized.blocks,
+        window_s=sized.window_s,
+        idle_s=sized.idle_s,
+    )
+    return sized_draft, sized
+
+
+def write(draft: Draft, file: Path) -> None:
+    """Write the suite, whole or not at all; never over another file.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    check_file(file)
+    staging = file.with_name(f".{file.name}.new")
+    try:
+        staging.write_text(to_toml(draft), encoding="utf-8")
+        staging.rename(file)
+    except OSError as error:
+        raise UserError(f"can't write {file} ({error.strerror}); choose another file") from None
+
+
+def _small_layers(here: LocalModel) -> int:
+    if here.folder is None:
+        layers = ECHO_LAYERS
+    else:
+        try:
+            layers = open_folder(here.folder).layers
+        except ModelError as error:
+            raise UserError(f"{here.name}: {error}") from None
+    return max(1, round(_SMALL * layers))
+
+
+def _is_folder(model: str) -> bool:
+    return model not in catalogue() and Path(model).expanduser().is_dir()
+
+
+def _origin(pilot: Pilot | None) -> str:
+    facts = host.machine()
+    memory = f"{facts['memory_bytes'] / 2**30:.0f} GiB"
+    today = datetime.now(UTC).date().isoformat()
+    meter = f" Energy: {pilot.meter}." if pilot else ""
+    return f"Written by bench init on {today} for {facts['chip'] or 'this machine'}, {memory}.{meter}"
+
+
+def _known(pilot: Pilot | None) -> str:
+    """Where noise and pace come from."""
+    if pilot is None:
+        return (
+            f"ASSUMED, there was no pilot: joules differ by {100 * ASSUMED_NOISE.planned:g} % from block to "
+            f"block, a request takes {ASSUMED_PACE.request_s:g} s."
+        )
+    noise = pilot.noise
+    caveat = "" if pilot.kind == "measured" else f" ({pilot.kind}, NOT a measurement)"
+    of_what = f"the joules{caveat} of the same work"
+    seen, planned = (f"{100 * spread:.1f} %" for spread in (noise.seen, noise.planned))
+    return (
+        f"In a pilot of {noise.blocks} blocks with windows of {pilot.window_s:g} s, {of_what} differed by "
+        f"{seen} from block to block (standard deviation); the plan takes its upper 80 % limit, {planned}. "
+        f"A request took {pilot.pace.request_s:.2g} s."
+    )

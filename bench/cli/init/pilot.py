@@ -1,0 +1,138 @@
+"""A short run that answers nothing but how noisy and how fast this machine is.
+
+Only the ungated arm and its A/A copy are run, in a few blocks of short windows, by the machinery of every
+other run. Longer windows usually have less noise, so what is planned with it errs on the safe side.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from analysis.blocks import block_table
+from analysis.rows import Slot
+from analysis.sizing import Noise, noise_of
+from analysis.values import Withheld
+from bench.cli.init.sizing import Pace
+from bench.cli.init.text import Draft, to_toml
+from bench.errors import Interrupted, RunFailed
+from bench.report.story import Story
+from bench.run import start
+from bench.run.display.plain import Display
+from bench.suite.plan import Arm
+
+BLOCKS = 6
+"""Fewer know the spread too badly to plan with."""
+PROMPTS = 3
+COOL_DOWN_S = 0.5
+_SHARE = 0.05
+_LEAST_S, _MOST_S = 60.0, 300.0
+_LEAST_WINDOW_S = 2.0
+"""Long enough for the ten readings that joules need."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pilot:
+    """What a pilot found."""
+
+    noise: Noise
+    """Of the noisiest backend."""
+    pace: Pace
+    kind: str
+    """Of the joules: measured, modelled, simulated or replayed."""
+    meter: str
+    """Which energy source, and why."""
+    window_s: float
+
+
+def draft_of(draft: Draft, *, minutes: float) -> Draft:
+    """The pilot of a suite: a twentieth of the time there is, from one minute to five."""
+    slots = BLOCKS * 4 * len(draft.backends)
+    seconds_s = min(max(_SHARE * 60 * minutes, _LEAST_S), _MOST_S)
+    return replace(
+        draft,
+        name="pilot",
+        question=None,
+        small_layers=None,
+        prompts=PROMPTS,
+        blocks=BLOCKS,
+        window_s=round(max(_LEAST_WINDOW_S, seconds_s / slots - COOL_DOWN_S - 0.5), 1),
+        idle_s=1.0,
+        cool_down_s=COOL_DOWN_S,
+        cool_down_limit_s=10.0,
+        self_test_s=0.0,
+        warm_up_s=10.0,
+    )
+
+
+def fly(draft: Draft, display: Display) -> Pilot:
+    """Run a pilot and forget its folder.
+
+    Args:
+        draft: a pilot's suite; its model is on this machine.
+        display: is told how it goes on.
+
+    Raises:
+        UserError: the suite can't work here.
+        RunFailed: it broke, or gave no joules.
+        Interrupted: Ctrl-C.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-pilot-") as below:
+        file = Path(below) / "pilot.toml"
+        file.write_text(to_toml(draft), encoding="utf-8")
+        prepared, header = start.prepared(str(file), energy=None, backends=None, blocks=None)
+        meter = start.choose_meter(header)
+        display.note(meter.note)
+        began_s = time.perf_counter()
+        try:
+            folder = start.run_or_resume(
+                prepared, header, meter, out=Path(below), resume_from=None, display=display
+            )
+        except Interrupted:
+            raise Interrupted("interrupted; no suite was written") from None
+        except RunFailed as error:
+            why = str(error).rpartition("; ")[0]  # without how to resume: a pilot's folder is not kept
+            raise RunFailed(f"the pilot broke ({why}); go without: bench init --no-pilot") from None
+        story = Story.of(folder)
+        idle = story.readback.run.of_type("idle")
+        measured_s = idle[-1]["end_s"] - idle[0]["start_s"]
+        startup_s = time.perf_counter() - began_s - measured_s
+    return Pilot(
+        noise=_noise(story.slots, draft.backends),
+        pace=_pace(story, startup_s=startup_s),
+        kind=story.slots[0].kind,
+        meter=meter.note,
+        window_s=draft.window_s,
+    )
+
+
+def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
+    found = []
+    for backend in backends:
+        once, again = (Arm(backend=backend, gate="ungated", a_a=a_a).label for a_a in (False, True))
+        table = block_table(slots, [once, again], amount="gross_j", per="request")
+        if isinstance(table, Withheld) or table.values.shape[1] < 2:
+            why = table.reason if isinstance(table, Withheld) else f"too few whole blocks: {table.left_out}"
+            raise RunFailed(
+                f"the pilot gave no joules to plan with ({why}); go without: bench init --no-pilot"
+            )
+        found.append(noise_of(table.log_ratios(again, once)))
+    return max(found, key=lambda noise: noise.planned)
+
+
+def _pace(story: Story, *, startup_s: float) -> Pace:
+    slots = [slot.slot for slot in story.readback.slots]
+    gaps_s = [
+        after["start_s"] - before["end_s"] - COOL_DOWN_S
+        for before, after in pairwise(slots)
+        if before["block"] == after["block"]
+    ]
+    return Pace(
+        request_s=max(slot.seconds_s / slot.requests for slot in story.slots),
+        gap_s=max(median(gaps_s), 0.0),
+        startup_s=startup_s,
+    )

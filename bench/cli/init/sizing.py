@@ -1,0 +1,124 @@
+"""Minutes -> how many blocks of what length fit into them.
+
+Where five blocks of 60 s windows do not fit, windows get shorter before blocks get fewer: short windows
+are noisier, which the report shows, but below five blocks there is no answer at all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from analysis.savings import FEWEST_BLOCKS
+from analysis.sizing import Noise, blocks_to_tell, smallest_change
+from bench.errors import UserError
+from bench.run.display.plain import clock
+
+WINDOWS_S = (60.0, 45.0, 30.0, 20.0, 15.0, 10.0, 6.0)
+"""Lengths to choose from, best first: a claim needs the first."""
+PROMPTS = (6, 50)
+"""Fewest, and as many as the prompt set that comes along has."""
+COOL_DOWN_S = 1.0
+SELF_TEST_S = 5.0
+_LOADS = 5
+"""Stages of the meter's self-test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast this machine gets through a suite."""
+
+    request_s: float
+    """Seconds of one request of the slowest ungated arm."""
+    gap_s: float
+    """Seconds that a slot takes beside its window and its cool-down."""
+    startup_s: float
+    """Seconds for loading and warming up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sized:
+    """The part of a suite that decides how long it runs."""
+
+    blocks: int
+    window_s: float
+    prompts: int
+    idle_s: float
+    run_s: float
+    """Expected length of the whole run."""
+    least_change: float
+    """Smallest change that it tells from none, as a fraction."""
+    wanted_change: float
+    wanted_blocks: int | None
+    """Blocks for `wanted_change`; None: no number would do."""
+    wanted_s: float | None
+    fits: int
+    """Blocks of this length that fit into the minutes given."""
+
+
+def size(minutes: float, *, arms: int, pace: Pace, noise: Noise, change: float) -> Sized:
+    """Blocks and windows for the time there is; no more blocks than `change` needs.
+
+    Args:
+        minutes: there are.
+        arms: of the suite, the A/A arms included.
+        pace: of this machine.
+        noise: of a block.
+        change: that has to be told from none, as a fraction.
+
+    Raises:
+        UserError: five of the shortest blocks do not fit.
+    """
+    wanted = blocks_to_tell(change, noise)
+    for window_s in WINDOWS_S:
+        block_s, fixed_s = lengths(window_s, arms=arms, pace=pace)
+        fits = int((60 * minutes - fixed_s) // block_s)
+        if fits >= FEWEST_BLOCKS:
+            break
+    else:
+        least = math.ceil((fixed_s + FEWEST_BLOCKS * block_s) / 60)
+        raise UserError(
+            f"{minutes:g} min are too few: {FEWEST_BLOCKS} blocks of {2 * arms} slots need {least} min here; "
+            f"give --minutes {least}, or look around first with: bench run quick"
+        )
+    blocks = fits if wanted is None else min(fits, wanted)
+    return Sized(
+        blocks=blocks,
+        window_s=window_s,
+        prompts=prompts_for(window_s, pace),
+        idle_s=window_s / 3,
+        run_s=fixed_s + blocks * block_s,
+        least_change=smallest_change(blocks, noise),
+        wanted_change=change,
+        wanted_blocks=wanted,
+        wanted_s=None if wanted is None else fixed_s + wanted * block_s,
+        fits=fits,
+    )
+
+
+def prompts_for(window_s: float, pace: Pace) -> int:
+    """As many prompts as are through once within a window: a slot holds whole passes."""
+    fewest, most = PROMPTS
+    return max(fewest, min(most, int(window_s / pace.request_s)))
+
+
+def lengths(window_s: float, *, arms: int, pace: Pace) -> tuple[float, float]:
+    """Seconds of a block with the idle measurement after it, and of what a run has beside its blocks."""
+    pass_s = prompts_for(window_s, pace) * pace.request_s
+    held_s = math.ceil(window_s / pass_s) * pass_s
+    idle_s = window_s / 3
+    block_s = 2 * arms * (held_s + COOL_DOWN_S + pace.gap_s) + idle_s
+    return block_s, pace.startup_s + _LOADS * SELF_TEST_S + idle_s
+
+
+def sentence(sized: Sized, *, minutes: float) -> str:
+    """What can be told in which time."""
+    change = f"A change of {100 * sized.wanted_change:g} %"
+    if sized.wanted_blocks is None or sized.wanted_s is None:
+        need = f"{change} can't be told from none here, however long the run."
+    else:
+        need = f"{change} needs {sized.wanted_blocks} blocks = {clock(sized.wanted_s)} on this machine."
+    if sized.blocks < sized.fits:
+        return f"{need} That fits into the {minutes:g} min you have, and the suite ends there."
+    least = f"changes of {100 * sized.least_change:.1f} % and more can be told from none"
+    return f"{need} In the {minutes:g} min you have, {sized.blocks} blocks: {least}."

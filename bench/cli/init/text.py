@@ -1,0 +1,148 @@
+"""A suite as a file that explains itself: what `bench init` writes."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.cli.init.answers import Question
+
+_WIDTH = 100
+_COLUMN = 28
+"""Where the comment beside a value begins."""
+
+_GATES: Mapping[Question, str] = {
+    "gate": """
+[gates.norm_fraction]       # the gate in question; put your own here, `bench plugins` lists them
+threshold = 0.3             # to the small model from here on, as published
+
+[gates.random]              # control: the same number of prompts to the small model, by chance
+matches = "norm_fraction"   # a gate that does no better than this knows nothing of its prompts
+""",
+    "backend": """
+# No gate: the backends are compared. After the run: bench compare RUN:torch RUN:mlx
+""",
+    "cut": """
+[gates.mlp_75]              # the cut in question: a quarter of each MLP is left out
+plugin = "constant"         # the same for every prompt; `bench quality` says what it costs in quality
+budget = { cut = { mlp_keep = 0.75 } }
+""",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a suite is made of; seconds, and counts."""
+
+    name: str
+    heading: tuple[str, ...]
+    """Paragraphs at the top of the file."""
+    question: Question | None
+    """None: only the ungated arm, twice."""
+    model: str
+    small_layers: int | None
+    """Layers of the model that a gate routes to; None where there is none."""
+    backends: tuple[str, ...]
+    prompts: int
+    max_new_tokens: int
+    blocks: int
+    window_s: float
+    idle_s: float
+    cool_down_s: float
+    self_test_s: float
+    warm_up_s: float = 30.0
+    cool_down_limit_s: float = 120.0
+    threshold: float = 0.02
+
+    @property
+    def arms(self) -> int:
+        """Backend by gate, the A/A arms included."""
+        gates = {"gate": 2, "backend": 0, "cut": 1}[self.question] if self.question else 0
+        return len(self.backends) * (2 + gates)
+
+    @property
+    def least_s(self) -> float:
+        """Seconds of a run at least: loading, and passes longer than a window, come on top."""
+        slots = 2 * self.arms * self.blocks
+        return slots * (self.window_s + self.cool_down_s) + (self.blocks + 1) * self.idle_s
+
+
+def to_toml(draft: Draft) -> str:
+    """The file."""
+    parts = [_heading(draft), _top(draft), _models(draft), _work(draft), "[gates.ungated]\n"]
+    gates = _GATES[draft.question] if draft.question else ""
+    return "\n".join([*parts, *([gates.strip("\n") + "\n"] if gates else []), _protocol(draft), _energy()])
+
+
+def _heading(draft: Draft) -> str:
+    wrapped = (
+        textwrap.wrap(text, _WIDTH - 2, break_on_hyphens=False, break_long_words=False)
+        for text in draft.heading
+    )
+    return "\n#\n".join("\n".join(f"# {line}" for line in lines) for lines in wrapped) + "\n"
+
+
+def _top(draft: Draft) -> str:
+    return _table(
+        None,
+        ("name", draft.name, "in the name of every run folder"),
+        ("seed", 1, "decides the order of the slots"),
+        ("backends", list(draft.backends), "what runs the model"),
+    )
+
+
+def _models(draft: Draft) -> str:
+    full = _table("models.full", ("name", draft.model, "a name of `bench models`, a hub id, a folder"))
+    if draft.small_layers is None:
+        return full
+    small = _table(
+        "models.small",
+        ("name", draft.model, "the same weights with fewer layers: needs no second download"),
+        ("layers", draft.small_layers, "a third of them; a model made small answers better"),
+    )
+    return f"{full}\n{small}"
+
+
+def _work(draft: Draft) -> str:
+    prompts = _table(
+        "prompts",
+        ("file", "short_questions", "50 questions that come along; a JSONL file works too"),
+        ("limit", draft.prompts, "the first so many: a window holds whole passes over them"),
+    )
+    generation = _table(
+        "generation",
+        ("max_new_tokens", draft.max_new_tokens, "tokens; each answer has exactly so many"),
+        ("ignore_eos", True, "false: stop where the model stops"),
+    )
+    return f"{prompts}\n{generation}"
+
+
+def _protocol(draft: Draft) -> str:
+    short = "" if draft.window_s >= 60 else ", and a claim needs 60"
+    return _table(
+        "protocol",
+        ("blocks", draft.blocks, "each holds every arm twice; the unit of statistics, a claim needs 5"),
+        ("min_window_s", draft.window_s, f"seconds of a slot at least{short}"),
+        ("idle_s", round(draft.idle_s, 1), "seconds of idle before, between and after the blocks"),
+        ("cool_down_s", draft.cool_down_s, "seconds of rest before a slot, at least"),
+        ("cool_down_limit_s", draft.cool_down_limit_s, "seconds to wait for a cool machine, at most"),
+        ("self_test_s", draft.self_test_s, "seconds of each load of the meter's self-test"),
+        ("warm_up_s", draft.warm_up_s, "seconds of warming up, at most"),
+        ("threshold", draft.threshold, "a saving or a cost is one if its whole interval lies beyond it"),
+        ("a_a", True, "the ungated arm twice: its difference is the noise floor"),
+    )
+
+
+def _energy() -> str:
+    return _table("energy", ("source", "auto", "the best meter of this machine; `bench doctor` says which"))
+
+
+def _table(name: str | None, *rows: tuple[str, object, str]) -> str:
+    lines = [] if name is None else [f"[{name}]"]
+    for key, value, comment in rows:
+        # JSON is TOML for strings, numbers, booleans and lists of these, if DEL is escaped too
+        stated = f"{key} = {json.dumps(value)}".replace("\x7f", "\\u007f")
+        lines.append(f"{stated:<{_COLUMN}}# {comment}" if len(stated) < _COLUMN else f"{stated}  # {comment}")
+    return "\n".join(lines) + "\n"

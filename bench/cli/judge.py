@@ -1,0 +1,260 @@
+"""The commands that judge claims and machines; `register` puts them into the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import AllowRoot, Json, console, display
+
+if TYPE_CHECKING:
+    from bench.studies.isolate.run import CellReport, IsolateSuite
+    from bench.studies.spectral.points import Measured
+
+JUDGE, MEASURE = "Judge", "Measure"
+
+
+def _can_be_written(file: Path | None) -> Path | None:
+    """Told before minutes are spent on what goes into it."""
+    from bench.errors import UserError
+
+    if file is not None and file.name.startswith("-"):
+        raise UserError(f"{file} is an option, not a file; give one: --csv rows.csv")
+    if file is not None and not file.parent.is_dir():
+        raise UserError(
+            f"can't write {file}: there is no folder {file.parent}; make it, or choose another file"
+        )
+    return file
+
+
+CsvOut = Annotated[
+    Path | None,
+    typer.Option("--csv", callback=_can_be_written, help="Write the rows to this CSV file too."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    app.command(rich_help_panel=MEASURE)(isolate)
+    app.command(rich_help_panel=JUDGE)(reproduce)
+    app.command(rich_help_panel=JUDGE)(spectral)
+    app.command(rich_help_panel=JUDGE)(collect)
+
+
+def reproduce(
+    claims: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CLAIM]…", help="Names of claims, or how they begin; all without any."),
+    ] = None,
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(help="Judge the claims on this run folder or data set; repeat for more."),
+    ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Run the suites of the named claims first, and judge them on that."),
+    ] = False,
+    energy: Annotated[str | None, typer.Option(help="With --measure: energy source.")] = None,
+    out: Annotated[Path, typer.Option(help="With --measure: folder for run folders.")] = Path("results"),
+    csv: CsvOut = None,
+    allow_root: AllowRoot = False,
+    as_json: Json = False,
+) -> None:
+    """Set the published claims beside what their own record shows, and beside a run made here.
+
+    Needs no network but for --measure. A run is judged by the integrated and by the published protocol.
+
+    Examples: [bold]bench reproduce[/], [bold]bench reproduce routing.short --run results/RUN[/],
+    [bold]bench reproduce routing.short --measure[/]
+    """
+    from bench.studies.claims import files as claim_files
+    from bench.studies.claims import tables as claim_tables
+    from bench.studies.claims.reproduce import reproduce as judge
+
+    runs = list(run or ())
+    if measure:
+        runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json, allow_root=allow_root)
+    judged = judge(claims or (), runs)
+    if csv is not None:
+        write_text(csv, claim_files.to_csv(judged))
+    if as_json:
+        print(json.dumps(claim_files.to_json(judged), indent=2))
+        return
+    claim_tables.show(judged, console(), given=len(runs))
+
+
+def _run_suites(
+    claims: Sequence[str], *, energy: str | None, out: Path, quiet: bool, allow_root: bool
+) -> list[Path]:
+    """Run what re-runs the claims; the new run folders."""
+    from bench.run import privilege, start
+    from bench.run.display.progress import Bar
+    from bench.studies.claims.statements import suites
+
+    wanted = suites(claims)
+    privilege.lower(allow_root=allow_root, for_meter=True)
+    folders = []
+    for suite in wanted:
+        prepared, header = start.prepared(suite, energy=energy, backends=None, blocks=None)
+        meter = start.choose_meter(header)
+        with Bar(quiet=quiet) as progress:
+            start.fetch_models(prepared, progress=progress)
+        with display(console(), as_json=False, quiet=quiet) as shown:
+            shown.note(meter.note)
+            folder = start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=shown)
+        folders.append(folder)
+    return folders
+
+
+def spectral(
+    model: Annotated[str, typer.Argument(help="A name of `bench models`, a hub id or a folder.")] = (
+        "smollm2-135m"
+    ),
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="published, distinct or powered; repeat for more; all three without any."),
+    ] = None,
+    prompts: Annotated[int, typer.Option(help="Distinct prompts of the powered arm.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the powered arm's prompts.")] = 0,
+    backend: Annotated[str, typer.Option(help="Backend that runs the model.")] = "torch",
+    points: Annotated[
+        Path | None, typer.Option(help="CSV of points to judge instead of measuring a model.")
+    ] = None,
+    csv: CsvOut = None,
+    allow_root: AllowRoot = False,
+    as_json: Json = False,
+) -> None:
+    """Test whether lambda2 of a prompt goes with lambda11 of a model's hidden states.
+
+    Example: [bold]bench spectral smollm2-135m --arm powered --csv points.csv[/]
+    """
+    from bench.studies.spectral.points import from_csv, judge_arm, to_csv
+    from bench.studies.spectral.tables import show, to_json
+
+    if points is not None:
+        measured = from_csv(points, arms=arm)
+    else:
+        measured = _measure_arms(model, arm, allow_root=allow_root, backend=backend, count=prompts, seed=seed)
+    if csv is not None:
+        write_text(csv, to_csv(measured))
+    studies = [study for one in measured for study in judge_arm(one)]
+    if as_json:
+        print(json.dumps(to_json(studies), indent=2))
+        return
+    show(studies, console())
+
+
+def _measure_arms(
+    model: str, arm: Sequence[str] | None, *, allow_root: bool, backend: str, count: int, seed: int
+) -> list[Measured]:
+    from bench.run import privilege
+    from bench.run.display.progress import Bar
+    from bench.run.fetch import ensure
+    from bench.studies.spectral.prompts import ARMS, check_arms
+    from bench.studies.spectral.run import measure_arms
+    from bench.suite.models import locate
+
+    arms = check_arms(arm or ARMS)
+    locate(model)  # what was mistyped is told first
+    privilege.lower(allow_root=allow_root)
+    with Bar() as progress:
+        ensure(model, None, progress=progress)
+        return measure_arms(
+            model,
+            backend=backend,
+            arms=arms,
+            options={"dtype": "float32"},
+            count=count,
+            seed=seed,
+            progress=lambda what: progress(what, None, None),
+        )
+
+
+def collect(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR…", help="Run folders, or folders that hold some.")
+    ],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("runs.parquet"),
+    as_json: Json = False,
+) -> None:
+    """Put many runs into one Parquet file, a row per slot with its provenance; then sum it up.
+
+    Example: [bold]bench collect results --out runs.parquet[/]
+    """
+    from bench.report.export.collect import collect as gather
+    from bench.report.export.collect_summary import show, summarise
+
+    collected = gather(folders, out)
+    rows = summarise(collected.file)
+    if as_json:
+        facts = {"file": str(collected.file), "runs": collected.runs, "slots": collected.slots}
+        print(json.dumps({**facts, "without_whole_block": collected.without_whole_block, "rows": rows}))
+        return
+    show(collected, rows, console())
+
+
+def isolate(
+    suite: Annotated[
+        str, typer.Argument(help="An isolation file, or the name of the one that comes along.")
+    ] = "isolate",
+    energy: Annotated[str | None, typer.Option(help="Energy source instead of the suite's.")] = None,
+    backend: Annotated[list[str] | None, typer.Option(help="Only cells of this backend; repeat.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Windows per setting instead of the suite's.")] = None,
+    csv: CsvOut = None,
+    allow_root: AllowRoot = False,
+    as_json: Json = False,
+) -> None:
+    """Find out what limits a decode step here: memory, arithmetic or fixed costs.
+
+    Runs ten tests per backend, model and precision; about three minutes for each.
+
+    Example: [bold]bench isolate --backend torch[/]
+    """
+    from bench.run import privilege
+    from bench.studies.isolate.run import load, narrow
+    from bench.studies.isolate.tables import show, to_csv, to_json
+
+    wanted = narrow(load(suite), backends=backend, rounds=rounds)
+    privilege.lower(allow_root=allow_root, for_meter=True)
+    reports = _isolate(wanted, energy=energy)
+    if csv is not None:
+        write_text(csv, to_csv(reports))
+    if as_json:
+        print(json.dumps(to_json(reports), indent=2))
+        return
+    show(reports, console())
+
+
+def _isolate(wanted: IsolateSuite, *, energy: str | None) -> list[CellReport]:
+    from bench.run import sources
+    from bench.run.display.progress import Bar
+    from bench.run.fetch import ensure
+    from bench.studies.isolate import run as isolation
+
+    source, options = (energy, {}) if energy else (wanted.energy.source, wanted.energy.options)
+    chosen = sources.choose(source, options)
+    with Bar() as progress:
+        for cell in wanted.cells:
+            ensure(cell.model, None, progress=progress)
+        progress(chosen.note, None, None)
+        return isolation.isolate(wanted, chosen, lambda what: progress(what, None, None))
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    from bench.errors import UserError
+
+    staging = file.with_name(f".{file.name}")
+    try:
+        staging.write_text(text, encoding="utf-8")
+        staging.replace(file)
+    except OSError as error:
+        raise UserError(f"can't write {file} ({error.strerror}); choose another file") from None

@@ -1,0 +1,105 @@
+"""How a run is shown: the plan before it, its tables after it, and the list of the runs there are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.values import counted
+from bench.run import store
+from bench.run.display.plain import clock
+from bench.run.sources import Meter
+from bench.run.store import StoredRun
+from bench.show.safe_text import visible
+from bench.suite.prepare import Prepared
+
+
+def plan(found: Prepared, chosen: Meter) -> dict[str, Any]:
+    """What `bench run` would do, for programs."""
+    protocol = found.suite.protocol
+    slots = sum(len(block) for block in found.blocks)
+    return {
+        "suite": found.suite.name,
+        "prompts": len(found.prompts.prompts),
+        "arms": [arm.label for arm in found.arms],
+        "blocks": [[slot.arm.label for slot in block] for block in found.blocks],
+        "slots": slots,
+        "least_s": slots * (protocol.min_window_s + protocol.cool_down_s)
+        + (len(found.blocks) + 1) * protocol.idle_s,
+        "models": {
+            key: {**model.model_dump(), "here": found.locate(model) is not None}
+            for key, model in found.models.items()
+        },
+        "energy": chosen.note,
+    }
+
+
+def show_plan(found: Prepared, chosen: Meter, console: Console, *, as_json: bool) -> None:
+    """Print it: for a person, or as JSON."""
+    what = plan(found, chosen)
+    if as_json:
+        print(json.dumps(what, indent=2))
+        return
+    lines = [
+        f"suite {what['suite']}: {counted(what['prompts'], 'prompt')}, {counted(len(what['arms']), 'arm')}, "
+        f"{counted(len(what['blocks']), 'block')}, {counted(what['slots'], 'slot')}, "
+        f"at least {clock(what['least_s'])}",
+        *(f"  block {number}: {' | '.join(arms)}" for number, arms in enumerate(what["blocks"], start=1)),
+        *(
+            f"  model {key}: {model}" + ("" if found.locate(model) else " (would be fetched first)")
+            for key, model in found.models.items()
+        ),
+        f"  energy: {what['energy']}",
+    ]
+    for line in lines:
+        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def show_report(
+    stored: StoredRun,
+    console: Console,
+    *,
+    as_json: bool,
+    quiet: bool = False,
+) -> None:
+    """Recompute, write and print the tables of a run; only the last line if it is to be quiet."""
+    from bench.report import (
+        tables as report,  # with statistics and tables, which a run that starts has no need of
+    )
+    from bench.report.readback import read_back
+    from bench.report.summary import summarise
+
+    summary = summarise(read_back(stored))
+    report.write(stored, summary)
+    if as_json:
+        print(json.dumps(report.to_json(stored, summary)))
+    elif quiet:
+        report.show_folder(stored, console)
+    else:
+        report.show(stored, summary, console)
+        hint = f"page with figures: bench report {stored.folder}"
+        console.print(hint, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_runs(out: Path, console: Console) -> None:
+    """A table of the runs in a folder, newest first."""
+    table = Table("run", "suite", "energy", "blocks", "ended")
+    folders = sorted((f.parent for f in out.glob("*/run.json")), reverse=True)
+    for folder in folders:
+        stored = store.read(folder)
+        endings = [
+            e["kind"] for e in stored.of_type("event") if e["kind"] in ("finished", "interrupted", "failed")
+        ]
+        kinds = {session["source"]["kind"] for session in stored.of_type("session")}
+        table.add_row(
+            folder.name,
+            stored.header["suite"]["name"],
+            ", ".join(sorted(kinds)) or "-",
+            str(len(stored.finished_blocks)),
+            endings[-1] if endings else "killed",
+        )
+    console.print(table if folders else f"no runs in {out}; make one with: bench run")

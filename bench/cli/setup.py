@@ -1,0 +1,139 @@
+"""The commands that get a machine ready; `register` puts them into the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from bench.cli import complete
+from bench.cli.options import Json, console
+
+SET_UP = "Set up"
+
+models_app = typer.Typer(
+    invoke_without_command=True,
+    help="List the models and whether they are on this machine.\n\nExample: [bold]bench models[/]",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to the command line."""
+    app.command(rich_help_panel=SET_UP)(doctor)
+    app.command(rich_help_panel=SET_UP)(plugins)
+    app.add_typer(models_app, name="models", rich_help_panel=SET_UP)
+
+
+def doctor(
+    as_json: Json = False,
+    sudoers: Annotated[
+        bool, typer.Option("--sudoers", help="Print the line that lets the meter start without a password.")
+    ] = False,
+) -> None:
+    """Say what this machine can measure, and what to type where it can't.
+
+    Exit code 0: fit to measure. Exit code 1: not, because no meter can be read (joules would be
+    modelled) or a finding is bad.
+
+    Example: [bold]bench doctor[/]
+    """
+    from bench.cli.doctor import table as doctor_table
+    from bench.cli.doctor.checks import examine
+
+    if sudoers:
+        _print_sudoers()
+        return
+    diagnosis = examine()
+    if as_json:
+        print(json.dumps(doctor_table.to_json(diagnosis), indent=2))
+    else:
+        doctor_table.show(diagnosis, console())
+    raise typer.Exit(0 if diagnosis.is_fit else 1)
+
+
+def _print_sudoers() -> None:
+    import getpass
+
+    from bench.cli.doctor.checks import sudoers_line
+    from energy.powermetrics import root_command
+
+    print(sudoers_line(getpass.getuser(), root_command()))
+    print("\nTo install it, type:  sudo visudo -f /etc/sudoers.d/joulebench", file=sys.stderr)
+    print("and paste the line. It allows this one command and nothing else.", file=sys.stderr)
+
+
+def plugins(as_json: Json = False) -> None:
+    """List backends, energy sources and gates with their options.
+
+    Example: [bold]bench plugins[/]
+    """
+    from bench.suite.plugins import listing
+
+    found = listing()
+    if as_json:
+        print(json.dumps([asdict(plugin) for plugin in found], indent=2))
+        return
+    from rich.table import Table
+
+    table = Table("kind", "name", "what it is", "options")
+    for plugin in found:
+        options = ", ".join(f"{key} = {value}" for key, value in plugin.options.items())
+        table.add_row(plugin.group, plugin.name, plugin.summary, options)
+    console().print(table)
+
+
+@models_app.callback()
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """List the models and whether they are on this machine."""
+    if context.invoked_subcommand is not None:
+        return
+    from bench.suite.models import catalogue, locate
+
+    rows: list[dict[str, Any]] = []
+    for name, entry in catalogue().items():
+        here = locate(name)
+        size = here.size_bytes if here else None
+        rows.append({"name": name, "kind": entry.kind, "here": here is not None, "size_bytes": size})
+        rows[-1] |= {"download_bytes": entry.download_bytes}
+        rows[-1] |= {"summary": entry.summary, "license": entry.license}
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.table import Table
+
+    table = Table("name", "here", "size", "what it is")
+    for row in rows:
+        table.add_row(row["name"], "yes" if row["here"] else "no", _size(row), row["summary"])
+    console().print(table)
+    console().print("Any hub id (owner/name) or folder works too.", highlight=False)
+
+
+def _size(row: dict[str, Any]) -> str:
+    if row["size_bytes"]:
+        return f"{row['size_bytes'] / 1e6:.0f} MB"
+    return f"{row['download_bytes'] / 1e6:.0f} MB to fetch" if row["download_bytes"] else "-"
+
+
+@models_app.command("fetch")
+def models_fetch(
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=complete.models, help="A name of `bench models`, or a hub id (owner/name)."
+        ),
+    ],
+    revision: Annotated[str | None, typer.Option(help="Commit or tag of a hub model.")] = None,
+) -> None:
+    """Bring a model onto this machine.
+
+    Example: [bold]bench models fetch smollm2-135m[/]
+    """
+    from bench.run.display.progress import Bar
+    from bench.run.fetch import ensure
+
+    with Bar() as progress:
+        found = ensure(name, revision, progress=progress)
+    print(found.folder or f"{name} has no weights: nothing to fetch")

@@ -1,0 +1,93 @@
+"""The forest plot of comparisons: a ratio of joules with its interval per pair, over the band of noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.contrast import Ratio
+from bench.errors import UserError
+from bench.report.compare.pairs import Comparison
+from bench.report.compare.tables import kind_label, side_label
+from bench.show.plots import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "png", "pdf")
+_POINTS_PER_INCH = 150
+
+
+def check(file: Path) -> None:
+    """Refuse a file that can't be drawn to, before anything is read.
+
+    Raises:
+        UserError: its ending is not one of a picture.
+    """
+    if file.suffix.lstrip(".") not in FORMATS:
+        raise UserError(f"--figure {file}: the ending says the format; use .svg, .png or .pdf")
+
+
+def draw(found: list[Comparison], file: Path) -> None:
+    """Write the forest plot; it appears whole or not at all.
+
+    Raises:
+        UserError: no pair has a ratio, or the file can't be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
+
+    rows = [(one, ratio) for one in found if isinstance(ratio := one.ratios.get("joules_per_pass"), Ratio)]
+    if not rows:
+        raise UserError(f"nothing to draw in {file}: no pair has a ratio; leave --figure out")
+    figure = Figure(figsize=(9, 1.3 + 0.8 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for height, (one, ratio) in enumerate(reversed(rows)):
+        _row(axes, height, one, ratio)
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), [_name(*row) for row in reversed(rows)], fontsize=7)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axes.tick_params(axis="x", which="both", labelsize=7)
+    axes.set_xlabel("joules per pass, second / first (geometric mean over blocks, 95 %)", fontsize=8)
+    axes.grid(visible=True, axis="x", which="both", alpha=0.3)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    kinds = " / ".join(dict.fromkeys(kind_label(one) for one, _ in rows))
+    figure.suptitle(f"Ratio of joules ({kinds}); grey: A/A noise floor", fontsize=10)
+    _save(figure, file)
+
+
+def _row(axes: Axes, height: int, one: Comparison, ratio: Ratio) -> None:
+    if one.noise_floor is not None:
+        low = 1 - one.noise_floor
+        axes.fill_betweenx([height - 0.3, height + 0.3], low, 1 / low, color="0.85", linewidth=0)
+    colour = COLOURS[0] if one.is_measured else COLOURS[1]
+    if ratio.interval is not None:
+        axes.plot([ratio.interval.low, ratio.interval.high], [height, height], color=colour, linewidth=2)
+    filled = colour if ratio.interval is not None else "white"
+    axes.plot(ratio.point, height, marker="o", color=colour, markerfacecolor=filled)
+
+
+def _name(one: Comparison, ratio: Ratio) -> str:
+    """What is divided, and what a ratio may not be shown without; dollars would be taken for mathematics."""
+    blocks = str(ratio.blocks[0]) if ratio.paired else f"{ratio.blocks[0]} and {ratio.blocks[1]}"
+    agreement = "unknown" if one.agreement is None else f"{one.agreement:.0%}"
+    lines = [
+        side_label(one.second),
+        f"over {side_label(one.first)}",
+        f"{ratio.point:.3f}, {one.verdict_words}",
+        f"blocks: {blocks}; agreement {agreement}",
+    ]
+    return "\n".join(lines).replace("$", r"\$")
+
+
+def _save(figure: Figure, file: Path) -> None:
+    staging = file.with_name(f".{file.name}")
+    try:
+        figure.savefig(staging, format=file.suffix.lstrip("."), dpi=_POINTS_PER_INCH)
+        staging.replace(file)
+    except OSError as error:
+        raise UserError(f"can't write {file} ({error.strerror}); choose another file") from None

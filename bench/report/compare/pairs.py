@@ -1,0 +1,271 @@
+"""Runs, or arms of runs, set beside each other; a ratio only where both sides were made alike.
+
+The first thing named is what the others are compared with. Blocks of one run are paired; blocks of two runs
+are not, so there the intervals are wider and say nothing of what changed between the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from analysis.blocks import Amount, Per
+from analysis.comparable import Unlike, known_of_neither, unlike
+from analysis.contrast import Pair, Ratio, Verdict, decide, noise_floor, pair, ratio
+from analysis.quality import agreement, mean_over_prompts
+from analysis.rows import Slot
+from analysis.values import Estimate, Withheld, listed
+from bench.errors import UserError
+from bench.report.compare import conditions
+from bench.report.compare.selectors import Chosen, choose, matched
+from bench.report.readback import ArmKey
+from bench.report.rows import answers, arm_label
+from bench.report.story import Story
+from bench.report.summary import ArmRow
+from bench.show.safe_text import visible
+
+AMOUNTS: dict[str, tuple[Amount, Per]] = {
+    "joules_per_pass": ("gross_j", "request"),
+    "net_joules_per_pass": ("net_j", "request"),
+    "joules_per_new_token": ("gross_j", "new_token"),
+    "joules_per_total_token": ("gross_j", "total_token"),
+}
+"""The prompts of a pass are the same on both sides, so a ratio per request is one per pass."""
+PHASES = ("prefill", "decode")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One arm of one run."""
+
+    story: Story
+    key: ArmKey
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run."""
+        return str(self.story.readback.run.header["run_id"])
+
+    @property
+    def label(self) -> str:
+        """Name of the arm."""
+        return arm_label(self.key)
+
+    @property
+    def row(self) -> ArmRow:
+        """What the run's report says of the arm."""
+        return self.story.summary.rows[self.story.readback.arms.index(self.key)]
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """The figures of the side by itself, per pass, token and second."""
+        row, passes = self.row, self.row.passes
+        total_tokens = conditions.prompt_tokens(self.story, self.key) / passes + row.new_tokens
+        return {
+            "joules_per_pass": row.joules_gross,
+            "net_joules_per_pass": row.joules_net,
+            "joules_per_new_token": row.joules_per_new_token,
+            "joules_per_total_token": None if row.joules_gross is None else row.joules_gross / total_tokens,
+            "new_tokens_per_s": row.new_tokens / row.seconds,
+            "prefill_tokens_per_s": row.prefill_tokens_per_s,
+            "decode_tokens_per_s": row.decode_tokens_per_s,
+        }
+
+    def phase(self, phase: str) -> list[Slot]:
+        """The slots of the run with the seconds and tokens of one phase alone."""
+        whole = [slot for slot in self.story.readback.slots if slot.slot["error"] is None]
+        pairs = zip(self.story.slots, whole, strict=True)
+        return [_of_phase(row, slot.requests, phase) for row, slot in pairs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Second over first, if they are alike."""
+
+    first: Side
+    second: Side
+    unlike: tuple[Unlike, ...]
+    """What forbids a ratio; empty if nothing does."""
+    not_known: tuple[str, ...]
+    """Conditions that neither run states, so nobody can say whether they are alike."""
+    differs: tuple[Unlike, ...]
+    """What else is different: the subject of the comparison."""
+    ratios: dict[str, Ratio | Withheld]
+    """By the names of `Side.figures`; empty where something is unlike."""
+    noise_floor: float | None
+    agreement: float | None
+    """Share of new-token positions that are equal, mean over prompts; None without a ratio."""
+    agreement_interval: Estimate | Withheld | None
+    verdict: Verdict | None
+    reason: str
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether a meter of the run itself read both sides' joules."""
+        return {self.first.row.energy_kind, self.second.row.energy_kind} == {"measured"}
+
+    @property
+    def kinds(self) -> str:
+        """Kind of the joules, of both sides where they differ."""
+        kinds = dict.fromkeys((self.first.row.energy_kind, self.second.row.energy_kind))
+        return " and ".join(kinds)
+
+    @property
+    def verdict_words(self) -> str:
+        """The verdict with its subject."""
+        if self.verdict in ("fewer", "more"):
+            kind = "" if self.is_measured else f", as {self.kinds}"
+            return f"second needs {self.verdict} joules{kind}"
+        return self.verdict or "no ratio"
+
+
+def compare(texts: Sequence[str], *, anyway: bool = False) -> list[Comparison]:
+    """Set the first selection beside each of the others.
+
+    Args:
+        texts: `RUN`, `RUN:backend` or `RUN:backend/gate`, two or more.
+        anyway: keep unlike pairs, which then have no ratio, instead of refusing them.
+
+    Raises:
+        UserError: no such run or arm, nothing in common, or unlike pairs; names each with both values.
+    """
+    if len(texts) < 2:
+        raise UserError("one thing can't be compared; name two: bench compare RUN RUN, or RUN:torch RUN:mlx")
+    first, *others = choose(texts)
+    found = [
+        _comparison(Side(story=first.story, key=one), Side(story=other.story, key=another))
+        for other in others
+        for one, another in matched(first, other)
+    ]
+    if not anyway:
+        _refuse(found, first)
+    return found
+
+
+def _refuse(found: Sequence[Comparison], first: Chosen) -> None:
+    """Stop with every pair of values that is unlike; the same pair is named once."""
+    bad = [one for one in found if one.unlike]
+    if not bad:
+        return
+    arms: dict[Unlike, list[str]] = {}
+    for one in bad:
+        for item in one.unlike:
+            arms.setdefault(item, []).append(one.second.label)
+    named = [
+        str(item) if len(labels) == len(found) else f"{item} of {listed(sorted(set(labels)))}"
+        for item, labels in arms.items()
+    ]
+    alike = [one.second.label for one in found if not one.unlike]
+    also = f" ({', '.join(alike)} alone would do: name the arm as RUN:backend/gate)" if alike else ""
+    raise UserError(
+        f"no ratio: {first.story.readback.run.header['run_id']} and what it is compared with are unlike in "
+        f"{visible('; '.join(named))}{also}. To see the figures side by side, without a ratio, add --anyway"
+    )
+
+
+def _comparison(first: Side, second: Side) -> Comparison:
+    left, right = _conditions(first), _conditions(second)
+    found = unlike(left, right)
+    same_run = first.story is second.story
+    ratios = {} if found else _ratios(first, second)
+    verdict, reason, floor = _judged(first, second, ratios)
+    quality = (None, None) if found else _agreement(first, second)
+    return Comparison(
+        first=first,
+        second=second,
+        unlike=found,
+        not_known=() if same_run else known_of_neither(left, right),
+        differs=_differs(first, second),
+        ratios=ratios,
+        noise_floor=floor,
+        agreement=quality[0],
+        agreement_interval=quality[1],
+        verdict=verdict,
+        reason=reason or f"unlike in {', '.join(item.what for item in found)}",
+    )
+
+
+def _conditions(side: Side) -> conditions.Facts:
+    return {
+        **conditions.machine(side.story.readback.run.header),
+        **conditions.joules(side.story, side.row),
+        **conditions.work(side.story, side.key, side.row),
+    }
+
+
+def _differs(first: Side, second: Side) -> tuple[Unlike, ...]:
+    left, right = (conditions.subject(side.story, side.key) for side in (first, second))
+    names = dict.fromkeys([*left, *right])
+    return unlike({name: left.get(name) for name in names}, {name: right.get(name) for name in names})
+
+
+def _ratios(first: Side, second: Side) -> dict[str, Ratio | Withheld]:
+    whole = (first.story.slots, second.story.slots)
+    found = {name: _ratio(first, second, whole, amount) for name, amount in AMOUNTS.items()}
+    found["new_tokens_per_s"] = _inverse(_ratio(first, second, whole, ("seconds_s", "new_token")))
+    for phase in PHASES:
+        mine = first.phase(phase)
+        theirs = mine if first.story is second.story else second.phase(phase)
+        per_token = _ratio(first, second, (mine, theirs), ("seconds_s", "new_token"))
+        found[f"{phase}_tokens_per_s"] = _inverse(per_token)
+    return found
+
+
+def _ratio(
+    first: Side, second: Side, slots: tuple[list[Slot], list[Slot]], amount: tuple[Amount, Per]
+) -> Ratio | Withheld:
+    values = pair((slots[0], first.label), (slots[1], second.label), amount=amount[0], per=amount[1])
+    return values if isinstance(values, Withheld) else ratio(values)
+
+
+def _inverse(found: Ratio | Withheld) -> Ratio | Withheld:
+    return found if isinstance(found, Withheld) else found.inverse
+
+
+def _judged(
+    first: Side, second: Side, ratios: dict[str, Ratio | Withheld]
+) -> tuple[Verdict | None, str, float | None]:
+    """Verdict on the joules per pass, why, and the noise floor."""
+    if not ratios:
+        return None, "", None
+    joules = ratios["joules_per_pass"]
+    if isinstance(joules, Withheld):
+        return "withheld", joules.reason, None
+    floor = noise_floor([_copy_of(side, paired=joules.paired) for side in (first, second)])
+    threshold = max(side.story.readback.run.header["threshold"] for side in (first, second))
+    return *decide(joules, floor=floor, threshold=threshold), floor
+
+
+def _copy_of(side: Side, *, paired: bool) -> Ratio | Withheld:
+    """The ungated arm of a side's backend twice, divided in the way in which the sides are."""
+    gate = side.story.readback.run.header["baseline"]
+    plain, again = (arm_label((side.key[0], gate, copy)) for copy in (False, True))
+    slots = side.story.slots
+    amount, per = AMOUNTS["joules_per_pass"]
+    values = pair((slots, plain), (slots, again), amount=amount, per=per)
+    if isinstance(values, Withheld):
+        return values
+    return ratio(Pair(first=values.first, second=values.second, paired=paired))
+
+
+def _agreement(first: Side, second: Side) -> tuple[float | None, Estimate | Withheld | None]:
+    """Share of equal tokens, and its interval over prompts."""
+    mine, theirs = (answers(side.story.readback.of_arm(side.key)) for side in (first, second))
+    shares = [agreement(theirs[p], mine[p]) for p in sorted(mine.keys() & theirs.keys())]
+    known = [share for share in shares if share is not None]
+    if not known:
+        return None, None
+    return sum(known) / len(known), mean_over_prompts(known, share=True)
+
+
+def _of_phase(row: Slot, requests: Sequence[dict[str, Any]], phase: str) -> Slot:
+    begin, end, tokens = {
+        "prefill": ("gated_s", "prefilled_s", "prompt_tokens"),
+        "decode": ("prefilled_s", "end_s", "forwards"),
+    }[phase]
+    return replace(
+        row,
+        seconds_s=sum(request[end] - request[begin] for request in requests),
+        new_tokens=sum(request[tokens] for request in requests),
+    )

@@ -1,0 +1,239 @@
+"""Many runs, of many machines, in one Parquet file: a row per slot, with where it comes from in each row.
+
+A run has hundreds of records, so thousands of runs are read in bulk: the lines of many files are parsed as
+one table, and requests are summed into their slots by column. Joules are those that were stored with the
+run; `bench report` attributes them anew from the raw readings, which stay where they are.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from bench.errors import UserError
+from bench.report.readback import Idle
+from bench.report.rows import likeness, provenance
+from bench.run import store
+from bench.run.records import SCHEMA
+
+BATCH = 250
+"""Runs that are parsed at once: enough to be fast, few enough to fit into memory."""
+PLACE = ("run_index", "session", "block", "position")
+_JOULES = pa.struct(
+    [
+        ("total_j", pa.float64()),
+        ("bound_j", pa.float64()),
+        ("readings", pa.int64()),
+        ("kind", pa.string()),
+        ("boundary", pa.string()),
+        ("grade", pa.int64()),
+    ]
+)
+_USED = tuple(f'{{"type": "{kind}"'.encode() for kind in ("request", "slot", "block", "idle"))
+"""How the store begins the lines that are needed; fields of others have the same names and other types."""
+_RECORD = pa.schema(
+    [
+        ("type", pa.string()),
+        *((name, pa.int64()) for name in ("session", "block", "position", "passes")),
+        *((name, pa.string()) for name in ("backend", "gate", "error")),
+        ("a_a", pa.bool_()),
+        *((name, pa.int64()) for name in ("prompt_tokens", "forwards")),
+        ("tokens", pa.list_(pa.int64())),
+        *((name, pa.float64()) for name in ("start_s", "end_s")),
+        ("joules", _JOULES),
+    ]
+)
+_FACT_TYPES = {
+    **dict.fromkeys(("gpu_cores", "cpu_cores", "memory_bytes"), pa.int64()),
+    **dict.fromkeys(("low_power_mode", "git_dirty"), pa.bool_()),
+}
+"""Provenance is text but for these; stated, because a column of nothing but nulls has no type."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What went into a data set."""
+
+    file: Path
+    runs: int
+    slots: int
+    without_whole_block: tuple[str, ...]
+    """Runs that were cut short before a block was whole: nothing of them can be compared."""
+
+
+def run_folders(folders: Sequence[Path]) -> list[Path]:
+    """Every run folder among and directly below these folders.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = {
+        file.parent
+        for folder in folders
+        for file in ([folder / "run.json"] if (folder / "run.json").is_file() else folder.glob("*/run.json"))
+    }
+    if not found:
+        raise UserError(f"no run folder in {', '.join(map(str, folders))}; make one with: bench run")
+    return sorted(found)
+
+
+def collect(folders: Sequence[Path], out: Path) -> Collected:
+    """Write the slots of all runs to one Parquet file, which appears whole or not at all.
+
+    Args:
+        folders: run folders, or folders of run folders.
+        out: the file to write.
+
+    Raises:
+        UserError: no run, a damaged run, or a file that can't be written or does not end in .parquet.
+    """
+    if out.suffix != ".parquet":
+        better = out.with_suffix(".parquet")
+        raise UserError(f"--out {out} is no name for a Parquet file; give one such as {better}")
+    found = run_folders(folders)
+    staging = out.with_name(f".{out.name}")
+    empty: list[str] = []
+    slots = 0
+    try:
+        writer = None
+        for table, cut_short in _tables(found):
+            writer = writer or pq.ParquetWriter(staging, table.schema, compression="zstd")
+            writer.write_table(table)
+            slots += table.num_rows
+            empty += cut_short
+        if writer is not None:
+            writer.close()
+        staging.replace(out)
+    except OSError as error:
+        raise UserError(f"can't write {out} ({error.strerror}); choose another file with --out") from None
+    return Collected(out, len(found), slots, tuple(empty))
+
+
+def _tables(folders: Sequence[Path]) -> Iterator[tuple[pa.Table, list[str]]]:
+    for begin in range(0, len(folders), BATCH):
+        some = folders[begin : begin + BATCH]
+        headers = [_header(folder) for folder in some]
+        records = _records(some)
+        table = _slots(records, headers)
+        whole = set(pc.unique(table["run"]).to_pylist())
+        yield table, [header["run_id"] for header in headers if header["run_id"] not in whole]
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = json.loads((folder / "run.json").read_bytes())
+    except (OSError, ValueError):
+        header = {"schema": SCHEMA + 1}
+    return store.read(folder).header if header.get("schema", 0) > SCHEMA else header
+
+
+def _records(folders: Sequence[Path]) -> pa.Table:
+    """All records of these runs, with the number of their run; unknown fields are passed over."""
+    lines, counts = [], []
+    for folder in folders:
+        file = folder / "records.jsonl"
+        # what follows the last newline was cut by a crash and is not a record
+        whole = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+        used = [line for line in whole if line.startswith(_USED)]
+        lines += used
+        counts.append(len(used))
+    options = pa.json.ParseOptions(explicit_schema=_RECORD, unexpected_field_behavior="ignore")
+    try:
+        table = _parse(b"\n".join(lines), options)
+    except pa.ArrowInvalid as error:
+        for folder in folders:
+            store.read(folder)  # says which file is damaged, if it is one
+        raise UserError(f"the records below {folders[0].parent} can't be collected: {error}") from None
+    return table.append_column("run_index", pa.array(np.repeat(np.arange(len(folders)), counts)))
+
+
+def _parse(data: bytes, options: pa.json.ParseOptions) -> pa.Table:
+    if not data:
+        return _RECORD.empty_table()
+    return pa.json.read_json(io.BytesIO(data), parse_options=options).select(_RECORD.names)
+
+
+def _slots(records: pa.Table, headers: Sequence[dict[str, Any]]) -> pa.Table:
+    """One row per slot of a whole block, as `analysis.rows.Slot`, and its run's provenance."""
+    slots = _of_type(records, "slot")
+    slots = (
+        slots.filter(pc.is_null(slots["error"]))
+        .select([*PLACE, "backend", "gate", "a_a", "passes", "start_s", "end_s", "joules"])
+        .flatten()
+    )
+    blocks = _of_type(records, "block").select(["run_index", "session", "block"])
+    slots = slots.join(blocks, ["run_index", "session", "block"], join_type="left semi")
+    slots = slots.join(_work(records), list(PLACE)).sort_by([(name, "ascending") for name in PLACE])
+    run = slots["run_index"].to_numpy()
+    columns = _slot_columns(slots, run, _idle_powers(records, len(headers)))
+    facts = [provenance(header) for header in headers]
+    for name in facts[0]:
+        kind = _FACT_TYPES.get(name, pa.string())
+        columns[name] = pa.array([fact[name] for fact in facts], kind).take(pa.array(run))
+    columns["likeness"] = pa.array(["|".join(likeness(header)) for header in headers]).take(pa.array(run))
+    return pa.table(columns)
+
+
+def _of_type(records: pa.Table, kind: str) -> pa.Table:
+    return records.filter(pc.equal(records["type"], kind))
+
+
+def _work(records: pa.Table) -> pa.Table:
+    """Requests summed by slot."""
+    requests = _of_type(records, "request")
+    requests = requests.append_column("new_tokens", pc.list_value_length(requests["tokens"]))
+    sums = ("prompt_tokens", "new_tokens", "forwards")
+    summed = requests.group_by(list(PLACE)).aggregate([("type", "count"), *((name, "sum") for name in sums)])
+    return summed.rename_columns([*PLACE, "requests", *sums])
+
+
+def _idle_powers(records: pa.Table, runs: int) -> list[Idle]:
+    idle = _of_type(records, "idle")
+    seconds_s = pc.subtract(idle["end_s"], idle["start_s"])
+    watts = pc.divide(pc.struct_field(idle["joules"], "total_j"), seconds_s).to_pylist()
+    by_run: list[list[float | None]] = [[] for _ in range(runs)]
+    for run, watt in zip(idle["run_index"].to_pylist(), watts, strict=True):
+        by_run[run].append(watt)
+    return [Idle(found) for found in by_run]
+
+
+def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dict[str, Any]:
+    """The columns of `analysis.rows.Slot` that the records hold."""
+    seconds_s = pc.subtract(slots["end_s"], slots["start_s"])
+    gross_j = slots["joules.total_j"]
+    marks = pc.if_else(slots["a_a"], " (A/A)", "")
+    begins = np.flatnonzero(np.diff(run, prepend=-1))
+    lengths = np.diff([*begins, len(run)])
+    return {
+        "block": slots["block"],
+        "position": pa.array(np.arange(len(run)) - np.repeat(begins, lengths)),
+        "arm": pc.binary_join_element_wise(
+            pc.binary_join_element_wise(slots["backend"], slots["gate"], " "), marks, ""
+        ),
+        **{name: slots[name] for name in ("backend", "gate", "passes")},
+        **{name: slots[name] for name in ("requests", "prompt_tokens", "new_tokens", "forwards")},
+        "seconds_s": seconds_s,
+        "gross_j": gross_j,
+        "net_j": _net_j(gross_j, seconds_s, run, idle),
+        **{name: slots[f"joules.{name}"] for name in ("bound_j", "boundary", "kind", "grade", "readings")},
+    }
+
+
+def _net_j(gross_j: Any, seconds_s: Any, run: np.ndarray, idle: Sequence[Idle]) -> pa.Array:
+    """Joules above idle; null where idle is unknown or unstable, or nothing is left above it."""
+    judged = [one.judged for one in idle]
+    power_w = pa.array([one.mean_w if one.stable else None for one in judged], pa.float64()).take(
+        pa.array(run)
+    )
+    net_j = pc.subtract(gross_j, pc.multiply(seconds_s, power_w))
+    return pc.if_else(pc.greater(net_j, 0), net_j, pa.scalar(None, pa.float64()))

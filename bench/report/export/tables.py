@@ -1,0 +1,221 @@
+"""Stored runs -> tables for other programs, in a documented and versioned shape (see `schema.py`).
+
+Joules are attributed anew from the raw readings. Every row with joules says of which kind they are, what
+they cover and how far they can be trusted; not measured is null.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import BaseModel
+
+from bench.errors import UserError, nearest
+from bench.report.export.schema import SCHEMA_VERSION, TABLES, schema_text
+from bench.report.readback import Record, SlotRead
+from bench.report.story import Story
+from bench.show.safe_text import csv_cell
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from analysis.rows import Slot
+
+Format = Literal["csv", "parquet", "json"]
+Tables = dict[str, list[dict[str, Any]]]
+
+SCHEMA_FILE = "export.schema.json"
+_RAILS = ("cpu", "gpu", "ane", "dram", "package", "system")
+_ARM_NAMES = {
+    "seconds_per_pass_s": "seconds",
+    "new_tokens_per_pass": "new_tokens",
+    "forwards_per_pass": "forwards",
+    "kind": "energy_kind",
+    "gross_per_pass_j": "joules_gross",
+    "bound_per_pass_j": "joules_bound",
+    "net_per_pass_j": "joules_net",
+    "gross_per_new_token_j": "joules_per_new_token",
+}
+"""Columns that have another name in `bench.report.summary.ArmRow`."""
+
+
+def export(runs: Sequence[Path], *, form: str, out: Path | None) -> list[Path]:
+    """Write the tables of these runs and the schema beside them; each file appears whole or not at all.
+
+    Args:
+        runs: run folders.
+        form: csv, parquet or json.
+        out: folder for three tables, or the file of `json`; None: `export`, or `export.json`.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: unknown format, no such run, or a place that can't be written.
+        EnergyError: a raw stream can't be read.
+    """
+    if form not in get_args(Format):
+        raise UserError(f"--format {form}: {nearest(form, get_args(Format))}")
+    tables = tables_of([Story.of(run) for run in runs])
+    return write(tables, form=form, out=out)
+
+
+def tables_of(stories: Sequence[Story]) -> Tables:
+    """The rows of every table, checked against their models."""
+    tables: Tables = {name: [] for name in TABLES}
+    for story in stories:
+        whole = iter(story.slots)
+        for slot in story.readback.slots:
+            row = None if slot.slot["error"] is not None else next(whole)
+            tables["slots"].append(_slot(story, slot, row))
+            tables["requests"] += [_request(story, request) for request in slot.requests]
+        tables["arms"] += _arms(story)
+    return {name: [_checked(TABLES[name], row) for row in rows] for name, rows in tables.items()}
+
+
+def write(tables: Tables, *, form: str, out: Path | None) -> list[Path]:
+    """Write the tables in one format, and the schema."""
+    if form == "json":
+        file = out or Path("export.json")
+        file = file / "export.json" if file.is_dir() else file
+        document = {"schema_version": SCHEMA_VERSION, **tables}
+        content = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+        contents = {file: content.encode()}
+        folder = file.parent
+    else:
+        folder = out or Path("export")
+        encode = _csv if form == "csv" else _parquet
+        contents = {folder / f"{name}.{form}": encode(name, rows) for name, rows in tables.items()}
+    return _write({**contents, folder / SCHEMA_FILE: schema_text().encode()}, folder)
+
+
+def parquet_schema(name: str) -> pa.Schema:
+    """Column types of a table: stated, because a column of nothing but nulls has no type."""
+    import pyarrow as pa
+
+    types = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    fields = []
+    for column, field in TABLES[name].model_fields.items():
+        choices = get_args(field.annotation) or (field.annotation,)
+        kind = next(choice for choice in choices if choice is not type(None))
+        kind = kind if isinstance(kind, type) else type(kind)  # a literal stands for its own type
+        note = {"description": field.description or ""}
+        optional = type(None) in choices
+        fields.append(pa.field(column, types[kind], nullable=optional, metadata=note))
+    return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION)})
+
+
+def _base(story: Story, record: Record) -> dict[str, Any]:
+    header = story.readback.run.header
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": header["run_id"],
+        "suite": header["suite"]["name"],
+        **{name: record[name] for name in ("backend", "gate", "a_a")},
+    }
+
+
+def _request(story: Story, request: Record) -> dict[str, Any]:
+    same = ("session", "block", "position", "pass_number", "prompt_id", "model", "prompt_tokens", "forwards")
+    counted = ("prefill_bytes", "decode_bytes", "prefill_flops", "decode_flops")
+    failed = request["error"] is not None
+    return {
+        **_base(story, request),
+        **{name: request[name] for name in (*same, *counted, "start_s", "text", "error")},
+        "new_tokens": None if failed else len(request["tokens"]),
+        "gate_s": _between(request, "start_s", "gated_s"),
+        "prefill_s": _between(request, "gated_s", "prefilled_s"),
+        "decode_s": _between(request, "prefilled_s", "end_s"),
+        "cut": json.dumps(request["cut"] or {}, sort_keys=True),
+    }
+
+
+def _slot(story: Story, slot: SlotRead, row: Slot | None) -> dict[str, Any]:
+    joules, stored = slot.joules, slot.slot
+    energy = {name: getattr(joules, name, None) for name in ("kind", "boundary", "grade", "grade_name")}
+    rails = joules.rails_j if joules else {}
+    work = {name: getattr(row, name, None) for name in ("prompt_tokens", "new_tokens", "forwards")}
+    return {
+        **_base(story, stored),
+        **{name: stored[name] for name in ("session", "block", "position", "passes", "start_s", "error")},
+        "requests": len(slot.requests),
+        **work,
+        "seconds_s": _between(stored, "start_s", "end_s"),
+        **energy,
+        "grade_reasons": "; ".join(joules.grade_reasons) if joules else None,
+        "gross_j": joules.total_j if joules else None,
+        "bound_j": joules.bound_j if joules else None,
+        "net_j": row.net_j if row else None,
+        **{f"{rail}_j": rails.get(rail) for rail in _RAILS},
+        "readings": joules.readings if joules else None,
+        "withheld": joules.withheld if joules else None,
+        "thermal": row.thermal if row else None,
+    }
+
+
+def _arms(story: Story) -> list[dict[str, Any]]:
+    rows = []
+    for found in story.summary.rows:
+        base = _base(story, {"backend": found.backend, "gate": found.gate, "a_a": found.a_a})
+        own = TABLES["arms"].model_fields.keys() - base.keys()
+        values = {name: getattr(found, _ARM_NAMES.get(name, name)) for name in own}
+        rows.append({**base, **values, "grade_reasons": "; ".join(found.grade_reasons)})
+    return rows
+
+
+def _checked(model: type[BaseModel], row: dict[str, Any]) -> dict[str, Any]:
+    """The row as its model has it, in the model's order."""
+    return model(**{name: _storable(value) for name, value in row.items()}).model_dump()
+
+
+def _storable(value: Any) -> Any:
+    """None for NaN (an arm of which no slot counts has no figure per pass); text that is UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _between(record: Record, begin: str, end: str) -> float | None:
+    if record[begin] is None or record[end] is None:
+        return None
+    return float(record[end] - record[begin])
+
+
+def _csv(name: str, rows: Sequence[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    columns = list(TABLES[name].model_fields)
+    writer.writerow(columns)
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else csv_cell(value)
+
+
+def _parquet(name: str, rows: Sequence[dict[str, Any]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), parquet_schema(name)), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _write(contents: dict[Path, bytes], folder: Path) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in contents.items():
+            staging = file.with_name(f".{file.name}")
+            staging.write_bytes(content)
+            staging.replace(file)
+    except OSError as error:
+        raise UserError(f"can't write to {folder} ({error.strerror}); choose another with --out") from None
+    return list(contents)

@@ -1,0 +1,138 @@
+"""Joules per new token, arm by arm, beside what the ungated arm differs from itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.stats import geometric_mean
+from analysis.values import Estimate
+from bench.report.figures.arms import ROW_IN, arm_looks, measured_note, name_rows, no_joules, rows_of
+from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.story import Story
+from bench.show.plots import FAINT, page_figure, title
+from bench.show.safe_text import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAME = "joules-per-token"
+
+
+def make(story: Story) -> Drawing | NotDrawn:
+    """A point per slot, the mean over blocks with its interval, and the A/A band per backend."""
+    reason = no_joules(story)
+    if reason is not None:
+        return NotDrawn(NAME, reason)
+    slots = slot_table(story)
+    if slots.empty:
+        return NotDrawn(NAME, "no slot has both joules and new tokens; look at: bench report RUN")
+    table = arm_table(story, slots)
+    heading = f"Joules per new token, by arm{measured_note(story)}"
+    shown = [f"{row.arm} {row.mean_j:.4g}" for row in rows_of(table) if row.mean_j == row.mean_j]
+    alt = visible(f"{heading}; mean over blocks in J: {', '.join(shown)}.")
+    return Drawing(
+        name=NAME, title=heading, alt=alt, table=table, draw=lambda: _draw(story, slots, table, heading)
+    )
+
+
+def slot_table(story: Story) -> pd.DataFrame:
+    """One row per slot that has joules and new tokens."""
+    import pandas as pd
+
+    rows = [
+        {"arm": s.arm, "block": s.block, "j_per_token": s.gross_j / s.new_tokens}
+        for s in story.slots
+        if s.gross_j is not None and s.new_tokens
+    ]
+    return pd.DataFrame(rows, columns=["arm", "block", "j_per_token"])
+
+
+def arm_table(story: Story, slots: pd.DataFrame) -> pd.DataFrame:
+    """One row per arm: mean over blocks, 95 % interval where there is one, and the band of its backend."""
+    import pandas as pd
+
+    rows = []
+    for row in story.summary.rows:
+        values = slots.loc[slots["arm"] == row.label].groupby("block")["j_per_token"].mean().to_numpy()
+        mean = geometric_mean(np.asarray(values, dtype=np.float64))
+        if not isinstance(mean, Estimate):  # one block has a mean and no interval
+            mean = Estimate(float(values[0]) if len(values) == 1 else np.nan, np.nan, np.nan)
+        rows.append(
+            {
+                "arm": row.label,
+                "backend": row.backend,
+                "blocks": len(values),
+                "mean_j": mean.point,
+                "low_j": mean.low,
+                "high_j": mean.high,
+                "noise_floor_percent": _floor_percent(story, row.backend),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _floor_percent(story: Story, backend: str) -> float:
+    known = [r.noise_floor_percent for r in story.summary.rows if r.backend == backend]
+    return max((floor for floor in known if floor is not None), default=np.nan)
+
+
+def _draw(story: Story, slots: pd.DataFrame, table: pd.DataFrame, heading: str) -> Figure:
+    figure, [[axes]] = page_figure(1.3 + ROW_IN * len(table))
+    title(figure, heading)
+    looks = arm_looks(story)
+    for position, row in enumerate(rows_of(table)):
+        look = looks[str(row.arm)]
+        mine = slots.loc[slots["arm"] == row.arm, "j_per_token"]
+        spread = np.linspace(-0.18, 0.18, len(mine)) if len(mine) > 1 else np.zeros(len(mine))
+        axes.plot(
+            mine, position + spread, look.marker, color=look.colour, mfc="none", ms=3.5, mew=0.7, alpha=0.6
+        )
+        if row.low_j == row.low_j:
+            axes.plot([row.low_j, row.high_j], [position] * 2, color="black", linewidth=1.6, zorder=3)
+        axes.plot(row.mean_j, position, look.marker, color="black", mfc=look.face, ms=6.5, mew=0.9, zorder=4)
+    bands = _draw_bands(axes, story, table)
+    name_rows(axes, list(table["arm"]))
+    axes.set_xlim(left=0)
+    axes.set_xlabel("energy per new token (J)")
+    _legend(figure, bands=bands)
+    return figure
+
+
+def _draw_bands(axes: Axes, story: Story, table: pd.DataFrame) -> bool:
+    """Behind the arms of each backend: the ungated mean, give or take what it differs from itself."""
+    baseline = story.readback.run.header["baseline"]
+    drawn = False
+    for backend in table["backend"].unique():
+        rows = table.index[table["backend"] == backend]
+        ungated = table.loc[table["arm"] == f"{backend} {baseline}"]
+        if ungated.empty or np.isnan(ungated["noise_floor_percent"].iloc[0]):
+            continue
+        mean_j = float(ungated["mean_j"].iloc[0])
+        half_j = mean_j * float(ungated["noise_floor_percent"].iloc[0]) / 100
+        bottom, height = rows[0] - 0.45, len(rows) - 0.1
+        axes.broken_barh([(mean_j - half_j, 2 * half_j)], (bottom, height), color=FAINT, zorder=0)
+        axes.plot(
+            [mean_j] * 2, [bottom, bottom + height], color="black", linewidth=0.7, linestyle=":", zorder=1
+        )
+        drawn = True
+    return drawn
+
+
+def _legend(figure: Figure, *, bands: bool) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    from bench.report.figures.arms import below
+
+    grey: dict[str, Any] = {"color": "black", "mfc": "white"}
+    handles: list[Any] = [
+        Line2D([], [], marker="o", linestyle="none", ms=3.5, **grey, label="one slot"),
+        Line2D([], [], marker="o", linestyle="-", ms=6.5, **grey, label="mean over blocks, 95 % interval"),
+    ]
+    if bands:
+        handles.append(Patch(color=FAINT, label="ungated mean ± A/A noise floor of the backend"))
+    below(figure, handles)

@@ -1,0 +1,85 @@
+"""Figures as files: which one, in which format, where; written whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.errors import UserError, nearest
+from bench.report.figures.catalogue import FIGURES, figure, figures
+from bench.report.figures.drawing import NotDrawn
+from bench.report.story import Story
+from bench.show.plots import FORMATS, render
+from bench.show.safe_text import visible
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A figure that was asked for."""
+
+    name: str
+    form: str
+    file: Path
+
+
+def wish(run: Path, name: str, *, form: str | None, out: Path | None) -> Wish:
+    """What was asked for, checked before a run is read.
+
+    Args:
+        run: the run folder; without `out` the file goes to its `report` folder.
+        name: of the figure.
+        form: `svg`, `png` or `pdf`; without it the suffix of `out` says so, else it is `svg`.
+        out: the file.
+
+    Raises:
+        UserError: no such figure or format, or a suffix that says another format.
+    """
+    if name not in FIGURES:
+        raise UserError(f"unknown figure {name!r}; {nearest(name, FIGURES)}; list them: bench plot {run}")
+    suffix = out.suffix.lower().removeprefix(".") if out else ""
+    chosen = form or suffix or "svg"
+    if chosen not in FORMATS:
+        raise UserError(f"unknown format {chosen!r}; {nearest(chosen, FORMATS)}")
+    if suffix and suffix != chosen:
+        raise UserError(f"--out {out} ends in .{suffix} but --format is {chosen}: leave one of them out")
+    return Wish(name, chosen, out or run / "report" / f"{name}.{chosen}")
+
+
+def write(asked: Wish, story: Story) -> Path:
+    """Draw a figure into its file.
+
+    Raises:
+        UserError: the run has nothing for it, or the file can't be written.
+    """
+    drawing = figure(asked.name, story)
+    if isinstance(drawing, NotDrawn):
+        raise UserError(f"{asked.name} can't be drawn: {drawing.reason}")
+    content = render(drawing.draw, asked.form)
+    staging = asked.file.with_name(f".{asked.file.name}")
+    try:
+        if asked.file.parent.name == "report":
+            asked.file.parent.mkdir(exist_ok=True)
+        staging.write_bytes(content)
+        return staging.replace(asked.file)
+    except OSError as error:
+        raise UserError(
+            f"can't write {asked.file} ({error.strerror}); choose another file with --out"
+        ) from None
+
+
+def show_list(story: Story, console: Console) -> None:
+    """Every figure with its title, or why this run has nothing for it."""
+    table = Table("figure", "what it shows", box=None, pad_edge=False, title_justify="left")
+    for found in figures(story):
+        if isinstance(found, NotDrawn):
+            table.add_row(found.name, Text(f"not drawn: {visible(found.reason)}", style="dim"))
+        else:
+            table.add_row(found.name, Text(visible(found.title)))
+    console.print(table)
+    run = story.readback.run.folder
+    line = f"draw one with: bench plot {run} {next(iter(FIGURES))}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

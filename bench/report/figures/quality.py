@@ -1,0 +1,146 @@
+"""Energy against quality: an arm that costs less and answers otherwise has saved nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.frontier import pareto
+from analysis.rows import Trade
+from bench.report.figures.arms import arm_legend, arm_looks, legend_in, measured_note, no_joules, rows_of
+from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.story import Story
+from bench.report.summary import ArmRow
+from bench.show.plots import FAINT, GREY, page_figure, title
+from bench.show.safe_text import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAME = "quality"
+LONGEST_NOTE = "no interval: 1 of 5 blocks"
+
+
+def make(story: Story) -> Drawing | NotDrawn:
+    """A point per arm; those that no other arm of the backend beats in both are marked."""
+    reason = no_joules(story)
+    if reason is not None:
+        return NotDrawn(NAME, reason)
+    table = trade_table(story)
+    if table["blocks"].max() == 0 or table.empty:
+        return NotDrawn(NAME, "there is no arm beside the ungated one to compare; see: bench report RUN")
+    heading = f"Energy against quality, relative to the ungated arm of the same backend{measured_note(story)}"
+    best = ", ".join(table.loc[table["pareto"], "arm"])
+    shown = [
+        f"{r.arm}: {r.energy_percent:.1f} % energy, {r.agreement_percent:.0f} % agreement"
+        for r in rows_of(table)
+    ]
+    alt = visible(f"{heading}. {'; '.join(shown)}. Not beaten in both: {best}.")
+    return Drawing(name=NAME, title=heading, alt=alt, table=table, draw=lambda: _draw(story, table, heading))
+
+
+def trade_table(story: Story) -> pd.DataFrame:
+    """One row per arm whose joules can be set beside the ungated arm's, which is at 100 %, 100 %."""
+    import pandas as pd
+
+    baseline = story.readback.run.header["baseline"]
+    rows = [_row(row, is_base=row.gate == baseline and not row.a_a) for row in story.summary.rows]
+    table = pd.DataFrame([row for row in rows if row is not None], columns=list(_COLUMNS)).astype(_COLUMNS)
+    table["pareto"] = table["arm"].isin(_unbeaten(table))
+    return table
+
+
+_COLUMNS = {
+    **dict.fromkeys(("arm", "backend"), "object"),
+    **dict.fromkeys(("energy_percent", "low_percent", "high_percent"), "float64"),
+    **dict.fromkeys(("agreement_percent", "noise_floor_percent"), "float64"),
+    **{"blocks": "int64", "a_a": "bool"},
+}
+
+
+def _row(row: ArmRow, *, is_base: bool) -> dict[str, Any] | None:
+    saved, agreement = (0.0, 100.0) if is_base else (row.joules_saved_percent, row.agreement_percent)
+    if saved is None or agreement is None or row.joules_gross is None:
+        return None
+    low, high = row.saved_low_percent, row.saved_high_percent
+    return {
+        "arm": row.label,
+        "backend": row.backend,
+        "energy_percent": 100 - saved,
+        "low_percent": None if high is None else 100 - high,
+        "high_percent": None if low is None else 100 - low,
+        "agreement_percent": agreement,
+        "noise_floor_percent": row.noise_floor_percent,
+        "blocks": row.blocks,
+        "a_a": row.a_a,
+    }
+
+
+def _unbeaten(table: pd.DataFrame) -> set[str]:
+    """The Pareto set of each backend; the A/A arm is the ungated one again and is left out."""
+    found: set[str] = set()
+    for _, group in table.loc[~table["a_a"]].groupby("backend"):
+        trades = [
+            Trade(
+                label=str(row.arm),
+                strength=1.0,
+                cost=float(row.energy_percent),
+                loss=float(100 - row.agreement_percent),
+            )
+            for row in rows_of(group)
+        ]
+        found |= {trade.label for trade in pareto(trades)}
+    return found
+
+
+def _draw(story: Story, table: pd.DataFrame, heading: str) -> Figure:
+    looks = {name: look for name, look in arm_looks(story).items() if name in set(table["arm"])}
+    figure, [[axes]] = page_figure(3.4 + legend_in([*looks, *[LONGEST_NOTE] * 3]))
+    title(figure, heading)
+    for _, group in table.loc[table["pareto"]].groupby("backend"):
+        front = group.sort_values("agreement_percent")
+        axes.plot(front["agreement_percent"], front["energy_percent"], color=GREY, linewidth=0.8, zorder=1)
+    for row in rows_of(table):
+        look = looks[str(row.arm)]
+        at = (row.agreement_percent, row.energy_percent)
+        if row.pareto:
+            axes.plot(*at, "o", ms=14, mfc="none", mec=GREY, mew=0.9, zorder=2)
+        if row.low_percent == row.low_percent:
+            ends = [row.low_percent, row.high_percent]
+            axes.plot([at[0]] * 2, ends, "_-", color="black", linewidth=1.2, ms=7, zorder=4)
+        axes.plot(*at, look.marker, color=look.colour, mfc=look.face, ms=7, zorder=3)
+    _scale(axes, table)
+    arm_legend(figure, looks, extra=_handles(axes, table))
+    return figure
+
+
+def _handles(axes: Axes, table: pd.DataFrame) -> list[Any]:
+    """What stands beside a saving: the interval with its blocks, the floor, and which points count."""
+    from matplotlib.lines import Line2D
+
+    ring = Line2D([], [], marker="o", ms=11, mfc="none", color=GREY, lw=0.8, label="Pareto set of a backend")
+    blocks = int(table["blocks"].max())
+    has_interval = bool(table["low_percent"].notna().any())
+    said = f"95 % interval over {blocks} blocks" if has_interval else f"no interval: {blocks} of 5 blocks"
+    handles: list[Any] = [
+        ring,
+        Line2D([], [], color="black", linestyle="-" if has_interval else "", label=said),
+    ]
+    floor = table["noise_floor_percent"].max()
+    if floor == floor:
+        handles.append(axes.axhspan(100 - floor, 100 + floor, color=FAINT, zorder=0, label="A/A noise floor"))
+    return handles
+
+
+def _scale(axes: Axes, table: pd.DataFrame) -> None:
+    axes.axhline(100, color=GREY, linewidth=0.8, linestyle=":")
+    axes.set_xlabel("quality: agreement with the ungated tokens (%)")
+    axes.set_ylabel("energy per pass (% of ungated)")
+    lowest = float(np.floor(table["agreement_percent"].min() / 10) * 10)
+    axes.set_xlim(max(-2.0, min(lowest, 90.0) - 2), 102)
+    highest = max(110.0, 1.08 * float(table["energy_percent"].max()))
+    axes.set_ylim(0, highest)
+    axes.text(0.99, 0.03, "better: to the right and down", transform=axes.transAxes, ha="right", color=GREY)

@@ -1,0 +1,126 @@
+"""Which prompts each gate sent to which model or cut, against their length."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.report.figures.arms import ROW_IN, arm_legend, name_rows
+from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.readback import ArmKey
+from bench.report.rows import arm_label
+from bench.report.story import Story
+from bench.show.plots import looks, page_figure, title
+from bench.show.safe_text import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+NAME = "routing"
+COLUMNS = ["arm", "prompt", "prompt_tokens", "route", "new_tokens"]
+
+
+def make(story: Story) -> Drawing | NotDrawn:
+    """A line per gated arm, a point per prompt."""
+    table = route_table(story)
+    if table.empty:
+        return NotDrawn(
+            NAME, "the run has no gated arm with finished requests; add a gate, see: bench plugins"
+        )
+    heading = "Routing: what each gate chose for each prompt, by the prompt's length"
+    counts = Counter(zip(table["arm"], table["route"], strict=True))
+    shown = ", ".join(f"{arm} sent {count} to {route}" for (arm, route), count in counts.items())
+    return Drawing(
+        name=NAME,
+        title=heading,
+        alt=visible(f"{heading}: {shown}."),
+        table=table,
+        draw=lambda: _draw(table, heading),
+    )
+
+
+def route_table(story: Story) -> pd.DataFrame:
+    """One row per gated arm and prompt, as it was first asked in a slot that counts."""
+    import pandas as pd
+
+    baseline = story.readback.run.header["baseline"]
+    lengths = _usual_lengths(story, baseline)
+    rows = [
+        {
+            "arm": arm_label(key),
+            "prompt": prompt,
+            "prompt_tokens": lengths.get((key[0], prompt), request["prompt_tokens"]),
+            "route": route_of(request),
+            "new_tokens": len(request["tokens"]),
+        }
+        for key in story.readback.arms
+        if key[1] != baseline
+        for prompt, request in _first(story, key).items()
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def route_of(request: dict[str, Any]) -> str:
+    """The model that a prompt was sent to, and what was left out of it."""
+    cut = request.get("cut") or {}
+    parts = [
+        f"{name} {value if isinstance(value, int | float | str) else json.dumps(value)}"
+        for name, value in cut.items()
+    ]
+    return f"{request['model']}, {', '.join(parts)}" if parts else str(request["model"])
+
+
+def _usual_lengths(story: Story, baseline: str) -> dict[tuple[str, str], int]:
+    """Tokens of each prompt for the ungated arm's model: one length, whatever it was sent to."""
+    return {
+        (key[0], prompt): request["prompt_tokens"]
+        for key in story.readback.arms
+        if key[1] == baseline
+        for prompt, request in _first(story, key).items()
+    }
+
+
+def _first(story: Story, key: ArmKey) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for slot in story.readback.of_arm(key):
+        if slot.slot["error"] is None:
+            for request in slot.requests:
+                found.setdefault(request["prompt_id"], request)
+    return found
+
+
+def _draw(table: pd.DataFrame, heading: str) -> Figure:
+    arms = list(dict.fromkeys(table["arm"]))
+    routes = looks(sorted(dict.fromkeys(table["route"])))
+    figure, [[axes]] = page_figure(1.5 + 1.3 * ROW_IN * len(arms))
+    title(figure, heading)
+    for position, arm in enumerate(arms):
+        mine = table.loc[table["arm"] == arm]
+        lengths = mine["prompt_tokens"].to_numpy()
+        rows = position + _beside_each_other(lengths)
+        for route, look in routes.items():
+            here = (mine["route"] == route).to_numpy()
+            drawn: dict[str, Any] = {"color": look.colour, "mfc": look.face, "ms": 4.5, "alpha": 0.85}
+            axes.plot(lengths[here], rows[here], look.marker, **drawn)
+    name_rows(axes, arms)
+    axes.set_xlabel("prompt length (tokens)")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.margins(x=0.04)
+    arm_legend(figure, {f"to {route}": look for route, look in routes.items()})
+    return figure
+
+
+def _beside_each_other(lengths: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Offsets within a line that keep prompts of one length apart."""
+    order = np.zeros(len(lengths))
+    seen: dict[int, int] = {}
+    for i, length in enumerate(lengths.tolist()):
+        order[i] = seen[length] = seen.get(length, -1) + 1
+    crowd = max(seen.values(), default=0)
+    return (order - np.array([seen[length] for length in lengths.tolist()]) / 2) * min(
+        0.16, 0.7 / max(crowd, 1)
+    )

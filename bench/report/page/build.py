@@ -1,0 +1,126 @@
+"""Runs -> one HTML file that needs no network and no other file, and its figures and tables beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+
+from bench import __version__
+from bench.errors import UserError
+from bench.report.figures.catalogue import figures
+from bench.report.page.chapter import Chapter, Drawings, make_chapter
+from bench.report.page.tables import NOTHING
+from bench.report.story import Story
+from bench.show.safe_text import visible
+
+PAGE = "report.html"
+SCRIPTS = ("tools.js", "chart.js", "hands.js", "page.js")
+"""Joined in this order."""
+
+
+def write_page(
+    stories: Iterable[Story], out: Path, *, apart: bool = False, drawings: Drawings = figures
+) -> Path:
+    """Write `out/report.html` and the files beside it; returns the page's path.
+
+    Every file appears whole or not at all, the page last. They can be made again at any time, so older
+    ones are replaced.
+
+    Args:
+        stories: the runs, one chapter each; read one after the other, as each may be large.
+        out: folder; it is made.
+        apart: put the files of each run into a folder of its own.
+        drawings: makes the figures of a run.
+
+    Raises:
+        UserError: `out` can't be written.
+    """
+    staging = _staging(out)
+    try:
+        chapters = []
+        for number, story in enumerate(stories, start=1):
+            prefix = f"{number}-{story.readback.run.folder.resolve().name}/" if apart else ""
+            (staging / prefix).mkdir(exist_ok=True)
+            chapters.append(make_chapter(story, drawings, staging / prefix, number=number, prefix=prefix))
+        (staging / PAGE).write_text(render(chapters), encoding="utf-8")
+        _swap(staging, out)
+        _drop_stale(chapters, out)
+    except OSError as error:
+        raise _cant_write(out, error) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return out / PAGE
+
+
+def render(chapters: Sequence[Chapter]) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"seen": _seen, "data_uri": _data_uri}
+    style, script = _text("page.css"), "\n".join(map(_text, SCRIPTS))
+    return environment.from_string(_text("page.html.j2")).render(
+        chapters=chapters,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        version=__version__,
+        nothing=NOTHING,
+    )
+
+
+def _staging(out: Path) -> Path:
+    """A folder on the same disk as `out`, so that files can be moved over in one step."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".staging-", dir=out))
+    except OSError as error:
+        raise _cant_write(out, error) from None
+
+
+def _swap(staging: Path, out: Path) -> None:
+    """Move every file to its place, the page last so that it never shows what is not there."""
+    files = [file for file in staging.rglob("*") if file.is_file()]
+    for file in sorted(files, key=lambda file: file.name == PAGE):
+        place = out / file.relative_to(staging)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
+
+
+def _drop_stale(chapters: Sequence[Chapter], out: Path) -> None:
+    """Remove what an earlier page had drawn and this one has not."""
+    for chapter in chapters:
+        for missing in chapter.not_drawn:
+            for suffix in ("svg", "png", "csv", "md"):
+                (out / chapter.prefix / f"{missing.name}.{suffix}").unlink(missing_ok=True)
+
+
+def _cant_write(out: Path, error: OSError) -> UserError:
+    return UserError(f"can't write to {out} ({error.strerror}); choose another folder with --out")
+
+
+def _seen(text: object) -> str:
+    """Text with control characters as pictures; jinja2 escapes what is markup."""
+    return visible(text, lines=True)
+
+
+def _data_uri(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
+
+
+def _hash(text: str) -> str:
+    """What the page's policy allows: this style, this script, nothing else."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
+
+
+def _text(name: str) -> str:
+    return resources.files("bench.report.page").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,162 @@
+"""One run as a chapter: everything of it that the page shows, and the files beside the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.report import tables as report
+from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.page import tables
+from bench.report.page.answer import Answer, answers, nothing_to_say, quality_warnings
+from bench.report.page.arms import grade_reasons, savings_table, split_table, withheld_splits, work_table
+from bench.report.page.outputs import claims_table, other_tables
+from bench.report.page.power_data import power_data
+from bench.report.page.prompt_table import prompt_table
+from bench.report.page.provenance import facts_table
+from bench.report.page.tables import Table
+from bench.report.story import Story
+from bench.show import plots
+from bench.show.words import kind_label
+
+Drawings = Callable[[Story], Iterable[Drawing | NotDrawn]]
+
+POWER = "power"
+"""The figure that the page's own chart stands for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure as the page shows it."""
+
+    name: str
+    title: str
+    alt: str
+    table: Table
+    svg: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One run."""
+
+    key: str
+    """Begins every id of the chapter within the page."""
+    prefix: str
+    """Where its files lie, seen from the page: empty, or ending with a slash."""
+    name: str
+    suite: str
+    started_utc: str
+    joules: str
+    """What the joules are: `measured`, or `modelled, NOT a measurement`."""
+    answers: list[Answer]
+    nothing: str | None
+    """Why there is no answer, if there is none."""
+    warnings: list[str]
+    grade_reasons: list[str]
+    savings: Table | None
+    work: Table | None
+    split: Table | None
+    withheld_splits: list[str]
+    power: dict[str, Any] | None
+    power_figure: Figure | None
+    figures: list[Figure]
+    not_drawn: list[NotDrawn]
+    prompts: Table | None
+    claims: Table | None
+    others: list[Table]
+    facts: Table
+    suite_text: str
+
+
+def make_chapter(story: Story, drawings: Drawings, folder: Path, *, number: int, prefix: str) -> Chapter:
+    """Compute everything of a run, and write its figures and tables into `folder`.
+
+    Args:
+        story: the run.
+        drawings: makes the figures of a run.
+        folder: where the files go; it exists.
+        number: of the chapter.
+        prefix: path from the page to `folder`: empty, or ending with a slash.
+    """
+    found = list(drawings(story))
+    figures = [_draw(one, folder) for one in found if isinstance(one, Drawing)]
+    chapter = Chapter(
+        key=f"run{number}",
+        prefix=prefix,
+        **_head(story),
+        **_own_tables(story),
+        power=power_data(story.readback),
+        power_figure=next((figure for figure in figures if figure.name == POWER), None),
+        figures=[figure for figure in figures if figure.name != POWER],
+        not_drawn=[one for one in found if isinstance(one, NotDrawn)],
+    )
+    for name, content in report.files(story.summary).items():
+        (folder / name).write_bytes(content)
+    for table in _tables(chapter):
+        (folder / f"{table.name}.csv").write_bytes(tables.to_csv(table))
+        (folder / f"{table.name}.md").write_bytes(tables.to_markdown(table))
+    return chapter
+
+
+def _head(story: Story) -> dict[str, Any]:
+    """What the run is and says."""
+    header, summary = story.readback.run.header, story.summary
+    baseline = header["baseline"]
+    judged = answers(summary, baseline=baseline)
+    return {
+        "name": header["run_id"],
+        "suite": header["suite"]["name"],
+        "suite_text": header["suite"]["text"],
+        "started_utc": header["started_utc"],
+        "joules": kind_label([row.energy_kind for row in summary.rows]),
+        "answers": judged,
+        "nothing": None if judged else nothing_to_say(summary),
+        "warnings": [*summary.warnings, *quality_warnings(summary, baseline=baseline)],
+        "grade_reasons": grade_reasons(summary),
+        "withheld_splits": withheld_splits(summary),
+    }
+
+
+def _own_tables(story: Story) -> dict[str, Any]:
+    """The tables that are not a figure's; those of arms and prompts only if something was measured."""
+    readback, summary = story.readback, story.summary
+    measured = bool(summary.rows)
+    return {
+        "savings": savings_table(summary) if measured else None,
+        "split": split_table(summary),
+        "work": work_table(summary) if measured else None,
+        "prompts": prompt_table(readback) if measured else None,
+        "claims": claims_table(readback) if measured else None,
+        "others": other_tables(readback.run.folder),
+        "facts": facts_table(readback.run),
+    }
+
+
+def _draw(drawing: Drawing, folder: Path) -> Figure:
+    svg = plots.render(drawing.draw, "svg")
+    (folder / f"{drawing.name}.svg").write_bytes(svg)
+    (folder / f"{drawing.name}.png").write_bytes(plots.render(drawing.draw, "png"))
+    return Figure(
+        name=drawing.name,
+        title=drawing.title,
+        alt=drawing.alt,
+        table=tables.of_frame(drawing.name, drawing.title, drawing.table),
+        svg=svg,
+    )
+
+
+def _tables(chapter: Chapter) -> list[Table]:
+    own = [
+        chapter.savings,
+        chapter.split,
+        chapter.work,
+        chapter.prompts,
+        chapter.claims,
+        *chapter.others,
+        chapter.facts,
+    ]
+    figures = [*chapter.figures, *([chapter.power_figure] if chapter.power_figure else [])]
+    return [table for table in own if table is not None] + [figure.table for figure in figures]

@@ -1,0 +1,66 @@
+"""What `bench report` does: read runs, print their tables, write the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.errors import UserError
+from bench.report import tables as report
+from bench.report.page.build import write_page
+from bench.report.story import Story
+from bench.run import store
+
+
+def report_runs(
+    folders: Sequence[Path], console: Console, *, as_json: bool, wall: Path | None, out: Path | None
+) -> None:
+    """Recompute runs from their raw files, print the tables of each, and write the page.
+
+    Args:
+        folders: of the runs.
+        console: where the tables go.
+        as_json: print the rows as JSON instead; for one run.
+        wall: samples of an external meter, which then leads; for one run.
+        out: folder of the page; without it, `report` within the run folder.
+
+    Raises:
+        UserError: not a run folder, or options that fit one run only.
+        EnergyError: a raw stream can't be read.
+    """
+    if len(folders) > 1:
+        _check_several(folders, as_json=as_json, wall=wall, out=out)
+    place = out or folders[0] / "report"
+    stories = _told(folders, console, as_json=as_json, wall=wall)
+    if as_json:
+        story = next(stories)
+        page = write_page([story], place)
+        print(json.dumps({**report.to_json(story.readback.run, story.summary), "page": str(page)}))
+        return
+    page = write_page(stories, place, apart=len(folders) > 1)
+    console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _told(folders: Sequence[Path], console: Console, *, as_json: bool, wall: Path | None) -> Iterator[Story]:
+    """Each run, read when it is its turn: several long ones would not fit into memory together."""
+    for folder in folders:
+        story = Story.of(folder, wall=wall)
+        if not as_json:
+            report.show(story.readback.run, story.summary, console)
+        yield story
+
+
+def _check_several(folders: Sequence[Path], *, as_json: bool, wall: Path | None, out: Path | None) -> None:
+    if out is None:
+        raise UserError(f"{len(folders)} runs go into one page: say where with --out DIR")
+    if wall is not None:
+        raise UserError("--wall is the meter of one run, but several are given; report them one by one")
+    if as_json:
+        raise UserError("--json is for one run, but several are given; report them one by one")
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise UserError(f"{folder} is given twice; name each run once")
+        store.read(folder)  # told before minutes are spent on drawing the others

@@ -1,0 +1,68 @@
+"""Tables of other commands about the same run: the published claims, and the files left beside it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from bench.report.page.tables import Table
+from bench.report.readback import Readback
+
+_LEFT_BY = ("isolate", "sweep", "reproduce", "claims", "quality", "spectral", "redundancy")
+"""How the names of such files begin, as `bench isolate --csv RUN/isolate.csv` leaves them."""
+_CLAIM_COLUMNS = {
+    "claim": "claim",
+    "backend": "backend",
+    "text": "what was claimed",
+    "published": "published",
+    "recomputed": "recomputed from its record",
+    "verdict": "verdict on the record",
+    "rerun_integrated": "here, readings during the work",
+    "rerun_integrated_a_a": "A/A of it",
+    "rerun_published_protocol": "here, one reading after",
+    "rerun_agreement": "agreement",
+    "blocks": "blocks",
+    "kind": "joules",
+    "rerun_integrated_verdict": "verdict here",
+    "rerun_why": "why",
+}
+
+
+def claims_table(readback: Readback) -> Table | None:
+    """The published claims that this run's suite re-runs, judged on the run; None if it re-runs none."""
+    from bench.studies.claims import files as claim_files
+    from bench.studies.claims.evidence import of_readbacks
+    from bench.studies.claims.reproduce import judge_statements
+    from bench.studies.claims.statements import statements
+
+    suite = Path(readback.run.header["suite"]["path"]).stem
+    chosen = [s for s in statements().values() if s.suite is not None and Path(s.suite).stem == suite]
+    if not chosen or not readback.slots:
+        return None
+    text = claim_files.to_csv(judge_statements(chosen, [of_readbacks([readback])]))
+    rows = [[row[key] or None for key in _CLAIM_COLUMNS] for row in csv.DictReader(io.StringIO(text))]
+    return Table(
+        name="claims",
+        title="Published claims that this suite re-runs",
+        columns=tuple(_CLAIM_COLUMNS.values()),
+        rows=rows,
+    )
+
+
+def other_tables(folder: Path) -> list[Table]:
+    """CSV files that other commands left in a run folder or in its `sweep`, in order of their names."""
+    files = sorted([*folder.glob("*.csv"), *folder.glob("sweep/*.csv")])
+    return [_table(file, folder) for file in files if file.name.startswith(_LEFT_BY)]
+
+
+def _table(file: Path, folder: Path) -> Table:
+    with file.open(newline="", encoding="utf-8", errors="replace") as lines:
+        columns, *rows = list(csv.reader(lines)) or [[""]]
+    width = len(columns)
+    return Table(
+        name=f"other-{file.stem}",
+        title=f"From {file.relative_to(folder)}",
+        columns=tuple(columns),
+        rows=[[cell or None for cell in [*row, *[""] * width][:width]] for row in rows],
+    )

@@ -1,0 +1,96 @@
+"""Where each prompt went and what came back: the table through which strangers' text enters the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError
+from bench.report.page.tables import Table
+from bench.report.readback import ArmKey, Readback, Record
+from bench.report.rows import arm_label
+from bench.suite.config import parse_suite
+from bench.suite.prompts import load_prompts
+
+MOST_PROMPTS = 200
+MOST_ROWS = 1000
+MOST_CHARACTERS = 160
+_COLUMNS = ("prompt", "text", "tokens", "arm", "model", "agreement", "answer")
+
+
+def prompt_table(readback: Readback) -> Table:
+    """A row per prompt and arm, A/A arms left out; the first prompts only."""
+    ids = readback.run.header["prompts"]["ids"]
+    few = ids[:MOST_PROMPTS]
+    which = f"the first {len(few)} of {len(ids)} prompts" if len(few) < len(ids) else f"{len(ids)} prompts"
+    texts = prompt_texts(readback.run.header)
+    gone = "" if texts else "; the prompt file is gone or has changed, so their texts are not shown"
+    return Table(
+        name="prompts",
+        title=f"Routing by prompt: {which}, first pass of each arm{gone}",
+        columns=_COLUMNS,
+        rows=list(_rows(readback, few, texts)),
+        most_rows=MOST_ROWS,
+    )
+
+
+def prompt_texts(header: dict[str, Any]) -> dict[str, str]:
+    """Texts by id, if the prompt set is still where and what it was; the run keeps only its hash."""
+    try:
+        suite = parse_suite(header["suite"]["text"], file=Path(header["suite"]["path"]))
+        beside = Path(header["suite"]["path"]).parent
+        found = load_prompts(suite.prompts.file, beside=beside, limit=suite.prompts.limit)
+    except UserError:
+        return {}
+    same = found.sha256 == header["prompts"]["sha256"]
+    return {prompt.id: prompt.text for prompt in found.prompts} if same else {}
+
+
+def _rows(readback: Readback, ids: list[str], texts: dict[str, str]) -> Iterator[list[Any]]:
+    header = readback.run.header
+    arms = [arm for arm in readback.arms if not arm[2]]
+    first = {arm: _first_requests(readback, arm) for arm in readback.arms}
+    for name in ids:
+        for arm in arms:
+            request = first[arm].get(name)
+            usual = first.get((arm[0], header["baseline"], False), {}).get(name)
+            if request is not None:
+                yield _row(name, texts.get(name), arm, request, usual)
+
+
+def _row(name: str, text: str | None, arm: ArmKey, request: Record, usual: Record | None) -> list[Any]:
+    return [
+        name,
+        None if text is None else _short(text),
+        request["prompt_tokens"],
+        arm_label(arm),
+        _where(request),
+        None if usual is None or usual is request else _agreement(request, usual),
+        None if request["text"] is None else _short(request["text"]),
+    ]
+
+
+def _first_requests(readback: Readback, arm: ArmKey) -> dict[str, Record]:
+    found: dict[str, Record] = {}
+    for slot in readback.of_arm(arm):
+        for request in slot.requests:
+            if request["error"] is None:
+                found.setdefault(request["prompt_id"], request)
+    return found
+
+
+def _where(request: Record) -> str:
+    """The model, and what was cut from it."""
+    cut = ", ".join(f"{key} {value}" for key, value in (request["cut"] or {}).items())
+    return f"{request['model']}, {cut}" if cut else str(request["model"])
+
+
+def _agreement(request: Record, usual: Record) -> str:
+    mine, theirs = request["tokens"], usual["tokens"]
+    same = sum(a == b for a, b in zip(mine, theirs, strict=False))
+    return f"{100 * same / max(len(mine), len(theirs), 1):.0f} %"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"

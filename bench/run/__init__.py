@@ -1,0 +1,1 @@
+"""How it is done: meter, workers, session, and what is stored."""

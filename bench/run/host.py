@@ -1,0 +1,131 @@
+"""Facts about the machine that can change the numbers. What can't be found out is None."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PACKAGES = ("joulebench", "torch", "transformers", "mlx", "mlx-lm", "mlx-cpu", "numpy", "tokenizers")
+_ENVIRONMENT = ("MLX_", "PYTORCH_", "MTL_", "METAL_", "OMP_", "MKL_", "OPENBLAS_", "VECLIB_")
+
+
+def facts() -> dict[str, Any]:
+    """Host, package and git facts for `run.json`."""
+    return {
+        "host": machine(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_ENVIRONMENT)},
+        "git": git_state(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Chip, GPU cores, memory, operating system, power."""
+    common = {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpu_cores": psutil.cpu_count(logical=True),
+        "memory_bytes": psutil.virtual_memory().total,
+        "load_1min": round(os.getloadavg()[0], 2),
+    }
+    return {**common, **(_mac() if sys.platform == "darwin" else _linux())}
+
+
+def version(package: str) -> str | None:
+    """Installed version of a package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit of the checkout that this program runs from; None for an installed wheel."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    commit = output(["git", "-C", str(root), "rev-parse", "HEAD"])
+    changed = output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
+    return {"commit": commit, "dirty": None if changed is None else bool(changed)}
+
+
+def output(command: list[str], *, timeout_s: float = 10.0) -> str | None:
+    """What a command prints, stripped; None if it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            user=os.geteuid(),  # under sudo no child but the meter may take root back
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _linux() -> dict[str, Any]:
+    return {
+        "chip": _first_value(Path("/proc/cpuinfo"), "model name"),
+        "gpu_cores": None,
+        "os_version": platform.release(),
+        "os_build": None,
+        "power_source": _battery_source(),
+        "low_power_mode": None,
+    }
+
+
+def _mac() -> dict[str, Any]:
+    power = output(["/usr/bin/pmset", "-g", "batt"]) or ""
+    settings = output(["/usr/bin/pmset", "-g"]) or ""
+    return {
+        "chip": output(["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]),
+        "hw_model": output(["/usr/sbin/sysctl", "-n", "hw.model"]),
+        "gpu_cores": _gpu_cores(output(["/usr/sbin/system_profiler", "-json", "SPDisplaysDataType"])),
+        "os_version": output(["/usr/bin/sw_vers", "-productVersion"]),
+        "os_build": output(["/usr/bin/sw_vers", "-buildVersion"]),
+        "power_source": "ac" if "'AC Power'" in power else "battery" if "'Battery Power'" in power else None,
+        "low_power_mode": _pmset_flag(settings, "lowpowermode"),
+    }
+
+
+def _gpu_cores(profile: str | None) -> int | None:
+    """Number of GPU cores from system_profiler's JSON."""
+    try:
+        displays = json.loads(profile or "")["SPDisplaysDataType"]
+        return next(int(d["sppci_cores"]) for d in displays if "sppci_cores" in d)
+    except (ValueError, KeyError, StopIteration):
+        return None
+
+
+def _pmset_flag(settings: str, name: str) -> bool | None:
+    """A 0/1 line of `pmset -g`."""
+    for line in settings.splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0] == name:
+            return words[1] == "1"
+    return None
+
+
+def _first_value(file: Path, key: str) -> str | None:
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), None)
+
+
+def _battery_source() -> str | None:
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return None if battery is None else "ac" if battery.power_plugged else "battery"

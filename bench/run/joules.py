@@ -1,0 +1,172 @@
+"""Windows and the readings of a run's sources -> joules with bound and grade, or why there are none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.run.records import Joules
+from energy.attribute import attribute
+from energy.base import EnergySource, Fault, SourceInfo, Trace
+from energy.grade import Facts, SelfTest, grade
+from energy.recording import INDEX
+from energy.replay import load
+from energy.selftest import without_silent
+from energy.together import Together, cross_check
+
+MIN_READINGS = 10
+"""A window with fewer is mostly edge: its joules are withheld."""
+
+Window = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What one source has read."""
+
+    trace: Trace
+    info: SourceInfo
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The readings of the source that leads and of those that check it."""
+
+    lead: Readings
+    others: tuple[Readings, ...] = ()
+
+    @classmethod
+    def running(cls, source: EnergySource) -> Sources:
+        """All readings so far of a source that runs."""
+        others: tuple[Readings, ...] = ()
+        if isinstance(source, Together):
+            others = tuple(map(Readings, source.other_traces(), source.other_infos))
+        return cls(Readings(source.trace(), source.info), others)
+
+    @classmethod
+    def stored(cls, folder: Path) -> Sources:
+        """The readings that a session left in its folder.
+
+        Raises:
+            EnergyError: they can't be read.
+        """
+        folders = sorted(index.parent for index in folder.glob(f"*/{INDEX}") if index.parent.name.isalpha())
+        others = tuple(Readings(*load(other)) for other in folders)
+        return cls(Readings(*load(folder)), others)
+
+    def without(self, silent: Mapping[str, str]) -> Sources:
+        """The same with rails that did not answer the self-test as not measured, whoever asks for them.
+
+        Args:
+            silent: rail -> why, see `energy.selftest.Outcome`.
+        """
+        return replace(self, lead=replace(self.lead, trace=without_silent(self.lead.trace, silent)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What is known of the meter beside its readings."""
+
+    self_test: SelfTest = "not run"
+    idle_stable: bool | None = None
+    """None: not known yet."""
+
+
+def joules_of(windows: Sequence[Window], sources: Sources, trust: Trust) -> list[Joules]:
+    """Energy of each window [start_s, end_s].
+
+    The bound of a total is the sum of its rails' bounds: their errors share the same edges.
+    """
+    lead = _attributed(windows, sources.lead)
+    others = [_attributed(windows, other) for other in sources.others]
+    return [
+        _figure(window, lead[i], [other[i] for other in others], readings=sources.lead, trust=trust)
+        for i, window in enumerate(windows)
+    ]
+
+
+def energy_of(windows: Sequence[Window], readings: Readings) -> NDArray[np.float64]:
+    """Joules of many windows over the rails of the boundary, shape (m,); NaN where a rail is missing."""
+    trace = readings.trace
+    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, _edges(windows))
+    if not set(readings.info.rails) <= set(trace.rails):
+        return np.full(len(windows), math.nan)
+    columns = [trace.rails.index(rail) for rail in readings.info.rails]
+    return np.asarray(joules[:, columns].sum(axis=1), dtype=np.float64)
+
+
+Rails = dict[str, tuple[float, float]]
+"""(joules, bound) by rail; NaN where not measured."""
+
+
+def _attributed(windows: Sequence[Window], readings: Readings) -> list[Rails]:
+    trace = readings.trace
+    joules, bounds = attribute(
+        trace.start_s,
+        trace.end_s,
+        trace.joules,
+        _edges(windows),
+        alignment_s=trace.alignment_s,
+        resolution_j=readings.info.resolution_j,
+    )
+    pairs = zip(joules.tolist(), bounds.tolist(), strict=True)
+    return [dict(zip(trace.rails, zip(j, b, strict=True), strict=True)) for j, b in pairs]
+
+
+def _edges(windows: Sequence[Window]) -> NDArray[np.float64]:
+    return np.asarray(windows, dtype=np.float64).reshape(-1, 2)
+
+
+def _figure(window: Window, rails: Rails, others: list[Rails], *, readings: Readings, trust: Trust) -> Joules:
+    info, trace = readings.info, readings.trace
+    count = int(np.count_nonzero((trace.end_s > window[0]) & (trace.start_s < window[1])))
+    faults = [f for f in trace.faults if f.start_s < window[1] and f.end_s > window[0]]
+    missing = tuple(rail for rail in info.rails if math.isnan(rails.get(rail, (math.nan, 0))[0]))
+    withheld = _why_withheld(count, faults, missing)
+    total_j = None if withheld else sum(rails[rail][0] for rail in info.rails)
+    bound_j = None if withheld else sum(rails[rail][1] for rail in info.rails)
+    agreements = [cross_check(rails, other).agrees for other in others]
+    known = [agrees for agrees in agreements if agrees is not None]
+    found = grade(
+        Facts(
+            kind=info.kind,
+            boundary=info.boundary,
+            missing_rails=missing,
+            faults=tuple(dict.fromkeys(fault.kind for fault in faults)),
+            readings=count,
+            joules=total_j,
+            bound_j=bound_j,
+            self_test=trust.self_test,
+            idle_stable=trust.idle_stable,
+            cross_check=all(known) if known else None,
+        )
+    )
+    return Joules(
+        total_j=total_j,
+        bound_j=bound_j,
+        rails_j={rail: None if math.isnan(joules) else joules for rail, (joules, _) in rails.items()},
+        readings=count,
+        kind=info.kind,
+        boundary=info.boundary,
+        grade=found.level,
+        grade_name=found.name,
+        grade_reasons=list(found.reasons),
+        withheld=withheld,
+    )
+
+
+def _why_withheld(count: int, faults: list[Fault], missing: tuple[str, ...]) -> str | None:
+    whole = [fault for fault in faults if fault.rail is None]
+    if whole:
+        return f"{whole[0].kind}: {whole[0].detail}"
+    if count < MIN_READINGS:
+        return f"{count} readings in the window, {MIN_READINGS} are needed: make the window longer"
+    if missing:
+        why = next((f": {fault.detail}" for fault in faults if fault.rail in missing), "")
+        return f"the rail {', '.join(missing)} is missing{why}"
+    return None

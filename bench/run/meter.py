@@ -1,0 +1,97 @@
+"""The meter of one sitting: started first, trusted after its self-test, asked for the joules of windows."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.errors import RunFailed
+from bench.run import workloads
+from bench.run.cooling import cool_down
+from bench.run.joules import Sources, Trust, joules_of
+from bench.run.records import Joules, SelfTestRecord
+from bench.run.sources import Meter, started
+from energy.base import SourceInfo
+from energy.selftest import outcome, run_self_test
+
+_READING_DELAY_S = 3.0
+"""How long after a window the reading that covers its end may take to arrive, beside its interval."""
+
+_PATIENCE = 2
+"""After so many windows in a row without a reading at their end the meter is taken for dead."""
+
+
+class Gauge:
+    """A running meter, and what is known of it."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.note = meter.note
+        self._meter = meter
+        self._open = ExitStack()
+        self._source = meter.source
+        self._trust = Trust()
+        self._silent: dict[str, str] = {}
+        self._idle_w: float | None = None
+        self._uncovered = 0
+        self.thermal: str | None = None
+        """Thermal pressure when the last window was closed; None where the meter does not tell it."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What its joules are."""
+        return self._source.info
+
+    def start(self, folder: Path) -> None:
+        """Start the meter; root, if there was any, is given up as soon as it runs."""
+        self._open.enter_context(started(self._meter, folder))
+
+    def stop(self) -> None:
+        """End it."""
+        self._open.close()
+
+    def self_test(self, *, seconds_s: float, session: int) -> SelfTestRecord | None:
+        """Does each rail move when it should? None for a source that has no meter, or no time for it."""
+        if not seconds_s or self.info.kind not in ("measured", "simulated"):
+            return None
+        start_s = time.perf_counter()
+        findings = run_self_test(self._source, workloads.commands(), seconds=seconds_s)
+        tested = outcome(findings, self.info.rails)
+        self._trust = Trust(self_test=tested.word)
+        self._silent = tested.silent
+        return SelfTestRecord(
+            session=session,
+            start_s=start_s,
+            end_s=time.perf_counter(),
+            outcome=tested.word,
+            reason=tested.reason,
+            findings=[asdict(finding) for finding in findings],
+        )
+
+    def idle(self, seconds_s: float) -> tuple[float, float, Joules]:
+        """Let time pass; its start, end and joules. The first such power is the band for `cool_down`."""
+        start_s = time.perf_counter()
+        time.sleep(seconds_s)
+        end_s = time.perf_counter()
+        joules = self.joules(start_s, end_s)
+        if self._idle_w is None and joules.total_j is not None:
+            self._idle_w = joules.total_j / (end_s - start_s)
+        return start_s, end_s, joules
+
+    def cool_down(self, *, rest_s: float, limit_s: float) -> str | None:
+        """Rest until the machine is cool and quiet; returns what was still wrong when time was up."""
+        return cool_down(self._source, rest_s=rest_s, idle_w=self._idle_w, limit_s=limit_s)
+
+    def joules(self, start_s: float, end_s: float) -> Joules:
+        """Wait until a reading covers the window's end, then attribute."""
+        covered = self._source.wait(end_s, timeout_s=_READING_DELAY_S + 3 * self.info.interval_s)
+        self._uncovered = 0 if covered else self._uncovered + 1
+        sources = Sources.running(self._source).without(self._silent)
+        self.thermal = sources.lead.trace.thermal[-1][1] if sources.lead.trace.thermal else None
+        return joules_of([(start_s, end_s)], sources, self._trust)[0]
+
+    def check_alive(self) -> None:
+        """Raise `RunFailed` if window after window has had no readings: hours of nothing help nobody."""
+        if self._uncovered >= _PATIENCE:
+            raise RunFailed(f"the meter {self.info.name} gives no readings any more")

@@ -1,0 +1,58 @@
+"""A run: open, self-test, idle, blocks of slots with idle between them, idle, close."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.errors import BenchError, Interrupted, RunFailed
+from bench.run import store
+from bench.run.display.plain import Display
+from bench.run.session import Session
+from bench.run.sources import Meter
+from bench.suite.prepare import Prepared
+from energy.base import EnergyError
+
+
+def run(prepared: Prepared, *, meter: Meter, out: Path, header: dict[str, object], display: Display) -> Path:
+    """Run a suite into a new folder under `out`; returns the folder.
+
+    A run that fails before anything was measured leaves nothing behind.
+
+    Raises:
+        UserError: the suite and its models or prompts don't fit together.
+        RunFailed: the backends disagree, or nothing could be loaded.
+        Interrupted: Ctrl-C; what is measured is kept.
+    """
+    new = store.create(out, name=prepared.suite.name, header=header)
+    try:
+        _measure(Session(prepared, folder=new.folder, number=1, meter=meter, display=display))
+    except (BenchError, EnergyError):
+        if not store.read(new.folder).records:
+            new.discard()
+        raise
+    return new.folder
+
+
+def resume(folder: Path, prepared: Prepared, *, meter: Meter, display: Display) -> Path:
+    """Go on with a run that was cut short, at its first block that is not whole."""
+    store.drop_cut_line(folder)
+    number = store.read(folder).sessions + 1
+    _measure(Session(prepared, folder=folder, number=number, meter=meter, display=display))
+    return folder
+
+
+def _measure(session: Session) -> None:
+    try:
+        with session:
+            session.load()
+            session.self_test()
+            session.idle("before")
+            for block in session.remaining_blocks():
+                for slot in block:
+                    session.measure(slot)
+                session.finish(block)
+            session.idle("after")
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {session.how_to_go_on()}") from None
+    except RunFailed as error:
+        raise RunFailed(f"{error}; {session.how_to_go_on()}") from None

@@ -1,0 +1,215 @@
+"""One sitting of a run: the meter and the workers that are alive, and what is done with them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bench.run import store
+from bench.run.display.plain import Display
+from bench.run.meter import Gauge
+from bench.run.records import BlockRecord, EventRecord, IdleRecord, RequestRecord, SessionRecord, SlotRecord
+from bench.run.remaining import Remaining
+from bench.run.sources import Meter
+from bench.run.workers.group import Workers
+from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
+from bench.suite.plan import Slot
+from bench.suite.prepare import Prepared
+
+
+class Session:
+    """Use as a context manager: on exit no process is left, whatever happened."""
+
+    def __init__(
+        self, prepared: Prepared, *, folder: Path, number: int, meter: Meter, display: Display
+    ) -> None:
+        self.prepared = prepared
+        self.protocol = prepared.suite.protocol
+        self.number = number
+        self.display = display
+        self.stored = store.read(folder)
+        self.folder = self.stored.session_folder(number)
+        self.folder.mkdir(exist_ok=True)
+        self.gauge = Gauge(meter)
+        self.workers = Workers(prepared, folder=self.folder, display=display)
+        self._has_begun = False
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.store = store.Store(self.stored.folder)
+        self._open.callback(self.store.close)
+        self._open.callback(self.workers.stop)
+        self._open.callback(self.gauge.stop)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._has_begun:
+                self._event(*_ending(kind, error))
+        finally:
+            self._open.close()
+
+    def how_to_go_on(self) -> str:
+        """What to tell somebody when this sitting ended early."""
+        if not self._has_begun:
+            return "nothing was measured and nothing is kept"
+        return f"what is measured is kept, go on with: bench run --resume {self.stored.folder}"
+
+    # Before the first slot -------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Start the meter, then the workers: loaded, warm, and known to do equal work."""
+        self.gauge.start(self.folder)
+        agreements = self.workers.start()
+        record = SessionRecord(
+            session=self.number,
+            started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            source=asdict(self.gauge.info),
+            note=self.gauge.note,
+            loaded=self.workers.loaded,
+            equal_work=agreements,
+            prompt_tokens=self.workers.prompt_tokens(),
+            gates=self.workers.gates,
+        )
+        self.store.append([record])
+        self._has_begun = True
+
+    def self_test(self) -> None:
+        """Does each rail of the meter move when it should?"""
+        self.display.stage("self-test of the meter")
+        record = self.gauge.self_test(seconds_s=self.protocol.self_test_s, session=self.number)
+        if record is not None:
+            self.store.append([record])
+            why = f": {record.reason}" if record.reason else ""
+            self.display.note(f"self-test of the meter {record.outcome}{why}")
+
+    def remaining_blocks(self) -> list[list[Slot]]:
+        """Blocks that no earlier session has finished."""
+        done = self.stored.finished_blocks
+        blocks = [block for block in self.prepared.blocks if block[0].block not in done]
+        least_s = self.protocol.cool_down_s + self.protocol.min_window_s
+        self._remaining = Remaining(blocks, idle_s=self.protocol.idle_s, slot_least_s=least_s)
+        return blocks
+
+    # Measuring -------------------------------------------------------------------------------------
+
+    def idle(self, where: str) -> None:
+        """Measure the machine with the models loaded and nothing running."""
+        self.display.stage(f"idle {where} the blocks, {self.protocol.idle_s:g} s")
+        self.workers.synchronize()
+        start_s, end_s, joules = self.gauge.idle(self.protocol.idle_s)
+        record = IdleRecord(session=self.number, where=where, start_s=start_s, end_s=end_s, joules=joules)
+        self.store.append([record])
+        self.display.idle_done(joules, seconds_s=end_s - start_s, thermal=self.gauge.thermal)
+
+    def measure(self, slot: Slot) -> None:
+        """Hold one arm for whole passes, then attribute and store."""
+        self.display.slot_started(slot, remaining=self._remaining)
+        requests: list[RequestRecord] = []
+        began_s = time.perf_counter()
+        try:
+            record = self._hold(slot, requests)
+        except (WorkerLost, WorkerRefused) as error:
+            record = self._void(slot, requests, error)
+        self.store.append([*requests, record])
+        self.gauge.check_alive()
+        self._remaining.slot_took(slot, seconds_s=time.perf_counter() - began_s)
+        self.display.slot_done(record, requests, thermal=self.gauge.thermal)
+
+    def finish(self, block: list[Slot]) -> None:
+        """Mark a block as whole; measure idle before the next one."""
+        number = block[0].block
+        self.store.append([BlockRecord(session=self.number, block=number)])
+        if number != self.prepared.blocks[-1][0].block:
+            self.idle("between")
+
+    def _hold(self, slot: Slot, requests: list[RequestRecord]) -> SlotRecord:
+        """Run passes until the window is long enough; `requests` grows as they are done."""
+        worker = self.workers.of(slot.arm.backend)
+        worker.ask("settle", deadline_s=self.protocol.request_deadline_s)  # what a void slot left behind
+        self._cool_down()
+        self.display.window_opens()
+        start_s = self._synchronized_s(worker)
+        passes, end_s = 0, start_s
+        while end_s - start_s < self.protocol.min_window_s:
+            passes += 1
+            for prompt in self.prepared.prompts.prompts:
+                requests.append(self._request(slot, passes, prompt.id, worker))
+                self.display.request_done(requests[-1], of=len(self.prepared.prompts.prompts))
+            end_s = self._synchronized_s(worker)
+        requests[:] = self._settled(requests, worker)
+        joules = self.gauge.joules(start_s, end_s)
+        return self._slot_record(slot, passes, start_s=start_s, end_s=end_s, joules=joules)
+
+    def _cool_down(self) -> None:
+        limit_s = self.protocol.cool_down_limit_s
+        problem = self.gauge.cool_down(rest_s=self.protocol.cool_down_s, limit_s=limit_s)
+        if problem is not None:
+            self._event("not cooled down", f"{problem} after {limit_s:g} s")
+
+    def _synchronized_s(self, worker: WorkerProcess) -> float:
+        """The instant at which the worker's device was idle, by the worker's own clock reading."""
+        return float(worker.ask("synchronize", deadline_s=self.protocol.request_deadline_s)["now_s"])
+
+    def _request(self, slot: Slot, passes: int, prompt_id: str, worker: WorkerProcess) -> RequestRecord:
+        reply = worker.ask(
+            "request",
+            deadline_s=self.protocol.request_deadline_s,
+            prompt_id=prompt_id,
+            gate=slot.arm.gate,
+        )
+        return self._request_record(slot, passes, prompt_id, **reply)
+
+    def _settled(self, requests: list[RequestRecord], worker: WorkerProcess) -> list[RequestRecord]:
+        """The requests with their answers as text and their counted work; the window is closed."""
+        reply = worker.ask("settle", deadline_s=self.protocol.request_deadline_s)
+        return [replace(r, **settled) for r, settled in zip(requests, reply["requests"], strict=True)]
+
+    def _void(self, slot: Slot, requests: list[RequestRecord], error: Exception) -> SlotRecord:
+        """Record why a slot has no figures, and get a new worker if its own is gone."""
+        passes, done = divmod(len(requests), len(self.prepared.prompts.prompts))
+        prompt_id = self.prepared.prompts.prompts[done].id
+        requests.append(self._request_record(slot, passes + 1, prompt_id, error=str(error)))
+        self._event("slot void", str(error))
+        if isinstance(error, WorkerLost):
+            lost = self.workers.replace(slot.arm.backend)
+            if lost is not None:
+                self._event("backend lost", lost)
+        return self._slot_record(slot, passes, start_s=None, end_s=None, joules=None, error=str(error))
+
+    # Records ---------------------------------------------------------------------------------------
+
+    def _request_record(self, slot: Slot, passes: int, prompt_id: str, **fields: Any) -> RequestRecord:
+        return RequestRecord(pass_number=passes, prompt_id=prompt_id, **self._place(slot), **fields)
+
+    def _slot_record(self, slot: Slot, passes: int, **fields: Any) -> SlotRecord:
+        return SlotRecord(passes=passes, **self._place(slot), **fields)
+
+    def _place(self, slot: Slot) -> dict[str, Any]:
+        return {
+            "session": self.number,
+            "block": slot.block,
+            "position": slot.position,
+            **asdict(slot.arm),
+        }
+
+    def _event(self, kind: str, detail: str) -> None:
+        event = EventRecord(session=self.number, kind=kind, detail=detail, at_s=time.perf_counter())
+        self.store.append([event])
+        if kind != "finished":
+            self.display.note(f"{kind}: {detail}")
+
+
+def _ending(kind: type[BaseException] | None, error: BaseException | None) -> tuple[str, str]:
+    if kind is None:
+        return "finished", "all blocks are whole"
+    if issubclass(kind, KeyboardInterrupt):
+        return "interrupted", "Ctrl-C; blocks that were not whole are run again on resumption"
+    return "failed", str(error)

@@ -1,0 +1,87 @@
+"""Choosing the energy source of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.run import privilege
+from bench.suite import plugins
+from energy.base import EnergySource, SourceUnavailable
+from energy.together import Together
+
+REAL_METERS = ("powermetrics", "ioreport", "rapl")
+"""Sources that read a meter of this machine, best first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meter:
+    """A source that was found usable, and why it was chosen."""
+
+    source: EnergySource
+    note: str
+
+
+def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = ()) -> Meter:
+    """The source of that name, or for `auto` the best real meter, else the model.
+
+    Args:
+        name: `auto` or an energy source.
+        options: of that source.
+        cross_check: further sources, with their default options, that run beside it and check it.
+
+    Raises:
+        UserError: unknown source or option.
+        SourceUnavailable: the named source can't run here.
+    """
+    lead = _best(options) if name == "auto" else _named(name, options)
+    if not cross_check:
+        return lead
+    others = [_named(other, {}).source for other in cross_check]
+    return Meter(
+        source=Together(lead.source, others), note=f"{lead.note}; checked by {', '.join(cross_check)}"
+    )
+
+
+@contextmanager
+def started(meter: Meter, folder: Path) -> Iterator[EnergySource]:
+    """The meter, running; root, if there was any, is given up as soon as it runs.
+
+    Args:
+        meter: what was chosen.
+        folder: for its stream; made here, and so by the user who typed the command.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    meter.source.start(folder)
+    try:
+        privilege.give_up()
+        yield meter.source
+    finally:
+        meter.source.stop()
+
+
+def _named(name: str, options: dict[str, Any]) -> Meter:
+    source: EnergySource = plugins.create("energy", name, options)
+    source.check()
+    return Meter(source=source, note=f"{name}, as asked for")
+
+
+def _best(options: dict[str, Any]) -> Meter:
+    reasons = []
+    for name in REAL_METERS:
+        try:
+            meter = _named(name, options)
+        except SourceUnavailable as error:
+            reasons.append(f"{name}: {str(error).partition('; use')[0]}")  # what to use is chosen below
+            continue
+        return Meter(source=meter.source, note=f"{name}, the best meter of this machine")
+    modelled = plugins.create("energy", "modelled", {})
+    why = "; ".join(reasons) if sys.platform == "darwin" else f"this is not a Mac; {reasons[-1]}"
+    return Meter(
+        source=modelled,
+        note=f"no meter can be read ({why}): joules are MODELLED from CPU time, not measured",
+    )

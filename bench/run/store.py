@@ -1,0 +1,161 @@
+"""The append-only run folder.
+
+    run.json        what was asked for and where: written whole before the folder gets its name
+    records.jsonl   one line per record; a record counts once its line, newline included, is on disk
+
+Nothing is ever changed or deleted, but for a new run in which nothing was measured. A line that was cut
+by a crash was never returned to anybody as written, so a resumed run drops it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError
+from bench.run.records import SCHEMA, Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """A run folder as read back."""
+
+    folder: Path
+    header: dict[str, Any]
+    """run.json."""
+    records: list[dict[str, Any]]
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """Records of one type, in the order they were written."""
+        return [record for record in self.records if record["type"] == kind]
+
+    @property
+    def finished_blocks(self) -> dict[int, int]:
+        """Block number -> session in which it was completed."""
+        return {record["block"]: record["session"] for record in self.of_type("block")}
+
+    @property
+    def sessions(self) -> int:
+        """How often the run was started."""
+        return max((record["session"] for record in self.of_type("session")), default=0)
+
+    def session_folder(self, session: int) -> Path:
+        """Where the raw stream of a session lies."""
+        return self.folder if session == 1 else self.folder / f"session-{session}"
+
+
+class Store:
+    """Writes records into one run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._descriptor = os.open(folder / "records.jsonl", flags, 0o644)
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Write records; on return they are on disk."""
+        lines = [json.dumps(r.to_json(), ensure_ascii=False, allow_nan=False) + "\n" for r in records]
+        data = "".join(lines).encode("utf-8", errors="backslashreplace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run folder that this process has just made, and what it made to hold it."""
+
+    folder: Path
+    made: tuple[Path, ...]
+    """Folders above `folder` that were not there before, innermost first."""
+
+    def discard(self) -> None:
+        """Remove the run folder, and of the folders above it those that were made for it and are empty."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove_empty(self.made)
+
+
+def create(out: Path, *, name: str, header: dict[str, Any]) -> NewRun:
+    """A new run folder under `out`, visible only once its run.json is whole.
+
+    Raises:
+        UserError: `out` can't be written, or lies in a run folder.
+    """
+    inside = next((f for f in (out, *out.absolute().parents) if (f / "run.json").exists()), None)
+    if inside is not None:
+        raise UserError(
+            f"{out} lies in the run folder {inside}; choose another folder with --out, or go on with that "
+            f"run: bench run --resume {inside}"
+        )
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%d-%H%M%S}-{name}-{secrets.token_hex(2)}"
+    started = now.isoformat(timespec="seconds")
+    made = tuple(folder for folder in (out, *out.parents) if not folder.exists())
+    staging = out / f".{run_id}"
+    try:
+        staging.mkdir(parents=True)
+        document = {"schema": SCHEMA, "run_id": run_id, "started_utc": started, **header}
+        (staging / "run.json").write_text(
+            json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        staging.rename(out / run_id)
+    except OSError as error:
+        NewRun(staging, made).discard()
+        raise UserError(
+            f"can't write to {out} ({error.strerror}); choose another folder with --out"
+        ) from None
+    return NewRun(out / run_id, made)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # somebody else has put something in
+            folder.rmdir()
+
+
+def read(folder: Path) -> StoredRun:
+    """Read a run folder; a last line that was cut by a crash is not a record.
+
+    Raises:
+        UserError: not a run folder, or written by a newer program.
+    """
+    try:
+        header = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(
+            f"{folder} is not a run folder: it has no readable run.json; list runs with: bench runs"
+        ) from None
+    if header.get("schema", 0) > SCHEMA:
+        raise UserError(f"{folder} has schema {header['schema']}, this program reads {SCHEMA}: upgrade it")
+    return StoredRun(folder=folder, header=header, records=_read_records(folder / "records.jsonl"))
+
+
+def _read_records(file: Path) -> list[dict[str, Any]]:
+    if not file.exists():
+        return []
+    *lines, _cut = file.read_bytes().split(b"\n")
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise UserError(f"{file} is damaged: {error}; restore it from a copy") from None
+
+
+def drop_cut_line(folder: Path) -> None:
+    """Before a run is resumed: remove the bytes after the last newline."""
+    file = folder / "records.jsonl"
+    if file.exists():
+        data = file.read_bytes()
+        if not data.endswith(b"\n"):
+            os.truncate(file, data.rfind(b"\n") + 1)

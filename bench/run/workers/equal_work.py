@@ -1,0 +1,93 @@
+"""Do two backends that load the same weights do the same work?
+
+Weights that load are not weights that agree: a library that misses one number of the config (a rope
+base, say) runs happily and computes something else. Its joules belong to a different model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import RunFailed
+from bench.run.workers.process import WorkerProcess
+
+TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
+"""Largest difference of two logits that rounding explains, by dtype; logits are of the order of 20."""
+
+_PROBE_TOKENS = 16
+_DEADLINE_S = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """Two backends on one probe prompt."""
+
+    model: str
+    backends: tuple[str, str]
+    probe_tokens: int
+    same_ids: bool
+    logit_difference: float
+    """Largest absolute difference over all positions and the whole vocabulary."""
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two may be compared."""
+        return self.same_ids and self.logit_difference <= self.tolerance
+
+
+def check(
+    workers: Mapping[str, WorkerProcess], *, model: str, dtype: str, ids: Mapping[str, list[int]]
+) -> list[dict[str, Any]]:
+    """Compare every backend with the first on a probe; `ids` are each backend's ids of one prompt.
+
+    Raises:
+        RunFailed: two of them disagree; the message says by how much.
+    """
+    first, *others = workers
+    probe = ids[first][:_PROBE_TOKENS]
+    reference = _logits(workers[first], model, probe) if others else np.empty(0, np.float32)
+    agreements = []
+    for other in others:
+        agreement = Agreement(
+            model=model,
+            backends=(first, other),
+            probe_tokens=len(probe),
+            same_ids=ids[first] == ids[other],
+            logit_difference=difference(reference, _logits(workers[other], model, probe)),
+            tolerance=TOLERANCE[dtype],
+        )
+        if not agreement.holds:
+            raise RunFailed(_refusal(agreement))
+        agreements.append(asdict(agreement))
+    return agreements
+
+
+def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Largest absolute difference; infinite when the shapes differ or one holds something not finite."""
+    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("inf")
+    return float(np.abs(a - b).max())
+
+
+def _logits(worker: WorkerProcess, model: str, ids: list[int]) -> NDArray[np.float32]:
+    reply = worker.ask("logits", deadline_s=_DEADLINE_S, model=model, ids=ids)
+    flat = np.frombuffer(bytes.fromhex(reply["float32_hex"]), dtype="<f4")
+    return flat.reshape(reply["shape"])
+
+
+def _refusal(agreement: Agreement) -> str:
+    first, other = agreement.backends
+    if not agreement.same_ids:
+        return f"{first} and {other} tokenise the same prompt differently: nothing is compared"
+    return (
+        f"{first} and {other} load the model {agreement.model!r} but disagree: their logits differ by "
+        f"{agreement.logit_difference:.3g} (tolerance {agreement.tolerance:g}), so their joules are not of "
+        f"the same work and nothing is compared; run them apart with --backend, or mend the model folder "
+        f"(often a rope base that one library does not read)"
+    )

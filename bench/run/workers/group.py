@@ -1,0 +1,193 @@
+"""The workers of one sitting: models loaded, prompts encoded, warmed up; replaced when one is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RunFailed, UserError
+from bench.run.display.plain import Display
+from bench.run.workers import equal_work
+from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
+from bench.suite.prepare import Prepared, make_gates
+
+_STILL_FASTER = 0.97
+"""A request that takes less than this share of the best so far shows that warming up goes on."""
+
+
+class Workers:
+    """Starts the workers, and remembers what they loaded."""
+
+    def __init__(self, prepared: Prepared, *, folder: Path, display: Display) -> None:
+        self.prepared = prepared
+        self.folder = folder
+        self.display = display
+        self._working: dict[str, WorkerProcess] = {}
+        self._unfit: dict[str, str] = {}
+        self.loaded: dict[str, dict[str, Any]] = {}
+        """BackendInfo by `backend/model key`."""
+        self.ids: dict[str, dict[str, dict[str, list[int]]]] = {}
+        """Token ids by backend, model key and prompt id."""
+        self.gates: dict[str, dict[str, str]] = {}
+        """Whether each gate takes effect, by `backend/label`."""
+        self._started: list[WorkerProcess] = []
+
+    def start(self) -> list[dict[str, Any]]:
+        """Start a worker per backend, and check that they do equal work; returns how well they agree.
+
+        Raises:
+            UserError: one can't load what the suite asks for, or a prompt does not fit a model's context.
+            WorkerLost: one died while it was loading.
+            RunFailed: two backends disagree.
+        """
+        self.display.stage("loading " + ", ".join(self.prepared.backends))
+        try:
+            self._working = self._start(self.prepared.backends)
+            agreements = self._check_equal_work()
+            for backend, worker in self._working.items():
+                self.display.stage(f"warming up {backend}")
+                self._warm_up(worker)
+                self._guard(backend, worker)
+        except WorkerRefused as error:
+            raise UserError(str(error)) from None
+        return agreements
+
+    def of(self, backend: str) -> WorkerProcess:
+        """The worker of a backend.
+
+        Raises:
+            WorkerRefused: it was lost and could not be replaced.
+        """
+        if backend in self._unfit:
+            raise WorkerRefused(self._unfit[backend])
+        return self._working[backend]
+
+    def replace(self, backend: str) -> str | None:
+        """Start a new worker for one that was lost; returns why there is none, if there is none.
+
+        Raises:
+            RunFailed: it was the last.
+        """
+        self.display.note(f"starting a new {backend} worker")
+        try:
+            self._working[backend] = self._start((backend,))[backend]
+            self._warm_up(self._working[backend])
+        except (WorkerLost, WorkerRefused) as error:
+            self._unfit[backend] = f"{backend} could not be started again: {error}"
+            del self._working[backend]
+            if not self._working:
+                raise RunFailed(f"no backend is left: {self._unfit[backend]}") from None
+        return self._unfit.get(backend)
+
+    def synchronize(self) -> None:
+        """Wait until no worker has anything left to do."""
+        for worker in self._working.values():
+            worker.ask("synchronize", deadline_s=self.prepared.suite.protocol.request_deadline_s)
+
+    def stop(self) -> None:
+        """End every worker that was ever started."""
+        for worker in self._started:
+            worker.stop()
+
+    def _check_equal_work(self) -> list[dict[str, Any]]:
+        """Compare the backends' logits on the first prompt, for every model."""
+        if len({self._is_stand_in(backend) for backend in self._working}) > 1:
+            raise UserError(
+                "the echo backend runs no model and can't stand beside one that does; use --backend"
+            )
+        agreements = []
+        for key, model in self.prepared.models.items():
+            first = self.prepared.prompts.prompts[0].id
+            ids = {backend: self.ids[backend][key][first] for backend in self._working}
+            agreements += equal_work.check(self._working, model=key, dtype=model.dtype, ids=ids)
+        for agreement in agreements:
+            self.display.equal_work(agreement)
+        return agreements
+
+    def _start(self, backends: Iterable[str]) -> dict[str, WorkerProcess]:
+        """Start workers; they load at the same time."""
+        workers = {}
+        for backend in backends:
+            workers[backend] = WorkerProcess(backend, log=self.folder / f"worker-{backend}.log")
+            self._started.append(workers[backend])
+            workers[backend].send("load", **self._what_to_load(backend))
+        deadline_s = self.prepared.suite.protocol.load_deadline_s
+        for backend, worker in workers.items():
+            reply = worker.receive("load", deadline_s=deadline_s)
+            self.loaded |= {f"{backend}/{key}": info for key, info in reply["loaded"].items()}
+            prompts = [{"id": p.id, "text": p.text} for p in self.prepared.prompts.prompts]
+            self.ids[backend] = worker.ask("encode", deadline_s=deadline_s, prompts=prompts)["ids"]
+            self._check_lengths(backend)
+            worker.ask("ready", deadline_s=deadline_s, gate_model=self.prepared.baseline_model)
+        return workers
+
+    def _is_stand_in(self, backend: str) -> bool:
+        return any(info["stand_in"] for key, info in self.loaded.items() if key.startswith(f"{backend}/"))
+
+    def prompt_tokens(self) -> dict[str, dict[str, int]]:
+        """Tokens of each prompt by model key; the same for all backends, or the run was refused."""
+        first = next(iter(self.ids.values()))
+        return {key: {prompt: len(ids) for prompt, ids in prompts.items()} for key, prompts in first.items()}
+
+    def _guard(self, backend: str, worker: WorkerProcess) -> None:
+        """Find out whether the gates take effect, and say so of those that don't."""
+        deadline_s = self.prepared.suite.protocol.load_deadline_s
+        found = worker.ask("guard", deadline_s=deadline_s, baseline=self.prepared.suite.baseline)["gates"]
+        for label, verdict in found.items():
+            self.gates[f"{backend}/{label}"] = verdict
+            if label != self.prepared.suite.baseline and verdict["outcome"] != "effective":
+                self.display.note(f"{backend} {label}: {verdict['outcome']}, {verdict['reason']}")
+
+    def _warm_up(self, worker: WorkerProcess) -> None:
+        """Repeat a request with every model until it stops getting faster, or for `warm_up_s`."""
+        limit_s = self.prepared.suite.protocol.warm_up_s
+        for key in self.prepared.models:
+            self._warm_up_model(worker, key, until_s=time.perf_counter() + limit_s)
+
+    def _warm_up_model(self, worker: WorkerProcess, key: str, *, until_s: float) -> None:
+        prompt = self.prepared.prompts.prompts[0].id
+        best_s, improving = float("inf"), True
+        while improving and time.perf_counter() < until_s:
+            deadline_s = self.prepared.suite.protocol.request_deadline_s
+            reply = worker.ask("warm", deadline_s=deadline_s, model=key, prompt_id=prompt)
+            improving = reply["seconds_s"] < _STILL_FASTER * best_s
+            best_s = min(best_s, reply["seconds_s"])
+
+    def _what_to_load(self, backend: str) -> dict[str, Any]:
+        suite = self.prepared.suite
+        models = {}
+        for key, model in self.prepared.models.items():
+            found = self.prepared.locate(model)
+            if found is None:
+                raise UserError(f"the model {model.name!r} is not here; run: bench models fetch {model.name}")
+            folder = str(found.folder) if found.folder else None
+            models[key] = {"folder": folder, "dtype": model.dtype, "layers": model.layers}
+            models[key] |= suite.backend_options.get(backend, {})
+        return {
+            "models": models,
+            "gates": {label: {"plugin": g.plugin, "options": g.options} for label, g in suite.gates.items()},
+            "max_new_tokens": suite.generation.max_new_tokens,
+            "ignore_eos": suite.generation.ignore_eos,
+        }
+
+    def _check_lengths(self, backend: str) -> None:
+        """Every prompt must leave room for what it may generate, in every model it may be sent to."""
+        suite = self.prepared.suite
+        budgets = {budget for gate in make_gates(suite).values() for budget in gate.budgets}
+        for budget in budgets:
+            context = self.loaded[f"{backend}/{budget.model}"]["context"]
+            new_tokens = budget.max_new_tokens or suite.generation.max_new_tokens
+            for prompt, ids in self.ids[backend][budget.model].items():
+                if context is not None and len(ids) + new_tokens > context:
+                    raise UserError(
+                        f"prompt {prompt!r} has {len(ids)} tokens; with {new_tokens} new ones it exceeds the "
+                        f"context of {budget.model!r}, {context}: shorten it or lower max_new_tokens"
+                    )
+                cut = budget.cut
+                if cut.kv_policy == "snapkv" and cut.kv_keep < 1 and len(ids) < cut.snapkv_window:
+                    raise UserError(
+                        f"prompt {prompt!r} has {len(ids)} tokens, fewer than snapkv_window = "
+                        f"{cut.snapkv_window}: lower the window or leave the prompt out"
+                    )

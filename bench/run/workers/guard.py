@@ -1,0 +1,67 @@
+"""Does a gate take effect on this prompt set? Published ones did not, and "no loss" was claimed of them.
+
+effective       some prompt gets less than without the gate, and where that is a cut, what was counted
+equals what was asked for and the logits change
+gate inactive   anything else; no saving and no quality is then claimed of the gate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backends.base import Backend
+from backends.cut import FULL
+from backends.guard import Observed, judge
+from bench.suite.gates.base import Budget
+
+_TOKENS = 4
+"""New tokens of the probe: enough for the cache to be used. Lookup needs as many as a request has."""
+
+
+def outcome(
+    models: Mapping[str, Backend],
+    prompts: Mapping[str, Mapping[str, list[int]]],
+    *,
+    usual: Mapping[str, Budget],
+    chosen: Mapping[str, Budget],
+    new_tokens: int,
+) -> dict[str, str]:
+    """The outcome of one gate, and the reason where it is inactive.
+
+    Args:
+        models: by key, with every cut ready.
+        prompts: token ids by model key and prompt id.
+        usual: what each prompt gets without the gate, by prompt id.
+        chosen: what the gate gives it.
+        new_tokens: of a request whose budget does not say.
+    """
+    changed = {prompt: budget for prompt, budget in chosen.items() if budget != usual[prompt]}
+    if not changed:
+        return _inactive("every prompt gets what it gets without the gate")
+    with_cut = {prompt: budget for prompt, budget in changed.items() if budget.cut != FULL}
+    if not with_cut or any(budget.model != usual[prompt].model for prompt, budget in changed.items()):
+        return {"outcome": "effective", "reason": ""}
+    prompt, budget = next(iter(with_cut.items()))
+    verdict = judge(
+        budget.cut, _observe(models[budget.model], prompts[budget.model][prompt], budget, new_tokens)
+    )
+    return {"outcome": verdict.outcome, "reason": verdict.reason}
+
+
+def _observe(model: Backend, ids: list[int], budget: Budget, new_tokens: int) -> Observed:
+    tokens = budget.max_new_tokens or new_tokens if budget.cut.lookup else _TOKENS
+    full, cut = (
+        model.decode(model.prefill(ids, c), max_new_tokens=tokens, ignore_eos=True)
+        for c in (FULL, budget.cut)
+    )
+    return Observed(
+        prompt_tokens=len(ids),
+        full=full,
+        cut=cut,
+        full_logits=model.logits(ids),
+        cut_logits=model.logits(ids, budget.cut),
+    )
+
+
+def _inactive(reason: str) -> dict[str, str]:
+    return {"outcome": "gate inactive", "reason": reason}

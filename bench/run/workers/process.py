@@ -1,0 +1,145 @@
+"""The conductor's side of the workers: start, ask, replace.
+
+Messages are JSON over a socket pair, so nothing is unpickled. Waiting for a reply blocks in the kernel
+with a deadline; a worker that dies or hangs is an exception here and never a hung conductor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.run import privilege
+
+
+class WorkerLost(BenchError):
+    """A worker died or hung; it has to be replaced."""
+
+
+class WorkerRefused(BenchError):
+    """A worker is fine and says that it can't do what it was asked."""
+
+
+class WorkerProcess:
+    """One running worker."""
+
+    def __init__(self, backend: str, *, log: Path, module: str = "bench.run.workers.worker") -> None:
+        """Start it; what its libraries print goes to the file `log`.
+
+        Every model is loaded by a worker, so here root is given up for good, if it has not been before.
+
+        Raises:
+            RunFailed: root could not be given up; nothing was started.
+        """
+        privilege.give_up()
+        self.backend = backend
+        ours, theirs = socket.socketpair()
+        lifeline, self._lifeline = os.pipe()
+        command = [sys.executable, "-P", "-m", module, backend, str(theirs.fileno()), str(lifeline)]
+        with log.open("ab") as noise:
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=(theirs.fileno(), lifeline),
+                stdin=subprocess.DEVNULL,
+                stdout=noise,
+                stderr=noise,
+                process_group=0,  # Ctrl-C in the terminal reaches the conductor alone
+                env={**os.environ, **_QUIET},
+            )
+        theirs.close()
+        os.close(lifeline)
+        self._connection = Connection(ours.detach())
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def ask(self, command: str, *, deadline_s: float, **message: Any) -> dict[str, Any]:
+        """Send a message and wait for its reply.
+
+        Raises:
+            WorkerLost: no reply came; the worker has been ended.
+            WorkerRefused: the reply is an error.
+        """
+        self.send(command, **message)
+        return self.receive(command, deadline_s=deadline_s)
+
+    def send(self, command: str, **message: Any) -> None:
+        """Send a message; `receive` must follow."""
+        try:
+            self._connection.send_bytes(json.dumps({"command": command, **message}).encode())
+        except OSError:
+            raise self._lost(command) from None
+
+    def receive(self, command: str, *, deadline_s: float) -> dict[str, Any]:
+        """Wait for the reply to `command`."""
+        try:
+            if not wait([self._connection], timeout=deadline_s):
+                self.kill()
+                raise WorkerLost(
+                    f"the {self.backend} worker gave no answer to {command!r} in {deadline_s:g} s"
+                )
+            reply: dict[str, Any] = json.loads(self._connection.recv_bytes())
+        except (EOFError, ConnectionError):
+            raise self._lost(command) from None
+        if "error" in reply:
+            raise WorkerRefused(reply["error"])
+        return reply
+
+    def stop(self) -> None:
+        """Let it end by itself, or end it."""
+        self._close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it now."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if not self._connection.closed:
+            self._connection.close()
+            os.close(self._lifeline)
+
+    def _lost(self, command: str) -> WorkerLost:
+        self._close()
+        code = self._process.wait()
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        where = f"see {self._log.name}{self._last_words()}"
+        return WorkerLost(f"the {self.backend} worker died ({how}) during {command!r}; {where}")
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return f": {lines[-1][:200]}" if lines else ""
+
+
+def answer_all(
+    workers: list[WorkerProcess], command: str, *, deadline_s: float, **message: Any
+) -> list[dict[str, Any]]:
+    """Ask several workers the same at once; replies in the order of the workers."""
+    for worker in workers:
+        worker.send(command, **message)
+    end_s = time.perf_counter() + deadline_s
+    return [w.receive(command, deadline_s=max(0.0, end_s - time.perf_counter())) for w in workers]
+
+
+_QUIET = {
+    "HF_HUB_OFFLINE": "1",  # every model is a local folder by now
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+}

@@ -1,0 +1,214 @@
+"""A process per backend: loads models, runs requests, stamps the clock after synchronising.
+
+    python -P -m bench.run.workers.worker BACKEND CHANNEL LIFELINE
+
+It obeys JSON messages on the file descriptor CHANNEL, one reply for each, and knows nothing of energy,
+files or other backends. LIFELINE is a pipe that only the conductor holds open: when it closes, the
+conductor is gone and this process ends at once, in the middle of a request if need be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from backends.base import Backend, BackendError, Generated
+from backends.cut import Cut
+from backends.ledger import request_ledger
+from bench.errors import BenchError
+from bench.run.workers import guard
+from bench.suite import plugins
+from bench.suite.gates.base import Budget, Gate
+from bench.suite.gates.matching import match_controls
+
+Command = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Worker:
+    """Loaded models, gates and encoded prompts of one backend."""
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+        self.models: dict[str, Backend] = {}
+        self.gates: dict[str, Gate] = {}
+        self.prompts: dict[str, dict[str, list[int]]] = {}
+        self.default_new_tokens = 1
+        self.ignore_eos = True
+        self.gate_model = ""
+        self._unsettled: list[tuple[Budget, int, Generated]] = []
+
+    def load(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Load every model and make every gate."""
+        for key, options in message["models"].items():
+            folder = options["folder"]
+            options = {**options, "folder": Path(folder) if folder else None}
+            self.models[key] = plugins.create("backends", self.backend, options)
+        for label, gate in message["gates"].items():
+            self.gates[label] = plugins.create("gates", gate["plugin"], gate["options"])
+        self.default_new_tokens = message["max_new_tokens"]
+        self.ignore_eos = message["ignore_eos"]
+        return {"loaded": {key: asdict(model.info) for key, model in self.models.items()}}
+
+    def encode(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Tokenise every prompt for every model, so that no window contains it."""
+        for key, model in self.models.items():
+            self.prompts[key] = {prompt["id"]: model.encode(prompt["text"]) for prompt in message["prompts"]}
+        return {"ids": self.prompts}
+
+    def ready(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Match the controls to their gates, and prepare every cut that some prompt will get."""
+        self.gate_model = message["gate_model"]
+        seen = list(self.prompts[self.gate_model].values())
+        self.gates = match_controls(self.gates, seen)
+        for gate in self.gates.values():
+            for budget in {gate.decide(ids) for ids in seen}:
+                self.models[budget.model].ready(budget.cut)
+        return {}
+
+    def guard(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Does each gate take effect? By label: the outcome and the reason; see `guard.py`."""
+        return {"gates": {label: self._guard(label, message["baseline"]) for label in self.gates}}
+
+    def _guard(self, label: str, baseline: str) -> dict[str, str]:
+        prompts = self.prompts[self.gate_model]
+        usual = {prompt: self.gates[baseline].decide(ids) for prompt, ids in prompts.items()}
+        chosen = {prompt: self.gates[label].decide(ids) for prompt, ids in prompts.items()}
+        return guard.outcome(
+            self.models, self.prompts, usual=usual, chosen=chosen, new_tokens=self.default_new_tokens
+        )
+
+    def synchronize(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Wait until every device is idle, then read the clock."""
+        for model in self.models.values():
+            model.synchronize()
+        return {"now_s": time.perf_counter()}
+
+    def request(self, message: dict[str, Any]) -> dict[str, Any]:
+        """One prompt under one gate, with the instants between its phases."""
+        prompt_id = message["prompt_id"]
+        gate = self.gates[message["gate"]]
+        start_s = time.perf_counter()
+        budget = gate.decide(self.prompts[self.gate_model][prompt_id])
+        gated_s = time.perf_counter()
+        done = self._generate(budget, prompt_id)
+        return {"start_s": start_s, "gated_s": gated_s, **done}
+
+    def warm(self, message: dict[str, Any]) -> dict[str, Any]:
+        """One request without a gate."""
+        start_s = time.perf_counter()
+        done = self._generate(Budget(model=message["model"]), message["prompt_id"])
+        self._unsettled.clear()
+        return {"seconds_s": done["end_s"] - start_s, **done}
+
+    def _generate(self, budget: Budget, prompt_id: str) -> dict[str, Any]:
+        model, ids = self.models[budget.model], self.prompts[budget.model][prompt_id]
+        max_new_tokens = budget.max_new_tokens or self.default_new_tokens
+        session = model.prefill(ids, budget.cut)
+        model.synchronize()
+        prefilled_s = time.perf_counter()
+        generated = model.decode(session, max_new_tokens=max_new_tokens, ignore_eos=self.ignore_eos)
+        model.synchronize()
+        end_s = time.perf_counter()
+        self._unsettled.append((budget, len(ids), generated))
+        return {
+            "model": budget.model,
+            "prompt_tokens": len(ids),
+            "tokens": generated.tokens,
+            "forwards": generated.forwards,
+            "prefilled_s": prefilled_s,
+            "end_s": end_s,
+        }
+
+    def settle(self, _: dict[str, Any]) -> dict[str, Any]:
+        """What is worth knowing of the requests since the last call; asked for once a window is closed."""
+        settled = [self._settled(*request) for request in self._unsettled]
+        self._unsettled.clear()
+        return {"requests": settled}
+
+    def _settled(self, budget: Budget, prompt_tokens: int, generated: Generated) -> dict[str, Any]:
+        """Text, cut and counted work of one request."""
+        model, cut = self.models[budget.model], budget.cut
+        shape = model.shape(cut)
+        work = request_ledger(shape, cut, prompt_tokens=prompt_tokens, generated=generated)
+        return {
+            "text": model.decode_text(generated.tokens),
+            "cut": cut.model_dump(exclude_defaults=True, mode="json"),
+            "prefill_bytes": work.prefill.bytes,
+            "decode_bytes": work.decode.bytes,
+            "prefill_flops": work.prefill.flops,
+            "decode_flops": work.decode.flops,
+        }
+
+    def logits(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Logits of a probe prompt, as nested lists of float32 values."""
+        logits = self.models[message["model"]].logits(message["ids"])
+        return {"shape": list(logits.shape), "float32_hex": logits.astype("<f4").tobytes().hex()}
+
+    def compare(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Teacher-forced logits under cuts beside those without; see `bench/run/workers/study.py`."""
+        from bench.run.workers.study import compare  # a worker that measures has no need of it
+
+        cuts = [Cut.model_validate(cut) for cut in message["cuts"]]
+        found = compare(self.models[message["model"]], message["ids"], cuts, first=message["first"])
+        return {"comparisons": [asdict(comparison) for comparison in found]}
+
+    def redundancy(self, message: dict[str, Any]) -> dict[str, Any]:
+        """How little each attention, MLP and block changes the residual stream over some ids."""
+        return asdict(self.models[message["model"]].redundancy(message["ids"]))
+
+    def commands(self) -> tuple[Command, ...]:
+        """What can be asked, each by its own name."""
+        return (
+            self.load,
+            self.encode,
+            self.synchronize,
+            self.request,
+            self.warm,
+            self.settle,
+            self.ready,
+            self.guard,
+            self.logits,
+            self.compare,
+            self.redundancy,
+        )
+
+    def obey(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Run one message; an error that a user can act on becomes a reply."""
+        command = {c.__name__: c for c in self.commands()}[message["command"]]
+        try:
+            return command(message)
+        except (BenchError, BackendError) as error:
+            return {"error": str(error), "kind": type(error).__name__}
+
+
+def serve(kind: type[Worker]) -> None:
+    """Obey until the conductor closes the channel."""
+    backend, channel, lifeline = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the conductor to act on
+    threading.Thread(target=_end_with_the_conductor, args=(lifeline,), daemon=True).start()
+    connection = Connection(channel)
+    worker = kind(backend)
+    while True:
+        try:
+            message = json.loads(connection.recv_bytes())
+        except EOFError:
+            return
+        connection.send_bytes(json.dumps(worker.obey(message)).encode())
+
+
+def _end_with_the_conductor(lifeline: int) -> None:
+    os.read(lifeline, 1)  # blocks, without spinning, until the other end is closed
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    serve(Worker)

@@ -1,0 +1,1 @@
+"""Questions that take many windows: isolation, spectra, sweeps, cuts and claims."""

@@ -1,0 +1,82 @@
+"""The table of claims for programs: as CSV and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from analysis.claims import Rerun
+from bench.studies.claims.reproduce import Judged, Remeasured
+from bench.studies.claims.text import change, figures, noise, seen, share, tested_by, why
+
+COLUMNS = (
+    *("claim", "paper", "text", "source", "published", "recomputed", "a_a", "controls", "verdict", "why"),
+    *("would_test", "runs", "backend", "kind", "boundary", "blocks", "rerun_published_protocol"),
+    *("rerun_published_protocol_a_a", "rerun_published_protocol_verdict", "rerun_integrated"),
+    *("rerun_integrated_a_a", "rerun_integrated_verdict", "rerun_why", "rerun_controls", "rerun_agreement"),
+    "sweeps",
+)
+
+
+def to_csv(judged: Sequence[Judged]) -> str:
+    """One line per claim and re-run."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=COLUMNS)
+    writer.writeheader()
+    for row in judged:
+        for again in row.remeasured or (None,):
+            writer.writerow(_flat(row) | (_flat_rerun(again) if again else {}))
+    return text.getvalue()
+
+
+def to_json(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """All figures and re-runs of every claim."""
+    return [
+        {
+            **row.statement.model_dump(),
+            "published": [asdict(figure) for figure in row.record.published],
+            "recomputed": [asdict(figure) for figure in row.record.recomputed],
+            "verdict": row.record.verdict,
+            "why": row.record.why,
+            "would_test": tested_by(row),
+            "remeasured": [asdict(again) for again in row.remeasured],
+            "resweeps": [asdict(again) for again in row.resweeps],
+        }
+        for row in judged
+    ]
+
+
+def _flat(row: Judged) -> dict[str, Any]:
+    found = row.record.recomputed
+    return {
+        "claim": row.statement.name,
+        **{key: getattr(row.statement, key) for key in ("paper", "text", "source")},
+        "published": "; ".join(figures(row.record.published, "figure")),
+        "recomputed": "; ".join(figures(found, "figure", "detail")),
+        "a_a": "; ".join(figures(found, "a_a")),
+        "controls": "; ".join(figures(found, "control")),
+        "verdict": row.record.verdict,
+        "why": row.record.why,
+        "would_test": tested_by(row),
+        "sweeps": "; ".join(f"{again.verdict}: {seen(again)}" for again in row.resweeps),
+    }
+
+
+def _flat_rerun(again: Remeasured) -> dict[str, Any]:
+    published = again.published if isinstance(again.published, Rerun) else None
+    return {
+        "runs": " ".join(again.runs),
+        **{key: getattr(again, key) for key in ("backend", "kind", "boundary", "blocks")},
+        "rerun_published_protocol": change(published) if published else None,
+        "rerun_published_protocol_a_a": noise(published) if published else None,
+        "rerun_published_protocol_verdict": published.verdict if published else None,
+        "rerun_integrated": change(again.integrated),
+        "rerun_integrated_a_a": noise(again.integrated),
+        "rerun_integrated_verdict": again.integrated.verdict,
+        "rerun_why": why(again),
+        "rerun_controls": "; ".join(f"{arm}: {change(control)}" for arm, control in again.controls),
+        "rerun_agreement": share(again.agreement),
+    }

@@ -1,0 +1,103 @@
+"""What was claimed: `configs/claims/*.toml`, one table per claim.
+
+A table holds words and what re-runs the claim. Its figures are computed by `analysis.published` under the
+same name, from the published record.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bench.errors import UserError, nearest
+from bench.suite.bundled import configs_folder
+from bench.suite.config import explain
+
+Amount = Literal["tokens", "energy", "energy_per_token"]
+
+
+class Statement(BaseModel):
+    """One claim in words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    paper: Literal["FP", "RC", "literature"]
+    text: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    """Where the published figures stand."""
+    recompute: str
+    """The file that recomputes them."""
+    suite: str | None = None
+    """What re-runs the claim; None where no suite can."""
+    gate: str | None = None
+    """Label of the arm that is judged against the ungated one."""
+    amount: Amount | None = None
+    change_percent: float | None = None
+    """The published change, negative for a saving; None where only a saving as such was claimed."""
+    controls: tuple[str, ...] = ()
+    """Labels of arms that a clever gate has to beat."""
+
+    @model_validator(mode="after")
+    def _can_be_rerun_or_not(self) -> Statement:
+        if len({self.suite is None, self.gate is None, self.amount is None}) > 1:
+            raise ValueError("suite, gate and amount belong together: give all three or none")
+        return self
+
+
+@cache
+def statements() -> dict[str, Statement]:
+    """All claims by name, in the order of their files.
+
+    Raises:
+        UserError: a file is not what it should be.
+    """
+    found: dict[str, Statement] = {}
+    for family in ("routing", "isolation", "correlation", "redundancy", "literature"):
+        file = configs_folder() / "claims" / f"{family}.toml"
+        for name, table in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            try:
+                found[name] = Statement.model_validate({"name": name, **table})
+            except ValidationError as error:
+                raise UserError(f"{file}, claim {name!r}: {explain(error, Statement)}") from None
+    return found
+
+
+def choose(names: Sequence[str]) -> list[Statement]:
+    """The claims of these names, or of all names that begin with one; all claims without any.
+
+    Raises:
+        UserError: a name fits no claim.
+    """
+    known = statements()
+    chosen: dict[str, Statement] = {} if names else dict(known)
+    for name in names:
+        fitting = {key: claim for key, claim in known.items() if f"{key}.".startswith(f"{name}.")}
+        if not fitting:
+            families = {key.rpartition(".")[0] for key in known}
+            hint = nearest(name, families | known.keys())
+            raise UserError(f"unknown claim {name!r}; {hint}; list them: bench reproduce")
+        chosen |= fitting
+    return list(chosen.values())
+
+
+def suites(names: Sequence[str]) -> list[str]:
+    """What re-runs these claims, each suite once.
+
+    Raises:
+        UserError: no claim is named, one is unknown, or no suite re-runs any of them.
+    """
+    if not names:
+        raise UserError(
+            "name the claims whose suites are to be run, such as: bench reproduce routing.short --measure"
+        )
+    found = {claim.suite: None for claim in choose(names) if claim.suite is not None}
+    if not found:
+        raise UserError(
+            f"no suite re-runs {', '.join(names)}; see what would test it: bench reproduce {names[0]}"
+        )
+    return list(found)

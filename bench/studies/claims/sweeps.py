@@ -1,0 +1,106 @@
+"""Sweeps made here, as `analysis.swept` judges claims on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.claims import ClaimVerdict
+from analysis.swept import Sweep, SweptPoint, judge_sweep
+from analysis.values import Estimate
+from bench.errors import UserError
+from bench.studies.sweep.findings import INACTIVE
+
+_STRENGTHS = ("kv_keep", "mlp_keep", "drop_attention", "drop_mlp", "drop_blocks", "weight_bits", "lookup")
+"""Keys of a cut that say how much is left out; the others say which part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resweep:
+    """One claim judged on one backend of a sweep."""
+
+    run: str
+    suite: str
+    backend: str
+    text: str
+    """What perplexity was computed over."""
+    verdict: ClaimVerdict
+    why: str
+
+
+def read_sweeps(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """`sweep.json` of those run folders that are sweeps.
+
+    Raises:
+        UserError: a sweep that can't be read.
+    """
+    found = []
+    for file in (folder / "sweep" / "sweep.json" for folder in folders):
+        if file.exists():
+            try:
+                found.append(json.loads(file.read_text(encoding="utf-8")))
+            except ValueError as error:
+                raise UserError(
+                    f"{file} is damaged: {error}; make it again: bench sweep --resume RUN"
+                ) from None
+    return found
+
+
+def resweeps(claim: str, sweeps: Sequence[dict[str, Any]]) -> tuple[Resweep, ...]:
+    """A claim judged on every backend of every sweep; empty for a claim that no sweep touches."""
+    return tuple(
+        Resweep(
+            run=sweep["run"],
+            suite=sweep["suite"],
+            backend=backend,
+            text=sweep["text_name"],
+            verdict=judged[0],
+            why=judged[1],
+        )
+        for sweep in sweeps
+        for backend in dict.fromkeys(arm["run"]["backend"] for arm in sweep["arms"])
+        if (judged := judge_sweep(claim, _of_backend(sweep, backend))) is not None
+    )
+
+
+def _of_backend(sweep: dict[str, Any], backend: str) -> Sweep:
+    arms = [arm for arm in sweep["arms"] if arm["run"]["backend"] == backend]
+    again = [arm["tokens_per_s_ratio"] for arm in arms if arm["run"]["a_a"]]
+    cliffs = [cliff for cliff in sweep["cliffs"] if cliff["backend"] == backend]
+    found = [cliff["strength"] for cliff in cliffs if cliff["strength"] is not None]
+    return Sweep(
+        points=[_point(arm, sweep["layers"]) for arm in arms if arm["outcome"] != "ungated" and arm["cut"]],
+        cliff=max(found, default=None),
+        cliff_reason="; ".join(cliff["reason"] for cliff in cliffs) or "the sweep looked for no cliff",
+        speed_floor=again[0] - 1 if again and again[0] is not None else None,
+    )
+
+
+def _point(arm: dict[str, Any], layers: int) -> SweptPoint:
+    cut = arm["cut"]
+    strengths = {key: cut[key] for key in _STRENGTHS if key in cut}
+    kept = [cut[key] for key in ("kv_keep", "mlp_keep") if key in cut]
+    only_pruned = set(strengths) <= {"kv_keep", "mlp_keep"}
+    return SweptPoint(
+        label=arm["run"]["gate"],
+        cuts=frozenset(f"{key} {value}" for key, value in strengths.items()),
+        kept=min(kept) if kept and only_pruned else None,
+        attention_dropped=len(cut.get("drop_attention", ())) / layers,
+        rise=_interval(arm["text"]["rise"]) if arm["text"] else None,
+        speed_ratio=arm["tokens_per_s_ratio"],
+        joules_ratio=_joules_ratio(arm["run"]),
+        inactive=arm["outcome"] == INACTIVE,
+    )
+
+
+def _interval(mean: dict[str, Any]) -> Estimate | None:
+    interval = mean["interval"]
+    return Estimate(**interval) if "point" in interval else None
+
+
+def _joules_ratio(row: dict[str, Any]) -> Estimate | None:
+    saved = [row[key] for key in ("joules_saved_percent", "saved_high_percent", "saved_low_percent")]
+    return None if None in saved else Estimate(*(1 - percent / 100 for percent in saved))

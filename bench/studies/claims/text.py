@@ -1,0 +1,98 @@
+"""Figures, changes and reasons of claims, as one reads them: plain text, the same on paper and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from analysis.claims import Figure, Rerun, Role
+from analysis.values import Estimate, Withheld, counted
+from bench.studies.claims.reproduce import Judged, Remeasured
+from bench.studies.claims.sweeps import Resweep
+
+
+def figures(found: Iterable[Figure], *roles: Role) -> list[str]:
+    """Every figure of these roles under its own name: a bare number says nothing."""
+    return [f"{figure.label} {number(figure)}" for figure in of_roles(found, *roles)]
+
+
+def of_roles(found: Iterable[Figure], *roles: Role) -> list[Figure]:
+    """The figures of these roles, in their order."""
+    return [figure for figure in found if figure.role in roles]
+
+
+def number(figure: Figure) -> str:
+    """A figure as it is read: signed per cent, p-values to two digits, intervals in brackets."""
+    unit = f" {figure.unit}" if figure.unit else ""
+    if isinstance(figure.value, Estimate):
+        value = figure.value
+        return f"{value.point:.3g} [{_short(value.low)}, {_short(value.high)}]{unit}"
+    if figure.unit == "%":
+        return percent(figure.value)
+    digits = 2 if figure.label.startswith("p ") or figure.label == "p" else 5 if figure.value >= 10 else 3
+    whole = float(figure.value).is_integer() and abs(figure.value) < 1e9
+    return f"{figure.value:.0f}{unit}" if whole else f"{figure.value:.{digits}g}{unit}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
+
+
+def percent(value: float) -> str:
+    """`-52.95 %`, `+204 %`: two decimals where they say something."""
+    value = value if abs(value) >= 0.005 else 0.0  # no minus before a zero
+    text = f"{value:+.0f}" if abs(value) >= 100 else f"{value:+.2f}".rstrip("0").rstrip(".")
+    return f"{text} %"
+
+
+def change(rerun: Rerun) -> str:
+    """What a re-run found; `withheld` where its reason has to be read instead."""
+    found = rerun.change_percent
+    if found is None:
+        return "withheld"
+    if isinstance(found, Estimate):
+        return f"{found.point:+.1f} % [{found.low:.1f}, {found.high:.1f}]"
+    return percent(found)
+
+
+def noise(rerun: Rerun) -> str | None:
+    """What the same protocol reports for no change, from the A/A arm of the same blocks."""
+    if rerun.saving is None or rerun.saving.repeat_ratio is None or rerun.saving.noise_floor is None:
+        return None
+    repeat, floor = 100 * (rerun.saving.repeat_ratio.point - 1), 100 * rerun.saving.noise_floor
+    return f"A/A {repeat:+.1f} %, floor {floor:.1f} %"
+
+
+def share(found: Estimate | Withheld) -> str:
+    """A share in per cent with its interval."""
+    if isinstance(found, Withheld):
+        return "withheld"
+    return f"{found.point:.0%} [{found.low:.0%}, {found.high:.0%}]"
+
+
+def basis(again: Remeasured) -> str:
+    """What a re-run stands on: `torch, 6 blocks`."""
+    return f"{again.backend}, {counted(again.blocks, 'block')}"
+
+
+def why(again: Remeasured) -> str:
+    """The reasons of a re-run, each once."""
+    published = again.published
+    by_published = published.why if isinstance(published, Rerun) else getattr(published, "reason", None)
+    parts = [again.integrated.why]
+    if by_published and by_published != again.integrated.why:
+        parts.append(f"by the published protocol: {by_published}")
+    if isinstance(again.agreement, Withheld):
+        parts.append(f"agreement: {again.agreement.reason}")
+    return "; ".join([*parts, *([again.note] if again.note else [])])
+
+
+def seen(again: Resweep) -> str:
+    """The reason of a verdict on a sweep, and which sweep it was."""
+    return f"{again.why} ({again.backend}, perplexity over {again.text}, run {again.run})"
+
+
+def tested_by(row: Judged) -> str | None:
+    """What would settle a claim that its record can't settle."""
+    if row.record.would_test is None or row.statement.suite is None:
+        return row.record.would_test
+    return f"{row.record.would_test}: bench run {row.statement.suite}"

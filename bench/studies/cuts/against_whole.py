@@ -1,0 +1,207 @@
+"""`bench quality`: one cut of one model against the whole model, on prompts and on a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.table import Table
+
+from analysis.values import Estimate
+from backends.cut import Cut
+from bench.run.workers.asking import Asker, asking
+from bench.studies.cuts.quality import (
+    Answer,
+    AnswerQuality,
+    Mean,
+    Progress,
+    TextQuality,
+    compare_windows,
+    flat_because_inactive,
+    quality_of_answers,
+    quality_of_text,
+    references_of,
+    windows_of,
+)
+from bench.studies.cuts.texts import Reading
+from bench.suite.models import LocalModel
+from bench.suite.prompts import Prompt, PromptSet
+
+MODEL, UNGATED, CUT = "full", "ungated", "cut"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of a model."""
+
+    cut: Cut
+    backend: str
+    options: dict[str, Any]
+    """Of the backend's factory, such as `dtype`."""
+    prompts: PromptSet
+    max_new_tokens: int
+    """Of an answer, which may end earlier by itself."""
+    reading: Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutQuality:
+    """What one cut costs in quality."""
+
+    model: str
+    backend: str
+    cut: dict[str, Any]
+    outcome: str
+    """`effective`, or `gate inactive`: then no figure here is one of the cut."""
+    reason: str
+    prompts_sha256: str
+    answers: AnswerQuality
+    text_name: str
+    text_sha256: str
+    text: TextQuality
+    warning: str | None
+    """What must be said of a perplexity that did not move."""
+
+
+def judge_cut(model: LocalModel, question: Question, *, progress: Progress) -> CutQuality:
+    """Answer the prompts with and without the cut, and read the text with and without it.
+
+    Args:
+        model: on this machine.
+        question: the cut, and what it is tried on.
+        progress: told what is going on.
+
+    Raises:
+        UserError: the cut does not fit the model or a prompt, or the window its context.
+        RunFailed: the process that runs the model died.
+    """
+    read = question.reading.open(question.prompts)
+    progress(f"loading {model.name} on {question.backend}")
+    with _worker(model, question) as asker:
+        question.reading.check_context(asker.info[MODEL]["context"])
+        windows = windows_of(asker.encode([("text", read.text)], model=MODEL)["text"], question.reading)
+        answers, verdict = _answers(asker, question, progress)
+        cuts = {CUT: [question.cut] * len(windows)}
+        compared = compare_windows(asker, windows, cuts, model=MODEL, progress=progress)
+    text = quality_of_text(compared[CUT])
+    return CutQuality(
+        model=model.name,
+        backend=question.backend,
+        cut=_plain(question.cut),
+        outcome=verdict["outcome"],
+        reason=verdict["reason"],
+        prompts_sha256=question.prompts.sha256,
+        answers=quality_of_answers(answers),
+        text_name=read.name,
+        text_sha256=read.sha256,
+        text=text,
+        warning=flat_because_inactive(text, **verdict),
+    )
+
+
+def _plain(cut: Cut) -> dict[str, Any]:
+    return cut.model_dump(mode="json", exclude_defaults=True)
+
+
+def _worker(model: LocalModel, question: Question) -> AbstractContextManager[Asker]:
+    """A worker with the model, and two gates for it: without and with the cut."""
+    gates = {
+        UNGATED: {"plugin": "ungated", "options": {}},
+        CUT: {"plugin": "constant", "options": {"budget": {"cut": _plain(question.cut)}}},
+    }
+    folder = str(model.folder) if model.folder else None
+    models = {MODEL: {"folder": folder, **question.options}}
+    return asking(question.backend, models, gates=gates, max_new_tokens=question.max_new_tokens)
+
+
+def _answers(asker: Asker, question: Question, progress: Progress) -> tuple[list[Answer], dict[str, str]]:
+    """The prompts answered, and the guard's verdict on the cut."""
+    prompts = question.prompts.prompts
+    ids = asker.encode([(prompt.id, prompt.text) for prompt in prompts], model=MODEL)
+    asker.ask("ready", gate_model=MODEL)
+    verdict = asker.ask("guard", baseline=UNGATED)["gates"][CUT]
+    found = []
+    for number, prompt in enumerate(prompts, start=1):
+        progress(f"answering prompt {number} of {len(prompts)}")
+        found.append(_answer(asker, prompt, ids[prompt.id], question.cut))
+    return found, verdict
+
+
+def _answer(asker: Asker, prompt: Prompt, ids: list[int], cut: Cut) -> Answer:
+    ungated, gated = (asker.ask("request", prompt_id=prompt.id, gate=gate) for gate in (UNGATED, CUT))
+    said, said_gated = asker.ask("settle")["requests"]
+    [comparison] = asker.compare(ids + ungated["tokens"], [cut], model=MODEL, first=len(ids) - 1)
+    return Answer(
+        prompt=prompt.id,
+        tokens=gated["tokens"],
+        ungated=ungated["tokens"],
+        text=said_gated["text"],
+        ungated_text=said["text"],
+        references=references_of(prompt.reference),
+        comparison=comparison,
+    )
+
+
+def show(quality: CutQuality, console: Console) -> None:
+    """Print the figures, and first whatever takes their meaning away."""
+    cut = " ".join(f"{key}={value}" for key, value in quality.cut.items()) or "nothing"
+    console.print(f"{quality.model} on {quality.backend}, cut: {cut}", markup=False, highlight=False)
+    if quality.warning:
+        console.print(f"! {quality.warning}", style="bold", markup=False, highlight=False)
+    tables = (
+        [_text_table(quality)]
+        if quality.outcome != "effective"
+        else [_text_table(quality), _answer_table(quality)]
+    )
+    console.print(Group(*tables))
+
+
+def _text_table(quality: CutQuality) -> Table:
+    text = quality.text
+    table = _table(f"Over {quality.text_name}: {text.windows} windows, {text.tokens} tokens scored")
+    table.add_row("perplexity, ungated", *_cells(text.ungated))
+    if quality.warning:
+        return table  # figures of the cut would be figures of the whole model
+    table.add_row("perplexity, with the cut", *_cells(text.gated))
+    table.add_row("rise of perplexity", *_cells(text.rise, percent=True))
+    table.add_row("KL per token, nats", f"{text.kl:.4g}", "-")
+    table.add_row("same most likely token", f"{text.top1:.1%}", "-")
+    return table
+
+
+def _answer_table(quality: CutQuality) -> Table:
+    answers = quality.answers
+    table = _table(f"Over {answers.prompts} prompts, {answers.diverged} of them answered otherwise")
+    rows: Sequence[tuple[str, Mean | None, bool]] = (
+        ("agreement with the ungated tokens", answers.agreement, True),
+        ("tokens before the first that differs", answers.first_divergence, False),
+        ("KL over the ungated answer, nats", answers.kl, False),
+        ("same most likely token there", answers.top1, True),
+        ("answers with the reference, ungated", answers.ungated_score, True),
+        ("answers with the reference, with the cut", answers.score, True),
+    )
+    for name, mean, percent in rows:
+        table.add_row(name, *_cells(mean, percent=percent))
+    return table
+
+
+def _table(title: str) -> Table:
+    table = Table("", title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("mean", justify="right")
+    table.add_column("95 % interval")
+    return table
+
+
+def _cells(mean: Mean | None, *, percent: bool = False) -> tuple[str, str]:
+    if mean is None:
+        return "-", "no prompt has one"
+    form = "{:.1%}" if percent else "{:.4g}"
+    if isinstance(mean.interval, Estimate):
+        interval = f"{form.format(mean.interval.low)} to {form.format(mean.interval.high)}"
+    else:
+        interval = f"none: {mean.interval.reason}"
+    return form.format(mean.mean), interval

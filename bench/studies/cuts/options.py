@@ -1,0 +1,140 @@
+"""`--cut KEY=VALUE` of the command line -> a cut, or the points of a sweep.
+
+    kv_keep=0.5              one value
+    kv_keep=0.1:1.0:0.1      a range: from, to (included), step
+    weight_bits=16/8/4       several values
+    drop_mlp=20,21/20,21,22  several lists of layers
+
+Given for several keys, the values compose; a sweep has a point for every combination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from itertools import product
+
+from pydantic import ValidationError
+
+from backends.cut import Cut
+from bench.errors import UserError, nearest
+from bench.suite.config import explain
+
+MOST_POINTS = 200
+MOST_SWEPT = 2
+DROPS = ("drop_attention", "drop_mlp", "drop_blocks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One combination of values."""
+
+    label: str
+    """What was typed, such as `kv_keep=0.5 mlp_keep=0.75`."""
+    cut: Cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """A sweep: every combination of the values of one or two keys."""
+
+    swept: tuple[str, ...]
+    """Keys with several values; all keys where none has several."""
+    points: tuple[Point, ...]
+
+
+def one_cut(texts: Sequence[str]) -> Cut:
+    """The cut that all of `texts` describe together.
+
+    Raises:
+        UserError: a key is unknown or given twice, or a value is out of range.
+    """
+    found = points_of(texts).points
+    if len(found) > 1:
+        raise UserError(f"--cut {' '.join(texts)} gives {len(found)} cuts; give one, or use: bench sweep")
+    return found[0].cut
+
+
+def points_of(texts: Sequence[str]) -> Points:
+    """Every combination of the values in `texts`, in the order they were typed.
+
+    Raises:
+        UserError: as for `one_cut`; or more than two keys are swept, or there are too many points.
+    """
+    values = _by_key(texts)
+    swept = tuple(key for key, some in values.items() if len(some) > 1)
+    if len(swept) > MOST_SWEPT:
+        raise UserError(f"{', '.join(swept)} have several values each; sweep {MOST_SWEPT} of them at most")
+    points = [_point(dict(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
+    if len(points) > MOST_POINTS:
+        raise UserError(f"{len(points)} points are too many (at most {MOST_POINTS}); take larger steps")
+    return Points(swept=swept or tuple(values), points=tuple(points))
+
+
+def strength(cut: Cut, key: str, *, layers: int, loaded_bits: int) -> float | None:
+    """The fraction that `cut` keeps of what `key` cuts; None where it is not a matter of fractions.
+
+    Args:
+        cut: the cut.
+        key: one of its fields.
+        layers: of the model.
+        loaded_bits: bits of a weight as loaded.
+    """
+    if key in ("kv_keep", "mlp_keep"):
+        return float(getattr(cut, key))
+    if key in DROPS:
+        return 1 - len(getattr(cut, key)) / layers
+    if key == "weight_bits":
+        return (cut.weight_bits or loaded_bits) / loaded_bits
+    return None
+
+
+def checked_cut(values: dict[str, object]) -> Cut:
+    """The cut with these values.
+
+    Raises:
+        UserError: one of them is out of range.
+    """
+    try:
+        return Cut.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        said = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else None
+        raise UserError(f"--cut: {said or explain(error)}") from None
+
+
+def _point(values: dict[str, str]) -> Point:
+    typed = {key: value.split(",") if key in DROPS else value for key, value in values.items()}
+    label = " ".join(f"{key}={value}" for key, value in values.items())
+    return Point(label=label, cut=checked_cut(dict(typed)))
+
+
+def _by_key(texts: Sequence[str]) -> dict[str, list[str]]:
+    if not texts:
+        raise UserError("no cut is given; add one, such as --cut kv_keep=0.5")
+    values: dict[str, list[str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not value:
+            raise UserError(f"--cut {text}: write KEY=VALUE, such as kv_keep=0.5")
+        if key not in Cut.model_fields:
+            raise UserError(f"--cut {text}: unknown key {key!r}; {nearest(key, Cut.model_fields)}")
+        if key in values:
+            raise UserError(f"--cut {text}: {key} is given twice; separate its values by a slash")
+        values[key] = [one for part in value.split("/") for one in _expanded(text, part)]
+    return values
+
+
+def _expanded(text: str, part: str) -> list[str]:
+    """The values of `START:STOP:STEP`, exact in decimals; or the value itself."""
+    if ":" not in part:
+        return [part]
+    try:
+        start, stop, step = (Decimal(number) for number in part.split(":"))
+        steps = (stop - start) / step
+    except (ValueError, InvalidOperation, ZeroDivisionError):
+        raise UserError(f"--cut {text}: write a range as FROM:TO:STEP, such as 0.1:1.0:0.1") from None
+    if not 0 <= steps <= MOST_POINTS:
+        raise UserError(f"--cut {text}: the steps lead nowhere, or make over {MOST_POINTS} points")
+    return [f"{(start + n * step).normalize():f}" for n in range(int(steps) + 1)]

@@ -1,0 +1,268 @@
+"""Which layers of a model do little? The change of the residual stream by layer, labelled and ranked.
+
+The change of a module is 1 - cosine of the stream before and after it, averaged over tokens
+(LLM-Drop, arXiv 2406.15786). Attention, MLP and whole blocks are measured on calibration text.
+
+Labels follow this rule, on the change of whole blocks:
+
+early-critical   the first layers, as long as each changes the stream by more than twice the median
+middle           the first half of the layers after them
+deep             the second half
+
+A layer anywhere whose change is above twice the median is marked critical too. A small change makes a
+module a candidate for dropping, not more: what dropping it costs is for `bench quality` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from bench.errors import UserError
+from bench.run.workers.asking import Asker, asking
+from bench.show.plots import COLOURS, MARKERS, new_figure, save
+from bench.studies.cuts.options import DROPS
+from bench.studies.cuts.quality import Progress
+from bench.studies.cuts.texts import Text
+from bench.suite.models import LocalModel
+from bench.suite.prompts import PromptSet
+
+Part = Literal["attention", "mlp", "block"]
+PARTS: tuple[Part, ...] = ("attention", "mlp", "block")
+Label = Literal["early-critical", "middle", "deep"]
+CRITICAL = 2.0
+"""Times the median block."""
+RULE = (
+    "early-critical: the first layers, while each block changes the stream by more than twice the median; "
+    "middle and deep: the first and the second half of the rest"
+)
+MODEL = "full"
+PIECE_TOKENS = 1024
+"""A long text is read in pieces of so many tokens, or of the model's context if that is shorter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer; changes are 1 - cosine, 0 where a module leaves the stream as it is."""
+
+    layer: int
+    attention: float
+    mlp: float
+    block: float
+    label: Label
+    critical: bool
+    """Its block changes the stream by more than twice the median."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """One module in the joint ranking of attention and MLP, the smallest change first."""
+
+    part: Part
+    layer: int
+    change: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """The profile of a model on a calibration text."""
+
+    model: str
+    backend: str
+    text_name: str
+    text_sha256: str
+    pieces: int
+    tokens: int
+    layers: tuple[Layer, ...]
+    ranking: tuple[Ranked, ...]
+    stability: float | None
+    """Spearman correlation of the joint ranking from every other piece with that from the rest; None for
+    a single piece."""
+
+
+def profile(
+    model: LocalModel,
+    *,
+    backend: str,
+    options: dict[str, Any],
+    calibration: PromptSet | Text,
+    most_pieces: int,
+    progress: Progress,
+) -> Profile:
+    """Measure the profile.
+
+    Args:
+        model: on this machine.
+        backend: plugin that runs it.
+        options: of the backend.
+        calibration: prompts, each a piece; or a text, which is cut into pieces.
+        most_pieces: pieces at most.
+        progress: told how far it is.
+
+    Raises:
+        UserError: the backend has no layers to compare, or there is too little text.
+        RunFailed: the process that runs the model died.
+    """
+    progress(f"loading {model.name} on {backend}")
+    folder = {"folder": str(model.folder) if model.folder else None}
+    with asking(backend, {MODEL: {**folder, **options}}) as asker:
+        pieces = _pieces(asker, calibration, most_pieces)
+        changes = [_measure(asker, ids, name, len(pieces), progress) for name, ids in pieces.items()]
+    tokens = [len(ids) for ids in pieces.values()]
+    mean = np.average(changes, axis=0, weights=tokens)
+    return Profile(
+        model=model.name,
+        backend=backend,
+        **_named(calibration),
+        pieces=len(changes),
+        tokens=sum(tokens),
+        layers=label_layers(mean),
+        ranking=rank(mean),
+        stability=_stability(np.array(changes)),
+    )
+
+
+def label_layers(changes: NDArray[np.float64]) -> tuple[Layer, ...]:
+    """Layers with their labels.
+
+    Args:
+        changes: of attention, MLP and block, shape (3, layers).
+    """
+    block = changes[PARTS.index("block")]
+    critical = block > CRITICAL * np.median(block)
+    early = len(block) if critical.all() else int(np.argmin(critical))
+    half = early + (len(block) - early + 1) // 2
+
+    def label(layer: int) -> Label:
+        return "early-critical" if layer < early else "middle" if layer < half else "deep"
+
+    return tuple(
+        Layer(layer=i, attention=a, mlp=m, block=b, label=label(i), critical=bool(critical[i]))
+        for i, (a, m, b) in enumerate(changes.T.tolist())
+    )
+
+
+def rank(changes: NDArray[np.float64]) -> tuple[Ranked, ...]:
+    """Attention and MLP of all layers in one list, the smallest change first."""
+    modules = [
+        Ranked(part=part, layer=layer, change=change)
+        for part, row in zip(PARTS[:2], changes[:2].tolist(), strict=True)
+        for layer, change in enumerate(row)
+    ]
+    return tuple(sorted(modules, key=lambda module: module.change))
+
+
+def least(found: Profile, part: Part, count: int) -> tuple[int, ...]:
+    """The `count` layers whose attention, MLP or block changes the stream least, in order of layers."""
+    ranked = sorted(found.layers, key=lambda layer: float(getattr(layer, part)))
+    return tuple(sorted(layer.layer for layer in ranked[:count]))
+
+
+def least_jointly(found: Profile, count: int) -> dict[str, tuple[int, ...]]:
+    """A cut that drops the `count` modules first in the joint ranking."""
+    first = found.ranking[:count]
+    return {
+        drop: tuple(sorted(one.layer for one in first if one.part == part))
+        for part, drop in zip(PARTS[:2], DROPS[:2], strict=True)
+    }
+
+
+def _named(calibration: PromptSet | Text) -> dict[str, str]:
+    name = calibration.name if isinstance(calibration, Text) else f"the prompts of {calibration.file.stem}"
+    return {"text_name": name, "text_sha256": calibration.sha256}
+
+
+def _pieces(asker: Asker, calibration: PromptSet | Text, most: int) -> dict[str, list[int]]:
+    """Token ids by the name of a piece."""
+    if most < 1:
+        raise UserError(f"pieces = {most}: give 1 or more")
+    longest = min(PIECE_TOKENS, asker.info[MODEL]["context"] or PIECE_TOKENS)
+    if isinstance(calibration, PromptSet):
+        texts = [(prompt.id, prompt.text) for prompt in calibration.prompts[:most]]
+        return {name: ids[:longest] for name, ids in asker.encode(texts, model=MODEL).items()}
+    ids = asker.encode([("text", calibration.text)], model=MODEL)["text"]
+    begins = range(0, len(ids), longest)[:most]
+    return {f"from token {begin}": ids[begin : begin + longest] for begin in begins}
+
+
+def _measure(asker: Asker, ids: list[int], name: str, of: int, progress: Progress) -> list[list[float]]:
+    progress(f"redundancy: {name}, one of {of} pieces")
+    reply = asker.ask("redundancy", model=MODEL, ids=ids)
+    return [reply[part] for part in PARTS]
+
+
+def _stability(changes: NDArray[np.float64]) -> float | None:
+    """Of changes of shape (pieces, 3, layers)."""
+    from scipy.stats import spearmanr
+
+    if len(changes) < 2:
+        return None
+    halves = (changes[start::2, :2].mean(axis=0).ravel() for start in (0, 1))
+    return float(spearmanr(*halves).statistic)
+
+
+def show(found: Profile, console: Console) -> None:
+    """Print the profile, the ranking and what to type to drop its first modules."""
+    title = f"{found.model} on {found.backend}: 1 - cosine over {found.pieces} pieces of {found.text_name}"
+    table = Table(title=f"{title}, {found.tokens} tokens", title_justify="left", box=SIMPLE_HEAD)
+    for name in ("layer", *PARTS):
+        table.add_column(name, justify="right")
+    table.add_column("label")
+    for layer in found.layers:
+        mark = " (critical)" if layer.critical and layer.label != "early-critical" else ""
+        changes = (f"{getattr(layer, part):.4f}" for part in PARTS)
+        table.add_row(str(layer.layer), *changes, layer.label + mark)
+    console.print(table)
+    for line in _lines(found, most=max(1, len(found.ranking) // 6)):
+        console.print(line, markup=False, highlight=False)
+
+
+def _lines(found: Profile, *, most: int) -> Sequence[str]:
+    ranked = ", ".join(f"{one.part} {one.layer}" for one in found.ranking[:most])
+    joint = " ".join(
+        f"--cut {key}={','.join(map(str, value))}"
+        for key, value in least_jointly(found, most).items()
+        if value
+    )
+    stable = "not known from one piece" if found.stability is None else f"{found.stability:.2f}"
+    return (
+        RULE,
+        f"smallest changes, attention and MLP in one ranking: {ranked}",
+        f"rank correlation between two halves of the text: {stable}",
+        f"what dropping these costs: bench quality {found.model} {joint}",
+    )
+
+
+def draw(found: Profile, folder: Path) -> list[Path]:
+    """Write the profile as `redundancy.svg` and `redundancy.png`.
+
+    Raises:
+        UserError: the folder can't be written.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure, [axes] = new_figure(1, title=f"{found.model} on {found.backend}, {found.text_name}")
+    numbers = [layer.layer for layer in found.layers]
+    for part, colour, marker in zip(PARTS, COLOURS, MARKERS, strict=False):
+        changes = [getattr(layer, part) for layer in found.layers]
+        axes.plot(numbers, changes, color=colour, marker=marker, markersize=4, label=part)
+    for label, shade in (("early-critical", "0.75"), ("deep", "0.92")):
+        mine = [layer.layer for layer in found.layers if layer.label == label]
+        if mine:
+            axes.axvspan(mine[0] - 0.5, mine[-1] + 0.5, color=shade, zorder=0, label=label)
+    axes.set(xlabel="layer", ylabel="change of the residual stream, 1 - cosine", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=8)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return save(figure, folder, "redundancy")
+    except OSError as error:
+        raise UserError(f"can't write to {folder} ({error.strerror}); choose another --out") from None

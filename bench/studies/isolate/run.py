@@ -1,0 +1,274 @@
+"""What limits a decode step here? Windows of the ten tests, judged per backend, model and precision.
+
+The model runs in a process of its own. Energy is read all the while; each window gets its joules by the
+same attribution as a slot of a run, and none where the readings do not bear it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from analysis.isolation import CellVerdict, judge_cell
+from analysis.roofline import GB, EnergyModel, Stream, apple_bandwidth, fit_energy_model, measured_stream
+from analysis.rows import Step
+from analysis.values import Withheld
+from bench.errors import UserError, nearest
+from bench.run import host
+from bench.run.joules import Sources, Trust, joules_of
+from bench.run.sources import Meter, started
+from bench.run.workers.asking import PROBER, Asker, asking, model_here
+from bench.studies.isolate.window import Window
+from bench.suite.config import Energy, explain, find_suite
+
+READING_DELAY_S = 3.0
+"""How long after a window the reading that covers its end may take to arrive, beside its interval."""
+TINY_DEADLINE_S = 300.0
+
+Progress = Callable[[str], None]
+Precision = Literal["float32", "bfloat16", "float16", "8bit", "4bit"]
+
+
+class CellPlan(BaseModel):
+    """One cell."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backend: str
+    model: str
+    precision: Precision = "float32"
+
+    @property
+    def dtype(self) -> str:
+        """What the weights are loaded as."""
+        return "float32" if self.precision.endswith("bit") else self.precision
+
+    @property
+    def cut(self) -> dict[str, Any]:
+        """What quantises them."""
+        return {"weight_bits": int(self.precision[0])} if self.precision.endswith("bit") else {}
+
+
+class IsolateSuite(BaseModel):
+    """The file that says what is isolated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    window_s: float = Field(default=1.1, gt=0)
+    rounds: int = Field(default=4, ge=2)
+    stream_bytes: int = Field(default=1_000_000_000, ge=1_000_000)
+    cells: tuple[CellPlan, ...] = Field(min_length=1)
+    energy: Energy = Energy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellReport:
+    """One cell, judged."""
+
+    plan: CellPlan
+    verdict: CellVerdict
+    stream: Stream | Withheld
+    energy: EnergyModel | Withheld
+    steps: tuple[Step, ...]
+    missing: dict[str, str]
+    """Test -> why it is not available here."""
+    kind: str
+    """Whether the joules are measured, modelled, simulated or replayed."""
+    boundary: str
+
+
+def load(name: str) -> IsolateSuite:
+    """Read a suite file, or one that comes along by its short name.
+
+    Raises:
+        UserError: it can't be read or is not such a suite.
+    """
+    file = find_suite(name)
+    try:
+        return IsolateSuite.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"can't read {str(file)!r} ({error.strerror}); the bundled one is: isolate") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise UserError(f"{file}: {explain(error, IsolateSuite)}") from None
+
+
+def narrow(suite: IsolateSuite, *, backends: Sequence[str] | None, rounds: int | None) -> IsolateSuite:
+    """The suite with the choices of the command line.
+
+    Raises:
+        UserError: no cell is left, or too few rounds.
+    """
+    known = {cell.backend for cell in suite.cells}
+    for backend in backends or ():
+        if backend not in known:
+            raise UserError(f"the suite has no cell of backend {backend!r}; {nearest(backend, known)}")
+    if rounds is not None and rounds < 2:
+        raise UserError(f"rounds = {rounds}: an interval needs at least 2")
+    cells = tuple(cell for cell in suite.cells if not backends or cell.backend in backends)
+    return suite.model_copy(update={"cells": cells, "rounds": rounds or suite.rounds})
+
+
+def isolate(suite: IsolateSuite, meter: Meter, progress: Progress) -> list[CellReport]:
+    """Run and judge every cell.
+
+    Raises:
+        UserError: a model is not here, or a backend can't load it.
+        RunFailed: a process that runs a model died.
+        EnergyError: the meter broke.
+    """
+    for cell in suite.cells:
+        model_here(cell.model)
+    with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch, started(meter, Path(scratch)):
+        measured = [_run_cell(suite, cell, meter, Path(scratch), progress) for cell in suite.cells]
+    info = meter.source.info
+    return [
+        _judge(cell, _with_shared(cell, rows, suite.cells, measured), rows, info.kind, info.boundary)
+        for cell, rows in zip(suite.cells, measured, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was measured of one cell."""
+
+    steps: list[Step]
+    missing: dict[str, str]
+    device: str
+
+    @property
+    def stream(self) -> list[Step]:
+        """Its windows of S1."""
+        return [step for step in self.steps if step.test == "S1"]
+
+    @property
+    def stream_bytes_per_s(self) -> float:
+        """Their median rate; 0 without any."""
+        rates = sorted(step.read_bytes / step.seconds_s for step in self.stream)
+        return rates[len(rates) // 2] if rates else 0.0
+
+
+def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, progress: Progress) -> Rows:
+    name = f"{cell.backend}, {cell.model}, {cell.precision}"
+    progress(f"{name}: loading")
+    folder = model_here(cell.model).folder
+    if folder is None:
+        raise UserError(f"the model {cell.model!r} has no weights to isolate; choose another one")
+    models = {"full": {"folder": str(folder), "dtype": cell.dtype}}
+    tiny = _tiny_model(folder, scratch / f"tiny-{cell.model.replace('/', '-')}")
+    if tiny is not None:
+        models["tiny"] = {"folder": str(tiny), "dtype": cell.dtype}
+    windows: list[Window] = []
+    with asking(cell.backend, models, module=PROBER) as asker:
+        progress(f"{name}: which tests can be run")
+        missing = _open(asker, suite, cell, folder)
+        start_s = time.monotonic()
+        for number in range(suite.rounds):
+            each = f", {(time.monotonic() - start_s) / number:.0f} s each" if number else ""
+            progress(f"{name}: round {number + 1} of {suite.rounds}{each}")
+            windows += [Window(**w) for w in asker.ask("isolate_round", number=number)["windows"]]
+        device = asker.info["full"]["device"]
+    return Rows(_steps(windows, meter), missing, device)
+
+
+def _open(asker: Asker, suite: IsolateSuite, cell: CellPlan, folder: Path) -> dict[str, str]:
+    plan = {"window_s": suite.window_s, "stream_bytes": suite.stream_bytes}
+    reply = asker.ask("isolate_open", folder=str(folder), cut=cell.cut, plan=plan)
+    return dict(reply["missing"])
+
+
+def _tiny_model(folder: Path, out: Path) -> Path | None:
+    """A tiny model of the same layers; None where none can be made of this architecture."""
+    if not out.exists():
+        command = [sys.executable, "-P", "-m", "bench.studies.isolate.tiny_model", str(folder), str(out)]
+        done = subprocess.run(command, capture_output=True, timeout=TINY_DEADLINE_S, check=False)
+        if done.returncode != 0:
+            return None
+    return out
+
+
+def _steps(windows: Sequence[Window], meter: Meter) -> list[Step]:
+    """Windows as rows of the analysis, with joules where the readings bear them."""
+    source = meter.source
+    source.wait(max(w.end_s for w in windows), timeout_s=READING_DELAY_S + 3 * source.info.interval_s)
+    spans = [(window.start_s, window.end_s) for window in windows]
+    joules = joules_of(spans, Sources.running(source), Trust())
+    return [
+        Step(
+            test=test,
+            seconds_s=(window.end_s - window.start_s) / window.steps,
+            read_bytes=window.read_bytes,
+            flops=window.flops,
+            batch=window.batch,
+            context=window.context,
+            changed=window.changed,
+            joules_j=None if energy.total_j is None else energy.total_j / window.steps,
+        )
+        for window, energy in zip(windows, joules, strict=True)
+        for test in (window.test, *window.also)
+    ]
+
+
+def _with_shared(
+    cell: CellPlan, rows: Rows, cells: Sequence[CellPlan], measured: Sequence[Rows]
+) -> list[Step]:
+    """The cell's rows, with what other cells know better: the stream, and the other precisions.
+
+    A memory has one bandwidth whatever library reads it, so the fastest stream on the same kind of device
+    holds for all. A library whose own kernel reads slowly would else be called memory-bound.
+    """
+    alike = [other for other in measured if (other.device == "cpu") == (rows.device == "cpu")]
+    fastest = max(alike, key=lambda other: other.stream_bytes_per_s)
+    own = [step for step in rows.steps if step.test != "S1"]
+    return fastest.stream + own + _precisions(cell, cells, measured)
+
+
+def _precisions(cell: CellPlan, cells: Sequence[CellPlan], measured: Sequence[Rows]) -> list[Step]:
+    """S5: the decode steps of the same backend and model at every precision that was run."""
+    alike = [
+        rows.steps
+        for other, rows in zip(cells, measured, strict=True)
+        if (other.backend, other.model) == (cell.backend, cell.model)
+    ]
+    found = [replace(step, test="S5") for steps in alike for step in steps if step.test == "S3"]
+    return found if len(alike) > 1 else []
+
+
+def _windows_once(steps: Sequence[Step]) -> list[Step]:
+    """Each window of this cell once: a plain step serves several tests, and S5 is also other cells'."""
+    own = {replace(step, test=""): step for step in reversed(steps) if step.test != "S5"}
+    return list(own.values())
+
+
+def _judge(cell: CellPlan, steps: list[Step], rows: Rows, kind: str, boundary: str) -> CellReport:
+    facts = host.machine()
+    published = apple_bandwidth(facts.get("chip") or "", facts.get("gpu_cores"))
+    missing = dict(rows.missing)
+    if not any(step.test == "S5" for step in steps):
+        missing["S5"] = "the suite holds one precision of this backend and model"
+    if rows.stream and rows.stream[0] not in steps:
+        gb_per_s = rows.stream_bytes_per_s / GB
+        missing["S1 of its own"] = (
+            f"it streams {gb_per_s:.3g} GB/s, another library here more: that one counts"
+        )
+    return CellReport(
+        plan=cell,
+        verdict=judge_cell(steps, bandwidth_bytes_per_s=published),
+        stream=measured_stream(steps),
+        energy=fit_energy_model(_windows_once(steps)),
+        steps=tuple(steps),
+        missing=missing,
+        kind=kind,
+        boundary=boundary,
+    )

@@ -1,0 +1,171 @@
+"""The report of an isolation: a verdict per cell, the evidence for it, and the numbers under it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.published.isolation import isolation_claims
+from analysis.roofline import GB, EnergyModel
+from analysis.rows import Step
+from analysis.stats import geometric_mean
+from analysis.values import Estimate, Withheld
+from bench.show.words import kind_label
+from bench.studies.isolate.run import CellReport
+
+_TITLES = {"prefill": "prefill", "S3": "decode", "S2": "weights alone", "S10": "launch floor"}
+"""Tests whose time per token or step is printed as FP's tables print theirs."""
+
+
+def show(reports: Sequence[CellReport], console: Console) -> None:
+    """Print every cell, then FP's own table through the same rule."""
+    console.print(_verdict_table(reports))
+    for report in reports:
+        console.print(f"[bold]{_name(report)}[/]: {report.verdict.verdict}, {escape(report.verdict.reason)}")
+        console.print(_evidence_table(report))
+        console.print(_phase_table(report))
+        for line in _lines(report):
+            console.print(line, highlight=False)
+    claim = next(claim for claim in isolation_claims() if claim.name == "isolation.memory_bound")
+    console.print(f"\nFP's published table by the same rule: {claim.why}", markup=False, highlight=False)
+
+
+def to_csv(reports: Sequence[CellReport]) -> str:
+    """Every step, one a line."""
+    text = io.StringIO(newline="")
+    names = ("backend", "model", "precision", "kind", "boundary", *(field.name for field in fields(Step)))
+    writer = csv.DictWriter(text, fieldnames=names)
+    writer.writeheader()
+    for report in reports:
+        head = {**report.plan.model_dump(), "kind": report.kind, "boundary": report.boundary}
+        writer.writerows({**head, **asdict(step)} for step in report.steps)
+    return text.getvalue()
+
+
+def to_json(reports: Sequence[CellReport]) -> list[dict[str, Any]]:
+    """Verdicts, evidence and figures; a withheld one is its reason."""
+    return [
+        {
+            **report.plan.model_dump(),
+            **{"kind": report.kind, "boundary": report.boundary, "missing": report.missing},
+            "verdict": asdict(report.verdict),
+            "stream": asdict(report.stream),
+            "energy": asdict(report.energy),
+            "phases": {
+                _TITLES[test]: {"ms": asdict(_ms(report, test)), "joules": asdict(_joules(report, test))}
+                for test in _TITLES
+            },
+        }
+        for report in reports
+    ]
+
+
+def _verdict_table(reports: Sequence[CellReport]) -> Table:
+    table = Table(
+        title=f"What limits a decode step (joules {kind_label(report.kind for report in reports)})",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    for name in ("backend", "model", "precision", "verdict"):
+        table.add_column(name, no_wrap=name == "verdict")
+    table.add_column("its bytes explain")
+    for report in reports:
+        share = report.verdict.memory_share
+        table.add_row(
+            *(report.plan.backend, report.plan.model, report.plan.precision),
+            f"[bold]{report.verdict.verdict}[/]",
+            f"{_figure(share, 100, ' %')} of a step" if share else "-",
+        )
+    return table
+
+
+def _evidence_table(report: CellReport) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for name in ("test", "what", "figure", "memory-bound if", "fits"):
+        table.add_column(name)
+    for item in report.verdict.evidence:
+        fits = {True: "yes", False: "no", None: "-"}[item.fits_memory_bound]
+        table.add_row(item.test, item.figure, _figure(item.value, 1), item.rule, fits)
+    return table
+
+
+def _phase_table(report: CellReport) -> Table:
+    """Prefill and decode as in FP's tables, per token; the floors per step."""
+    table = Table("phase", "ms/token", f"J/token, {report.kind}", box=SIMPLE_HEAD)
+    for test, title in _TITLES.items():
+        table.add_row(title, _figure(_ms(report, test), 1), _figure(_joules(report, test), 1))
+    return table
+
+
+def _lines(report: CellReport) -> list[str]:
+    return [
+        f"memory streams {_stream(report)}",
+        f"against the verdict: {_against(report)}",
+        f"energy = lambda x flops + mu x bytes + idle x time, {report.kind}: {_energy_fit(report.energy)}",
+        *(f"! {test}: {escape(why)}" for test, why in sorted(report.missing.items())),
+    ]
+
+
+def _against(report: CellReport) -> str:
+    tests = {item.name: item.test for item in report.verdict.evidence}
+    return ", ".join(f"{tests[name]} ({name})" for name in report.verdict.against) or "nothing"
+
+
+def _stream(report: CellReport) -> str:
+    stream = report.stream
+    if isinstance(stream, Withheld):
+        return f"withheld: {escape(stream.reason)}"
+    joules = _figure(stream.joules_per_byte, GB)
+    return f"{_figure(stream.bandwidth_bytes_per_s, 1 / GB)} GB/s at {joules} J/GB, {report.kind}"
+
+
+def _energy_fit(energy: EnergyModel | Withheld) -> str:
+    if isinstance(energy, Withheld):
+        return f"withheld: {escape(energy.reason)}"
+    per_flop, per_byte = _figure(energy.joules_per_flop, 1e12), _figure(energy.joules_per_byte, 1e12)
+    idle = _figure(energy.idle_w, 1)
+    return f"{per_flop} pJ/flop, {per_byte} pJ/byte, idle {idle} W (r2 {energy.r2:.3f}, {energy.rows} rows)"
+
+
+def _ms(report: CellReport, test: str) -> Estimate | Withheld:
+    """Milliseconds per token, or per step where a step is no token."""
+    return _per_token(report, test, [1e3 * step.seconds_s for step in _of(report, test)])
+
+
+def _joules(report: CellReport, test: str) -> Estimate | Withheld:
+    found = [step.joules_j for step in _of(report, test)]
+    if any(joules is None for joules in found):
+        return Withheld("a window has too few readings")
+    return _per_token(report, test, [joules for joules in found if joules is not None])
+
+
+def _of(report: CellReport, test: str) -> list[Step]:
+    return [step for step in report.steps if step.test == test and not step.changed]
+
+
+def _per_token(report: CellReport, test: str, values: list[float]) -> Estimate | Withheld:
+    tokens = [step.context if test == "prefill" else 1 for step in _of(report, test)]
+    if not values:
+        return Withheld(report.missing.get(test, "not run"))
+    return geometric_mean(np.array(values) / np.array(tokens))
+
+
+def _name(report: CellReport) -> str:
+    plan = report.plan
+    return f"{plan.backend}, {plan.model}, {plan.precision}"
+
+
+def _figure(value: Estimate | Withheld, factor: float, unit: str = "") -> str:
+    if isinstance(value, Withheld):
+        return f"withheld: {escape(value.reason)}"
+    scaled = value.times(factor)
+    return f"{scaled.point:.3g}{unit} \\[{scaled.low:.3g}, {scaled.high:.3g}]"

@@ -1,0 +1,85 @@
+"""Points of the arms of a spectral study, measured on one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from analysis.rows import SpectralPoint
+from bench.run.workers.asking import PROBER, Asker, asking, model_here
+from bench.studies.spectral.points import Measured
+from bench.studies.spectral.prompts import (
+    PUBLISHED_REPEATS,
+    ArmName,
+    SpectralPrompt,
+    arm_prompts,
+    as_published,
+)
+
+AT_ONCE = 20
+"""Prompts per message: often enough for a display, seldom enough to cost nothing."""
+
+Progress = Callable[[str], None]
+
+
+def measure_arms(
+    name: str,
+    *,
+    backend: str,
+    arms: Sequence[ArmName],
+    options: dict[str, Any],
+    count: int,
+    seed: int,
+    progress: Progress,
+) -> list[Measured]:
+    """Measure the arms on one model, in a process of its own.
+
+    Args:
+        name: of the model.
+        backend: plugin that runs it.
+        arms: which arms.
+        options: of the backend, such as `dtype`.
+        count: prompts of the powered arm.
+        seed: of the powered arm.
+        progress: told what is going on.
+
+    Raises:
+        UserError: the model is not here or can't be loaded.
+        RunFailed: the process that runs it died.
+    """
+    prompts = {arm: arm_prompts(arm, count=count, seed=seed) for arm in arms}
+    here = model_here(name)
+    progress(f"loading {name} on {backend}")
+    folder = str(here.folder) if here.folder else None
+    with asking(backend, {name: {"folder": folder, **options}}, module=PROBER) as asker:
+        return [_measure(asker, name, arm, _chosen(asker, name, arm, prompts[arm]), progress) for arm in arms]
+
+
+def _chosen(
+    asker: Asker, name: str, arm: ArmName, prompts: Sequence[SpectralPrompt]
+) -> Sequence[SpectralPrompt]:
+    if arm != "published":
+        return prompts
+    texts = [{"id": prompt.id, "text": prompt.text} for prompt in prompts]
+    return as_published(prompts, asker.ask("encode", prompts=texts)["ids"][name])
+
+
+def _measure(
+    asker: Asker, name: str, arm: ArmName, prompts: Sequence[SpectralPrompt], progress: Progress
+) -> Measured:
+    points: list[SpectralPoint] = []
+    ids: dict[str, list[int]] = {}
+    for begin in range(0, len(prompts), AT_ONCE):
+        progress(f"{name}, arm {arm}: prompt {begin + 1} of {len(prompts)}")
+        some = prompts[begin : begin + AT_ONCE]
+        reply = asker.ask("points", model=name, name=name, prompts=[asdict(prompt) for prompt in some])
+        ids |= {prompt.id: row for prompt, row in zip(some, reply["ids"], strict=True)}
+        points += [SpectralPoint(**point) for point in reply["points"] if point is not None]
+    return Measured(
+        arm=arm,
+        points=points * (PUBLISHED_REPEATS if arm == "published" else 1),
+        prompts=len(prompts),
+        ids=ids,
+        vocabulary=asker.info[name]["vocabulary"],
+    )

@@ -1,0 +1,220 @@
+"""A run over cuts -> what each arm costs and loses: its records, and questions to its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from backends.cut import Cut
+from bench.report.readback import Readback, read_back
+from bench.report.summary import ArmRow, summarise
+from bench.run.store import StoredRun
+from bench.run.workers.asking import Asker, asking
+from bench.run.workers.study import Comparison
+from bench.studies.cuts.quality import (
+    Answer,
+    Window,
+    compare_windows,
+    quality_of_answers,
+    quality_of_text,
+    references_of,
+    windows_of,
+)
+from bench.studies.cuts.texts import Reading, Text
+from bench.studies.sweep.findings import INACTIVE, Judged, SweptArm, cliffs_of, with_pareto
+from bench.suite.gates.matching import match_controls
+from bench.suite.prepare import Prepared, make_gates
+
+Record = dict[str, Any]
+Answers = dict[str, dict[str, Record]]
+"""First request of each prompt, by gate label and prompt id."""
+BITS = {"float32": 32, "float16": 16, "bfloat16": 16}
+
+
+def judge_run(
+    stored: StoredRun, prepared: Prepared, text: Text, *, progress: Callable[[str], None]
+) -> Judged:
+    """Rows, cliffs and the Pareto set of a run whose gates are cuts.
+
+    Args:
+        stored: the run.
+        prepared: its suite.
+        text: for perplexity.
+        progress: told how far it is.
+
+    Raises:
+        UserError: a model can't do what is asked of it.
+        RunFailed: the process that runs a model died.
+    """
+    readback = read_back(stored)
+    summary = summarise(readback)
+    spec, swept = stored.header["sweep"], list[SweptArm]()
+    for backend in prepared.backends:
+        progress(f"quality on {backend}")
+        answers = _answers(readback, backend)
+        compared = _compare(backend, prepared, answers, text, spec, progress)
+        arms = [_arm(row, stored, readback) for row in summary.rows if row.backend == backend]
+        swept += [_with_quality(arm, prepared, answers, *compared) for arm in arms]
+    arms, cost = with_pareto([_beside_baseline(arm, swept, prepared.suite.baseline) for arm in swept])
+    info = _session(stored)["loaded"][f"{prepared.backends[0]}/{prepared.baseline_model}"]
+    judged = Judged(
+        run=stored.header["run_id"],
+        suite=prepared.suite.name,
+        swept=tuple(spec["swept"]),
+        text_name=text.name,
+        cost=cost,
+        arms=arms,
+        cliffs=[],
+        warnings=summary.warnings,
+        layers=info["layers"],
+        loaded_bits=BITS.get(info["dtype"], 32),
+    )
+    return replace(judged, cliffs=cliffs_of(judged))
+
+
+def _session(stored: StoredRun) -> Record:
+    """The record of the last session."""
+    return stored.of_type("session")[-1]
+
+
+def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
+    slots = [s for s in readback.of_arm((row.backend, row.gate, row.a_a)) if s.slot["error"] is None]
+    requests = [request for slot in slots for request in slot.requests]
+    decode_s = sum(r["end_s"] - r["prefilled_s"] for r in requests)
+    decoded = sum(len(r["tokens"]) - 1 for r in requests)
+    counted = [r["decode_bytes"] for r in requests]
+    read = sum(counted) if counted and None not in counted else 0
+    cuts = [Cut.model_validate(r["cut"]) for r in requests if r["cut"] is not None]
+    is_ungated = row.gate == stored.header["baseline"]
+    verdict = _session(stored)["gates"].get(f"{row.backend}/{row.gate}", {})
+    return SweptArm(
+        row=row,
+        cut=cuts[0] if cuts and all(cut == cuts[0] for cut in cuts) else None,
+        outcome="ungated" if is_ungated else verdict.get("outcome", INACTIVE),
+        reason="" if is_ungated else verdict.get("reason", "the guard never looked at it"),
+        tokens_per_s=decoded / decode_s if decode_s > 0 and decoded else None,
+        bytes_per_token=read / decoded if read and decoded else None,
+    )
+
+
+def _answers(readback: Readback, backend: str) -> Answers:
+    found: Answers = {}
+    for slot in readback.slots:
+        if slot.arm[0] == backend and not slot.arm[2] and slot.slot["error"] is None:
+            for request in slot.requests:
+                found.setdefault(slot.arm[1], {}).setdefault(request["prompt_id"], request)
+    return found
+
+
+Compared = Mapping[str, Mapping[str, Comparison]]
+
+
+def _compare(
+    backend: str,
+    prepared: Prepared,
+    answers: Answers,
+    text: Text,
+    spec: Mapping[str, Any],
+    progress: Callable[[str], None],
+) -> tuple[Compared, Mapping[str, Sequence[Comparison]]]:
+    """Logits over the prompts' ungated answers, and over the windows of the text, by gate label."""
+    key = prepared.baseline_model
+    with asking(backend, _models(prepared, backend)) as asker:
+        text_ids = asker.encode([("text", text.text)], model=key)["text"]
+        windows = windows_of(text_ids, Reading(**spec["reading"]))
+        ids = asker.encode([(prompt.id, prompt.text) for prompt in prepared.prompts.prompts], model=key)
+        compared = _compare_answers(asker, prepared, answers, ids, progress)
+        cuts = _cuts_of_windows(prepared, windows)
+        return compared, compare_windows(asker, windows, cuts, model=key, progress=progress)
+
+
+def _compare_answers(
+    asker: Asker,
+    prepared: Prepared,
+    answers: Answers,
+    ids: Mapping[str, list[int]],
+    progress: Callable[[str], None],
+) -> Compared:
+    found: dict[str, dict[str, Comparison]] = {label: {} for label in answers}
+    for number, (prompt, base) in enumerate(answers.get(prepared.suite.baseline, {}).items(), start=1):
+        progress(f"logits of prompt {number} of {len(ids)}")
+        gated = {
+            label: requests[prompt]
+            for label, requests in answers.items()
+            if label != prepared.suite.baseline and prompt in requests
+        }
+        cuts = {k: Cut.model_validate(r["cut"]) for k, r in gated.items() if r["model"] == base["model"]}
+        compared = asker.compare(
+            ids[prompt] + base["tokens"],
+            list(cuts.values()),
+            model=prepared.baseline_model,
+            first=len(ids[prompt]) - 1,
+        )
+        for label, comparison in zip(cuts, compared, strict=True):
+            found[label][prompt] = comparison
+    return found
+
+
+def _cuts_of_windows(prepared: Prepared, windows: Sequence[Window]) -> dict[str, list[Cut]]:
+    """What each gate decides on a window, as if it were a prompt; controls are matched on the windows."""
+    gates = match_controls(make_gates(prepared.suite), [window.ids for window in windows])
+    chosen = {label: [gate.decide(window.ids) for window in windows] for label, gate in gates.items()}
+    return {
+        label: [budget.cut for budget in budgets]
+        for label, budgets in chosen.items()
+        if label != prepared.suite.baseline and {b.model for b in budgets} == {prepared.baseline_model}
+    }
+
+
+def _models(prepared: Prepared, backend: str) -> dict[str, dict[str, Any]]:
+    """Options of the backend's factory for the model that quality is measured on."""
+    model = prepared.models[prepared.baseline_model]
+    here = prepared.locate(model)
+    folder = str(here.folder) if here and here.folder else None
+    options = {"folder": folder, "dtype": model.dtype, "layers": model.layers}
+    return {prepared.baseline_model: {**options, **prepared.suite.backend_options.get(backend, {})}}
+
+
+def _with_quality(
+    arm: SweptArm,
+    prepared: Prepared,
+    answers: Answers,
+    compared: Compared,
+    windows: Mapping[str, Sequence[Comparison]],
+) -> SweptArm:
+    label, mine = arm.row.gate, answers.get(arm.row.gate, {})
+    if arm.outcome == "ungated":
+        return arm
+    base = answers.get(prepared.suite.baseline, {})
+    answered = [
+        Answer(
+            prompt=prompt.id,
+            tokens=mine[prompt.id]["tokens"],
+            ungated=base[prompt.id]["tokens"],
+            text=mine[prompt.id]["text"] or "",
+            ungated_text=base[prompt.id]["text"] or "",
+            references=references_of(prompt.reference),
+            comparison=compared.get(label, {}).get(prompt.id),
+        )
+        for prompt in prepared.prompts.prompts
+        if prompt.id in mine and prompt.id in base
+    ]
+    text = quality_of_text(windows[label]) if windows.get(label) else None
+    return replace(arm, answers=quality_of_answers(answered) if answered else None, text=text)
+
+
+def _beside_baseline(arm: SweptArm, arms: Sequence[SweptArm], baseline: str) -> SweptArm:
+    """The arm with its ratios to the ungated arm of its backend."""
+    base = next(
+        (a for a in arms if (a.row.backend, a.row.gate, a.row.a_a) == (arm.row.backend, baseline, False)), arm
+    )
+    return replace(
+        arm,
+        tokens_per_s_ratio=_ratio(arm.tokens_per_s, base.tokens_per_s),
+        bytes_ratio=_ratio(arm.bytes_per_token, base.bytes_per_token),
+    )
+
+
+def _ratio(value: float | None, base: float | None) -> float | None:
+    return value / base if value and base else None

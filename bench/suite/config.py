@@ -1,0 +1,251 @@
+"""A suite: the one TOML file that says what a run does.
+
+Every table is a pydantic model that forbids unknown keys, and every error is one line that names the
+key, the value and, for an unknown key, the nearest known one. Tables that configure a plugin (`gates`,
+`energy`) take the plugin's own options beside the fixed keys; those are checked against the plugin.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bench.errors import UserError, nearest
+from bench.suite.bundled import configs_folder, suite_names
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Model(_Table):
+    """Weights under a key such as `full` or `small`."""
+
+    name: str = Field(min_length=1)
+    """A name of `bench models`, a hub id such as `EleutherAI/pythia-70m`, or a folder."""
+    revision: str | None = None
+    """Commit or tag of a hub model; the default is the branch `main`, and its commit is recorded."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the weights, the cache and the arithmetic."""
+    layers: int | None = Field(default=None, ge=1)
+    """Keep only the first layers: a smaller model that needs no second download."""
+
+    def __str__(self) -> str:
+        layers = f", first {self.layers} layers" if self.layers else ""
+        return f"{self.name}, {self.dtype}{layers}"
+
+
+class Prompts(_Table):
+    """The prompt set, the same for every arm."""
+
+    file: str
+    """JSONL, relative to the suite; or the name of a set that comes with the program."""
+    limit: int | None = Field(default=None, ge=1)
+    """Use only the first prompts of the file."""
+
+
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "do_sample", "sampling")
+"""Settings of other tools that are refused by name."""
+
+
+class Generation(_Table):
+    """Greedy decoding, the same for every arm unless a gate's budget says otherwise."""
+
+    max_new_tokens: int = Field(default=64, ge=1)
+    """Of each answer, unless a budget says otherwise."""
+    ignore_eos: bool = True
+    """True: fixed length, equal work in every arm. False: stop at the end-of-sequence token."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_greedy(cls, data: Any) -> Any:
+        """Sampling is refused by name: people who know other tools will try it."""
+        asked = [key for key in SAMPLING if isinstance(data, dict) and key in data]
+        if asked:
+            raise ValueError(
+                f"{asked[0]} is a setting of sampling, but decoding is greedy: with sampling, equal work and "
+                "lookup have no meaning; remove the key"
+            )
+        return data
+
+
+class Protocol(_Table):
+    """How the numbers are made. The defaults are what a claim needs; shorter runs say that they are."""
+
+    blocks: int = Field(default=5, ge=1)
+    """Repetitions of the whole counterbalanced order. The unit of statistics: a claim needs 5."""
+    min_window_s: float = Field(default=60.0, gt=0)
+    """A slot repeats whole passes until it is this long: short windows are mostly edge."""
+    self_test_s: float = Field(default=5.0, ge=0)
+    """Length of each load of the meter's self-test, for sources that have a meter; 0 leaves it out."""
+    idle_s: float = Field(default=20.0, gt=0)
+    """Length of each idle measurement, with the models loaded and nothing running."""
+    cool_down_s: float = Field(default=1.0, ge=0)
+    """Shortest rest before each slot, so that one slot's heat and tail do not fall into the next."""
+    cool_down_limit_s: float = Field(default=120.0, ge=0)
+    """Longest wait for nominal thermal pressure and idle power; that it was too short is recorded."""
+    warm_up_s: float = Field(default=30.0, gt=0)
+    """Longest warm-up per backend and model; it ends earlier once a request stops getting faster."""
+    request_deadline_s: float = Field(default=600.0, gt=0)
+    """A request that takes longer has hung: its worker is replaced and its slot is void."""
+    load_deadline_s: float = Field(default=1800.0, gt=0)
+    """Longest time for loading one backend's models."""
+    threshold: float = Field(default=0.02, gt=0, lt=1)
+    """Practical threshold as a fraction of the joules: a smaller effect is of no use to anybody."""
+    a_a: bool = True
+    """Run the ungated arm twice per backend; the difference is the noise floor of every effect."""
+
+
+class Gate(BaseModel):
+    """A gate under a label; other keys are options of the plugin."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    plugin: str = Field(min_length=1)
+    """Which gate; the label itself where it is left out."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The plugin's own keys."""
+        return dict(self.model_extra or {})
+
+
+class Energy(BaseModel):
+    """The energy source; other keys are options of the source."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    source: str = Field(default="auto", min_length=1)
+    """`auto` takes the best real meter of this machine, or says aloud that it models."""
+    cross_check: tuple[str, ...] = ()
+    """Further sources that run beside it and check its joules."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The source's own keys."""
+        return dict(self.model_extra or {})
+
+
+class Suite(_Table):
+    """The whole file."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    """Stands in the names of run folders."""
+    seed: int = Field(default=0, ge=0)
+    """Decides the order of slots and every random gate."""
+    backends: tuple[str, ...] = Field(min_length=1)
+    """Each runs every gate; see `bench plugins`."""
+    backend_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of a backend, such as `[backend_options.torch] device = "cpu"`."""
+    models: dict[str, Model] = Field(min_length=1)
+    prompts: Prompts
+    generation: Generation = Generation()
+    gates: dict[str, Gate] = Field(min_length=1)
+    protocol: Protocol = Protocol()
+    energy: Energy = Energy()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_names_the_plugin(cls, data: Any) -> Any:
+        """`[gates.length]` needs no `plugin` key: its label is the default."""
+        gates = data.get("gates") if isinstance(data, dict) else None
+        if not isinstance(gates, dict):
+            return data
+        named = {k: {"plugin": k, **v} if isinstance(v, dict) else v for k, v in gates.items()}
+        return {**data, "gates": named}
+
+    @model_validator(mode="after")
+    def _is_comparable(self) -> Suite:
+        if self.baseline_or_none is None:
+            raise ValueError("no ungated arm to compare with: add a table [gates.ungated]")
+        for backend in self.backend_options:
+            if backend not in self.backends:
+                raise ValueError(f"backend_options.{backend}: the suite has no backend {backend!r}")
+        if len(set(self.backends)) != len(self.backends):
+            raise ValueError(f"backends {list(self.backends)} names one twice: remove the second")
+        return self
+
+    @property
+    def baseline_or_none(self) -> str | None:
+        """Label of the first ungated gate, if there is one."""
+        return next((label for label, gate in self.gates.items() if gate.plugin == "ungated"), None)
+
+    @property
+    def baseline(self) -> str:
+        """Label of the ungated gate that every other arm is compared with."""
+        label = self.baseline_or_none
+        assert label is not None, "checked by the validator"
+        return label
+
+
+def load_suite(file: Path) -> tuple[Suite, str]:
+    """Read a suite; returns it with the file's text, which is stored verbatim.
+
+    Raises:
+        UserError: the file is missing, is not TOML, or is not a suite.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = nearest(str(file), suite_names())
+        raise UserError(f"can't read the suite {str(file)!r} ({_reason(error)}); {hint}") from None
+    return parse_suite(text, file=file), text
+
+
+def parse_suite(text: str, *, file: Path) -> Suite:
+    """The suite in `text`; `file` is only for messages.
+
+    Raises:
+        UserError: it is not TOML, or not a suite.
+    """
+    try:
+        data = tomllib.loads(text)
+        if "cells" in data:
+            raise UserError(f"{file} says what to isolate, not what to run; run it with: bench isolate")
+        return Suite.model_validate(data)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise UserError(f"{file}: {explain(error, Suite)}") from None
+
+
+def find_suite(name: str) -> Path:
+    """The path itself, or a suite of the program by its short name: `quick` is `configs/quick.toml`."""
+    bundled = configs_folder() / f"{name}.toml"
+    return bundled if not Path(name).exists() and bundled.is_file() else Path(name)
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """One line for the first problem of a validation error."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"unknown key {where!r}; {nearest(str(first['loc'][-1]), _known_keys(model, first['loc']))}"
+    if first["type"] in ("missing", "missing_keyword_only_argument"):
+        return f"the key {where!r} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where} = {first['input']!r}: {message}" if where else message
+
+
+def _known_keys(model: type[BaseModel] | None, loc: tuple[int | str, ...]) -> list[str]:
+    """Keys that would have been allowed at the place of an unknown one."""
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        if field is None:
+            continue  # a free label, such as the name of a model
+        inner = [t for t in (field.annotation, *_arguments(field.annotation)) if _is_table(t)]
+        model = inner[0] if inner else None
+    return list(model.model_fields) if model else []
+
+
+def _arguments(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__args__", ())
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"

@@ -1,0 +1,141 @@
+"""Plugins come by one road: entry points. An entry point is a factory with keyword-only typed arguments.
+
+The factory is called through pydantic, so that its signature is the schema of its options. A plugin
+that can't be imported is an error, never skipped.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, validate_call
+
+from bench.errors import UserError, nearest
+from bench.suite.config import explain
+
+Group = Literal["backends", "energy", "gates"]
+GROUPS: tuple[Group, ...] = ("backends", "energy", "gates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """One entry point, for a listing."""
+
+    group: Group
+    name: str
+    summary: str
+    options: dict[str, str]
+    """Default by name, as it would stand in a suite; `required` without one."""
+    meanings: dict[str, str]
+    """What an option is, by name, from the factory's docstring."""
+    distribution: str
+
+
+def names(group: Group) -> list[str]:
+    """Names that are registered under a group."""
+    return sorted({point.name for point in entry_points(group=f"bench.{group}")})
+
+
+def find(group: Group, name: str) -> EntryPoint:
+    """The entry point of a plugin, not imported yet.
+
+    Raises:
+        UserError: nothing of that name is installed.
+    """
+    for point in entry_points(group=f"bench.{group}"):
+        if point.name == name:
+            return point
+    raise UserError(f"unknown {_singular(group)} {name!r}; {nearest(name, names(group))}")
+
+
+def create(group: Group, name: str, options: dict[str, Any]) -> Any:
+    """Call a plugin's factory with options that were checked against its signature.
+
+    Raises:
+        UserError: unknown plugin, unknown option, or a value of the wrong kind.
+    """
+    factory = check_options(group, name, options)
+    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(factory)
+    try:
+        return checked(**options)
+    except ValidationError as error:
+        raise UserError(f"{_singular(group)} {name!r}: {explain(error)}") from None
+    except ValueError as error:
+        raise UserError(f"{_singular(group)} {name!r}: {error}") from None
+
+
+def check_options(group: Group, name: str, options: Iterable[str]) -> Callable[..., Any]:
+    """The factory of a plugin, once it is known to have all these options.
+
+    Raises:
+        UserError: unknown plugin or option.
+    """
+    factory = _load(group, name)
+    parameters = inspect.signature(factory).parameters
+    for option in options:
+        if option not in parameters:
+            hint = nearest(option, parameters)
+            raise UserError(f"{_singular(group)} {name!r} has no option {option!r}; {hint}")
+    return factory
+
+
+def listing() -> list[Plugin]:
+    """Every plugin with the options of its factory."""
+    return [_describe(group, name) for group in GROUPS for name in names(group)]
+
+
+def _load(group: Group, name: str) -> Callable[..., Any]:
+    point = find(group, name)
+    try:
+        factory: Callable[..., Any] = point.load()
+    except ImportError as error:
+        distribution = point.dist.name if point.dist else "its distribution"
+        raise UserError(
+            f"{_singular(group)} {name!r} can't be imported ({error}); "
+            f"install what it needs: pip install --upgrade {distribution}"
+        ) from None
+    return factory
+
+
+def _describe(group: Group, name: str) -> Plugin:
+    point = find(group, name)
+    factory = _load(group, name)
+    text = inspect.getdoc(factory) or ""
+    parameters = inspect.signature(factory).parameters
+    options = {
+        key: "required" if p.default is p.empty else _shown(p.default) for key, p in parameters.items()
+    }
+    return Plugin(
+        group=group,
+        name=name,
+        summary=text.split("\n")[0],
+        options=options,
+        meanings={key: meaning for key in parameters if (meaning := _meaning(key, text))},
+        distribution=point.dist.name if point.dist else "unknown",
+    )
+
+
+def _shown(default: Any) -> str:
+    """A default in TOML's terms; nothing for None, which TOML does not have."""
+    if isinstance(default, BaseModel):
+        kept = default.model_dump(exclude_defaults=True) or {next(iter(default.model_dump())): "full"}
+        return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in kept.items()) + " }"
+    if default is None:
+        return "none"
+    return json.dumps(default if isinstance(default, int | float | bool | list | tuple) else str(default))
+
+
+def _meaning(option: str, docstring: str) -> str:
+    """The line of an option in the `Args:` section of a Google docstring."""
+    found = re.search(rf"^ +{option}: (.+(?:\n {{8,}}.+)*)", docstring, flags=re.MULTILINE)
+    return " ".join(found[1].split()) if found else ""
+
+
+def _singular(group: Group) -> str:
+    return {"backends": "backend", "energy": "energy source", "gates": "gate"}[group]

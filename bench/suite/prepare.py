@@ -1,0 +1,148 @@
+"""Everything a suite refers to, resolved before anything starts or is written."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError, nearest
+from bench.suite import plugins
+from bench.suite.config import Model, Suite, load_suite, parse_suite
+from bench.suite.gates.base import Budget, Gate
+from bench.suite.gates.matching import match_controls
+from bench.suite.models import LocalModel, locate
+from bench.suite.plan import Arm, Slot, make_arms, make_blocks
+from bench.suite.prompts import PromptSet, load_prompts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A suite whose every reference has been found to exist."""
+
+    suite: Suite
+    text: str
+    """The suite file, verbatim."""
+    file: Path
+    prompts: PromptSet
+    models: dict[str, Model]
+    """The models that some gate can choose, by key. Others are not loaded."""
+    baseline_model: str
+    """Key of the model whose token ids the gates see."""
+    arms: list[Arm]
+    blocks: list[list[Slot]]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the suite's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """Backends in the order of the suite."""
+        return self.suite.backends
+
+    def missing_models(self) -> list[str]:
+        """Names of models that have to be fetched first."""
+        return [m.name for m in self.models.values() if self.locate(m) is None]
+
+    @staticmethod
+    def locate(model: Model) -> LocalModel | None:
+        """The model on this machine, or None."""
+        return locate(model.name, model.revision)
+
+
+def prepare(file: Path, *, backends: list[str] | None = None, blocks: int | None = None) -> Prepared:
+    """Read a suite file and resolve what it names.
+
+    Args:
+        file: the suite.
+        backends: run only these of the suite's backends.
+        blocks: run so many blocks instead of the suite's number.
+
+    Raises:
+        UserError: whatever is wrong, in one line.
+    """
+    suite, text = load_suite(file)
+    return resolve(suite, text, file=file, backends=backends, blocks=blocks)
+
+
+def prepare_again(header: dict[str, Any]) -> Prepared:
+    """The suite of a stored run, for resuming it.
+
+    Raises:
+        UserError: its prompts or plugins are not what they were.
+    """
+    file, text = Path(header["suite"]["path"]), header["suite"]["text"]
+    prepared = resolve(parse_suite(text, file=file), text, file=file, **header["overrides"])
+    if prepared.prompts.sha256 != header["prompts"]["sha256"]:
+        raise UserError(
+            f"{prepared.prompts.file} has changed since the run was started; restore it, or start a new run"
+        )
+    return prepared
+
+
+def resolve(
+    suite: Suite, text: str, *, file: Path, backends: list[str] | None = None, blocks: int | None = None
+) -> Prepared:
+    """Check every reference of a suite."""
+    suite = _narrow(suite, backends, blocks)
+    for backend in suite.backends:
+        plugins.check_options("backends", backend, suite.backend_options.get(backend, {}))
+    if suite.energy.source != "auto":
+        plugins.find("energy", suite.energy.source)
+    gates = make_gates(suite)
+    match_controls(gates, [])
+    models = _models_of(suite, gates)
+    for model in models.values():
+        locate(model.name, model.revision)
+    baseline = gates[suite.baseline].budgets[0]
+    prompts = load_prompts(suite.prompts.file, beside=file.parent, limit=suite.prompts.limit)
+    arms = make_arms(suite.backends, list(suite.gates), baseline=suite.baseline, a_a=suite.protocol.a_a)
+    return Prepared(
+        suite=suite,
+        text=text,
+        file=file,
+        prompts=prompts,
+        models=models,
+        baseline_model=baseline.model,
+        arms=arms,
+        blocks=make_blocks(arms, count=suite.protocol.blocks, seed=suite.seed),
+    )
+
+
+def make_gates(suite: Suite) -> dict[str, Gate]:
+    """The suite's gates by label, with every option checked."""
+    return {label: plugins.create("gates", gate.plugin, gate.options) for label, gate in suite.gates.items()}
+
+
+def _narrow(suite: Suite, backends: list[str] | None, blocks: int | None) -> Suite:
+    """The suite with the choices of the command line."""
+    for backend in backends or []:
+        if backend not in suite.backends:
+            raise UserError(f"the suite has no backend {backend!r}; {nearest(backend, suite.backends)}")
+    if blocks is not None and blocks < 1:
+        raise UserError(f"blocks = {blocks}: a run needs at least 1")
+    protocol = suite.protocol.model_copy(update={"blocks": blocks or suite.protocol.blocks})
+    chosen = tuple(b for b in suite.backends if b in backends) if backends else suite.backends
+    return suite.model_copy(update={"protocol": protocol, "backends": chosen})
+
+
+def _models_of(suite: Suite, gates: dict[str, Gate]) -> dict[str, Model]:
+    """The models that the gates' budgets name."""
+    needed = {}
+    for label, gate in gates.items():
+        for budget in gate.budgets:
+            needed[budget.model] = _model_of(suite, label, budget)
+    return needed
+
+
+def _model_of(suite: Suite, label: str, budget: Budget) -> Model:
+    try:
+        return suite.models[budget.model]
+    except KeyError:
+        raise UserError(
+            f"gate {label!r} sends prompts to the model {budget.model!r}, which the suite lacks; "
+            f"add [models.{budget.model}] ({nearest(budget.model, suite.models)})"
+        ) from None

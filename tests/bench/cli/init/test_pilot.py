@@ -1,0 +1,77 @@
+"""A pilot finds out how noisy and how fast the machine is, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.cli.init import pilot
+from bench.errors import Interrupted, RunFailed
+from bench.run import start
+from bench.run.display.plain import PlainDisplay
+from tests.bench.cli.init.test_text import DRAFT
+
+TINY = replace(
+    pilot.draft_of(DRAFT, minutes=1),
+    blocks=2,
+    prompts=1,
+    max_new_tokens=2,
+    window_s=1.2,
+    idle_s=0.3,
+    cool_down_s=0.0,
+    cool_down_limit_s=0.0,
+    warm_up_s=0.2,
+)
+
+
+def test_it_takes_a_twentieth_of_the_time_but_one_minute_at_least_and_five_at_most() -> None:
+    lengths_s = {minutes: pilot.draft_of(DRAFT, minutes=minutes).least_s for minutes in (10, 60, 600)}
+    assert 60 < lengths_s[10] < 100
+    assert lengths_s[60] == pytest.approx(180, rel=0.1)
+    assert lengths_s[600] == pytest.approx(300, rel=0.1)
+    assert pilot.draft_of(DRAFT, minutes=60).arms == 2
+
+
+def test_it_finds_noise_and_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    console = Console(file=io.StringIO())
+    found = pilot.fly(TINY, PlainDisplay(console))
+    assert found.noise.blocks == 2
+    assert 0 <= found.noise.seen <= found.noise.planned
+    assert 0 < found.pace.request_s < 1.2
+    assert 0 <= found.pace.gap_s < 5
+    assert found.pace.startup_s > 0
+    assert found.kind in ("modelled", "measured")
+    assert list(tmp_path.glob("bench-pilot-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (Interrupted("interrupted; go on with: bench run --resume X"), "no suite was written"),
+        (
+            RunFailed("the meter is gone; go on with: bench run --resume X"),
+            "broke .the meter is gone.; go without",
+        ),
+    ],
+)
+def test_a_pilot_that_breaks_names_no_folder_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, broken: Exception, said: str
+) -> None:
+    def fail(*_: object, **__: object) -> Path:
+        raise broken
+
+    monkeypatch.setattr(start, "run_or_resume", fail)
+    with pytest.raises(type(broken), match=said) as raised:
+        pilot.fly(TINY, PlainDisplay(Console(file=io.StringIO())))
+    assert "--resume" not in str(raised.value)
+
+
+def test_without_joules_it_says_how_to_go_on() -> None:
+    with pytest.raises(RunFailed, match="--no-pilot"):
+        pilot._noise([], ("echo",))

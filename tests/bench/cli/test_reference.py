@@ -1,0 +1,37 @@
+"""The reference pages are what the code says, and every command is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.cli.reference import PAGES, command_page, suite_page
+from bench.suite.config import Suite
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_what_the_code_says(name: str) -> None:
+    written = (DOCS / name).read_text(encoding="utf-8")
+    assert written == PAGES[name](), "make it again: python -m bench.cli.reference docs"
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    sections = command_page().split("\n## ")[1:]
+    assert len(sections) >= 20
+    for section in sections:
+        assert "Example" in section, section.splitlines()[0]
+
+
+def test_every_option_says_what_it_does() -> None:
+    empty = [line for line in command_page().splitlines() if line.startswith("| `") and line.endswith("|  |")]
+    assert empty == []
+
+
+def test_every_key_of_a_suite_is_explained() -> None:
+    page = suite_page()
+    for key in Suite.model_fields:
+        assert key in page
+    assert "|  |" not in page

@@ -1,0 +1,162 @@
+"""Many runs in one file: the same slots as each run read back alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from bench.errors import UserError
+from bench.report.export.collect import collect, run_folders
+from bench.report.export.collect_summary import summarise
+from bench.report.readback import read_back
+from bench.report.rows import slot_rows
+from bench.run import store
+from bench.studies.claims.evidence import read_evidence
+from bench.studies.claims.reproduce import reproduce
+from bench.suite.bundled import configs_folder
+from bench.suite.prompts import load_prompts
+from tests.bench.processes import bench
+from tests.bench.suites import write_suite
+
+SUITE = configs_folder() / "published" / "routing_short.toml"
+PROMPTS = load_prompts("short_questions", beside=SUITE.parent)
+HEADER: dict[str, Any] = {
+    "schema": 1,
+    "run_id": "one",
+    "started_utc": "2026-01-01T00:00:00+00:00",
+    "suite": {"name": "quick", "path": "routing_short.toml", "sha256": "0" * 64, "text": SUITE.read_text()},
+    "baseline": "ungated",
+    "prompts": {"file": PROMPTS.file.name, "sha256": PROMPTS.sha256, "ids": [p.id for p in PROMPTS.prompts]},
+    "models": {"full": {"name": "m", "revision": "r", "weight_sha256": "2" * 64}},
+    "host": {"chip": "Apple M3", "gpu_cores": 10, "memory_bytes": 16, "low_power_mode": False},
+    "packages": {"torch": "2.13.0"},
+    "python": "3.11.7",
+    "git": {"commit": "abc", "dirty": False},
+}
+
+
+def energy(total_j: float | None, **changes: Any) -> dict[str, Any]:
+    stated = {"kind": "measured", "boundary": "soc_cpu_gpu_ane", "grade": 2, "readings": 600, "bound_j": 0.1}
+    return {"total_j": total_j, "rails_j": {"cpu": total_j}, "withheld": None, **stated, **changes}
+
+
+def write_run(out: Path, name: str, *, blocks: int = 5, saved: float = 0.53, **changes: Any) -> Path:
+    """A run folder of two arms and the A/A arm; the gated arm uses `saved` less."""
+    folder = out / name
+    folder.mkdir(parents=True)
+    header = {**HEADER, "run_id": name, "host": {**HEADER["host"], **changes.pop("host", {})}}
+    (folder / "run.json").write_text(json.dumps(header))
+    lines = []
+    for where in ("before", "after"):
+        place = {"schema": 1, "session": 1, "where": where, "start_s": 0.0, "end_s": 10.0}
+        lines.append({"type": "idle", **place, "joules": energy(5.0)})
+    arms = [("ungated", False, 1.0), ("ungated", True, 1.0), ("norm_fraction", False, 1 - saved)]
+    for block in range(1, blocks + 1):
+        for position, (gate, a_a, share) in enumerate([*arms, *arms[::-1]], start=1):
+            place = {"schema": 1, "session": 1, "block": block, "position": position}
+            place |= {"backend": "torch", "gate": gate, "a_a": a_a}
+            work = {"prompt_id": "a", "prompt_tokens": 7, "tokens": [1, 2, 3], "forwards": 2, "error": None}
+            lines.append({"type": "request", **place, "start_s": 1.0, "end_s": 2.0, **work})
+            joules = energy(100 * share * (1 + 0.001 * ((block * 7 + position) % 5)), **changes)
+            window = {"start_s": 0.0, "end_s": 60.0, "passes": 1, "error": None}
+            lines.append({"type": "slot", **place, **window, "joules": joules})
+        lines.append({"type": "block", "schema": 1, "session": 1, "block": block})
+    (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_a_data_set_holds_the_slots_that_reading_back_gives(tmp_path: Path) -> None:
+    write_suite(tmp_path, protocol__blocks=2)
+    bench("run", "suite.toml", cwd=tmp_path)
+    collected = collect([tmp_path / "results"], tmp_path / "runs.parquet")
+    folder = run_folders([tmp_path / "results"])[0]
+    alone = slot_rows(read_back(store.read(folder)))
+    (evidence,) = read_evidence(collected.file)
+    assert collected.slots == len(alone) == 12
+    for one, other in zip(evidence.slots, alone, strict=True):
+        assert one.gross_j == pytest.approx(other.gross_j)
+        assert one.net_j == pytest.approx(other.net_j)
+        assert replace(one, gross_j=None, net_j=None) == replace(other, gross_j=None, net_j=None)
+
+
+def test_every_row_says_where_it_comes_from(tmp_path: Path) -> None:
+    write_run(tmp_path, "one")
+    write_run(tmp_path, "two", host={"chip": None, "gpu_cores": None, "low_power_mode": None})
+    rows = pq.read_table(collect([tmp_path], tmp_path / "runs.parquet").file).to_pylist()
+    assert {row["run"]: row["chip"] for row in rows} == {"one": "Apple M3", "two": None}
+    assert rows[0]["suite"] == "routing_short"
+    assert json.loads(rows[0]["weights_sha256"]) == {"full": "2" * 64}
+    assert rows[0]["torch_version"] == "2.13.0"
+    assert rows[0]["git_commit"] == "abc"
+    assert rows[0]["net_j"] == pytest.approx(rows[0]["gross_j"] - 30)
+
+
+def test_claims_are_judged_on_a_data_set_and_machines_are_kept_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_run(tmp_path, name, blocks=3)
+    write_run(tmp_path, "c", saved=0.0, host={"gpu_cores": 8})
+    file = collect([tmp_path], tmp_path / "runs.parquet").file
+    (row,) = reproduce(["routing.short.energy"], [file])
+    found = {again.runs: again for again in row.remeasured}
+    assert found["a", "b"].blocks == 6
+    assert found["a", "b"].integrated.verdict == "reproduced"
+    assert found[("c",)].integrated.verdict == "not reproduced"
+    assert found[("c",)].note is None
+
+
+def test_mixed_boundaries_get_no_number(tmp_path: Path) -> None:
+    write_run(tmp_path, "a")
+    write_run(tmp_path, "b", boundary="package")
+    file = collect([tmp_path], tmp_path / "runs.parquet").file
+    (row,) = reproduce(["routing.short.energy"], [file])
+    (again,) = row.remeasured
+    assert again.integrated.change_percent is None
+    assert "different boundaries" in again.integrated.why
+    assert len({line["boundary"] for line in summarise(file)}) == 2
+
+
+def test_cut_blocks_torn_lines_and_void_slots_do_not_count(tmp_path: Path) -> None:
+    records = write_run(tmp_path, "a") / "records.jsonl"
+    lines = records.read_text().splitlines(keepends=True)
+    records.write_text("".join(lines[:-1]) + '{"type": "slot", "sess')
+    collected = collect([tmp_path], tmp_path / "runs.parquet")
+    assert collected.slots == 24
+    empty = write_run(tmp_path, "b", blocks=1) / "records.jsonl"
+    empty.write_text(
+        "".join(line for line in empty.read_text().splitlines(keepends=True) if '"block"}' not in line)
+    )
+    empty.write_text(empty.read_text().replace('"type": "block"', '"type": "event"'))
+    assert collect([tmp_path], tmp_path / "runs.parquet").without_whole_block == ("b",)
+
+
+def test_a_slot_without_joules_withholds_the_sum(tmp_path: Path) -> None:
+    records = write_run(tmp_path, "a") / "records.jsonl"
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    next(line for line in lines if line["type"] == "slot")["joules"]["total_j"] = None
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rows = summarise(collect([tmp_path], tmp_path / "runs.parquet").file)
+    assert [row["gross_j"] is None for row in rows].count(True) == 1
+
+
+def test_bad_input_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no run folder in"):
+        collect([tmp_path], tmp_path / "runs.parquet")
+    (write_run(tmp_path, "a") / "records.jsonl").write_text('{"type": "slot", nonsense}\n')
+    with pytest.raises(UserError, match=r"records.jsonl is damaged"):
+        collect([tmp_path], tmp_path / "runs.parquet")
+    assert not (tmp_path / "runs.parquet").exists()
+    (tmp_path / "other.parquet").write_bytes(b"no parquet")
+    with pytest.raises(UserError, match="can't read the data set"):
+        read_evidence(tmp_path / "other.parquet")
+
+
+def test_a_data_set_is_called_parquet(tmp_path: Path) -> None:
+    write_run(tmp_path, "a")
+    with pytest.raises(UserError, match=r"give one such as .*runs\.parquet"):
+        collect([tmp_path], tmp_path / "runs.csv")
+    assert not (tmp_path / "runs.csv").exists()

@@ -1,0 +1,70 @@
+"""Runs whose figures are looked at: a real one of the echo backend, and made-up ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.report.story import Story
+from benchmarks.long_run import make_long_run
+from tests.bench.processes import bench
+from tests.bench.suites import write_suite
+
+HOSTILE = (
+    "$\\frac{x^2$",
+    "<script>alert('1')</script>",
+    "日本 \U0001f642",
+    "a\x1b[31m\nb\u202e",
+    "x" * 90,
+    "$$",
+    "%s {0}",
+)
+
+
+@pytest.fixture(scope="session")
+def echo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run of the echo backend: one block, joules modelled."""
+    folder = tmp_path_factory.mktemp("echo")
+    write_suite(folder)
+    done = bench("run", "suite.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return next((folder / "results").glob("*/run.json")).parent
+
+
+@pytest.fixture(scope="session")
+def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of six blocks in two sessions, joules simulated and known."""
+    return make_long_run(tmp_path_factory.mktemp("made"), hours=0.105, slot_s=2.0, prompts=3, sessions=2)
+
+
+@pytest.fixture(scope="session")
+def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run with eighteen arms whose names are none."""
+    return make_long_run(tmp_path_factory.mktemp("hostile"), hours=0.02, slot_s=1.0, prompts=2, gates=HOSTILE)
+
+
+@pytest.fixture(scope="session")
+def echo(echo_run: Path) -> Story:
+    return Story.of(echo_run)
+
+
+@pytest.fixture(scope="session")
+def made(made_run: Path) -> Story:
+    return Story.of(made_run)
+
+
+@pytest.fixture(scope="session")
+def hostile(hostile_run: Path) -> Story:
+    return Story.of(hostile_run)
+
+
+@pytest.fixture(scope="session")
+def empty(made: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A run that was started and measured nothing."""
+    from bench.run import store
+
+    header = {
+        k: v for k, v in made.readback.run.header.items() if k not in ("schema", "run_id", "started_utc")
+    }
+    return Story.of(store.create(tmp_path_factory.mktemp("empty"), name="empty", header=header).folder)

@@ -1,0 +1,69 @@
+from dataclasses import replace
+
+from bench.report.figures.arms import arm_looks, legend_in, measured_note, no_joules
+from bench.report.figures.catalogue import figure
+from bench.report.figures.drawing import NotDrawn
+from bench.report.story import Story
+from bench.report.summary import summarise
+from bench.run.joules import Readings, Sources
+from bench.run.records import Joules
+from tests.bench.report.figures.drawn import row, table
+
+WITHHELD = Joules(
+    total_j=None,
+    bound_j=None,
+    rails_j={"cpu": 1.0},
+    readings=20,
+    kind="measured",
+    boundary="soc_cpu_gpu_ane",
+    grade=1,
+    grade_name="sampled",
+    grade_reasons=[],
+    withheld="the rail dram is missing",
+)
+
+
+def without_joules(story: Story) -> Story:
+    """The same run with a meter that never printed one of its rails."""
+    slots = [replace(slot, joules=WITHHELD) for slot in story.readback.slots]
+    sources = {
+        number: Sources(Readings(s.lead.trace, replace(s.lead.info, rails=("cpu", "dram"))))
+        for number, s in story.readback.sources.items()
+    }
+    readback = replace(story.readback, slots=slots, sources=sources)
+    rows = [replace(slot, gross_j=None, kind="measured") for slot in story.slots]
+    return Story(readback, summarise(readback), rows)
+
+
+def test_without_joules_the_reason_is_the_one_of_the_slots(echo: Story) -> None:
+    story = without_joules(echo)
+    for name in ("joules-per-token", "savings", "where", "quality", "drift"):
+        found = figure(name, story)
+        assert isinstance(found, NotDrawn)
+        assert "the rail dram is missing" in found.reason
+    assert table("power", story)["total_mean_w"].isna().all()
+    assert not table("routing", story).empty
+
+
+def test_one_slot_without_joules_leaves_the_others(made: Story) -> None:
+    first, *rest = made.readback.slots
+    readback = replace(made.readback, slots=[replace(first, joules=WITHHELD), *rest])
+    story = Story(readback, summarise(readback), made.slots)
+    label = f"{first.arm[0]} {first.arm[1]}" + (" (A/A)" if first.arm[2] else "")
+    assert row(table("where", story), label)["decode_withheld"] == ""
+
+
+def test_only_what_is_no_measurement_is_called_so(echo: Story) -> None:
+    assert measured_note(echo) == ", modelled, NOT a measurement"
+    assert measured_note(without_joules(echo)) == ""
+    assert no_joules(echo) is None
+
+
+def test_the_copy_of_the_ungated_arm_is_hollow(made: Story) -> None:
+    assert [name for name, look in arm_looks(made).items() if not look.filled] == [
+        *("torch ungated (A/A)", "mlx ungated (A/A)")
+    ]
+
+
+def test_a_legend_is_as_high_as_its_lines() -> None:
+    assert legend_in(["a"]) == legend_in(["a", "b", "c"]) < legend_in(["x" * 30] * 9)

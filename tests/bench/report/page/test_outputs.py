@@ -1,0 +1,34 @@
+"""What other commands know of the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.report.page.outputs import claims_table, other_tables
+from bench.report.readback import read_back
+from bench.run.store import read
+
+
+def test_a_suite_that_re_runs_no_claim_has_no_table_of_claims(echo_run: Path) -> None:
+    assert claims_table(read_back(read(echo_run))) is None
+
+
+def test_a_claim_suite_has_its_claims_judged(echo_run: Path) -> None:
+    readback = read_back(read(echo_run))
+    readback.run.header["suite"]["path"] = "/anywhere/routing_short.toml"
+    table = claims_table(readback)
+    assert table is not None
+    assert "routing.short.tokens" in [row[0] for row in table.rows]
+    assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_tables_that_were_left_beside_the_run_are_taken_in(tmp_path: Path) -> None:
+    (tmp_path / "isolate.csv").write_text('backend,"<b>J"\ntorch,1.5\nmlx\n')
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "sweep.csv").write_text("")
+    (tmp_path / "else.csv").write_text("a\n1\n")
+    first, second = other_tables(tmp_path)
+    assert first.title == "From isolate.csv"
+    assert first.columns == ("backend", "<b>J")
+    assert first.rows == [["torch", "1.5"], ["mlx", None]]
+    assert second.rows == []

@@ -1,0 +1,82 @@
+"""A meter that fails its self-test: no total, no verdict, and it is the first thing that is said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.report.readback import read_back
+from bench.report.summary import Summary, summarise
+from bench.run import start, store
+from bench.run.display.plain import QuietDisplay
+from bench.run.sources import Meter
+from energy.base import SourceInfo
+from energy.polled import Counters, PolledSource
+from tests.bench.processes import of_type
+from tests.bench.suites import write_suite
+
+RAILS = ("cpu", "gpu", "ane")
+
+
+def meter_of(counters: Callable[[], Counters]) -> Meter:
+    """A made-up meter of this machine that claims to measure."""
+    info = SourceInfo(
+        name="deaf",
+        kind="measured",
+        rails=RAILS,
+        boundary="soc_cpu_gpu_ane",
+        interval_s=0.02,
+        resolution_j=0.0,
+    )
+    return Meter(source=PolledSource(info, counters), note="made up")
+
+
+def eight_watts() -> Counters:
+    """Whatever the machine does."""
+    return {"cpu": 6.0 * time.perf_counter(), "gpu": 2.0 * time.perf_counter(), "ane": 0.0}
+
+
+def nothing_at_all() -> Counters:
+    """What documents without any rail amount to."""
+    return dict.fromkeys(RAILS)
+
+
+@pytest.fixture(scope="module", params=[eight_watts, nothing_at_all])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five blocks, run in this process with such a meter."""
+    home = tmp_path_factory.mktemp("run")
+    file = write_suite(home, protocol__blocks=5, protocol__self_test_s=0.3, energy={"source": "modelled"})
+    prepared, header = start.prepared(str(file), energy=None, backends=None, blocks=None)
+    meter, out = meter_of(request.param), home / "results"
+    return start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=QuietDisplay())
+
+
+@pytest.fixture
+def summary(folder: Path) -> Summary:
+    return summarise(read_back(store.read(folder)))
+
+
+def test_no_slot_of_it_has_a_total_as_stored_and_as_read_back(folder: Path) -> None:
+    (test,) = of_type(folder.parent, "self_test")
+    assert test["outcome"] == "failed"
+    stored = [slot["joules"] for slot in of_type(folder.parent, "slot")]
+    assert len(stored) == 5 * 6
+    assert {(joules["total_j"], joules["rails_j"].get("cpu")) for joules in stored} == {(None, None)}
+    for slot in read_back(store.read(folder)).slots:
+        assert slot.joules is not None
+        assert slot.joules.total_j is None
+        assert slot.joules.grade == 1
+        assert "self-test" in (slot.joules.withheld or "")
+
+
+def test_no_arm_has_joules_or_a_verdict(summary: Summary) -> None:
+    assert {row.joules_gross for row in summary.rows} == {None}
+    assert {row.joules_saved_percent for row in summary.rows} == {None}
+    assert not {row.verdict for row in summary.rows} & {"saves", "costs", "equivalent", "inconclusive"}
+
+
+def test_the_failed_self_test_is_the_first_thing_that_is_said(summary: Summary) -> None:
+    assert summary.warnings[0].startswith("the self-test of the meter failed, so joules of cpu")

@@ -1,0 +1,277 @@
+"""Root, safely: the meter alone is root, and the rest belongs to the user who typed sudo."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.bench.processes import COMMAND, children_of, of_type, start, wait_for
+from tests.bench.suites import to_toml, write_suite
+from tests.tiny_models import save_tiny_llama
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give it up")
+NOBODY = pwd.getpwnam("nobody")
+
+
+def sudo_environment() -> dict[str, str]:
+    return {**os.environ, "SUDO_UID": str(NOBODY.pw_uid), "SUDO_GID": str(NOBODY.pw_gid)}
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**sudo_environment(), **environment},
+        check=False,
+    )
+
+
+@as_root
+def test_root_without_an_invoking_user_is_refused(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("SUDO_")}
+    command = [*COMMAND, "run", "suite.toml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=plain, check=False)
+    assert done.returncode == 2
+    assert "--allow-root" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@as_root
+def test_lowering_takes_the_users_ids_groups_and_home_and_giving_up_is_for_good() -> None:
+    code = """
+import os
+from bench.run import privilege
+privilege.lower(allow_root=False, for_meter=True)
+assert privilege.is_lowered()
+print(os.geteuid(), os.getegid(), os.environ["HOME"], sorted(os.getgroups()))
+privilege.give_up()
+assert not privilege.is_lowered()
+print(*os.getresuid(), *os.getresgid())
+for regain in (os.setuid, os.seteuid, os.setgid):
+    try:
+        regain(0)
+    except PermissionError:
+        print("refused")
+"""
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    lowered, given_up, *regained = done.stdout.splitlines()
+    groups = sorted(os.getgrouplist(NOBODY.pw_name, NOBODY.pw_gid))
+    assert lowered == f"{NOBODY.pw_uid} {NOBODY.pw_gid} {NOBODY.pw_dir} {groups}"
+    assert given_up == " ".join([str(NOBODY.pw_uid)] * 3 + [str(NOBODY.pw_gid)] * 3)
+    assert regained == ["refused"] * 3
+
+
+@as_root
+def test_giving_up_that_fails_stops_before_a_model_is_loaded() -> None:
+    code = """
+import os
+from bench.run import privilege
+from bench.errors import RunFailed
+privilege.lower(allow_root=False, for_meter=True)
+os.setuid = lambda user: None
+try:
+    privilege.give_up()
+except RunFailed as error:
+    print(error)
+"""
+    assert "root could not be given up" in python(code).stdout
+
+
+@as_root
+def test_a_model_is_not_fetched_while_root_could_be_taken_back() -> None:
+    code = """
+from bench.run import fetch, privilege
+from bench.errors import UserError
+privilege.lower(allow_root=False, for_meter=True)
+try:
+    fetch.ensure("smollm2-135m", None, progress=print)
+except UserError as error:
+    print(error)
+"""
+    assert "fetch it as yourself" in python(code, JOULEBENCH_CACHE="/nonexistent").stdout
+
+
+def stand_in_meter(folder: Path) -> Path:
+    """A script in root's own folder that speaks as powermetrics does and notes who runs it."""
+    folder.mkdir(mode=0o755)
+    script = folder / "powermetrics"
+    script.write_text(
+        "#!/bin/sh\n"
+        f"id -u >> {folder}/ran-as\n"
+        f'cd {Path(__file__).resolve().parents[3]} && exec {sys.executable} -m energy.simulated "$@"\n'
+    )
+    script.chmod(0o755)
+    return script
+
+
+@as_root
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc")
+def test_under_sudo_the_meter_is_root_and_workers_and_files_are_the_users(tmp_path: Path) -> None:
+    """The conductor is started as `sudo bench run` starts it: root, with SUDO_UID in the environment."""
+    open_to_all(tmp_path)
+    work = tmp_path / "work"
+    meter = stand_in_meter(tmp_path / "meter")
+    write_suite(work, energy={"source": "powermetrics", "path": str(meter)}, protocol__min_window_s=1.5)
+    shutil.chown(work, NOBODY.pw_uid, NOBODY.pw_gid)
+    with traversable(Path(sys.executable), Path(__file__)):
+        environment = sudo_environment()
+        process = start("run", "suite.toml", cwd=work, environment=environment)
+        wait_for(lambda: of_type(work / "results", "slot") or process.poll() is not None)
+        assert process.poll() is None, process.communicate()[1]
+        users = {
+            "worker" if "bench.run.workers.worker" in p.cmdline() else "meter": ids(p)
+            for p in children_of(process)
+        }
+        assert users["worker"] == {NOBODY.pw_uid}
+        assert users["meter"] == {0}
+        assert ids(psutil.Process(process.pid)) == {NOBODY.pw_uid}
+        meters = [p for p in children_of(process) if "bench.run.workers.worker" not in p.cmdline()]
+        process.kill()
+        process.communicate()
+        wait_for(lambda: not any(p.is_running() for p in meters), timeout_s=2)
+    assert set((tmp_path / "meter" / "ran-as").read_text().split()) == {"0"}
+    owners = {path: path.stat().st_uid for path in (work / "results").rglob("*")}
+    assert len(owners) >= 4
+    assert set(owners.values()) == {NOBODY.pw_uid}
+
+
+def ids(process: psutil.Process) -> set[int]:
+    return set(process.uids())
+
+
+@contextmanager
+def traversable(*files: Path) -> Iterator[None]:
+    """Let other users pass the folders above some files, for the time of a test."""
+    folders = {parent for file in files for parent in [*file.parents, *file.resolve().parents]}
+    modes = {folder: folder.stat().st_mode for folder in folders if not folder.stat().st_mode & 0o001}
+    for folder, mode in modes.items():
+        folder.chmod(mode | 0o001)
+    try:
+        yield
+    finally:
+        for folder, mode in modes.items():
+            folder.chmod(mode)
+
+
+NO_PROCESS = """
+import json, os, subprocess, sys
+from bench.run.workers import process as crew
+
+def told(command, **_):
+    print("loads", json.dumps([*os.getresuid(), *os.getresgid()]), *command, flush=True)
+    raise SystemExit(0)
+
+crew.subprocess = type("Told", (), {**vars(subprocess), "Popen": staticmethod(told)})
+sys.argv = ["bench", *json.loads(os.environ["TYPED"])]
+from bench.cli.app import main
+main()
+"""
+"""`bench`, but for the processes that load models, which tell who they would have been."""
+
+LOADING = {
+    "run": ["suite.toml"],
+    "sweep": ["suite.toml", "--cut", "kv_keep=0.5:1.0:0.5"],
+    "init": ["new.toml", "--model", "MODEL", "--yes"],
+    "quality": ["MODEL", "--cut", "kv_keep=0.5"],
+    "redundancy": ["MODEL"],
+    "spectral": ["MODEL"],
+    "isolate": ["isolate.toml"],
+}
+"""What is typed for each command that loads a model."""
+
+NOT_WALKED = {"meter test", "meter watch", "meter record", "reproduce"}
+"""They load no model, but for `reproduce --measure`, which runs suites as `run` does."""
+
+
+def commands_that_ask_for_root() -> set[str]:
+    """Every command with `--allow-root`, by what is typed."""
+    import typer
+
+    from bench.cli.app import app
+
+    group = typer.main.get_command(app)
+    found = set()
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        below = getattr(command, "commands", None)
+        for full, one in {f"{name} {n}": c for n, c in below.items()}.items() if below else [(name, command)]:
+            if any(parameter.name == "allow_root" for parameter in one.params):
+                found.add(full)
+    return found
+
+
+def test_the_walk_below_passes_every_command_that_asks_for_root() -> None:
+    assert commands_that_ask_for_root() == LOADING.keys() | NOT_WALKED
+
+
+@as_root
+@pytest.mark.parametrize("command", LOADING)
+def test_no_command_loads_a_model_while_root_could_be_taken_back(command: str, tmp_path: Path) -> None:
+    """Typed with sudo: whoever would load the model can't become root again."""
+    open_to_all(tmp_path)
+    work = tmp_path / "work"
+    model = save_tiny_llama(work / "model")
+    write_suite(work, energy={"source": "simulated"})
+    cells = {
+        "name": "x",
+        "energy": {"source": "simulated"},
+        "cells": [{"backend": "torch", "model": str(model)}],
+    }
+    (work / "isolate.toml").write_text(to_toml(cells))
+    for path in (work, *work.rglob("*")):
+        shutil.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    typed = [str(model) if word == "MODEL" else word for word in LOADING[command]]
+    environment = {**sudo_environment(), "TYPED": json.dumps([command, *typed])}
+    with traversable(Path(sys.executable), Path(__file__)):
+        done = subprocess.run(
+            [sys.executable, "-c", NO_PROCESS],
+            cwd=work,
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+    told = [line for line in done.stdout.splitlines() if line.startswith("loads ")]
+    assert told, done.stdout + done.stderr
+    assert f"loads {[NOBODY.pw_uid] * 3 + [NOBODY.pw_gid] * 3}" in told[0]
+
+
+@as_root
+@pytest.mark.parametrize("command", [["test", "--seconds", "1"], ["watch", "--seconds", "1"]])
+def test_sudo_bench_meter_works_and_leaves_nothing(command: list[str], tmp_path: Path) -> None:
+    open_to_all(tmp_path)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir(mode=0o777)
+    scratch.chmod(0o777)
+    environment = {**sudo_environment(), "TMPDIR": str(scratch)}
+    with traversable(Path(sys.executable), Path(__file__)):
+        done = subprocess.run(
+            [*COMMAND, "meter", *command, "--energy", "simulated"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "simulated" in done.stdout
+    assert list(scratch.iterdir()) == []
+
+
+def open_to_all(folder: Path) -> None:
+    """Let other users into a folder of the tests."""
+    for one in (folder, *folder.parents):
+        if one.stat().st_uid == 0 and one != Path("/tmp"):
+            one.chmod(one.stat().st_mode | 0o055)

@@ -1,0 +1,269 @@
+"""A whole run, as a user starts it: what is stored and printed, and what happens when it is cut short."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from bench.report.readback import read_back
+from bench.report.summary import summarise
+from bench.run import store
+from energy.truth import read_truth
+from tests.bench.processes import are_gone, bench, children_of, of_type, records, start, wait_for
+from tests.bench.suites import write_suite
+
+
+def run_folder(out: Path) -> Path:
+    return next(file.parent for file in out.glob("*/run.json"))
+
+
+def test_a_run_stores_what_it_did_and_prints_a_labelled_table(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    done = bench("run", "suite.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "NOT a measurement" in done.stdout
+    assert "1 block is not enough for a claim" in done.stdout
+    assert "\x1b" not in done.stdout
+    run = store.read(run_folder(tmp_path / "results"))
+    slots = run.of_type("slot")
+    assert [slot["position"] for slot in slots] == [1, 2, 3, 4, 5, 6]
+    assert all(slot["joules"]["kind"] == "modelled" for slot in slots)
+    assert all(slot["joules"]["total_j"] > 0 for slot in slots)
+    assert [idle["where"] for idle in run.of_type("idle")] == ["before", "after"]
+    assert run.header["prompts"]["ids"] == ["short", "long"]
+    assert len(run.header["prompts"]["sha256"]) == 64
+    assert [e["kind"] for e in run.of_type("event")] == ["finished"]
+
+
+def test_phases_lie_inside_the_window_and_forwards_are_one_less_than_tokens(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    bench("run", "suite.toml", cwd=tmp_path)
+    run = store.read(run_folder(tmp_path / "results"))
+    windows = {slot["position"]: (slot["start_s"], slot["end_s"]) for slot in run.of_type("slot")}
+    requests = run.of_type("request")
+    assert requests
+    for request in requests:
+        start_s, end_s = windows[request["position"]]
+        stamps = [request[key] for key in ("start_s", "gated_s", "prefilled_s", "end_s")]
+        assert [start_s, *stamps, end_s] == sorted([start_s, *stamps, end_s])
+        assert request["forwards"] == len(request["tokens"]) - 1 == 3
+        routed_small = request["gate"] == "length" and request["prompt_id"] == "short"
+        assert request["model"] == ("small" if routed_small else "full")
+
+
+def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_parquet(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    write_suite(tmp_path)
+    bench("run", "suite.toml", cwd=tmp_path)
+    folder = run_folder(tmp_path / "results")
+    stored = {slot["position"]: slot["joules"]["total_j"] for slot in of_type(folder.parent, "slot")}
+    before = (folder / "report" / "arms.csv").read_bytes()
+    (folder / "report" / "arms.csv").unlink()
+    done = bench("report", str(folder), "--json", cwd=tmp_path)
+    rows = json.loads(done.stdout)["rows"]
+    assert (folder / "report" / "arms.csv").read_bytes() == before
+    assert pq.read_table(folder / "report" / "arms.parquet").to_pylist() == rows
+    with (folder / "report" / "arms.csv").open(newline="") as file:
+        assert {row["energy_kind"] for row in csv.DictReader(file)} == {"modelled"}
+    recomputed = sum(row["joules_gross"] * row["passes"] for row in rows)
+    assert recomputed == pytest.approx(sum(stored.values()), rel=1e-9)
+    gated = next(row for row in rows if row["gate"] == "length")
+    assert gated["routed_to_small"] == 1
+    assert gated["noise_floor_percent"] is not None
+    assert gated["joules_saved_percent"] > 5
+
+
+def test_simulated_joules_are_those_of_the_stand_ins_own_log(tmp_path: Path) -> None:
+    suite = {"energy": {"source": "simulated"}, "protocol__min_window_s": 3.0, "protocol__cool_down_s": 0.3}
+    write_suite(tmp_path, **suite)
+    done = bench("run", "suite.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = run_folder(tmp_path / "results")
+    truth = read_truth(folder / "power.truth")
+    for slot in of_type(folder.parent, "slot"):
+        exact_j = truth.joules_between(slot["start_s"], slot["end_s"])
+        total_j, bound_j = slot["joules"]["total_j"], slot["joules"]["bound_j"]
+        assert total_j == pytest.approx(float(exact_j.sum()), rel=0.01)
+        assert abs(total_j - float(exact_j.sum())) <= bound_j
+        assert slot["joules"]["kind"] == "simulated"
+
+
+def test_json_output_is_json_lines_only(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    done = bench("run", "suite.toml", "--json", cwd=tmp_path)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [e["event"] for e in events if e["event"] == "slot_done"] == ["slot_done"] * 6
+    assert events[-1]["event"] == "result"
+    assert {row["energy_kind"] for row in events[-1]["rows"]} == {"modelled"}
+
+
+def test_a_dry_run_shows_the_order_and_leaves_nothing(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    done = bench("run", "suite.toml", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "3 arms, 1 block, 6 slots" in done.stdout
+    assert "model small: echo, float32, first 2 layers" in done.stdout
+    plan = json.loads(bench("run", "suite.toml", "--dry-run", "--json", cwd=tmp_path).stdout)
+    assert (plan["slots"], len(plan["blocks"]), plan["models"]["small"]["layers"]) == (6, 1, 2)
+    assert not (tmp_path / "results").exists()
+
+
+def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    energy = {"source": "simulated", "interval_ms": 50}
+    write_suite(tmp_path, protocol__blocks=3, energy=energy, protocol__min_window_s=0.8)
+    out = tmp_path / "results"
+    process = start("run", "suite.toml", cwd=tmp_path)
+    wait_for(lambda: of_type(out, "block") and len(of_type(out, "slot")) >= 8)
+    children = children_of(process)
+    assert len(children) >= 2  # the worker and the stand-in
+    process.kill()
+    process.communicate()
+    wait_for(lambda: are_gone(children), timeout_s=5)
+    before = records(out)
+    done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = records(out)
+    assert after[: len(before)] == before
+    assert sorted(b["block"] for b in after if b["type"] == "block") == [1, 2, 3]
+    again = [s["block"] for s in after[len(before) :] if s["type"] == "slot"]
+    assert 1 not in again
+    rows = summarise(read_back(store.read(run_folder(out)))).rows
+    assert all(row.slots == 6 and row.joules_gross is not None for row in rows)
+
+
+def test_a_complete_run_has_nothing_to_resume(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    bench("run", "suite.toml", cwd=tmp_path)
+    done = bench("run", "--resume", str(run_folder(tmp_path / "results")), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "nothing to resume" in done.stderr
+
+
+def test_a_run_that_fails_before_its_first_record_deletes_nothing_of_others(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    bench("run", "suite.toml", cwd=tmp_path)
+    old = run_folder(tmp_path / "results")
+    (tmp_path / "mine").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    write_suite(tmp_path, models__full__layers=99)  # told by the worker, once the folder is made
+    for out in (old, old.parent, tmp_path / "mine", tmp_path / "new"):
+        done = bench("run", "suite.toml", "--out", str(out), cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_run_is_not_resumed_with_other_prompts(tmp_path: Path) -> None:
+    write_suite(tmp_path, protocol__blocks=2)
+    out = tmp_path / "results"
+    process = start("run", "suite.toml", cwd=tmp_path)
+    wait_for(lambda: of_type(out, "block"))
+    process.kill()
+    process.communicate()
+    (tmp_path / "prompts.jsonl").write_text('{"id": "other", "text": "something else"}\n')
+    done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "has changed" in done.stderr
+
+
+def worker_of(process: object) -> psutil.Process | None:
+    found = [p for p in children_of(process) if "bench.run.workers.worker" in p.cmdline()]  # type: ignore[arg-type]
+    return found[0] if found else None
+
+
+def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(tmp_path: Path) -> None:
+    write_suite(tmp_path, protocol__min_window_s=1.0)
+    out = tmp_path / "results"
+    process = start("run", "suite.toml", cwd=tmp_path)
+    wait_for(lambda: of_type(out, "slot"))
+    worker = worker_of(process)
+    assert worker is not None
+    worker.kill()
+    assert process.wait(timeout=60) == 0
+    process.communicate()
+    slots = of_type(out, "slot")
+    void = [slot for slot in slots if slot["error"]]
+    assert len(slots) == 6
+    assert len(void) == 1
+    assert "signal 9" in void[0]["error"]
+    assert void[0]["joules"] is None
+    assert any(request["error"] for request in of_type(out, "request"))
+    assert "slot void" in [event["kind"] for event in of_type(out, "event")]
+    summary = summarise(read_back(store.read(run_folder(out))))
+    assert sum(row.void_slots for row in summary.rows) == 1
+    assert any("signal 9" in warning for warning in summary.warnings)
+
+
+def test_a_worker_that_hangs_is_replaced_after_the_deadline(tmp_path: Path) -> None:
+    write_suite(tmp_path, protocol__min_window_s=1.0, protocol__request_deadline_s=2.0)
+    out = tmp_path / "results"
+    process = start("run", "suite.toml", cwd=tmp_path)
+    wait_for(lambda: of_type(out, "slot"))
+    worker = worker_of(process)
+    assert worker is not None
+    worker.send_signal(signal.SIGSTOP)
+    assert process.wait(timeout=60) == 0
+    process.communicate()
+    void = [slot for slot in of_type(out, "slot") if slot["error"]]
+    assert len(void) == 1
+    assert "no answer" in void[0]["error"]
+    assert are_gone([worker])
+
+
+def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> None:
+    write_suite(tmp_path, protocol__min_window_s=1.0, energy={"source": "simulated"})
+    out = tmp_path / "results"
+    process = start("run", "suite.toml", cwd=tmp_path)
+    wait_for(lambda: of_type(out, "slot"))
+    children = children_of(process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    assert are_gone(children)
+    assert of_type(out, "event")[-1]["kind"] == "interrupted"
+    shown = bench("report", str(run_folder(out)), cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "no block is whole" in shown.stdout
+
+
+def test_an_external_meter_leads_where_its_samples_fit_the_run(tmp_path: Path) -> None:
+    """The meter's own clock stands elsewhere; the pulses of the self-test and the slots tell where."""
+    changes = {"protocol__self_test_s": 1.5, "protocol__min_window_s": 2.0, "protocol__cool_down_s": 0.5}
+    write_suite(tmp_path, energy={"source": "simulated"}, **changes)
+    assert bench("run", "suite.toml", cwd=tmp_path).returncode == 0
+    folder = run_folder(tmp_path / "results")
+    truth = read_truth(folder / "power.truth")
+    begin_s, end_s = truth.time_s[0], truth.time_s[-1]
+    edges_s = np.arange(begin_s, end_s, 0.2)
+    joules = [float(truth.joules_between(a, b).sum()) for a, b in pairwise(edges_s)]
+    rows = [f"{b + 1000:.3f},{j / 0.2 + 5.0:.4f}" for b, j in zip(edges_s[1:], joules, strict=True)]
+    (tmp_path / "wall.csv").write_text("time,W\n" + "\n".join(rows) + "\n")
+    done = bench("report", str(folder), "--wall", "wall.csv", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["rows"]
+    own = json.loads(bench("report", str(folder), "--json", cwd=tmp_path).stdout)["rows"]
+    assert {(row["boundary"], row["energy_kind"]) for row in found} == {("wall", "measured")}
+    assert {(row["boundary"], row["energy_kind"]) for row in own} == {("soc_cpu_gpu_ane", "simulated")}
+    for wall, chip in zip(found, own, strict=True):
+        assert wall["joules_gross"] == pytest.approx(chip["joules_gross"] + 5 * chip["seconds"], rel=0.02)
+
+
+def test_a_wall_meter_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    bench("run", "suite.toml", cwd=tmp_path)
+    folder = run_folder(tmp_path / "results")
+    lines = "".join(f"{second},{7.0}\n" for second in range(100))
+    (tmp_path / "wall.csv").write_text("time,W\n" + lines)
+    done = bench("report", str(folder), "--wall", "wall.csv", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "fits with a correlation of" in done.stderr

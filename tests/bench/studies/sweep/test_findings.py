@@ -1,0 +1,210 @@
+"""A sweep: a run folder with rows, cliff and figure, that can be made again from the run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from contextlib import chdir
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.values import Withheld
+from backends.cut import FULL, Cut
+from bench.errors import UserError
+from bench.report.summary import ArmRow
+from bench.run import store
+from bench.studies.cuts.options import points_of
+from bench.studies.cuts.quality import Mean, TextQuality
+from bench.studies.cuts.texts import Reading
+from bench.studies.sweep.findings import Judged, SweptArm, cliffs_of, with_pareto
+from bench.studies.sweep.run import SweepRequest, prepare
+from bench.studies.sweep.tables import cliff_line
+from tests.bench.processes import AS_ROOT, bench
+from tests.bench.suites import write_suite
+from tests.tiny_models import save_tiny_llama
+
+READING = ("--text", "text.txt", "--window", "64", "--stride", "32", "--windows", "6")
+SUITE: dict[str, Any] = {
+    "backends": ["torch"],
+    "backend_options": {"torch": {"device": "cpu"}},
+    "models": {"full": {"name": "tiny"}},
+    "gates": {"ungated": {}},
+    "prompt_lines": [json.dumps({"id": n, "text": f"question {n}, and more", "reference": n}) for n in "ab"],
+}
+
+
+def arm(
+    cut: Cut, rise: float, *, joules: float = 1.0, outcome: str = "effective", gate: str = ""
+) -> SweptArm:
+
+    blank: dict[str, Any] = dict.fromkeys(field.name for field in fields(ArmRow))
+    row = ArmRow(**{**blank, "backend": "torch", "gate": gate or repr(cut), "a_a": False})
+    mean = Mean(mean=rise, interval=Withheld("x"), count=1)
+    text = TextQuality(
+        windows=1, tokens=1, ungated=mean, gated=mean, rise=mean, kl=0.0, top1=1.0, unchanged=False
+    )
+    return SweptArm(
+        row=replace(row, joules_per_new_token=joules, energy_kind="modelled"),
+        cut=cut,
+        outcome=outcome,
+        reason="",
+        tokens_per_s=1.0,
+        bytes_per_token=1.0,
+        text=None if outcome == "ungated" else text,
+    )
+
+
+def judged(arms: list[SweptArm], *swept: str) -> Judged:
+    return Judged(
+        run="r",
+        suite="s",
+        swept=swept,
+        text_name="t",
+        cost="",
+        arms=arms,
+        cliffs=[],
+        warnings=[],
+        layers=30,
+        loaded_bits=32,
+    )
+
+
+UNGATED = arm(FULL, 0.0, outcome="ungated", gate="ungated")
+
+
+def test_the_cliff_is_the_largest_share_with_a_rise_above_one_percent() -> None:
+    arms = [UNGATED, *(arm(Cut(kv_keep=k), rise) for k, rise in ((0.9, 0.001), (0.7, 0.02), (0.5, 0.2)))]
+    [cliff] = cliffs_of(judged(arms, "kv_keep"))
+    assert cliff.strength == 0.7
+    assert "0.7 (torch, along kv_keep)" in cliff_line(cliff)
+    [none] = cliffs_of(judged(arms[:2], "kv_keep"))
+    assert none.strength is None
+    assert "no cliff down to 0.9" in none.reason
+
+
+def test_a_grid_has_a_cliff_along_each_cut_for_each_value_of_the_other() -> None:
+    grid = [Cut(kv_keep=k, mlp_keep=m) for k in (0.5, 1.0) for m in (0.5, 1.0)]
+    arms = [UNGATED, *(arm(cut, 0.5) for cut in grid if cut != FULL)]
+    found = cliffs_of(judged(arms, "kv_keep", "mlp_keep"))
+    along = {(cliff.key, cliff.beside): cliff.strength for cliff in found}
+    assert along["kv_keep", ""] == 0.5
+    assert along["mlp_keep", ""] == 0.5
+    assert along["kv_keep", "mlp_keep=0.5"] is None  # as bad at kv_keep 1.0: no rise along kv_keep
+    assert len(found) == 4
+
+
+def test_an_inactive_point_is_neither_on_the_cliff_nor_in_the_pareto_set() -> None:
+    arms = [UNGATED, arm(Cut(kv_keep=0.5), 0.0, joules=0.1, outcome="gate inactive")]
+    [cliff] = cliffs_of(judged(arms, "kv_keep"))
+    assert cliff.reason.startswith("gate inactive")
+    marked, cost = with_pareto(arms)
+    assert [one.pareto for one in marked] == [True, False]
+    assert cost == "modelled J per new token"
+
+
+def test_a_point_is_in_the_pareto_set_unless_another_is_cheaper_and_better() -> None:
+    arms = [
+        UNGATED,
+        arm(Cut(kv_keep=0.9), 0.01, joules=0.8),
+        arm(Cut(kv_keep=0.8), 0.05, joules=0.9),
+        arm(Cut(kv_keep=0.5), 0.1, joules=0.5),
+    ]
+    marked, _ = with_pareto(arms)
+    assert [one.pareto for one in marked] == [True, True, False, True]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sweep")
+    save_tiny_llama(folder / "tiny")
+    (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog. " * 20)
+    write_suite(folder, **SUITE)
+    done = bench("sweep", "suite.toml", "--cut", "kv_keep=0.5:1.0:0.5", *READING, *AS_ROOT, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "said.txt").write_text(done.stdout)
+    return folder
+
+
+def run_of(folder: Path) -> Path:
+    return next(file.parent for file in (folder / "results").glob("*/run.json"))
+
+
+def test_a_sweep_is_a_run_whose_gates_are_its_points(swept: Path) -> None:
+    run = store.read(run_of(swept))
+    assert run.header["gates"] == ["ungated", "kv_keep=0.5"]
+    assert Path(run.header["suite"]["path"]) == (swept / "suite.toml").resolve()
+    assert len(run.finished_blocks) == 1
+    assert {slot["a_a"] for slot in run.of_type("slot")} == {True, False}
+
+
+def test_its_tables_say_what_they_show(swept: Path) -> None:
+    said = (swept / "said.txt").read_text()
+    for words in ("modelled, NOT a measurement", "A/A floor", "blocks", "perplexity over text.txt", "cliff:"):
+        assert words in said, words
+    # none at all where this machine was too busy for ten readings in a window
+    assert re.search(r"(1 block is|0 blocks are) not enough for a claim", said)
+
+
+def test_its_folder_holds_the_rows_and_the_figure(swept: Path) -> None:
+    folder = run_of(swept) / "sweep"
+    assert {file.name for file in folder.iterdir()} == {"sweep.csv", "sweep.json", "sweep.svg", "sweep.png"}
+    with (folder / "sweep.csv").open(newline="") as file:
+        rows = {(row["gate"], row["a_a"]): row for row in csv.DictReader(file)}
+    cut = rows["kv_keep=0.5", "False"]
+    assert cut["outcome"] == "effective"
+    assert cut["energy_kind"] == "modelled"
+    assert float(cut["bytes_ratio"]) < 1
+    assert float(cut["kl_nats"]) > 0
+    assert cut["kl_nats_low"] == ""
+    assert float(cut["perplexity_rise_low"]) <= float(cut["perplexity_rise"])
+    assert rows["ungated", "False"]["perplexity"] == ""
+    assert "NOT a measurement" in (folder / "sweep.svg").read_text()
+
+
+def test_a_sweep_that_lost_its_quality_gets_it_again_from_the_run(swept: Path) -> None:
+    folder = run_of(swept)
+    before = json.loads((folder / "sweep" / "sweep.json").read_text())
+    shutil.rmtree(folder / "sweep")
+    done = bench("sweep", "--resume", str(folder), *AS_ROOT, cwd=swept)
+    assert done.returncode == 0, done.stderr
+    again = json.loads((folder / "sweep" / "sweep.json").read_text())
+    assert [one["text"] for one in again["arms"]] == [one["text"] for one in before["arms"]]
+    assert not [file for file in folder.iterdir() if file.name.startswith(".sweep")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no cut is given"),
+        (["--cut", "kv_keep=1.0"], "every point is the whole model"),
+        (["--cut", "kv_keep=0:1:0.5"], "kv_keep = 0; give a fraction"),
+        (["--cut", "drop_blocks=9"], "layer 9, but the model has layers 0 to 7"),
+        (["--cut", "kv_keep=0.5", "--cut", "kv_policy=snapkv"], "fewer than snapkv_window = 32"),
+        (["--cut", "kv_keep=0.5", "--stride", "64"], "window 64, stride 64"),
+        (["--resume", "."], "not a run folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path: Path, arguments: list[str], said: str) -> None:
+    (tmp_path / "text.txt").write_text("words " * 50)
+    write_suite(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    done = bench("sweep", "suite.toml", *READING, *arguments, *AS_ROOT, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_window_that_exceeds_the_context_is_refused_before_anything_runs(swept: Path) -> None:
+    cut = points_of(["kv_keep=0.5"])
+    suite = str(swept / "suite.toml")
+    reading = Reading(text=None, window=128, stride=64, windows=1)
+    request = SweepRequest(suite=suite, points=cut, reading=reading)
+    models = chdir(swept)  # the suite names its model by a relative path
+    with models, pytest.raises(UserError, match="window 128 exceeds the context of the model, 96"):
+        prepare(request, None, progress=lambda *_: None)
