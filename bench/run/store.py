@@ -93,7 +93,7 @@ def create(out: Path, *, name: str, header: dict[str, Any]) -> NewRun:
     Raises:
         UserError: `out` can't be written, or lies in a run folder.
     """
-    inside = next((f for f in (out, *out.absolute().parents) if (f / "run.json").exists()), None)
+    inside = next((f for f in (out, *out.absolute().parents) if os.path.exists(f / "run.json")), None)
     if inside is not None:
         raise UserError(
             f"{out} lies in the run folder {inside}; choose another folder with --out, or go on with that "
