@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from energy.attribute import attribute
 from energy.base import Trace
-from energy.laboratory import (
+from energy.lab.known_power import (
     STEP_S,
     Simulation,
     bursts,

@@ -41,7 +41,7 @@ from benchmarks.made_up import (
     perform,
     prompt_lengths,
 )
-from energy.documents import Shape, Told, document
+from energy.lab.documents import Shape, Told, document
 from energy.recording import Header, Recording, Stamp
 
 WALL_AHEAD_S = 1.77e9

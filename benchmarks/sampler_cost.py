@@ -30,7 +30,7 @@ READINGS, WINDOWS = 1_000_000, 10_000
 
 METER = """
 import os, sys, time
-from energy.documents import SHAPES, Told, document
+from energy.lab.documents import SHAPES, Told, document
 
 interval_s, count, pieces = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 told = Told(elapsed_ns=110_000_000, label_s=1.7e9, energies_mj={"cpu": 900, "gpu": 1500, "ane": 0})

@@ -5,6 +5,5 @@ readings    decode, with framing, plist and text
 trace       align puts them on the harness clock; faults and timeline judge them
 joules      attribute, and phases for what is shorter than a reading
 trust       grade, from selftest, idle, together (several sources) and wall (an external meter)
-sources     powermetrics, ioreport, rapl, modelled, replay, simulated
-laboratory  laboratory and mishaps simulate in memory, standin as a process; truth marks both
+sources     powermetrics, ioreport, rapl, modelled, replay; lab.simulated imitates one
 """

@@ -6,7 +6,6 @@ after a window has closed. All instants are seconds of `time.perf_counter()`, th
 
     EnergyError
     ├── SourceUnavailable   this source can't run here; says why and what would make it run
-    ├── SourceFailed        the source broke while it was running (died, stalled, sent nonsense)
     └── DocumentError       bytes that are not a reading
 """
 
@@ -30,10 +29,6 @@ class EnergyError(Exception):
 
 class SourceUnavailable(EnergyError):
     """The source can't run on this machine as things stand; the message says what to type next."""
-
-
-class SourceFailed(EnergyError):
-    """The source broke while it was running."""
 
 
 class DocumentError(EnergyError):

@@ -11,7 +11,6 @@ The lowest thing that holds sets the grade, and every such thing is named.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,18 +89,3 @@ def _what_makes_it_sampled(facts: Facts) -> tuple[str, ...]:
     if facts.idle_stable is False:
         reasons.append("idle was not stable")
     return tuple(reasons)
-
-
-def why_not_rankable(figures: Sequence[tuple[Grade, Boundary]]) -> str | None:
-    """Why these figures can't share a ranking, table of savings or picture; None if they can.
-
-    Args:
-        figures: grade and boundary of each.
-    """
-    boundaries = sorted({boundary for _, boundary in figures})
-    if len(boundaries) > 1:
-        return f"they cover different things: {', '.join(boundaries)}"
-    names = sorted({found.name for found, _ in figures if found.level == 0})
-    if names and any(found.level > 0 for found, _ in figures):
-        return f"{' and '.join(names)} figures can't be ranked with measured ones"
-    return None

@@ -8,8 +8,7 @@ Its traps, and what is done about each:
     on macOS 27 some chips publish millijoules only every 1.7-2.3 s                    the cadence is measured
     readings carry no time                                                            stamped when read
 
-A reading lasts from one publication to the next. A window under ten of them has too few readings to count,
-and `snapped` gives the publications that enclose one.
+A reading lasts from one publication to the next; a window under ten of them has too few readings to count.
 """
 
 from __future__ import annotations
@@ -25,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from energy.base import EnergySource, SourceInfo, SourceUnavailable, Trace
+from energy.base import EnergySource, SourceInfo, SourceUnavailable
 from energy.polled import Counters, PolledSource
 
 MODULE = "zeus_apple_silicon"
@@ -131,15 +129,6 @@ class IoReportSource(PolledSource):
                 "use --energy powermetrics"
             )
         return float(np.median(np.diff(moves)))
-
-
-def snapped(window: tuple[float, float], trace: Trace) -> tuple[float, float] | None:
-    """The publications that enclose a window, None if none do. Joules between them have no edge to clip."""
-    edges: NDArray[np.float64] = np.concatenate([trace.start_s[:1], trace.end_s])
-    before, after = np.searchsorted(edges, window[0], side="right") - 1, np.searchsorted(edges, window[1])
-    if before < 0 or after >= len(edges):
-        return None
-    return float(edges[before]), float(edges[after])
 
 
 def probe() -> dict[str, int | None]:

@@ -40,7 +40,7 @@ def _no_arguments(folder: Path) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meter:
+class Program:
     """A program that speaks powermetrics' command line and stream."""
 
     name: str
@@ -61,11 +61,11 @@ def powermetrics(*, interval_ms: int = 100, path: str = "/usr/bin/powermetrics")
     Raises:
         SourceUnavailable: an interval that no meter keeps.
     """
-    meter = Meter(name="powermetrics", kind="measured", command=(path,), needs_root=True)
+    meter = Program(name="powermetrics", kind="measured", command=(path,), needs_root=True)
     return PowermetricsSource(meter, interval_ms=interval_ms)
 
 
-def command_line(meter: Meter, *, interval_ms: int, help_text: str) -> list[str]:
+def command_line(meter: Program, *, interval_ms: int, help_text: str) -> list[str]:
     """The exact command, without sudo; also what a sudoers line must allow.
 
     Args:
@@ -90,14 +90,14 @@ def root_command(*, interval_ms: int = 100, path: str = "/usr/bin/powermetrics")
         SourceUnavailable: the program is not there, or somebody else could have put it there.
     """
     check_program(path)
-    meter = Meter(name="powermetrics", kind="measured", command=(path,), needs_root=True)
+    meter = Program(name="powermetrics", kind="measured", command=(path,), needs_root=True)
     return command_line(meter, interval_ms=interval_ms, help_text=help_text([path]))
 
 
 class PowermetricsSource:
     """A running powermetrics, or a stand-in that speaks as it does."""
 
-    def __init__(self, meter: Meter, *, interval_ms: int) -> None:
+    def __init__(self, meter: Program, *, interval_ms: int) -> None:
         if not 10 <= interval_ms <= 60_000:
             raise SourceUnavailable(f"interval_ms {interval_ms}: choose 10 to 60000; 100 is usual")
         self._meter, self._interval_ms = meter, interval_ms

@@ -10,7 +10,7 @@ import pytest
 from energy import cache
 from energy.base import SourceInfo, Trace
 from energy.decode import Decoder
-from energy.documents import SHAPES, Told, document
+from energy.lab.documents import SHAPES, Told, document
 from energy.modelled import modelled
 from energy.recording import Header, Recording, Stamp
 from energy.replay import load

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.base import EnergyError
-from energy.documents import SHAPES, Told, document
+from energy.lab.documents import SHAPES, Told, document
 from energy.plist import parse
 from energy.text import parse_text
 from tests.energy.samples import REAL, plist

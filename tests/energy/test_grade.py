@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from energy.grade import Facts, grade, why_not_rankable
+from energy.grade import Facts, grade
 
 GOOD = Facts(
     kind="measured",
@@ -19,9 +19,9 @@ GOOD = Facts(
 
 
 def test_all_rails_self_test_and_a_tight_bound_are_metered():
-    found = grade(GOOD)
-    assert (found.level, str(found)) == (2, "2 metered")
-    assert found.reasons == ("no second source checks it",)
+    got = grade(GOOD)
+    assert (got.level, str(got)) == (2, "2 metered")
+    assert got.reasons == ("no second source checks it",)
 
 
 def test_a_second_source_that_agrees_makes_it_cross_checked():
@@ -29,8 +29,8 @@ def test_a_second_source_that_agrees_makes_it_cross_checked():
 
 
 def test_a_second_source_that_disagrees_keeps_it_metered_and_is_named():
-    found = grade(replace(GOOD, cross_check=False))
-    assert (found.level, found.reasons) == (2, ("a second source disagrees",))
+    got = grade(replace(GOOD, cross_check=False))
+    assert (got.level, got.reasons) == (2, ("a second source disagrees",))
 
 
 def test_an_external_meter_over_the_window_is_wall():
@@ -39,8 +39,8 @@ def test_an_external_meter_over_the_window_is_wall():
 
 @pytest.mark.parametrize("kind", ["modelled", "simulated", "replayed"])
 def test_what_is_not_measured_is_grade_0_whatever_else_holds(kind: str):
-    found = grade(replace(GOOD, kind=kind, cross_check=True, boundary="wall"))
-    assert (found.level, found.name) == (0, kind)
+    got = grade(replace(GOOD, kind=kind, cross_check=True, boundary="wall"))
+    assert (got.level, got.name) == (0, kind)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_what_is_not_measured_is_grade_0_whatever_else_holds(kind: str):
     ],
 )
 def test_each_lack_makes_it_sampled_and_is_named(fact: dict, reason: str):
-    found = grade(replace(GOOD, cross_check=True, **fact))
-    assert (found.level, found.name) == (1, "sampled")
-    assert found.reasons == (reason,)
+    got = grade(replace(GOOD, cross_check=True, **fact))
+    assert (got.level, got.name) == (1, "sampled")
+    assert got.reasons == (reason,)
 
 
 def test_a_wall_meter_with_gaps_is_sampled():
@@ -69,20 +69,3 @@ def test_a_wall_meter_with_gaps_is_sampled():
 
 def test_every_reason_is_named():
     assert len(grade(replace(GOOD, readings=3, self_test="failed", bound_j=500.0)).reasons) == 3
-
-
-def test_figures_of_one_boundary_and_measured_may_be_ranked():
-    assert why_not_rankable([(grade(GOOD), "package"), (grade(GOOD), "package")]) is None
-
-
-@pytest.mark.parametrize("kind", ["modelled", "simulated", "replayed"])
-def test_what_is_not_measured_is_never_ranked_with_what_is(kind: str):
-    unmeasured = grade(replace(GOOD, kind=kind))
-    reason = why_not_rankable([(grade(GOOD), "package"), (unmeasured, "package")])
-    assert reason == f"{kind} figures can't be ranked with measured ones"
-    assert why_not_rankable([(unmeasured, "package"), (unmeasured, "package")]) is None
-
-
-def test_different_boundaries_are_never_ranked_together():
-    reason = why_not_rankable([(grade(GOOD), "wall"), (grade(GOOD), "package")])
-    assert reason == "they cover different things: package, wall"

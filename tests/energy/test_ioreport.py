@@ -8,7 +8,7 @@ import pytest
 
 from energy import ioreport as ioreport_module
 from energy.base import SourceUnavailable
-from energy.ioreport import ioreport, snapped
+from energy.ioreport import ioreport
 
 LIBRARY = """
 import os, time
@@ -77,11 +77,6 @@ def test_readings_last_from_one_publication_to_the_next(library, tmp_path: Path,
     assert float(info.details["publishes_every_s"]) == pytest.approx(0.3, abs=0.06)
     np.testing.assert_allclose(trace.end_s - trace.start_s, 0.3, atol=0.11)
     np.testing.assert_allclose(trace.joules[:, 0], 3.0, atol=0.01)
-    window = (trace.start_s[0] + 0.1, trace.start_s[0] + 0.8)
-    begin_s, end_s = snapped(window, trace)
-    assert begin_s == trace.start_s[0]
-    assert end_s in trace.end_s
-    assert snapped((0.0, 1.0), trace) is None
 
 
 def test_a_chip_without_dram_channel_has_a_smaller_boundary(library):

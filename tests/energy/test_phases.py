@@ -1,6 +1,6 @@
 import numpy as np
 
-from energy.laboratory import STEP_S, columns, noisy, on_rails, rippled, simulate
+from energy.lab.known_power import STEP_S, columns, noisy, on_rails, rippled, simulate
 from energy.phases import phase_power
 from energy.timeline import stream_trace
 

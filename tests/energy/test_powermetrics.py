@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 
 from energy.base import SourceUnavailable
-from energy.powermetrics import Meter, PowermetricsSource, command_line, powermetrics
+from energy.powermetrics import PowermetricsSource, Program, command_line, powermetrics
 
-STAND_IN = Meter(name="fake", kind="simulated", command=("/opt/meter",), needs_root=False)
+STAND_IN = Program(name="fake", kind="simulated", command=("/opt/meter",), needs_root=False)
 
 
-def program(folder: Path, body: str) -> Meter:
+def program(folder: Path, body: str) -> Program:
     file = folder / "meter.py"
     file.write_text(body)
-    return Meter(name="fake", kind="simulated", command=(sys.executable, str(file)), needs_root=False)
+    return Program(name="fake", kind="simulated", command=(sys.executable, str(file)), needs_root=False)
 
 
 def test_the_exact_command():

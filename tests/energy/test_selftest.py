@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from energy.base import Trace
+from energy.lab.simulated import simulated
 from energy.selftest import Finding, judge, outcome, run_self_test, without_silent
-from energy.simulated import simulated
 
 IDLE = {"cpu": 1.0, "gpu": 0.5, "ane": 0.0}
 NAN = float("nan")

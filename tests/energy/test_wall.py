@@ -5,7 +5,7 @@ import pytest
 
 from energy.attribute import attribute
 from energy.base import EnergyError, SourceUnavailable, Trace
-from energy.laboratory import columns, noisy, on_rails, ramped, simulate, slots
+from energy.lab.known_power import columns, noisy, on_rails, ramped, simulate, slots
 from energy.timeline import stream_trace
 from energy.wall import WallMeter, fit_wall, read_wall
 

@@ -111,7 +111,7 @@ def stand_in_meter(folder: Path) -> Path:
     script.write_text(
         "#!/bin/sh\n"
         f"id -u >> {folder}/ran-as\n"
-        f'cd {Path(__file__).resolve().parents[3]} && exec {sys.executable} -m energy.simulated "$@"\n'
+        f'cd {Path(__file__).resolve().parents[3]} && exec {sys.executable} -m energy.lab.simulated "$@"\n'
     )
     script.chmod(0o755)
     return script

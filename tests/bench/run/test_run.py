@@ -15,7 +15,7 @@ import pytest
 from bench.report.readback import read_back
 from bench.report.summary import summarise
 from bench.run import store
-from energy.truth import read_truth
+from energy.lab.truth import read_truth
 from tests.bench.processes import are_gone, bench, children_of, of_type, records, start, wait_for
 from tests.bench.suites import write_suite
 

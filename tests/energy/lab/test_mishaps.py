@@ -7,9 +7,9 @@ import pytest
 
 from energy.attribute import attribute
 from energy.base import SourceInfo, Trace
-from energy.documents import Shape
-from energy.laboratory import bursts, noisy, on_rails, simulate
-from energy.mishaps import MISHAPS, deliveries, record
+from energy.lab.documents import Shape
+from energy.lab.known_power import bursts, noisy, on_rails, simulate
+from energy.lab.mishaps import MISHAPS, deliveries, record
 from energy.replay import load
 
 RECORDINGS, EACH = 10, 10

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from energy.attribute import attribute
+from energy.lab.simulated import read_truth, simulated
 from energy.replay import load
-from energy.simulated import read_truth, simulated
 from tests.energy.samples import burner
 
 
@@ -60,7 +60,7 @@ def test_waiting_beyond_the_timeout_is_false_and_stop_leaves_nothing(tmp_path: P
 CONDUCTOR = """
 import sys, time
 from pathlib import Path
-from energy.simulated import simulated
+from energy.lab.simulated import simulated
 source = simulated()
 source.start(Path(sys.argv[1]))
 print(source._reader._process.pid, flush=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from energy.base import SourceInfo
-from energy.documents import SHAPES, Shape, Told, document
-from energy.laboratory import Simulation
+from energy.lab.documents import SHAPES, Shape, Told, document
+from energy.lab.known_power import Simulation
 from energy.recording import Header, Recording, Stamp
 
 LASTS = 12

@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from energy.cputime import DescendantsCpu
-from energy.documents import SHAPES, Told, document
-from energy.truth import TruthWriter
+from energy.lab.documents import SHAPES, Told, document
+from energy.lab.truth import TruthWriter
 
 RAILS = ("cpu", "gpu", "ane")
 STEP_S = 0.01
@@ -39,7 +39,7 @@ The following samplers are supported by --samplers:
 Joules = tuple[float, float, float]
 
 
-class Meter:
+class Integrator:
     """Integrates power in small steps and notes the truth."""
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -106,7 +106,7 @@ class StandIn:
         self._options = options
         self._chance = random.Random(options.seed)
         self._shape = SHAPES[options.shape]
-        self._meter = Meter(options)
+        self._meter = Integrator(options)
         self._begin_s = time.perf_counter()
         self._printed = 0
         self._fault, self._fault_at_s = options.fault
@@ -187,11 +187,11 @@ def _power_trace(options: argparse.Namespace) -> Callable[[float], float]:
         return lambda _: 0.0
     import numpy as np
 
-    from energy import laboratory
+    from energy.lab import known_power
 
-    shapes = {"bursts": laboratory.bursts, "slots": laboratory.slots}
+    shapes = {"bursts": known_power.bursts, "slots": known_power.slots}
     watts, _ = shapes[options.power](600.0, np.random.default_rng(options.seed), idle_w=0.0)
-    return lambda since_s: float(watts[int(since_s / laboratory.STEP_S) % len(watts)])
+    return lambda since_s: float(watts[int(since_s / known_power.STEP_S) % len(watts)])
 
 
 def _write_all(content: bytes) -> None:
@@ -208,7 +208,7 @@ def _ordered(order: str) -> tuple[str, float]:
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="energy.simulated", add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="energy.lab.simulated", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("-i", type=int, default=5000)
     parser.add_argument("-n", type=int, default=sys.maxsize)

@@ -1,6 +1,6 @@
 import pytest
 
-from energy.documents import SHAPES, Told, document
+from energy.lab.documents import SHAPES, Told, document
 from energy.plist import parse
 
 TOLD = Told(

@@ -1,6 +1,6 @@
 """A stand-in for powermetrics, run and read exactly as powermetrics is.
 
-    python -m energy.simulated -f plist -b 0 -i 100 -n 600 -s cpu_power
+    python -m energy.lab.simulated -f plist -b 0 -i 100 -n 600 -s cpu_power
         --watch-descendants-of PID --truth FILE
 
 It takes the real tool's command line and writes the real tool's stream, late and jittered as the real one,
@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 
 from energy.base import EnergySource
-from energy.powermetrics import Meter, PowermetricsSource
-from energy.truth import Truth, read_truth
+from energy.lab.truth import Truth, read_truth
+from energy.powermetrics import PowermetricsSource, Program
 
 __all__ = ["TRUTH", "Truth", "read_truth", "simulated"]
 
@@ -50,10 +50,10 @@ def simulated(
             *(("--fault", fault) if fault else ()),
         ]
 
-    meter = Meter(
+    meter = Program(
         name="simulated",
         kind="simulated",
-        command=(sys.executable, "-P", "-m", "energy.simulated"),
+        command=(sys.executable, "-P", "-m", "energy.lab.simulated"),
         needs_root=False,
         own_arguments=own_arguments,
     )
@@ -61,6 +61,6 @@ def simulated(
 
 
 if __name__ == "__main__":
-    from energy.standin import main
+    from energy.lab.standin import main
 
     main(sys.argv[1:])

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from energy.attribute import attribute
-from energy.documents import SHAPES
+from energy.lab.documents import SHAPES
+from energy.lab.simulated import read_truth, simulated
+from energy.lab.standin import HELP, main
 from energy.replay import load
-from energy.simulated import read_truth, simulated
-from energy.standin import HELP, main
 from tests.energy.test_stream import until_dead
 
 FAULTS = {
