@@ -25,7 +25,7 @@ _BLOCK = 32
 _Q4_1 = np.dtype([("scale", "<f2"), ("least", "<f2"), ("pairs", "u1", _BLOCK // 2)])
 _Q8_0 = np.dtype([("scale", "<f2"), ("levels", "i1", _BLOCK)])
 _F32, _F16 = np.dtype("<f4"), np.dtype("<f2")
-_KINDS = {0: _F32, 1: _F16, 3: _Q4_1, 8: _Q8_0}
+_KINDS: dict[int, np.dtype[Any]] = {0: _F32, 1: _F16, 3: _Q4_1, 8: _Q8_0}
 
 
 class NotReadable(Exception):
@@ -107,7 +107,7 @@ class _Reader:
 def _weights(content: mmap.mmap, start: int, place: _Place) -> Floats:
     if place.kind not in _KINDS:
         raise NotReadable(f"weights of kind {place.kind} are not read here; known are {sorted(_KINDS)}")
-    stored: np.dtype[Any] = _KINDS[place.kind]
+    stored = _KINDS[place.kind]
     count = math.prod(place.shape)
     blocks = count if stored in (_F32, _F16) else count // _BLOCK
     raw = np.frombuffer(content, dtype=stored, count=blocks, offset=start + place.offset).copy()
