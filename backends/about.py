@@ -47,7 +47,7 @@ class About:
     packages: tuple[str, ...] = ()
     """Distributions whose versions can change the numbers; those that are installed are recorded."""
     weight_files: tuple[str, ...] = ("*.safetensors",)
-    """Patterns of the weight files that it reads; empty if it reads none."""
+    """Patterns of the weight files that it reads."""
     logit_tolerance: Mapping[str, float] = field(default_factory=lambda: LOGIT_TOLERANCE)
     """For every dtype that it offers, the largest difference of two logits that rounding explains. Where
     two backends are compared, the larger one holds."""

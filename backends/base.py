@@ -44,7 +44,7 @@ class MissingLibrary(BackendError):
 
     def __init__(self, missing: tuple[str, ...], install: str) -> None:
         """Say which modules are missing, and the requirement that brings them."""
-        super().__init__(f"{' and '.join(missing)} is not installed; type: pip install '{install}'")
+        super().__init__(f"needs {' and '.join(missing)}, not installed here; type: pip install '{install}'")
         self.missing = missing
         self.install = install
 

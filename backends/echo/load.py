@@ -19,7 +19,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.about import About, about
 from backends.base import (
     Backend,
     BackendInfo,
@@ -41,7 +40,6 @@ PROMPT_TOKEN_COST = 0.1
 """CPU time of a token in prefill relative to a new one: prefill works on many tokens at once."""
 
 
-@about(About(weight_files=()))
 def load(
     *,
     folder: Path | None = None,

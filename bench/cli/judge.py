@@ -156,13 +156,16 @@ def _measure_arms(
     from bench.run.fetch import ensure
     from bench.studies.spectral.prompts import ARMS, check_arms
     from bench.studies.spectral.run import measure_arms
+    from bench.suite import libraries
     from bench.suite.models import locate
 
     arms = check_arms(arm or ARMS)
-    locate(model)  # what was mistyped is told first
+    libraries.check(backend, ["float32"])
+    weight_files = libraries.weight_files([backend])
+    locate(model, weight_files=weight_files)  # what was mistyped is told first
     privilege.lower(allow_root=allow_root)
     with Bar() as progress:
-        ensure(model, None, progress=progress)
+        ensure(model, None, progress=progress, weight_files=weight_files)
         return measure_arms(
             model,
             backend=backend,

@@ -112,7 +112,7 @@ def _quality(model: str, question: Question, *, as_json: bool) -> None:
     from bench.studies.cuts import against_whole
 
     question.reading.open(question.prompts)  # a mistake in it is told before a model is fetched
-    with _model(model) as (here, progress):
+    with _model(model, question.backend) as (here, progress):
         found = against_whole.judge_cut(here, question, progress=progress)
     if as_json:
         print(json.dumps(asdict(found), indent=2))
@@ -150,7 +150,7 @@ def _redundancy(
 ) -> None:
     from bench.studies.cuts import redundancy as look
 
-    with _model(model) as (here, progress):
+    with _model(model, options["backend"]) as (here, progress):
         found = look.profile(here, calibration=calibration, progress=progress, **options)
     files = [str(file) for file in look.draw(found, out)] if out else []
     if as_json:
@@ -223,19 +223,21 @@ def _sweep(
 
 def _options(backend: str, dtype: str) -> dict[str, Any]:
     """Options of a backend's factory, checked."""
-    from bench.suite import plugins
+    from bench.suite import libraries, plugins
 
     options = {"dtype": dtype}
     plugins.check_options("backends", backend, options)
+    libraries.check(backend, [dtype])
     return options
 
 
 @contextmanager
-def _model(name: str) -> Iterator[tuple[LocalModel, Progress]]:
+def _model(name: str, backend: str) -> Iterator[tuple[LocalModel, Progress]]:
     """The model on this machine, and something to tell progress to."""
     from bench.run.display.progress import Bar
     from bench.run.fetch import ensure
+    from bench.suite import libraries
 
     with Bar() as bar:
-        here = ensure(name, None, progress=bar)
+        here = ensure(name, None, progress=bar, weight_files=libraries.weight_files([backend]))
         yield here, lambda what: bar(what, None, None)

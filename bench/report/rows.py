@@ -18,7 +18,7 @@ from analysis.quality import agreement, mean_over_prompts
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
 from bench.report.readback import ArmKey, Readback, SlotRead
-from bench.run.host import PACKAGES
+from bench.run.host import packages
 from bench.run.joules import Readings
 from bench.suite.asked import asked_of_run
 from bench.suite.plan import Arm
@@ -82,7 +82,7 @@ def likeness(header: Mapping[str, Any]) -> tuple[str, ...]:
 
 def provenance(header: Mapping[str, Any]) -> dict[str, Any]:
     """Where a run's numbers come from, as columns of a data set; what is not known is None."""
-    host, packages, git = (header.get(key) or {} for key in ("host", "packages", "git"))
+    host, versions, git = (header.get(key) or {} for key in ("host", "packages", "git"))
     models = {key: f"{m['name']}@{m.get('revision')}" for key, m in header.get("models", {}).items()}
     weights = {key: m.get("weight_sha256") for key, m in header.get("models", {}).items()}
     return {
@@ -96,7 +96,7 @@ def provenance(header: Mapping[str, Any]) -> dict[str, Any]:
         "models": json.dumps(models),
         "weights_sha256": json.dumps(weights),
         **{name: host.get(name) for name in HOST_COLUMNS},
-        **{f"{name.replace('-', '_')}_version": packages.get(name) for name in PACKAGES},
+        **{f"{name.replace('-', '_')}_version": versions.get(name) for name in packages()},
         "python_version": header.get("python"),
         "git_commit": git.get("commit"),
         "git_dirty": git.get("dirty"),

@@ -20,20 +20,41 @@ from pathlib import Path
 
 from bench.errors import RunFailed, UserError
 from bench.run import privilege
-from bench.suite.models import HUB_FILES, Entry, LocalModel, catalogue, embedded_folder, hub_id, locate
+from bench.suite.models import (
+    HUB_FILES,
+    SAFETENSORS,
+    Entry,
+    LocalModel,
+    catalogue,
+    embedded_folder,
+    hub_id,
+    locate,
+)
 
 Progress = Callable[[str, int | None, int | None], None]
 """Called with what is going on, and bytes done and in total where they are known."""
 
 
-def ensure(name: str, revision: str | None, *, progress: Progress) -> LocalModel:
+def ensure(
+    name: str,
+    revision: str | None,
+    *,
+    progress: Progress,
+    weight_files: tuple[str, ...] = SAFETENSORS,
+) -> LocalModel:
     """The model on this machine, fetched first if it is not here.
+
+    Args:
+        name: of the catalogue, a folder, or a hub id.
+        revision: of a hub model.
+        progress: is told how far it is.
+        weight_files: patterns of the files that will be read; see `backends.about`.
 
     Raises:
         UserError: unknown name, or a hub model that can't be reached.
         RunFailed: a download or a conversion broke.
     """
-    here = locate(name, revision)
+    here = locate(name, revision, weight_files=weight_files)
     if here is not None:
         return here
     if privilege.is_lowered():
@@ -42,8 +63,8 @@ def ensure(name: str, revision: str | None, *, progress: Progress) -> LocalModel
     if entry is not None and entry.kind == "embedded":
         _fetch_embedded(name, entry, progress=progress)
     else:
-        _fetch_from_hub(hub_id(name), revision, progress=progress)
-    found = locate(name, revision)
+        _fetch_from_hub(hub_id(name), revision, progress=progress, weight_files=weight_files)
+    found = locate(name, revision, weight_files=weight_files)
     if found is None:
         raise RunFailed(f"model {name!r} was fetched but can't be found again; remove it and fetch it anew")
     return found
@@ -159,14 +180,16 @@ def _sync(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _fetch_from_hub(repo: str, revision: str | None, *, progress: Progress) -> None:
+def _fetch_from_hub(
+    repo: str, revision: str | None, *, progress: Progress, weight_files: tuple[str, ...]
+) -> None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     progress(f"downloading {repo}", None, None)
     at = f"{repo} at {revision}" if revision else repo
     try:
-        snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES))
+        snapshot_download(repo, revision=revision, allow_patterns=[*HUB_FILES, *weight_files])
     except RepositoryNotFoundError:
         raise UserError(
             f"the hub has no model {at}, or it is private: check the id, or log in with `hf`"

@@ -13,7 +13,8 @@ from typing import Any
 
 import psutil
 
-PACKAGES = ("joulebench", "torch", "transformers", "mlx", "mlx-lm", "mlx-cpu", "numpy", "tokenizers")
+from bench.suite import libraries
+
 _ENVIRONMENT = ("MLX_", "PYTORCH_", "MTL_", "METAL_", "OMP_", "MKL_", "OPENBLAS_", "VECLIB_")
 
 
@@ -21,7 +22,7 @@ def facts() -> dict[str, Any]:
     """Host, package and git facts for `run.json`."""
     return {
         "host": machine(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in packages()},
         "python": platform.python_version(),
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_ENVIRONMENT)},
         "git": git_state(),
@@ -38,6 +39,11 @@ def machine() -> dict[str, Any]:
         "load_1min": round(os.getloadavg()[0], 2),
     }
     return {**common, **(_mac() if sys.platform == "darwin" else _linux())}
+
+
+def packages() -> tuple[str, ...]:
+    """Distributions whose versions are recorded: this one, numpy, and what each backend names."""
+    return tuple(dict.fromkeys(["joulebench", "numpy", *libraries.packages()]))
 
 
 def version(package: str) -> str | None:

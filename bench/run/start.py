@@ -73,7 +73,7 @@ def choose_meter(header: dict[str, Any]) -> Meter:
 def fetch_models(found: Prepared, *, progress: Callable[[str, int | None, int | None], None]) -> None:
     """Bring every model that is missing onto this machine."""
     for model in found.models.values():
-        ensure(model.name, model.revision, progress=progress)
+        ensure(model.name, model.revision, progress=progress, weight_files=found.weight_files)
 
 
 def run_or_resume(

@@ -1,28 +1,32 @@
 """Loads for the self-test of a meter. Each works until it is ended.
 
-python -P -m bench.run.workloads cpu | gpu | memory
+The GPU is loaded by a backend; the others are
+
+    python -P -m bench.run.workloads cpu | memory
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 
+from bench.suite import libraries
 from energy.selftest import Load, Name
 
 _BUFFER_BYTES = 512 * 1024 * 1024
 """Far larger than any cache."""
 
-_GPU_SIDE = 4096
-
 
 def commands() -> dict[Name, Load]:
     """The loads that this machine can carry, as commands, by the self-test's names."""
-    found: dict[Name, str] = {"cpu spin": "cpu", "memory stream": "memory"}
-    if _has_gpu():
-        found["gpu stream"] = "gpu"
-    return {name: [sys.executable, "-P", "-m", "bench.run.workloads", load] for name, load in found.items()}
+    own: dict[Name, str] = {"cpu spin": "cpu", "memory stream": "memory"}
+    found: dict[Name, Load] = {
+        name: [sys.executable, "-P", "-m", "bench.run.workloads", load] for name, load in own.items()
+    }
+    is_apple_silicon = sys.platform == "darwin" and os.uname().machine == "arm64"
+    if is_apple_silicon and (backend := libraries.gpu_backend()):
+        found["gpu stream"] = libraries.command(backend, "keep_gpu_busy")
+    return found
 
 
 def spin() -> None:
@@ -41,20 +45,5 @@ def stream_memory() -> None:
         np.copyto(target, source)
 
 
-def stream_gpu() -> None:
-    """Multiply matrices on the GPU, one product in flight."""
-    import mlx.core as mx
-
-    left = mx.random.normal((_GPU_SIDE, _GPU_SIDE))
-    while True:
-        mx.eval(left @ left)
-
-
-def _has_gpu() -> bool:
-    return (
-        sys.platform == "darwin" and os.uname().machine == "arm64" and bool(importlib.util.find_spec("mlx"))
-    )
-
-
 if __name__ == "__main__":
-    {"cpu": spin, "gpu": stream_gpu, "memory": stream_memory}[sys.argv[1]]()
+    {"cpu": spin, "memory": stream_memory}[sys.argv[1]]()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,8 +28,8 @@ class Model(_Table):
     """A name of `bench models`, a hub id such as `EleutherAI/pythia-70m`, or a folder."""
     revision: str | None = None
     """Commit or tag of a hub model; the default is the branch `main`, and its commit is recorded."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of the weights, the cache and the arithmetic."""
+    dtype: str = Field(default="float32", min_length=1)
+    """Of the weights, the cache and the arithmetic: float32, bfloat16, float16, or what a backend offers."""
     layers: int | None = Field(default=None, ge=1)
     """Keep only the first layers: a smaller model that needs no second download."""
 

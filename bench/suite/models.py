@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
 
-HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer*", "*.model", "merges.txt")
+SAFETENSORS = ("*.safetensors",)
+"""Weight files that are read unless a backend says otherwise."""
+HUB_FILES = ("*.safetensors.index.json", "*.json", "tokenizer*", "*.model", "merges.txt")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -47,6 +49,8 @@ class LocalModel:
     folder: Path | None
     revision: str | None
     """Commit of a hub model, hash of an embedded one, None for a plain folder."""
+    patterns: tuple[str, ...] = SAFETENSORS
+    """Of the weight files that are read."""
 
     @property
     def size_bytes(self) -> int:
@@ -55,8 +59,9 @@ class LocalModel:
 
     @property
     def weight_files(self) -> list[Path]:
-        """The safetensors, sorted by name."""
-        return sorted(self.folder.glob("*.safetensors")) if self.folder else []
+        """Those that are read, sorted by name."""
+        folder = self.folder
+        return sorted({file for p in self.patterns for file in folder.glob(p)}) if folder else []
 
     def weight_hash(self) -> str | None:
         """SHA-256 over all weight files, in the order of their names; None without weights."""
@@ -80,8 +85,15 @@ def catalogue() -> dict[str, Entry]:
         return {name: Entry.model_validate(table) for name, table in tomllib.load(file).items()}
 
 
-def locate(name: str, revision: str | None = None) -> LocalModel | None:
+def locate(
+    name: str, revision: str | None = None, *, weight_files: tuple[str, ...] = SAFETENSORS
+) -> LocalModel | None:
     """The model if it is on this machine, else None; never touches the network.
+
+    Args:
+        name: of the catalogue, a folder, or a hub id.
+        revision: of a hub model.
+        weight_files: patterns of the files that will be read; see `backends.about`.
 
     Raises:
         UserError: the name can't be a model, or the folder holds none.
@@ -93,12 +105,12 @@ def locate(name: str, revision: str | None = None) -> LocalModel | None:
         folder = embedded_folder(name, entry)
         return LocalModel(name=name, folder=folder, revision=entry.sha256) if folder.is_dir() else None
     if entry is None and Path(name).expanduser().is_dir():
-        return _checked(LocalModel(name=name, folder=Path(name).expanduser().resolve(), revision=None))
-    repo = hub_id(name)
-    folder_or_none = _hub_folder(repo, revision)
-    if folder_or_none is None:
+        here = Path(name).expanduser().resolve()
+        return _checked(LocalModel(name=name, folder=here, revision=None, patterns=weight_files))
+    snapshot = _hub_folder(hub_id(name), revision, needs_config=_has_config(weight_files))
+    if snapshot is None or not any(any(snapshot.glob(pattern)) for pattern in weight_files):
         return None
-    return _checked(LocalModel(name=name, folder=folder_or_none, revision=folder_or_none.name))
+    return _checked(LocalModel(name=name, folder=snapshot, revision=snapshot.name, patterns=weight_files))
 
 
 def hub_id(name: str) -> str:
@@ -121,18 +133,32 @@ def embedded_folder(name: str, entry: Entry) -> Path:
     return cache_folder() / "models" / f"{name}-{entry.sha256[:12]}"
 
 
-def _hub_folder(repo: str, revision: str | None) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
+def _hub_folder(repo: str, revision: str | None, *, needs_config: bool) -> Path | None:
+    """The snapshot of a hub model in the hub's own cache."""
+    if needs_config:
+        from huggingface_hub import try_to_load_from_cache
 
-    config = try_to_load_from_cache(repo, "config.json", revision=revision)
-    folder = Path(config).parent if isinstance(config, str) else None
-    return folder if folder and any(folder.glob("*.safetensors")) else None
+        config = try_to_load_from_cache(repo, "config.json", revision=revision)
+        return Path(config).parent if isinstance(config, str) else None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _has_config(patterns: tuple[str, ...]) -> bool:
+    """Whether models with such weight files have a `config.json` beside them."""
+    return any(pattern.endswith(".safetensors") for pattern in patterns)
 
 
 def _checked(model: LocalModel) -> LocalModel:
     assert model.folder is not None
-    if not (model.folder / "config.json").is_file():
+    if _has_config(model.patterns) and not (model.folder / "config.json").is_file():
         raise UserError(f"{model.folder} holds no config.json; give the folder of a Hugging Face model")
     if not model.weight_files:
-        raise UserError(f"{model.folder} holds no *.safetensors, the only weight format that is loaded")
+        wanted = " and no ".join(model.patterns)
+        raise UserError(f"{model.folder} holds no {wanted}, the only weights that are loaded")
     return model

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError, nearest
-from bench.suite import plugins
+from bench.suite import libraries, plugins
 from bench.suite.config import Model, Suite, load_suite, parse_suite
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
@@ -47,10 +47,14 @@ class Prepared:
         """Names of models that have to be fetched first."""
         return [m.name for m in self.models.values() if self.locate(m) is None]
 
-    @staticmethod
-    def locate(model: Model) -> LocalModel | None:
+    @property
+    def weight_files(self) -> tuple[str, ...]:
+        """Patterns of the weight files that the backends read."""
+        return libraries.weight_files(self.backends)
+
+    def locate(self, model: Model) -> LocalModel | None:
         """The model on this machine, or None."""
-        return locate(model.name, model.revision)
+        return locate(model.name, model.revision, weight_files=self.weight_files)
 
 
 def prepare(file: Path, *, backends: list[str] | None = None, blocks: int | None = None) -> Prepared:
@@ -95,8 +99,11 @@ def resolve(
     gates = make_gates(suite)
     match_controls(gates, [])
     models = _models_of(suite, gates)
+    for backend in suite.backends:
+        libraries.check(backend, [model.dtype for model in models.values()])
+    weight_files = libraries.weight_files(suite.backends)
     for model in models.values():
-        locate(model.name, model.revision)
+        locate(model.name, model.revision, weight_files=weight_files)
     baseline = gates[suite.baseline].budgets[0]
     prompts = load_prompts(suite.prompts.file, beside=file.parent, limit=suite.prompts.limit)
     arms = make_arms(suite.backends, list(suite.gates), baseline=suite.baseline, a_a=suite.protocol.a_a)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -11,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from backends.about import About
 from bench.cli.doctor.mac_state import MacState, gpu_answers, look
 from bench.errors import UserError
 from bench.run import host, sources
-from bench.suite import plugins
+from bench.suite import libraries, plugins
 from bench.suite.models import cache_folder, locate
 from energy.base import SourceUnavailable
 
@@ -70,8 +70,7 @@ def examine() -> Diagnosis:
         _low_power(machine),
         *around(mac),
         _load(machine),
-        _backend("torch", "MPS"),
-        _backend("mlx", "Metal"),
+        *[_backend(name, said) for name, said in libraries.every().items() if said.needs],
         *[_meter(name, why_not) for name, why_not in meters.items()],
         _model(),
         _disk(),
@@ -188,21 +187,24 @@ def _load(machine: dict[str, Any]) -> Finding:
     return Finding(what="load", state="note" if busy else "good", found=found, fix=fix)
 
 
-def _backend(package: str, gpu: str) -> Finding:
-    what = f"backend {package}"
-    if importlib.util.find_spec(package) is None:
-        fix = "pip install --upgrade joulebench"
-        return Finding(what=what, state="note", found=f"{package} is not installed", fix=fix)
-    version = f"{package} {host.version(package) or 'unknown'}"
+def _backend(name: str, said: About) -> Finding:
+    what = f"backend {name}"
+    if said.missing:
+        fix = f"pip install '{said.install}'"
+        return Finding(what=what, state="note", found=f"{' and '.join(said.missing)} not installed", fix=fix)
+    versions = [f"{package} {version}" for package, version in said.versions().items()]
+    version, gpu = versions[0] if versions else "installed", said.gpu
+    if gpu is None:
+        return Finding(what=what, state="good", found=version)
     if sys.platform != "darwin":
-        is_cpu = "+cpu" in version or (package == "mlx" and host.version("mlx-cpu") is not None)
-        return Finding(what=what, state="good", found=f"{version}, {'CPU build' if is_cpu else 'no ' + gpu}")
-    answers = gpu_answers(package)
+        build = "CPU build" if any("cpu" in one for one in versions) else f"no {gpu}"
+        return Finding(what=what, state="good", found=f"{version}, {build}")
+    answers = gpu_answers(name)
     if answers is None:
         return Finding(what=what, state="unknown", found=f"{version}, whether {gpu} works is unknown")
     if answers:
         return Finding(what=what, state="good", found=f"{version}, {gpu} works")
-    fix = "arch (must print arm64, and macOS must be 14 or newer), then: pip install --upgrade joulebench"
+    fix = f"arch (must print arm64, and macOS must be 14 or newer), then: pip install -U '{said.install}'"
     return Finding(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
 
 

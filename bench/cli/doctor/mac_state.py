@@ -12,12 +12,13 @@ import sys
 from dataclasses import dataclass
 
 from bench.run.host import output
+from bench.suite import libraries
 
 _HEAT = ("nominal", "moderate", "heavy", "trapping", "sleeping")
 """kOSThermalPressureLevel of macOS, from 0; the words are those of powermetrics."""
 _INDEXERS = ("mds", "mds_stores", "mdworker", "mdworker_shared")
 _PROBE_S = 30.0
-"""A first import of torch after an update takes many seconds."""
+"""A first import of a library after an update takes many seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,15 +91,7 @@ def brightness(said: str | None) -> float | None:
     return max(shares, default=None)
 
 
-def gpu_answers(package: str) -> bool | None:
-    """Whether a library reaches the GPU, asked in a child process: importing torch here takes seconds.
-
-    Args:
-        package: `torch` (MPS) or `mlx` (Metal).
-    """
-    question = {
-        "torch": "import torch; print(torch.backends.mps.is_available())",
-        "mlx": "import mlx.core as mx; print(mx.metal.is_available())",
-    }[package]
-    said = output([sys.executable, "-c", question], timeout_s=_PROBE_S) or ""
+def gpu_answers(backend: str) -> bool | None:
+    """Whether a backend reaches the GPU, asked in a child process: importing a library takes seconds."""
+    said = output(libraries.command(backend, "gpu_works"), timeout_s=_PROBE_S) or ""
     return {"True": True, "False": False}.get(said.rpartition("\n")[2])

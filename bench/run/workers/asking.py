@@ -13,6 +13,7 @@ from backends.cut import Cut
 from bench.errors import RunFailed, UserError
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.run.workers.study import Comparison
+from bench.suite import libraries
 from bench.suite.models import LocalModel, locate
 
 LOAD_DEADLINE_S = 1800.0
@@ -81,13 +82,13 @@ def asking(
             process.stop()
 
 
-def model_here(name: str, revision: str | None = None) -> LocalModel:
-    """The model on this machine.
+def model_here(name: str, *, backend: str) -> LocalModel:
+    """The model on this machine, in a form that a backend reads.
 
     Raises:
         UserError: it is not here.
     """
-    found = locate(name, revision)
+    found = locate(name, weight_files=libraries.weight_files([backend]))
     if found is None:
         raise UserError(f"the model {name!r} is not here; run: bench models fetch {name}")
     return found

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from bench.errors import RunFailed
 from bench.run.workers.process import WorkerProcess
-
-TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
-"""Largest difference of two logits that rounding explains, by dtype; logits are of the order of 20."""
+from bench.suite import libraries
 
 _PROBE_TOKENS = 16
 _DEADLINE_S = 600.0
@@ -60,7 +58,7 @@ def check(
             probe_tokens=len(probe),
             same_ids=ids[first] == ids[other],
             logit_difference=difference(reference, _logits(workers[other], model, probe)),
-            tolerance=TOLERANCE[dtype],
+            tolerance=libraries.logit_tolerance((first, other), dtype),
         )
         if not agreement.holds:
             raise RunFailed(_refusal(agreement))

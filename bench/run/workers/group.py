@@ -95,7 +95,7 @@ class Workers:
         """Compare the backends' logits on the first prompt, for every model."""
         if len({self._is_stand_in(backend) for backend in self._working}) > 1:
             raise UserError(
-                "the echo backend runs no model and can't stand beside one that does; use --backend"
+                "a stand-in such as echo can't be compared with a backend that runs a model; use --backend"
             )
         agreements = []
         for key, model in self.prepared.models.items():

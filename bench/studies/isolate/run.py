@@ -7,7 +7,6 @@ same attribution as a slot of a run, and none where the readings do not bear it.
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import time
 import tomllib
@@ -28,6 +27,7 @@ from bench.run.joules import Sources, Trust, joules_of
 from bench.run.sources import Meter, started
 from bench.run.workers.asking import PROBER, Asker, asking, model_here
 from bench.studies.isolate.window import Window
+from bench.suite import libraries
 from bench.suite.config import Energy, explain, find_suite
 
 READING_DELAY_S = 3.0
@@ -129,7 +129,8 @@ def isolate(suite: IsolateSuite, meter: Meter, progress: Progress) -> list[CellR
         EnergyError: the meter broke.
     """
     for cell in suite.cells:
-        model_here(cell.model)
+        libraries.check(cell.backend, [cell.dtype])
+        model_here(cell.model, backend=cell.backend)
     with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch, started(meter, Path(scratch)):
         measured = [_run_cell(suite, cell, meter, Path(scratch), progress) for cell in suite.cells]
     info = meter.source.info
@@ -162,11 +163,11 @@ class Rows:
 def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, progress: Progress) -> Rows:
     name = f"{cell.backend}, {cell.model}, {cell.precision}"
     progress(f"{name}: loading")
-    folder = model_here(cell.model).folder
+    folder = model_here(cell.model, backend=cell.backend).folder
     if folder is None:
         raise UserError(f"the model {cell.model!r} has no weights to isolate; choose another one")
     models = {"full": {"folder": str(folder), "dtype": cell.dtype}}
-    tiny = _tiny_model(folder, scratch / f"tiny-{cell.model.replace('/', '-')}")
+    tiny = _tiny_model(cell.backend, folder, scratch / f"tiny-{cell.backend}-{cell.model.replace('/', '-')}")
     if tiny is not None:
         models["tiny"] = {"folder": str(tiny), "dtype": cell.dtype}
     windows: list[Window] = []
@@ -188,10 +189,10 @@ def _open(asker: Asker, suite: IsolateSuite, cell: CellPlan, folder: Path) -> di
     return dict(reply["missing"])
 
 
-def _tiny_model(folder: Path, out: Path) -> Path | None:
+def _tiny_model(backend: str, folder: Path, out: Path) -> Path | None:
     """A tiny model of the same layers; None where none can be made of this architecture."""
     if not out.exists():
-        command = [sys.executable, "-P", "-m", "bench.studies.isolate.tiny_model", str(folder), str(out)]
+        command = libraries.command(backend, "write_tiny", folder, out)
         done = subprocess.run(command, capture_output=True, timeout=TINY_DEADLINE_S, check=False)
         if done.returncode != 0:
             return None

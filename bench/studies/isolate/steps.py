@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from backends.base import Backend, BackendError, Generated
+from backends.base import CACHED_SIDE, Backend, BackendError, Generated, HasProbes, Matrices, Probes
 from backends.cut import Cut
 from backends.ledger import Phase, decode_work, prefill_work
-from bench.studies.isolate.probes import CACHED_FLOPS, Matrices, NotAvailable, Probes, probes_of
 from bench.studies.isolate.window import Plan, Setting, Window, Work, measure
 
 PROMPT_TOKENS = 16
@@ -30,6 +29,12 @@ LONGEST_PREFILL_S = 10.0
 """Prompts that take longer are left out, and named."""
 STREAM_PER_ROUND, DECODE_PER_ROUND = 3, 2
 """The bandwidth and the plain step are what all else is held against, so they are measured more often."""
+CACHED_FLOPS = 2 * CACHED_SIDE**3
+"""Of one product of two cached matrices."""
+
+
+class NotAvailable(Exception):
+    """A test can't be run here; the message says why."""
 
 
 @dataclass
@@ -92,7 +97,10 @@ class Cell:
 
     @property
     def _probes(self) -> Probes:
-        return probes_of(self.model.info.backend, self.model.info.device)
+        if not isinstance(self.model, HasProbes):
+            backend = self.model.info.backend
+            raise NotAvailable(f"no stream and no matrix probe is written for the backend {backend!r}")
+        return self.model.probes()
 
     def _stream(self) -> Iterator[Setting]:
         read, size_bytes = self._probes.stream(self.plan.stream_bytes), self.plan.stream_bytes

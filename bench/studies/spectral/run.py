@@ -49,7 +49,7 @@ def measure_arms(
         RunFailed: the process that runs it died.
     """
     prompts = {arm: arm_prompts(arm, count=count, seed=seed) for arm in arms}
-    here = model_here(name)
+    here = model_here(name, backend=backend)
     progress(f"loading {name} on {backend}")
     folder = str(here.folder) if here.folder else None
     with asking(backend, {name: {"folder": folder, **options}}, module=PROBER) as asker:

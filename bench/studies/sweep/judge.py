@@ -29,7 +29,6 @@ from bench.suite.prepare import Prepared, make_gates
 Record = dict[str, Any]
 Answers = dict[str, dict[str, Record]]
 """First request of each prompt, by gate label and prompt id."""
-BITS = {"float32": 32, "float16": 16, "bfloat16": 16}
 
 
 def judge_run(
@@ -68,9 +67,14 @@ def judge_run(
         cliffs=[],
         warnings=summary.warnings,
         layers=info["layers"],
-        loaded_bits=BITS.get(info["dtype"], 32),
+        loaded_bits=_loaded_bits(info),
     )
     return replace(judged, cliffs=cliffs_of(judged))
+
+
+def _loaded_bits(info: Mapping[str, Any]) -> int:
+    """Bits of a weight as loaded; those of float32 for a stand-in, which has no weights."""
+    return round(8 * info["weight_bytes"] / info["parameters"]) if info["parameters"] else 32
 
 
 def _session(stored: StoredRun) -> Record:

@@ -144,7 +144,7 @@ def test_only_safetensors_and_texts_are_taken_from_the_hub(monkeypatch: pytest.M
 
     asked = {}
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **more: asked.update(more))
-    fetch._fetch_from_hub("owner/name", "v1", progress=quiet)
+    fetch._fetch_from_hub("owner/name", "v1", progress=quiet, weight_files=("*.safetensors",))
     assert asked["revision"] == "v1"
     assert not [p for p in asked["allow_patterns"] if p.endswith((".py", ".bin", ".pt", ".pkl"))]
 
@@ -157,7 +157,7 @@ def test_a_hub_that_can_not_be_reached_is_one_line(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(UserError, match=r"can't fetch owner/name from the hub: no route;"):
-        fetch._fetch_from_hub("owner/name", None, progress=quiet)
+        fetch._fetch_from_hub("owner/name", None, progress=quiet, weight_files=("*.gguf",))
 
 
 def test_unknown_names_say_what_is_near() -> None:

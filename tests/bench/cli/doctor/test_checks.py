@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from backends.about import About
 from bench.cli.doctor import checks as doctor
 from bench.cli.doctor.checks import Diagnosis, Finding, around, reach, sudoers_line
 from bench.cli.doctor.mac_state import MacState
 from bench.cli.doctor.table import show, verdict
+from bench.suite import libraries
 from tests.bench.processes import bench
 
 GOOD = Finding(what="x", state="good", found="y")
@@ -98,10 +100,17 @@ def test_on_a_mac_a_backend_says_whether_it_reaches_the_gpu(
 ) -> None:
     monkeypatch.setattr(doctor.sys, "platform", "darwin")
     monkeypatch.setattr(doctor, "gpu_answers", lambda _: answer)
-    finding = doctor._backend("torch", "MPS")
+    finding = doctor._backend("torch", libraries.about("torch"))
     assert finding.state == state
     assert words in finding.found
     assert (finding.fix is not None) == (state == "note")
+
+
+def test_a_backend_without_its_library_says_what_to_install() -> None:
+    finding = doctor._backend("x", About(needs=("no_such_module",), install="some-backend[x]"))
+    assert finding.state == "note"
+    assert finding.found == "no_such_module not installed"
+    assert finding.fix == "pip install 'some-backend[x]'"
 
 
 def test_a_meter_that_says_what_to_type_has_it_as_its_fix() -> None:

@@ -1,0 +1,95 @@
+"""What backends say of themselves (`backends.about`), by name; no library is imported here.
+
+What needs the library is done by a process of its own:
+
+    python -P -m bench.suite.libraries BACKEND gpu_works | keep_gpu_busy
+    python -P -m bench.suite.libraries BACKEND write_tiny MODEL_FOLDER OUT_FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from backends.about import About, about_of
+from backends.base import MissingLibrary
+from bench.errors import UserError, nearest
+from bench.suite import plugins
+
+Task = Literal["gpu_works", "keep_gpu_busy", "write_tiny"]
+
+
+def about(backend: str) -> About:
+    """What a backend says of itself.
+
+    Raises:
+        UserError: nothing of that name is installed, or it can't be imported.
+    """
+    return about_of(plugins.check_options("backends", backend, ()))
+
+
+def every() -> dict[str, About]:
+    """What every installed backend says of itself, by name."""
+    return {name: about(name) for name in plugins.names("backends")}
+
+
+def packages() -> tuple[str, ...]:
+    """Distributions whose versions can change the numbers of some backend."""
+    return tuple(dict.fromkeys(package for said in every().values() for package in said.packages))
+
+
+def weight_files(backends: Iterable[str]) -> tuple[str, ...]:
+    """Patterns of the weight files that these backends read."""
+    return tuple(dict.fromkeys(pattern for name in backends for pattern in about(name).weight_files))
+
+
+def check(backend: str, dtypes: Iterable[str]) -> None:
+    """Refuse a backend whose library is not here, or that does not offer one of `dtypes`.
+
+    Raises:
+        UserError: with what to install, or the dtypes that it has.
+    """
+    said = about(backend)
+    try:
+        said.require()
+    except MissingLibrary as error:
+        raise UserError(f"backend {backend!r} {error}") from None
+    for dtype in dtypes:
+        if dtype not in said.logit_tolerance:
+            hint = nearest(dtype, said.logit_tolerance)
+            raise UserError(f"backend {backend!r} has no dtype {dtype!r}; {hint}")
+
+
+def logit_tolerance(backends: Iterable[str], dtype: str) -> float:
+    """Largest difference of two logits of these backends that rounding explains."""
+    return max(about(name).logit_tolerance[dtype] for name in backends)
+
+
+def gpu_backend() -> str | None:
+    """The first backend that can load the GPU of this machine; None where none can."""
+    usable = [name for name, said in every().items() if said.tools and said.gpu and not said.missing]
+    return usable[0] if usable else None
+
+
+def command(backend: str, task: Task, *folders: Path) -> list[str]:
+    """What runs one of a backend's tools."""
+    return [sys.executable, "-P", "-m", "bench.suite.libraries", backend, task, *map(str, folders)]
+
+
+def _run(backend: str, task: str, folders: list[Path]) -> None:
+    make = about(backend).tools
+    if make is None:
+        raise SystemExit(f"backend {backend!r} brings no tools")
+    tools = make()
+    if task == "write_tiny":
+        tools.write_tiny(*folders)
+    elif task == "keep_gpu_busy":
+        tools.keep_gpu_busy()
+    else:
+        print(tools.gpu_works())
+
+
+if __name__ == "__main__":
+    _run(sys.argv[1], sys.argv[2], [Path(folder) for folder in sys.argv[3:]])

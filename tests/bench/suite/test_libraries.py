@@ -1,0 +1,59 @@
+"""What is asked of a backend by its name, and what its library does in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from backends import about as saying
+from backends.about import About
+from bench.errors import UserError
+from bench.suite import libraries
+from tests.tiny_models import LAYERS, save_tiny_llama
+
+
+def test_packages_are_those_of_all_backends() -> None:
+    assert set(libraries.packages()) == {"torch", "transformers", "mlx", "mlx-lm", "mlx-cpu", "tokenizers"}
+
+
+def test_weight_files_are_named_once() -> None:
+    assert libraries.weight_files(["torch", "mlx"]) == ("*.safetensors",)
+
+
+def test_a_backend_whose_library_is_missing_is_refused_with_what_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saying.util, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"backend 'mlx' needs mlx and mlx_lm, .* 'joulebench\[mlx\]'"):
+        libraries.check("mlx", ["float32"])
+    libraries.check("echo", ["float32"])
+    assert libraries.gpu_backend() is None
+
+
+def test_a_dtype_that_a_backend_does_not_have_is_refused_with_those_it_has() -> None:
+    with pytest.raises(UserError, match=r"backend 'torch' has no dtype 'float23'; did you mean 'float32'"):
+        libraries.check("torch", ["float32", "float23"])
+
+
+def test_where_two_are_compared_the_larger_tolerance_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"one": About(logit_tolerance={"q4": 0.5}), "other": About(logit_tolerance={"q4": 0.1})}
+    monkeypatch.setattr(libraries, "about", said.__getitem__)
+    assert libraries.logit_tolerance(("one", "other"), "q4") == 0.5
+
+
+def test_a_library_writes_a_tiny_model_in_a_process_of_its_own(tmp_path: Path) -> None:
+    source = save_tiny_llama(tmp_path / "source")
+    command = libraries.command("mlx", "write_tiny", source, tmp_path / "tiny")
+    subprocess.run(command, check=True, capture_output=True)
+    config = json.loads((tmp_path / "tiny" / "config.json").read_text())
+    assert config["num_hidden_layers"] == LAYERS
+    assert (tmp_path / "tiny" / "model.safetensors").is_file()
+
+
+def test_a_backend_without_tools_says_so() -> None:
+    done = subprocess.run(libraries.command("echo", "gpu_works"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "'echo' brings no tools" in done.stderr
