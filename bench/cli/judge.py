@@ -237,12 +237,14 @@ def _isolate(wanted: IsolateSuite, *, energy: str | None) -> list[CellReport]:
     from bench.run.display.progress import Bar
     from bench.run.fetch import ensure
     from bench.studies.isolate import run as isolation
+    from bench.suite import libraries
 
     source, options = (energy, {}) if energy else (wanted.energy.source, wanted.energy.options)
     chosen = sources.choose(source, options)
     with Bar() as progress:
         for cell in wanted.cells:
-            ensure(cell.model, None, progress=progress)
+            reads = libraries.weight_files([cell.backend])
+            ensure(cell.model, None, progress=progress, weight_files=reads)
         progress(chosen.note, None, None)
         return isolation.isolate(wanted, chosen, lambda what: progress(what, None, None))
 

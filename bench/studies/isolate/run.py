@@ -13,9 +13,9 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from analysis.isolation import CellVerdict, judge_cell
 from analysis.roofline import GB, EnergyModel, Stream, apple_bandwidth, fit_energy_model, measured_stream
@@ -35,7 +35,8 @@ READING_DELAY_S = 3.0
 TINY_DEADLINE_S = 300.0
 
 Progress = Callable[[str], None]
-Precision = Literal["float32", "bfloat16", "float16", "8bit", "4bit"]
+QUANTISED = {"8bit": 8, "4bit": 4}
+"""Precisions that are no dtype: the float32 weights in so many bits."""
 
 
 class CellPlan(BaseModel):
@@ -45,17 +46,26 @@ class CellPlan(BaseModel):
 
     backend: str
     model: str
-    precision: Precision = "float32"
+    precision: str = Field(default="float32", min_length=1)
+    """8bit, 4bit, or a dtype of the backend."""
+
+    @field_validator("precision")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value.endswith("bit") and value not in QUANTISED:
+            raise ValueError(f"precision = {value!r}; give 8bit, 4bit, or a dtype of the backend")
+        return value
 
     @property
     def dtype(self) -> str:
         """What the weights are loaded as."""
-        return "float32" if self.precision.endswith("bit") else self.precision
+        return "float32" if self.precision in QUANTISED else self.precision
 
     @property
     def cut(self) -> dict[str, Any]:
         """What quantises them."""
-        return {"weight_bits": int(self.precision[0])} if self.precision.endswith("bit") else {}
+        bits = QUANTISED.get(self.precision)
+        return {"weight_bits": bits} if bits else {}
 
 
 class IsolateSuite(BaseModel):
