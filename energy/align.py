@@ -26,7 +26,8 @@ Floats = NDArray[np.float64]
 
 LATENCY_S = 0.05
 """The most that the quickest document of a stretch is taken to need to arrive. Documents need a few
-milliseconds; labels that say otherwise don't mean what is thought, and are not used."""
+milliseconds; labels that say otherwise don't mean what is thought, and are not used. Where the instants of
+arrival are only bounds, they are as much later than the truth as the bounds are wide."""
 
 MAX_DRIFT = 200e-6
 """Seconds a second: quartz keeps within 100 parts in a million; as much again for lost microseconds."""
@@ -53,11 +54,14 @@ class _Witnesses:
     position: Floats
     arrival_s: Floats
     label_s: Floats
+    latency_s: float
     steepest_s: float
     """By how much the offset may drift from the middle to an end."""
 
 
-def align(elapsed_s: Floats, arrival_s: Floats, label_s: Floats) -> Alignment:
+def align(
+    elapsed_s: Floats, arrival_s: Floats, label_s: Floats, *, latency_s: float = LATENCY_S
+) -> Alignment:
     """Place tiling intervals on the harness clock.
 
     Args:
@@ -65,30 +69,35 @@ def align(elapsed_s: Floats, arrival_s: Floats, label_s: Floats) -> Alignment:
         arrival_s: when their documents had arrived, harness clock.
         label_s: the whole-second labels moved to the harness clock by each document's own pair of clock
             readings; NaN where there is none.
+        latency_s: how late the quickest of the documents may have arrived.
     """
     sums_s = np.cumsum(elapsed_s)
     span_s = float(sums_s[-1] - sums_s[0])
     position = (sums_s - (sums_s[0] + sums_s[-1]) / 2) / max(span_s / 2, 1e-9)
     origin_s = float(np.min(arrival_s - sums_s))
     witnesses = _Witnesses(
-        position, arrival_s - sums_s - origin_s, label_s - sums_s - origin_s, MAX_DRIFT * span_s / 2
+        position,
+        arrival_s - sums_s - origin_s,
+        label_s - sums_s - origin_s,
+        latency_s,
+        MAX_DRIFT * span_s / 2,
     )
     ceiling = _highest_line(witnesses)
     lines = _lines_between(witnesses, ceiling)
     if lines is None and span_s > SHORTEST_SPLIT_S:
-        return _halves(elapsed_s, arrival_s, label_s)
+        return _halves(elapsed_s, arrival_s, label_s, latency_s)
     if lines is None:
-        lines = np.array([ceiling, ceiling - [LATENCY_S, 0.0]])
+        lines = np.array([ceiling, ceiling - [latency_s, 0.0]])
     middle = lines.mean(axis=0)
     at_ends_s = lines @ np.array([[1.0, 1.0], [-1.0, 1.0]])
     uncertainty_s = float(np.max(np.abs(at_ends_s - at_ends_s.mean(axis=0))))
     return Alignment(sums_s + origin_s + middle[0] + middle[1] * position, uncertainty_s)
 
 
-def _halves(elapsed_s: Floats, arrival_s: Floats, label_s: Floats) -> Alignment:
+def _halves(elapsed_s: Floats, arrival_s: Floats, label_s: Floats, latency_s: float) -> Alignment:
     middle = len(elapsed_s) // 2
     halves = [
-        align(elapsed_s[part], arrival_s[part], label_s[part])
+        align(elapsed_s[part], arrival_s[part], label_s[part], latency_s=latency_s)
         for part in (slice(None, middle), slice(middle, None))
     ]
     return Alignment(
@@ -115,7 +124,7 @@ def _lines_between(witnesses: _Witnesses, ceiling: Floats) -> Floats | None:
             _below(witnesses.position, witnesses.arrival_s),
             _below(position, label_s + 1.0),
             _below(position, -label_s) * [-1.0, -1.0, 1.0],
-            [[-1.0, 0.0, LATENCY_S - ceiling[0]]],
+            [[-1.0, 0.0, witnesses.latency_s - ceiling[0]]],
         ]
     )
     goals = np.array([[1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [-1.0, -1.0]])

@@ -56,6 +56,15 @@ class SourceInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RailFault:
+    """What one document says of a rail that can't be true; the rail is None in its reading."""
+
+    kind: str
+    rail: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """What one document of a meter says, in SI units; what it does not say is absent or None."""
 
@@ -70,7 +79,7 @@ class Reading:
     active_s: dict[str, float] = field(default_factory=dict)
     """Core-seconds (or device-seconds) in which a rail's part was not idle; the witness of a dead rail."""
     host: dict[str, str] = field(default_factory=dict)
-    faults: tuple[str, ...] = ()
+    faults: tuple[RailFault, ...] = ()
     other: dict[str, object] = field(default_factory=dict)
     """Scalars of the document that nothing here interprets, kept under their own names."""
 

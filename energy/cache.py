@@ -29,7 +29,10 @@ from energy.recording import INDEX, RAW
 from energy.timeline import trace_of
 
 KEPT = "power.npz"
-MAKERS = ("align", "base", "cache", "decode", "faults", "framing", "plist", "recording", "text", "timeline")
+MAKERS = (
+    *("align", "base", "cache", "chip", "decode", "faults", "framing", "labels", "plist", "rails"),
+    *("recording", "text", "timeline"),
+)
 """The modules between bytes and a trace: all that this one imports, which a test checks."""
 
 Decoded = tuple[Trace, SourceInfo]

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.base import Boundary, DocumentError, EnergyError, Reading, SourceInfo
-from energy.framing import END_OF_DOCUMENT, END_OF_LINE, Framer
+from energy.base import Boundary, DocumentError, EnergyError, RailFault, Reading, SourceInfo
+from energy.framing import END_OF_DOCUMENT, END_OF_LINE, Framer, parts_of
 from energy.plist import parse
 from energy.recording import Arrival, Event, Form, Header, RecordingReader, Stamp
 from energy.text import parse_text
@@ -30,7 +30,9 @@ class Columns:
 
     `arrival_s`, `wall_s`, `sleepless_s`: the three clocks of `recording.Stamp` when it had arrived.
     `joules`, `active_s`: (n, rails). `session` counts meter processes: within one, intervals tile time.
-    `notes`: (row, fault, detail) of documents that can't be read or say so themselves.
+    `unreadable`: row and reason of documents that can't be read; `rail_faults`: row and what a document that
+    can be read says wrongly. `has_arrivals` is false for a stream that was saved without them, see
+    `energy.labels`: its instants follow from its labels.
     """
 
     rails: tuple[str, ...]
@@ -43,23 +45,113 @@ class Columns:
     is_delta: NDArray[np.bool_]
     joules: NDArray[np.float64]
     active_s: NDArray[np.float64]
-    notes: tuple[tuple[int, str, str], ...]
-    deaths: tuple[tuple[float, str], ...]
+    unreadable: tuple[tuple[int, str], ...] = ()
+    rail_faults: tuple[tuple[int, RailFault], ...] = ()
+    deaths: tuple[tuple[float, str], ...] = ()
     """(harness time, reason) of every death of the meter."""
-    thermal: tuple[tuple[float, str], ...] = ()
-    """(arrival, thermal pressure) whenever it changed."""
+    pressures: tuple[tuple[int, str], ...] = ()
+    """(row, thermal pressure) whenever it changed."""
+    has_arrivals: bool = True
+
+    @property
+    def thermal(self) -> tuple[tuple[float, str], ...]:
+        """(arrival, thermal pressure) whenever it changed."""
+        return tuple((float(self.arrival_s[row]), state) for row, state in self.pressures)
 
 
-def boundary_of(reading: Reading) -> tuple[tuple[str, ...], Boundary]:
-    """Rails that add up without overlap, and what their sum covers, from the shape of a document.
+def boundary_of(printed: Collection[str]) -> tuple[tuple[str, ...], Boundary]:
+    """Rails that add up without overlap, and what their sum covers, given the rails that documents print.
 
     macOS 11 and 12 also print Apple's package figure; it overlaps the rails and stays in the raw file.
     """
-    if "package" in reading.joules and "cpu" not in reading.joules:
+    if "package" in printed and not {"cpu", "gpu"} & set(printed):
         return ("package",), "package"
-    if "dram" in reading.joules:
+    if "dram" in printed:
         return ("cpu", "gpu", "ane", "dram"), "soc_plus_dram"
     return ("cpu", "gpu", "ane"), "soc_cpu_gpu_ane"
+
+
+class Table:
+    """Documents as rows, each read once; rails are all that any document prints."""
+
+    def __init__(self) -> None:
+        self._scalars = {name: array("d") for name in _SCALARS}
+        self._joules: dict[str, array[float]] = {}
+        self._active: dict[str, array[float]] = {}
+        self._printed: set[str] = set()
+        self._unreadable: list[tuple[int, str]] = []
+        self._rail_faults: list[tuple[int, RailFault]] = []
+        self._pressures: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._scalars["arrival_s"])
+
+    @property
+    def boundary(self) -> tuple[tuple[str, ...], Boundary] | None:
+        """Rails of the total and what it covers; None before a document named a rail."""
+        return boundary_of(self._printed) if self._printed else None
+
+    def take(self, content: bytes, form: Form, at: Stamp, *, session: int) -> None:
+        """Add what a frame of the stream holds; what can't be read is a row, too."""
+        for part in parts_of(content) if form == "plist" else [content]:
+            try:
+                self._add(_PARSERS[form](part), at, session)
+            except DocumentError as error:
+                self.take_unreadable(str(error), at, session=session)
+
+    def take_unreadable(self, reason: str, at: Stamp, *, session: int) -> None:
+        """Add a document that can't be read."""
+        self._unreadable.append((len(self), reason))
+        self._add(Reading(elapsed_s=NAN, joules={}), at, session)
+
+    def columns(self, rails: tuple[str, ...] | None = None) -> Columns:
+        """All rows so far.
+
+        Args:
+            rails: that the columns have; those of the boundary without.
+        """
+        shown = rails or (self.boundary[0] if self.boundary else ())
+        return Columns(
+            rails=shown,
+            joules=self._wide(self._joules, shown),
+            active_s=self._wide(self._active, shown),
+            is_delta=np.array(self._scalars["is_delta"], dtype=np.bool_),
+            unreadable=tuple(self._unreadable),
+            rail_faults=tuple(self._rail_faults),
+            pressures=tuple(self._pressures),
+            **{name: np.array(self._scalars[name]) for name in _SCALARS if name != "is_delta"},  # type: ignore[arg-type]
+        )
+
+    def _wide(self, columns: dict[str, array[float]], rails: tuple[str, ...]) -> NDArray[np.float64]:
+        """Shape (n, rails); NaN for a rail that no document names."""
+        table = np.full((len(self), len(rails)), NAN)
+        for number, rail in enumerate(rails):
+            if rail in columns:
+                table[:, number] = columns[rail]
+        return table
+
+    def _add(self, reading: Reading, at: Stamp, session: int) -> None:
+        row = len(self)
+        self._printed |= reading.joules.keys()
+        for name, read in _SCALARS.items():
+            self._scalars[name].append(read(reading))
+        for name, value in zip(("arrival_s", "wall_s", "sleepless_s"), at, strict=True):
+            self._scalars[name][-1] = value
+        self._scalars["session"][-1] = session
+        self._rail_faults += [(row, fault) for fault in reading.faults]
+        pressure = reading.thermal_pressure
+        if pressure is not None and pressure != (self._pressures[-1][1] if self._pressures else None):
+            self._pressures.append((row, pressure))
+        _append(self._joules, {rail: j for rail, j in reading.joules.items() if j is not None}, row)
+        _append(self._active, reading.active_s, row)
+
+
+def _append(columns: dict[str, array[float]], values: Mapping[str, float], row: int) -> None:
+    """Add a row; a column that begins later is NaN before, one that is not named now is NaN here."""
+    for rail in values.keys() - columns.keys():
+        columns[rail] = array("d", [NAN] * row)
+    for rail, column in columns.items():
+        column.append(values.get(rail, NAN))
 
 
 class Decoder:
@@ -68,16 +160,11 @@ class Decoder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._reader = RecordingReader(folder)
-        self._scalars = {name: array("d") for name in _SCALARS}
-        self._joules: dict[str, array[float]] = {}
-        self._active: dict[str, array[float]] = {}
-        self._notes: list[tuple[int, str, str]] = []
+        self._table = Table()
         self._deaths: list[tuple[float, str]] = []
-        self._thermal: list[tuple[float, str]] = []
         self._session = self._received = 0
         self._framer = Framer()
         self._header: Header | None = None
-        self._boundary: Boundary | None = None
 
     @property
     def form(self) -> Form:
@@ -94,15 +181,16 @@ class Decoder:
         if self._header is None:
             raise EnergyError("the meter recording has no header line")
         source = self._header.source
-        if self._boundary is None:
+        if self.form == "readings" or self._table.boundary is None:
             return source
-        return SourceInfo(**{**source.__dict__, "rails": tuple(self._joules), "boundary": self._boundary})
+        rails, boundary = self._table.boundary
+        return replace(source, rails=rails, boundary=boundary)
 
     def update(self) -> None:
         """Decode what has arrived since the last call.
 
         Raises:
-            EnergyError: the index can't be read. A document that can't be read is a note, not an error.
+            EnergyError: the index can't be read. A document that can't be read is a row, not an error.
         """
         for entry in self._reader.new_entries():
             if isinstance(entry, Header):
@@ -115,20 +203,8 @@ class Decoder:
 
     def columns(self) -> Columns:
         """All documents so far."""
-        return Columns(
-            rails=tuple(self._joules),
-            joules=self._table(self._joules),
-            active_s=self._table(self._active),
-            is_delta=np.array(self._scalars["is_delta"], dtype=np.bool_),
-            notes=tuple(self._notes),
-            deaths=tuple(self._deaths),
-            thermal=tuple(self._thermal),
-            **{name: np.array(self._scalars[name]) for name in _SCALARS if name != "is_delta"},
-        )
-
-    def _table(self, columns: dict[str, array[float]]) -> NDArray[np.float64]:
-        shape = (len(columns), len(self._scalars["arrival_s"]))  # known even where there is no rail yet
-        return np.array([np.array(column) for column in columns.values()]).reshape(shape).T
+        stated = self._header.source.rails if self._header and self.form == "readings" else None
+        return replace(self._table.columns(stated), deaths=tuple(self._deaths))
 
     def _take_event(self, event: Event) -> None:
         if event.event == "restarted":
@@ -144,47 +220,8 @@ class Decoder:
     def _take_arrival(self, arrival: Arrival) -> None:
         """Decode the documents that end in what has arrived."""
         for content in self._framer.feed(self._reader.content(self._received, arrival.received)):
-            self._take_document(content, arrival.at)
+            self._table.take(content, self.form, arrival.at, session=self._session)
         self._received = arrival.received
-
-    def _take_document(self, content: bytes, at: Stamp) -> None:
-        row = len(self._scalars["arrival_s"])
-        reading = self._read(content, row)
-        if not self._joules:
-            self._choose_rails(reading)
-        for name, read in _SCALARS.items():
-            self._scalars[name].append(read(reading))
-        for name, value in zip(("arrival_s", "wall_s", "sleepless_s"), at, strict=True):
-            self._scalars[name][-1] = value
-        self._scalars["session"][-1] = self._session
-        pressure = reading.thermal_pressure
-        if pressure is not None and pressure != (self._thermal[-1][1] if self._thermal else None):
-            self._thermal.append((at.harness_s, pressure))
-        for rail, column in self._joules.items():
-            joules = reading.joules.get(rail)
-            column.append(NAN if joules is None else joules)
-            self._active[rail].append(reading.active_s.get(rail, NAN))
-
-    def _read(self, content: bytes, row: int) -> Reading:
-        try:
-            reading = _PARSERS[self.form](content)
-        except DocumentError as error:
-            self._notes.append((row, "unreadable document", str(error)))
-            return Reading(elapsed_s=NAN, joules={})
-        self._notes += [(row, fault, "said by the document") for fault in reading.faults]
-        return reading
-
-    def _choose_rails(self, reading: Reading) -> None:
-        """Decided by the first document that names a rail; until then the header's rails hold."""
-        if self._header and self._header.form == "readings":
-            rails, self._boundary = self._header.source.rails, self._header.source.boundary
-        elif reading.joules:
-            rails, self._boundary = boundary_of(reading)
-        else:
-            return
-        blanks = [NAN] * len(self._scalars["arrival_s"])
-        self._joules = {rail: array("d", blanks) for rail in rails}
-        self._active = {rail: array("d", blanks) for rail in rails}
 
 
 def parse_json(line: bytes) -> Reading:

@@ -12,6 +12,10 @@
     clock jump            the wall clock was set                  it left the sleepless clock
     dead rail             zero joules from a part that worked     residency above zero, energy zero
     missing rail          a rail is no longer printed             its column ends
+    frozen rail           a counter stands still                  it moved before, and nothing says why
+    implausible           more than any such chip can draw        watts above the limit of `energy.chip`
+    impossible figure     joules below zero, or not finite        so printed, or so by difference of counters
+    self-contradiction    energy and power of one rail differ     they are one figure in two units
     invalid               the meter does not believe itself       it says `invalid`
 
 A document that merely comes late, alone or in a burst, is no fault: it says itself which interval it covers.
@@ -49,6 +53,11 @@ than a step of the counter. The most frugal known core takes 85 mW and the most 
 one such reading is 2 mJ, the whole 17 mJ."""
 
 
+FROZEN_S = 5.0
+"""A counter that stood still for longer, although it had moved before, is taken for frozen. A part that is
+really switched off for so long looks the same to a meter that does not tell how busy the part was."""
+
+
 class Place(NamedTuple):
     """Where readings don't tile: somewhere before `next_row`, at `row` or after it.
 
@@ -82,10 +91,15 @@ def out_of_order(label_s: Floats, clock_set: Mask) -> Mask:
     return late & ~np.isnan(label_s)
 
 
-def clock_steps(ahead_s: Floats, behind_s: Floats) -> Mask:
-    """Rows since whose predecessor the first clock gained or lost on the second, shape (n,)."""
-    stepped = np.zeros(len(ahead_s), dtype=np.bool_)
-    stepped[1:] = np.abs(np.diff(ahead_s - behind_s)) > CLOCK_STEP_S
+def clock_steps(one_s: Floats, other_s: Floats) -> Mask:
+    """Rows before which one of two clocks was set or stood still, shape (n,).
+
+    Args:
+        one_s: one clock's reading at each row.
+        other_s: the other's. Both run at one pace, so their difference changes only then.
+    """
+    stepped = np.zeros(len(one_s), dtype=np.bool_)
+    stepped[1:] = np.abs(np.diff(one_s - other_s)) > CLOCK_STEP_S
     return stepped
 
 
@@ -148,6 +162,21 @@ def dead(joules: Floats, active_s: Floats) -> Mask:
     worked_s[0] = 0.0
     found: Mask = worked_s[run] > WORKED_S
     return found
+
+
+def frozen(joules: Floats, elapsed_s: Floats, active_s: Floats) -> Mask:
+    """Readings of zero from a counter that stopped moving, shape (n,), given one rail's columns.
+
+    Only where nothing tells how busy the part was; where something does, `dead` judges by it. A counter that
+    never moved at all is left to the self-test: a part that nothing uses draws nothing.
+    """
+    still = np.zeros(len(joules), dtype=np.bool_)
+    if not np.isnan(active_s).all() or not (joules > 0).any():
+        return still
+    for first, last in runs(joules == 0.0):
+        if elapsed_s[first : last + 1].sum() > FROZEN_S:
+            still[first : last + 1] = True
+    return still
 
 
 def runs(mask: Mask) -> list[tuple[int, int]]:

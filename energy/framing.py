@@ -8,6 +8,8 @@ from __future__ import annotations
 
 END_OF_DOCUMENT = b"</plist>"
 END_OF_LINE = b"\n"
+BEGIN_OF_DOCUMENT = b"<?xml"
+BETWEEN_DOCUMENTS = b"\0 \r\n\t"
 
 
 class Framer:
@@ -33,3 +35,16 @@ class Framer:
             begin, position = after, self._rest.find(self._end, after)
         del self._rest[:begin]
         return found
+
+    @property
+    def rest(self) -> bytes:
+        """What has come since the last end of a document."""
+        return bytes(self._rest)
+
+
+def parts_of(frame: bytes) -> list[bytes]:
+    """A frame as the document that ends it, behind whatever was cut off or put in before that began."""
+    begin = frame.rfind(BEGIN_OF_DOCUMENT)
+    if begin <= 0 or not frame[:begin].strip(BETWEEN_DOCUMENTS):
+        return [frame]
+    return [frame[:begin], frame[begin:]]

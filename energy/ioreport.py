@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from energy.base import EnergySource, SourceInfo, SourceUnavailable
+from energy.chip import chip_name
 from energy.polled import Counters, PolledSource
 
 MODULE = "zeus_apple_silicon"
@@ -76,7 +77,7 @@ class IoReportSource(PolledSource):
         Raises:
             SourceUnavailable: not Apple silicon, an Ultra, no library, no channels; says what to do.
         """
-        chip = chip_name()
+        chip = apple_chip()
         version = library_version()
         if "Ultra" in chip and version in MIS_SUMS_ULTRA:
             raise SourceUnavailable(
@@ -157,22 +158,15 @@ def probe() -> dict[str, int | None]:
     return found
 
 
-def chip_name() -> str:
+def apple_chip() -> str:
     """Name of the chip, such as `Apple M2 Ultra`.
 
     Raises:
         SourceUnavailable: this is not a Mac with Apple silicon.
     """
-    try:
-        name = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SourceUnavailable("ioreport needs a Mac with Apple silicon: use --energy modelled") from error
+    name = chip_name()
+    if not name:
+        raise SourceUnavailable("ioreport needs a Mac with Apple silicon: use --energy modelled")
     if not name.startswith("Apple"):
         raise SourceUnavailable(f"ioreport needs Apple silicon, this is {name}: use --energy powermetrics")
     return name

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from energy.base import DocumentError, Reading
+from energy.base import DocumentError, RailFault, Reading
 
 MAX_DOCUMENT_BYTES = 16 * 2**20
 """Real documents have 7-260 KB; one above this is not a document."""
@@ -27,6 +27,10 @@ MILLI = 1e-3
 LONGEST_INTERVAL_S = 3600.0
 LONGEST_UPTIME_S = 3.2e8
 """A block of activity since boot may span years; an interval of a meter may not."""
+
+ROUNDED_J = 2e-3
+AGREES_WITHIN = 0.02
+"""Energy and power of one rail are one figure in two units: apart by rounding to a millijoule, no more."""
 
 RAILS = ("cpu", "gpu", "ane", "dram", "package")
 
@@ -45,7 +49,8 @@ def parse(document: bytes) -> Reading:
 
     Returns:
         The reading: seconds and joules. A rail that is not printed is absent; one that is printed as
-        invalid, negative or not finite is None and named in `faults`.
+        invalid, negative, not finite, or as an energy that the printed power contradicts, is None and named
+        in `faults`.
 
     Raises:
         DocumentError: cut, mangled, too long, or carrying declarations that no meter writes.
@@ -53,11 +58,11 @@ def parse(document: bytes) -> Reading:
     tree = _tree(document)
     elapsed_s = _elapsed_s(tree)
     processor, gpu = _section(tree, "processor"), _section(tree, "gpu")
-    faults: list[str] = []
-    joules = _joules(processor, gpu, elapsed_s, faults)
-    if tree.get("invalid") is True:
-        faults.append("invalid")
-        joules = dict.fromkeys(joules)
+    section = processor if any(_prints(processor, rail) for rail in RAILS) else gpu
+    joules = {rail: _rail_j(section, rail, elapsed_s) for rail in RAILS if _prints(section, rail)}
+    invalid = tree.get("invalid") is True or _is_invalid(section)
+    faults = _rail_faults(section, joules, elapsed_s, invalid=invalid)
+    joules |= {fault.rail: None for fault in faults}
     return Reading(
         elapsed_s=elapsed_s,
         joules=joules,
@@ -148,24 +153,6 @@ def _timestamp_s(value: object) -> float | None:
     return value.replace(tzinfo=UTC).timestamp() if isinstance(value, datetime) else None
 
 
-def _joules(
-    processor: dict[str, Any], gpu: dict[str, Any], elapsed_s: float, faults: list[str]
-) -> dict[str, float | None]:
-    """Joules by rail, from whichever of the known keys the document has."""
-    joules: dict[str, float | None] = {}
-    section = processor if any(_prints(processor, rail) for rail in RAILS) else gpu
-    for rail in RAILS:
-        if not _prints(section, rail):
-            continue
-        joules[rail] = _rail_j(section, rail, elapsed_s)
-        if _is_invalid(section):
-            joules[rail] = None
-            faults.append(f"invalid {rail}")
-        elif joules[rail] is None:
-            faults.append(f"impossible {rail}")
-    return joules
-
-
 def _prints(section: dict[str, Any], rail: str) -> bool:
     return any(f"{rail}_{quantity}" in section for quantity in ("energy", "joules", "power", "watts"))
 
@@ -182,6 +169,36 @@ def _rail_j(section: dict[str, Any], rail: str, elapsed_s: float) -> float | Non
             value = _number(section[key])
             return None if value is None or value < 0 else value * joules_per_unit
     return None
+
+
+def _rail_faults(
+    section: dict[str, Any], joules: dict[str, float | None], elapsed_s: float, *, invalid: bool
+) -> list[RailFault]:
+    """Why figures that are printed can't be believed."""
+    faults = []
+    for rail, rail_j in joules.items():
+        if invalid:
+            faults.append(RailFault(kind="invalid", rail=rail, detail=f"the meter marks {rail} as invalid"))
+        elif rail_j is None:
+            printed = str(section.get(f"{rail}_energy", section.get(f"{rail}_joules")))[:40]
+            detail = f"{rail} can't have used {printed}"
+            faults.append(RailFault(kind="impossible figure", rail=rail, detail=detail))
+        elif contradiction := _contradiction(section, rail, rail_j, elapsed_s):
+            kind = "self-contradiction" if rail_j else "dead rail"
+            faults.append(RailFault(kind=kind, rail=rail, detail=contradiction))
+    return faults
+
+
+def _contradiction(section: dict[str, Any], rail: str, rail_j: float, elapsed_s: float) -> str | None:
+    """How a rail's energy contradicts its power, which the tool computes from it; None if it does not."""
+    milliwatts, watts = _number(section.get(f"{rail}_power")), _number(section.get(f"{rail}_watts"))
+    power_w = milliwatts * MILLI if milliwatts is not None else watts
+    if power_w is None:
+        return None
+    apart_j = abs(rail_j - power_w * elapsed_s)
+    if apart_j <= ROUNDED_J + AGREES_WITHIN * max(rail_j, power_w * elapsed_s):
+        return None
+    return f"{rail} prints {rail_j:.4g} J and {power_w:.4g} W for the same {elapsed_s:.3g} s"
 
 
 def _is_invalid(section: dict[str, Any]) -> bool:

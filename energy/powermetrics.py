@@ -24,6 +24,7 @@ from pathlib import Path
 
 from energy.base import EnergyError, EnergySource, Kind, SourceInfo, SourceUnavailable, Trace
 from energy.cache import keep
+from energy.chip import chip_name
 from energy.decode import Decoder
 from energy.preflight import ENVIRONMENT, check_program, help_text, root_prefix
 from energy.recording import INDEX, NOISE, RAW, Header, Recording
@@ -132,7 +133,10 @@ class PowermetricsSource:
             SourceUnavailable: it can't run here; the message says why and what to type next.
         """
         command = self._whole_command(folder)
-        self._info = replace(self._info, details={"command": " ".join(command)})
+        chip = chip_name() if self._meter.kind == "measured" else ""
+        self._info = replace(
+            self._info, details={"command": " ".join(command), **({"chip": chip} if chip else {})}
+        )
         before = {name for name in (RAW, INDEX, NOISE) if (folder / name).exists()}
         recording = Recording(folder, Header("plist", self._info))
         try:

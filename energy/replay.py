@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from energy.base import EnergyError, EnergySource, SourceInfo, SourceUnavailable, Trace
 from energy.cache import decode_and_keep, kept
-from energy.decode import Decoder, boundary_of
-from energy.framing import Framer
-from energy.plist import parse
-from energy.recording import Form, Header, Recording, Stamp
-from energy.text import HEADING, parse_text, split_text
+from energy.chip import limit_w
+from energy.decode import Decoder, Table
+from energy.framing import BETWEEN_DOCUMENTS, Framer
+from energy.labels import on_their_own_clock
+from energy.recording import Header, Recording, Stamp
+from energy.text import HEADING, split_text
+from energy.timeline import stream_trace
+
+PLACED = "by whole-second labels alone: a hole shorter than a second can't be seen"
+"""What is known of where the readings of a bare stream lie."""
 
 
 def load(folder: Path) -> tuple[Trace, SourceInfo]:
@@ -96,8 +102,13 @@ class ReplaySource:
         """The readings that have been played so far."""
         moved = _moved(self._trace, self._begin_s())
         played = moved.end_s <= time.perf_counter()
-        return Trace(
-            moved.rails, moved.start_s[played], moved.end_s[played], moved.joules[played], moved.alignment_s
+        now_s = time.perf_counter()
+        return replace(
+            moved,
+            start_s=moved.start_s[played],
+            end_s=moved.end_s[played],
+            joules=moved.joules[played],
+            faults=tuple(fault for fault in moved.faults if fault.start_s <= now_s),
         )
 
     def stop(self) -> None:
@@ -115,30 +126,40 @@ def _kept_folder(folder: Path) -> tuple[Trace, SourceInfo]:
 
 
 def _kept_stream(file: Path) -> tuple[Trace, SourceInfo]:
-    """A bare stream has no arrivals: its readings are laid end to end from zero."""
-    stream = file.read_bytes()
-    form: Form = "text" if HEADING in stream else "plist"
-    if form == "text":
-        readings = [parse_text(sample) for sample in split_text(stream)]
-    else:
-        readings = [parse(document) for document in Framer().feed(stream)]
-    readings = [reading for reading in readings if reading.is_delta]
-    if not readings:
+    """A bare stream: decoded and judged as any other, with its labels for the only clock."""
+    table = _table(file.read_bytes())
+    columns = on_their_own_clock(table.columns())
+    lengths_s = columns.elapsed_s[columns.is_delta & ~np.isnan(columns.elapsed_s)]
+    if table.boundary is None or not lengths_s.size:
         raise EnergyError("it holds no reading")
-    rails, boundary = boundary_of(readings[0])
-    table = [[reading.joules.get(rail) for rail in rails] for reading in readings]
-    joules = np.array(table, dtype=np.float64)
-    end_s = np.cumsum([reading.elapsed_s for reading in readings])
-    start_s = np.concatenate([[0.0], end_s[:-1]])
+    rails, boundary = table.boundary
     info = SourceInfo(
         name="powermetrics",
         kind="measured",
         rails=rails,
         boundary=boundary,
-        interval_s=float(np.median(end_s - start_s)),
+        interval_s=float(np.median(lengths_s)),
         resolution_j=0.001,
+        details={"placed": PLACED},
     )
-    return Trace(rails, start_s, end_s, joules, 0.0), _replayed(info, file)
+    return stream_trace(columns, limit_w=limit_w(info)), _replayed(info, file)
+
+
+def _table(stream: bytes) -> Table:
+    """The documents of a stream, the cut one at its end included."""
+    table, nowhere = Table(), Stamp(math.nan, math.nan, math.nan)
+    if HEADING in stream:
+        for sample in split_text(stream):
+            table.take(sample, "text", nowhere, session=1)
+        return table
+    framer = Framer()
+    for document in framer.feed(stream):
+        table.take(document, "plist", nowhere, session=1)
+    rest = framer.rest.strip(BETWEEN_DOCUMENTS)
+    if rest:
+        reason = f"the stream ends within a document, after {len(rest)} bytes of it"
+        table.take_unreadable(reason, nowhere, session=1)
+    return table
 
 
 def _replayed(info: SourceInfo, file: Path) -> SourceInfo:
@@ -148,7 +169,12 @@ def _replayed(info: SourceInfo, file: Path) -> SourceInfo:
 
 def _moved(trace: Trace, begin_s: float) -> Trace:
     shift_s = begin_s - (float(trace.start_s[0]) if trace.start_s.size else 0.0)
-    return Trace(trace.rails, trace.start_s + shift_s, trace.end_s + shift_s, trace.joules, trace.alignment_s)
+    faults = tuple(
+        replace(fault, start_s=fault.start_s + shift_s, end_s=fault.end_s + shift_s) for fault in trace.faults
+    )
+    return replace(
+        trace, start_s=trace.start_s + shift_s, end_s=trace.end_s + shift_s, faults=faults, thermal=()
+    )
 
 
 def _write(folder: Path, info: SourceInfo, trace: Trace) -> None:

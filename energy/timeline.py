@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energy import faults
-from energy.align import align
+from energy import faults, labels
+from energy.align import LATENCY_S, align
 from energy.base import Fault, Trace
+from energy.chip import limit_w as most_w
 from energy.decode import Columns, Decoder
+from energy.rails import judged
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -38,13 +40,19 @@ class _Placed:
 
 def trace_of(decoder: Decoder) -> Trace:
     """All readings that a decoder has seen so far, judged, on the harness clock."""
+    source = decoder.source
     if decoder.form == "readings":
-        return stamped_trace(decoder.columns(), within_s=decoder.source.stamp_s)
-    return stream_trace(decoder.columns())
+        return stamped_trace(decoder.columns(), within_s=source.stamp_s, limit_w=most_w(source))
+    return stream_trace(decoder.columns(), limit_w=most_w(source))
 
 
-def stream_trace(columns: Columns) -> Trace:
-    """Place all readings of a meter's stream on the harness clock, and judge them."""
+def stream_trace(columns: Columns, *, limit_w: float | None = None) -> Trace:
+    """Place all readings of a meter's stream on the harness clock, and judge them.
+
+    Args:
+        columns: the decoded documents.
+        limit_w: watts that no rail can draw; None for no limit.
+    """
     rows = np.flatnonzero(columns.is_delta & ~np.isnan(columns.elapsed_s))
     again = faults.duplicated(columns.elapsed_s[rows], columns.label_s[rows], columns.joules[rows])
     stretches, missing = _stretches(columns, rows[~again])
@@ -56,20 +64,22 @@ def stream_trace(columns: Columns) -> Trace:
         *_clock_faults(columns, placed),
         *_deaths(columns, placed),
     ]
-    return _assemble(columns, placed, found)
+    return _assemble(columns, placed, found, limit_w)
 
 
-def stamped_trace(columns: Columns, *, within_s: float) -> Trace:
+def stamped_trace(columns: Columns, *, within_s: float, limit_w: float | None = None) -> Trace:
     """The readings of a source that reads its counter itself, at its stamps: nothing needs aligning.
 
     Args:
         columns: the decoded readings.
         within_s: how far a reading may lie from its stamp.
+        limit_w: watts that no rail can draw; None for no limit.
     """
     rows = np.flatnonzero(~np.isnan(columns.elapsed_s))
     end_s = columns.arrival_s[rows]
     placed = _Placed(rows, _tiled(end_s - columns.elapsed_s[rows], end_s), end_s, within_s)
-    return _assemble(columns, placed, [*_clock_faults(columns, placed), *_deaths(columns, placed)])
+    found = [*_unreadable(columns, placed), *_clock_faults(columns, placed), *_deaths(columns, placed)]
+    return _assemble(columns, placed, found, limit_w)
 
 
 def _stretches(columns: Columns, rows: Rows) -> tuple[list[Rows], list[faults.Place]]:
@@ -82,14 +92,22 @@ def _stretches(columns: Columns, rows: Rows) -> tuple[list[Rows], list[faults.Pl
     for piece in np.split(rows, cuts):
         if piece.size == 0:
             continue
-        places, settled = faults.gaps(columns.elapsed_s[piece], columns.arrival_s[piece])
+        places, settled = _untiled(columns, piece)
         begin = 0
         for place in places:
             stretches.append(piece[begin : place.row])
             missing.append(faults.Place(place.kind, int(piece[place.row]), int(piece[place.next_row])))
             begin = place.next_row
         stretches.append(piece[begin:settled])
-    return [stretch for stretch in stretches if len(stretch) >= MIN_STRETCH], missing
+    least = MIN_STRETCH if columns.has_arrivals else 1
+    return [stretch for stretch in stretches if len(stretch) >= least], missing
+
+
+def _untiled(columns: Columns, rows: Rows) -> tuple[list[faults.Place], int]:
+    """Where consecutive readings don't tile time, and how many of them are settled."""
+    if columns.has_arrivals:
+        return faults.gaps(columns.elapsed_s[rows], columns.arrival_s[rows])
+    return labels.breaks(columns.elapsed_s[rows], columns.label_s[rows]), len(rows)
 
 
 def _place(columns: Columns, stretches: list[Rows]) -> _Placed:
@@ -97,7 +115,12 @@ def _place(columns: Columns, stretches: list[Rows]) -> _Placed:
     label_s, _ = _labels(columns)
     ends, starts, uncertainty_s, latest_s = [np.empty(0)], [np.empty(0)], 0.0, -np.inf
     for rows in stretches:
-        aligned = align(columns.elapsed_s[rows], columns.arrival_s[rows], label_s[rows])
+        aligned = align(
+            columns.elapsed_s[rows],
+            columns.arrival_s[rows],
+            label_s[rows],
+            latency_s=LATENCY_S if columns.has_arrivals else labels.SECOND_S,
+        )
         end_s = aligned.end_s
         end_s = end_s + max(0.0, latest_s - (end_s[0] - columns.elapsed_s[rows[0]]))
         start_s = np.concatenate([[end_s[0] - columns.elapsed_s[rows[0]]], end_s[:-1]])
@@ -143,7 +166,7 @@ def _at_rows(columns: Columns, placed: _Placed, rows: Rows, kind: str, detail: s
 
 def _unreadable(columns: Columns, placed: _Placed) -> list[Fault]:
     """Documents that are no reading: cut ones, and those of activity since boot."""
-    detail = {row: text for row, kind, text in columns.notes if kind == "unreadable document"}
+    detail = dict(columns.unreadable)
     unreadable = np.array(sorted(detail), dtype=np.intp)
     found = _at_rows(columns, placed, unreadable, "unreadable document", "")
     found = [
@@ -155,17 +178,20 @@ def _unreadable(columns: Columns, placed: _Placed) -> list[Fault]:
 
 
 def _gaps(columns: Columns, placed: _Placed, places: list[faults.Place]) -> list[Fault]:
-    detail = {"gap": "time that no reading covers", "overlap": "time that is counted twice"}
     found = []
     for kind, row, next_row in places:
-        start_s, _ = _span(columns, placed, row, row)
-        _, end_s = _span(columns, placed, next_row, next_row)
-        found.append(Fault(kind=kind, start_s=start_s, end_s=end_s, detail=detail[kind]))
+        start_s, end_s = _span(columns, placed, row, next_row - 1)
+        detail = "time that is counted twice"
+        if kind == "gap":
+            detail = f"{end_s - start_s:.3g} s that no reading covers"
+        found.append(Fault(kind=kind, start_s=start_s, end_s=end_s, detail=detail))
     return found
 
 
 def _clock_faults(columns: Columns, placed: _Placed) -> list[Fault]:
     """Faults told from stamps and labels: silence, sleep, a clock that was set, documents out of order."""
+    if not columns.has_arrivals:
+        return _displaced(columns)
     interval_s = float(np.nanmedian(columns.elapsed_s)) if placed.rows.size else 0.0
     judged = (
         ("stall", faults.stalls(columns.arrival_s, interval_s), "the meter was silent"),
@@ -211,37 +237,25 @@ def _deaths(columns: Columns, placed: _Placed) -> list[Fault]:
     return found
 
 
-def _assemble(columns: Columns, placed: _Placed, found: list[Fault]) -> Trace:
-    """The trace, with rails made NaN where their zeros can't be true."""
-    joules = columns.joules[placed.rows]
-    for index, rail in enumerate(columns.rails):
-        worked = faults.dead(joules[:, index], columns.active_s[placed.rows, index])
-        joules[worked, index] = np.nan
-        found = found + _rail_faults(columns, placed, rail, np.isnan(joules[:, index]), worked)
+def _assemble(columns: Columns, placed: _Placed, found: list[Fault], limit_w: float | None) -> Trace:
+    """The trace, with rails made NaN where what they say can't be true."""
+    joules, doubts = judged(columns, placed.rows, limit_w)
+    of_rails = [
+        Fault(
+            kind=doubt.kind,
+            start_s=float(placed.start_s[doubt.first]),
+            end_s=float(placed.end_s[doubt.last]),
+            detail=doubt.detail,
+            rail=doubt.rail,
+        )
+        for doubt in doubts
+    ]
     return Trace(
         rails=columns.rails,
         start_s=placed.start_s,
         end_s=placed.end_s,
         joules=joules,
         alignment_s=placed.uncertainty_s,
-        faults=tuple(sorted(found, key=lambda fault: fault.start_s)),
+        faults=tuple(sorted([*found, *of_rails], key=lambda fault: fault.start_s)),
         thermal=columns.thermal,
     )
-
-
-def _rail_faults(
-    columns: Columns, placed: _Placed, rail: str, absent: NDArray[np.bool_], worked: NDArray[np.bool_]
-) -> list[Fault]:
-    """One fault for each run of readings in which a rail is not measured."""
-    said = {row for row, kind, _ in columns.notes if kind.endswith(f" {rail}")}
-    said_here = np.isin(placed.rows, list(said))
-    found = []
-    for mask, kind, detail in (
-        (worked, "dead rail", f"{rail} reads zero while it works"),
-        (absent & said_here, "invalid", f"the meter marks {rail} as invalid"),
-        (absent & ~worked & ~said_here, "missing rail", f"{rail} is not printed"),
-    ):
-        for first, last in faults.runs(mask):
-            start_s, end_s = float(placed.start_s[first]), float(placed.end_s[last])
-            found.append(Fault(kind=kind, start_s=start_s, end_s=end_s, detail=detail, rail=rail))
-    return found

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from energy.base import EnergySource, SourceInfo, Trace
+from energy.boundary import total_j
 from energy.selftest import Finding
 
 _REDRAW_S = 1.0
@@ -33,28 +35,55 @@ def follow(source: EnergySource, console: Console, *, seconds_s: float | None) -
 
 
 def trace_view(trace: Trace, info: SourceInfo, *, last_s: float | None = None) -> Group:
-    """Rails with their power and joules; power of the last `last_s` seconds, or the mean."""
-    total_s = float((trace.end_s - trace.start_s).sum())
+    """Rails with their power and joules; power of the last `last_s` seconds, or the mean.
+
+    A rail counts over the readings in which it was measured; the total only over those that hold every rail.
+    """
+    length_s = trace.end_s - trace.start_s
     table = Table()
     table.add_column("rail", no_wrap=True)
     table.add_column("W now" if last_s else "W mean", justify="right")
-    table.add_column(f"J in {total_s:.0f} s", justify="right")
-    recent = trace.end_s > trace.end_s[-1] - last_s if last_s and len(trace.end_s) else slice(None)
-    seconds_s = float((trace.end_s - trace.start_s)[recent].sum())
-    for number, rail in enumerate(trace.rails):
-        joules = trace.joules[:, number]
-        table.add_row(
-            escape(rail) + ("" if rail in info.rails else " (not in the total)"),
-            _figure(float(joules[recent].sum()) / seconds_s if seconds_s else np.nan, 2),
-            _figure(float(joules.sum()), 2),
-        )
-    return Group(Text(f"{info.name}: {info.kind}, covers {info.boundary}"), table, *_notes(trace))
+    table.add_column(f"J in {float(length_s.sum()):.0f} s", justify="right")
+    recent = (
+        trace.end_s > trace.end_s[-1] - last_s
+        if last_s and len(trace.end_s)
+        else np.full(len(length_s), True)
+    )
+    columns = [(rail, trace.joules[:, number]) for number, rail in enumerate(trace.rails)]
+    for rail, joules in columns:
+        outside = "" if rail in info.rails else " (not in the total)"
+        table.add_row(escape(rail) + outside, *_figures(joules, length_s, recent))
+    whole_j = total_j(trace, info.rails)
+    withheld = len(whole_j) and np.isnan(whole_j).all()
+    total = ("withheld", "withheld: a rail is missing") if withheld else _figures(whole_j, length_s, recent)
+    table.add_row("total", *total)
+    return Group(Text(f"{info.name}: {info.kind}, covers {info.boundary}"), table, *_notes(trace, info))
 
 
-def _notes(trace: Trace) -> list[Text]:
+def _figures(
+    joules: NDArray[np.float64], length_s: NDArray[np.float64], recent: NDArray[np.bool_]
+) -> tuple[str, str]:
+    """Power over the recent readings and joules over all, of those that were measured."""
+    known = ~np.isnan(joules)
+    if not known.any():
+        return "not measured", "not measured"
+    now = known & recent
+    power = f"{joules[now].sum() / length_s[now].sum():.2f}" if now.any() else "not measured"
+    missing_s = float(length_s[~known].sum())
+    lacking = f" ({missing_s:.3g} s not measured)" if missing_s else ""
+    return power, f"{joules[known].sum():.2f}{lacking}"
+
+
+def _notes(trace: Trace, info: SourceInfo) -> list[Text]:
     """How good the readings are, the thermal pressure, and what went wrong."""
-    notes = [f"{len(trace.end_s)} readings, placed within {1000 * trace.alignment_s:.1f} ms"]
+    how = info.details.get("placed")
+    notes = [
+        f"{len(trace.end_s)} readings, placed within {1000 * trace.alignment_s:.1f} ms"
+        + (f" {how}" if how else "")
+    ]
     notes += [f"thermal pressure: {trace.thermal[-1][1]}"] if trace.thermal else []
+    unreadable = sum(fault.kind == "unreadable document" for fault in trace.faults)
+    notes += [f"unreadable documents: {unreadable}, skipped"] if unreadable else []
     notes += [f"fault: {fault.kind}: {fault.detail}" for fault in trace.faults]
     return [Text(note) for note in notes]
 
@@ -70,7 +99,3 @@ def self_test_view(findings: Sequence[Finding], info: SourceInfo) -> Group:
         should = "move" if finding.expected == "moves" else "rest"
         table.add_row(finding.load, escape(finding.rail), should, rise, result)
     return Group(Text(f"self-test of {info.name}, {info.kind}"), table)
-
-
-def _figure(value: float, digits: int) -> str:
-    return "not measured" if np.isnan(value) else f"{value:.{digits}f}"

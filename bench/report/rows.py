@@ -23,6 +23,7 @@ from bench.run.joules import Readings
 from bench.suite.asked import asked_of_run
 from bench.suite.plan import Arm
 from energy.base import Trace
+from energy.boundary import total_w
 
 HOST_COLUMNS = (
     *("chip", "gpu_cores", "cpu_cores", "memory_bytes", "system", "machine"),
@@ -148,11 +149,8 @@ def _by_the_power_after(slot: SlotRead, readback: Readback) -> float | None:
     following = int(np.searchsorted(trace.start_s, slot.slot["end_s"]))
     if following >= len(trace.start_s):
         return None
-    columns = [trace.rails.index(rail) for rail in raw.info.rails if rail in trace.rails]
-    reading_j = float(trace.joules[following, columns].sum())
-    power_w = reading_j / float(trace.end_s[following] - trace.start_s[following])
-    complete = len(columns) == len(raw.info.rails) and np.isfinite(reading_j)
-    return power_w * slot.seconds_s if complete else None
+    power_w = float(total_w(trace, raw.info.rails)[following])
+    return power_w * slot.seconds_s if np.isfinite(power_w) else None
 
 
 def answers(slots: Sequence[SlotRead]) -> dict[str, list[int]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.base import EnergySource, Trace
+from energy.boundary import total_j
 
 _LOOK_S = 0.2
 _RECENT_S = 1.0
@@ -62,7 +63,6 @@ def what_is_hot(trace: Trace, rails: tuple[str, ...], idle_w: float | None, *, s
 def _recent_w(trace: Trace, rails: tuple[str, ...], counted: NDArray[np.bool_]) -> float | None:
     """Mean power of the readings that count and are of the last second; None if a rail is missing."""
     recent = counted & (trace.end_s > trace.end_s[-1] - _RECENT_S)
-    columns = [trace.rails.index(rail) for rail in rails]
     seconds_s = float((trace.end_s - trace.start_s)[recent].sum())
-    watts = float(trace.joules[recent][:, columns].sum()) / seconds_s
+    watts = float(total_j(trace, rails)[recent].sum()) / seconds_s
     return None if np.isnan(watts) else watts

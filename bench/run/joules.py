@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bench.run.records import Joules
 from energy.attribute import attribute
 from energy.base import EnergySource, Fault, SourceInfo, Trace
+from energy.boundary import total_j
 from energy.grade import Facts, SelfTest, grade
 from energy.recording import INDEX
 from energy.replay import load
@@ -93,11 +94,9 @@ def joules_of(windows: Sequence[Window], sources: Sources, trust: Trust) -> list
 def energy_of(windows: Sequence[Window], readings: Readings) -> NDArray[np.float64]:
     """Joules of many windows over the rails of the boundary, shape (m,); NaN where a rail is missing."""
     trace = readings.trace
-    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, _edges(windows))
-    if not set(readings.info.rails) <= set(trace.rails):
-        return np.full(len(windows), math.nan)
-    columns = [trace.rails.index(rail) for rail in readings.info.rails]
-    return np.asarray(joules[:, columns].sum(axis=1), dtype=np.float64)
+    whole_j = total_j(trace, readings.info.rails)[:, None]
+    joules, _ = attribute(trace.start_s, trace.end_s, whole_j, _edges(windows))
+    return joules[:, 0]
 
 
 Rails = dict[str, tuple[float, float]]

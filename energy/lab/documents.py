@@ -63,6 +63,8 @@ class Told:
     label_s: float
     """POSIX time of the interval's end; the document keeps the whole second."""
     energies_mj: Mapping[str, int]
+    powers_mj: Mapping[str, int] | None = None
+    """Energies that the printed powers follow from, in a document that contradicts itself."""
     active_cores: float = 0.0
     """Mean number of cores that were not idle."""
     gpu_active: float = 0.0
@@ -97,18 +99,20 @@ def _processor(told: Told, shape: Shape) -> str:
     lines += _clusters(told.active_cores, shape)
     for rail in shape.rails:
         if rail not in told.without:
-            lines += _energy(rail, told.energies_mj.get(rail, 0), seconds, intel=not shape.gpu)
+            lines += _energy(told, rail, seconds, intel=not shape.gpu)
     if shape.combined:
         combined_mj = sum(told.energies_mj.get(rail, 0) for rail in ("cpu", "gpu", "ane"))
         lines += _real("combined_power", combined_mj / seconds)
     return lines
 
 
-def _energy(rail: str, energy_mj: int, seconds: float, *, intel: bool) -> str:
+def _energy(told: Told, rail: str, seconds: float, *, intel: bool) -> str:
     """Apple silicon prints mJ and mW, Intel J and W."""
+    energy_mj = told.energies_mj.get(rail, 0)
+    power_mw = (told.powers_mj or told.energies_mj).get(rail, 0) / seconds
     if intel:
-        return _real(f"{rail}_joules", energy_mj / 1e3) + _real(f"{rail}_watts", energy_mj / 1e3 / seconds)
-    return _integer(f"{rail}_energy", energy_mj) + _real(f"{rail}_power", energy_mj / seconds)
+        return _real(f"{rail}_joules", energy_mj / 1e3) + _real(f"{rail}_watts", power_mw / 1e3)
+    return _integer(f"{rail}_energy", energy_mj) + _real(f"{rail}_power", power_mw)
 
 
 def _clusters(active_cores: float, shape: Shape) -> str:

@@ -192,8 +192,6 @@ def columns(simulation: Simulation, *, drift: float = 0.0) -> Columns:
         is_delta=np.ones(count, dtype=np.bool_),
         joules=simulation.joules,
         active_s=active_s,
-        notes=(),
-        deaths=(),
     )
 
 

@@ -36,7 +36,7 @@ def test_documents_become_rows_as_they_arrive(tmp_path: Path):
     np.testing.assert_array_equal(columns.arrival_s, [1.0, 2.0])
     np.testing.assert_array_equal(columns.wall_s, [101.0, 102.0])
     np.testing.assert_allclose(columns.joules, [[0.1, 0.02, 0.0], [0.2, 0.02, np.nan]])
-    assert columns.notes == ()
+    assert columns.unreadable == columns.rail_faults == ()
 
 
 def test_the_rails_are_those_that_the_stream_shows(tmp_path: Path):
@@ -57,7 +57,7 @@ def test_a_document_that_can_not_be_read_is_a_note(tmp_path: Path):
     decoder.update()
     columns = decoder.columns()
     assert np.isnan(columns.elapsed_s).tolist() == [False, True, False]
-    assert [(row, kind) for row, kind, _ in columns.notes] == [(1, "unreadable document")]
+    assert [row for row, _ in columns.unreadable] == [1]
 
 
 def test_deaths_and_thermal_pressure_are_kept(tmp_path: Path):
@@ -90,3 +90,27 @@ def test_a_recording_without_a_heading_is_refused(tmp_path: Path):
 def test_lines_that_are_no_readings(line: bytes):
     with pytest.raises(DocumentError):
         parse_json(line)
+
+
+def test_rails_are_those_of_all_documents_not_of_the_first(tmp_path: Path):
+    recording = Recording(tmp_path, Header("plist", SOURCE))
+    for number, content in enumerate([document(gpu=1), document(cpu=2, gpu=1, ane=0, dram=3)]):
+        recording.append(content, at(number + 1.0))
+    recording.close()
+    decoder = Decoder(tmp_path)
+    decoder.update()
+    assert decoder.source.rails == ("cpu", "gpu", "ane", "dram")
+    np.testing.assert_allclose(
+        decoder.columns().joules, [[np.nan, 0.001, np.nan, np.nan], [0.002, 0.001, 0, 0.003]]
+    )
+
+
+def test_a_document_behind_a_cut_one_is_read(tmp_path: Path):
+    recording = Recording(tmp_path, Header("plist", SOURCE))
+    recording.append(document()[:90] + b"\n\0" + document(cpu=7, gpu=1), at(1.0))
+    recording.close()
+    decoder = Decoder(tmp_path)
+    decoder.update()
+    columns = decoder.columns()
+    assert [row for row, _ in columns.unreadable] == [0]
+    assert columns.joules[1, 0] == 0.007

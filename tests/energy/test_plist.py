@@ -62,13 +62,14 @@ def test_what_the_meter_marks_as_invalid_is_none_and_named():
     body = integers(elapsed_ns=10**9) + f"<key>processor</key><dict>{section}</dict>"
     reading = parse(plist(body))
     assert reading.joules == {"cpu": None, "gpu": None}
-    assert reading.faults == ("invalid cpu", "invalid gpu")
+    assert [(fault.kind, fault.rail) for fault in reading.faults] == [("invalid", "cpu"), ("invalid", "gpu")]
 
 
 def test_a_negative_energy_is_none_and_named():
     reading = parse(document(cpu=-5, gpu=1))
     assert reading.joules["cpu"] is None
-    assert reading.faults == ("impossible cpu",)
+    (fault,) = reading.faults
+    assert (fault.kind, fault.rail, fault.detail) == ("impossible figure", "cpu", "cpu can't have used -5")
 
 
 def test_a_lifetime_block_says_so():

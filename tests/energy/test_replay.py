@@ -1,3 +1,4 @@
+import re
 import time
 from pathlib import Path
 
@@ -5,8 +6,10 @@ import numpy as np
 import pytest
 
 from energy.base import EnergyError, SourceUnavailable
+from energy.lab.documents import SHAPES, Told
+from energy.lab.documents import document as make_document
 from energy.modelled import modelled
-from energy.replay import load, replay
+from energy.replay import load, read_kept, replay
 from tests.energy.samples import REAL, document
 from tests.energy.test_text import SAMPLE
 
@@ -74,3 +77,107 @@ def test_a_missing_file_and_a_folder_without_a_recording_are_refused(tmp_path: P
 )
 def test_real_streams_can_be_replayed(name: str):
     assert replay(file=REAL / name).info.details["replays"] == "powermetrics"
+
+
+def saved(folder: Path, documents: list[bytes]) -> Path:
+    file = folder / "saved.plist"
+    file.write_bytes(b"\0".join(documents))
+    return file
+
+
+def stream(count: int = 12, **changes) -> list[bytes]:
+    """Documents two seconds apart, of a chip whose parts work."""
+    told = [
+        Told(
+            elapsed_ns=2_000_000_000,
+            label_s=1_700_000_000.5 + 2 * n,
+            energies_mj={"cpu": 90 + n, "gpu": 30 + n, "ane": 0},
+            active_cores=1.0,
+            gpu_active=0.5,
+            **changes,
+        )
+        for n in range(count)
+    ]
+    return [make_document(one, SHAPES["m1"]) for one in told]
+
+
+PLAIN_J = {"cpu": 0.001 * (12 * 90 + 66), "gpu": 0.001 * (12 * 30 + 66), "ane": 0.0}
+
+
+def measured_j(file: Path) -> tuple[dict[str, float], list[str], float]:
+    """Joules by rail, kinds of the faults, and seconds of readings."""
+    trace, _ = read_kept(file)
+    joules = dict(zip(trace.rails, trace.joules.sum(axis=0).tolist(), strict=True))
+    return joules, [fault.kind for fault in trace.faults], float((trace.end_s - trace.start_s).sum())
+
+
+def test_a_plain_stream_has_no_fault(tmp_path: Path):
+    joules, kinds, seconds_s = measured_j(saved(tmp_path, stream()))
+    assert joules == pytest.approx(PLAIN_J)
+    assert kinds == []
+    assert seconds_s == pytest.approx(24)
+
+
+def test_a_reading_told_twice_counts_once_and_is_named(tmp_path: Path):
+    documents = stream()
+    joules, kinds, _ = measured_j(saved(tmp_path, [*documents[:6], documents[5], *documents[6:]]))
+    assert joules == pytest.approx(PLAIN_J)
+    assert kinds == ["duplicated reading"]
+
+
+def test_a_hole_is_named(tmp_path: Path):
+    documents = stream()
+    file = saved(tmp_path, documents[:5] + documents[7:])
+    _, kinds, seconds_s = measured_j(file)
+    assert kinds == ["gap"]
+    assert seconds_s == pytest.approx(20)
+    (gap,) = read_kept(file)[0].faults
+    assert gap.end_s - gap.start_s == pytest.approx(4, abs=1)
+
+
+def test_a_cut_document_costs_itself_alone(tmp_path: Path):
+    documents = stream()
+    documents[5] = documents[5][: len(documents[5]) // 2] + b"\n"
+    joules, kinds, seconds_s = measured_j(saved(tmp_path, documents))
+    assert joules["cpu"] == pytest.approx(PLAIN_J["cpu"] - 0.095)
+    assert kinds == ["unreadable document"]
+    assert seconds_s == pytest.approx(22)
+
+
+def test_noise_between_documents_is_named_and_costs_none(tmp_path: Path):
+    documents = stream()
+    documents[5] = b"Second underflow occured.\n" + documents[5]
+    joules, kinds, _ = measured_j(saved(tmp_path, documents))
+    assert joules == pytest.approx(PLAIN_J)
+    assert kinds == ["unreadable document"]
+
+
+def test_a_stream_cut_at_its_end_says_so(tmp_path: Path):
+    file = saved(tmp_path, stream())
+    file.write_bytes(file.read_bytes()[:-900])
+    _, kinds, seconds_s = measured_j(file)
+    assert kinds == ["unreadable document"]
+    assert seconds_s == pytest.approx(22)
+
+
+def test_a_rail_that_is_zero_while_it_works_is_dead(tmp_path: Path):
+    documents = [re.sub(rb"cpu_energy</key><integer>\d+", b"cpu_energy</key><integer>0", d) for d in stream()]
+    joules, kinds, _ = measured_j(saved(tmp_path, documents))
+    assert np.isnan(joules["cpu"])
+    assert set(kinds) == {"dead rail"}
+
+
+def test_rails_are_those_of_all_documents(tmp_path: Path):
+    documents = stream()
+    documents[0] = re.sub(rb"<key>cpu_(energy|power)</key>[^\n]*\n", b"", documents[0])
+    trace, info = read_kept(saved(tmp_path, documents))
+    assert info.rails == ("cpu", "gpu", "ane")
+    assert [(fault.kind, fault.rail) for fault in trace.faults] == [("missing rail", "cpu")]
+    assert np.isnan(trace.joules[0, 0])
+    assert trace.joules[1:, 0].sum() == pytest.approx(PLAIN_J["cpu"] - 0.09)
+
+
+def test_what_a_bare_stream_can_not_show_is_stated(tmp_path: Path):
+    trace, info = read_kept(saved(tmp_path, stream()))
+    assert "whole-second labels" in info.details["placed"]
+    assert trace.alignment_s == pytest.approx(0.5, abs=0.01)

@@ -61,3 +61,40 @@ def test_real_text_holds_whole_millijoules():
     assert sum(reading.joules["cpu"] for reading in found) == pytest.approx(0.34, abs=0.01)
     (m2,) = readings((REAL / "m2-macos12.5-text.txt").read_bytes())
     assert m2.joules["package"] == pytest.approx(0.02507)
+
+
+def sample(body: str, *, elapsed: str = "1000.00") -> bytes:
+    heading = f"*** Sampled system activity (Fri Nov 10 12:37:08 2023 +0100) ({elapsed}ms elapsed) ***"
+    return f"{heading}\n\n{body}".encode()
+
+
+def test_the_closing_summary_is_no_figure_of_the_last_sample():
+    body = "CPU Power: 100 mW\nGPU Power: 20 mW\n\n*** Summary ***\n\nCPU Power: 900 mW\nGPU Power: 700 mW\n"
+    assert parse_text(sample(body)).joules == pytest.approx({"cpu": 0.1, "gpu": 0.02})
+    assert parse_text(sample(body.replace("*** Summary ***", ""))).joules["cpu"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("gpu", [("20", "35"), ("35", "20")])
+def test_of_two_gpu_lines_the_one_that_adds_up_to_the_combined_power_is_right(gpu: tuple[str, str]):
+    body = (
+        f"CPU Power: 100 mW\nGPU Power: {gpu[0]} mW\nANE Power: 5 mW\n"
+        f"Combined Power (CPU + GPU + ANE): 125 mW\n\n**** GPU usage ****\n\nGPU Power: {gpu[1]} mW\n"
+    )
+    assert parse_text(sample(body)).joules == pytest.approx({"cpu": 0.1, "gpu": 0.02, "ane": 0.005})
+
+
+def test_a_sample_without_power_is_a_document_error():
+    with pytest.raises(DocumentError, match="no power"):
+        parse_text(sample("CPU 0 active residency:  20.00%\n"))
+
+
+def test_a_decimal_comma_is_a_decimal_point():
+    reading = parse_text(sample("CPU Power: 100,5 mW\nCPU 0 active residency:  20,00%\n", elapsed="500,00"))
+    assert reading.elapsed_s == pytest.approx(0.5)
+    assert reading.joules == pytest.approx({"cpu": 0.05025})
+    assert reading.active_s == pytest.approx({"cpu": 0.1})
+
+
+def test_an_intel_mac_prints_watts_of_its_package():
+    reading = parse_text(sample("Intel energy model derived package power (CPUs+GT+SA): 3.32W\n"))
+    assert reading.joules == pytest.approx({"package": 3.32})

@@ -68,4 +68,5 @@ def test_stamped_readings_stay_at_their_stamps():
 
 def test_changes_of_thermal_pressure_are_passed_on():
     _, found = simulated()
-    assert stream_trace(replace(found, thermal=((1003.0, "Heavy"),))).thermal == ((1003.0, "Heavy"),)
+    at_s = float(found.arrival_s[7])
+    assert stream_trace(replace(found, pressures=((7, "Heavy"),))).thermal == ((at_s, "Heavy"),)

@@ -12,6 +12,7 @@ from bench.report.figures.timeline import LANE_IN, PHASES, PIXELS, Floats, Timel
 from bench.report.story import Story
 from bench.run.joules import Readings
 from bench.show.plots import COLOURS, FAINT, GREY, page_figure, title, words
+from energy.boundary import total_j, total_w
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,11 +60,7 @@ def _binned(readings: Readings, bin_s: float) -> dict[str, Floats]:
     """Columns of a session's bins; a bin that no reading begins in has no row."""
     trace, info = readings.trace, readings.info
     length_s = trace.end_s - trace.start_s
-    rails = [trace.rails.index(rail) for rail in info.rails if rail in trace.rails]
-    total_j = trace.joules[:, rails].sum(axis=1)
-    if len(rails) < len(info.rails):
-        total_j = np.full(len(length_s), np.nan)
-    total_w = total_j / length_s
+    whole_j, whole_w = total_j(trace, info.rails), total_w(trace, info.rails)
     bins = np.floor((trace.start_s - trace.start_s[0]) / max(bin_s, 1e-9))
     apart = np.concatenate([[True], trace.start_s[1:] - trace.end_s[:-1] > 1e-6])  # never across a gap
     first = np.flatnonzero(np.concatenate([[True], bins[1:] > bins[:-1]]) | apart)
@@ -71,11 +68,11 @@ def _binned(readings: Readings, bin_s: float) -> dict[str, Floats]:
     columns = {
         "start_s": trace.start_s[first],
         "end_s": trace.end_s[np.append(first[1:] - 1, len(length_s) - 1)],
-        "total_mean_w": np.add.reduceat(total_j, first) / seconds,
-        "total_lowest_w": np.fmin.reduceat(total_w, first),
-        "total_highest_w": np.fmax.reduceat(total_w, first),
+        "total_mean_w": np.add.reduceat(whole_j, first) / seconds,
+        "total_lowest_w": np.fmin.reduceat(whole_w, first),
+        "total_highest_w": np.fmax.reduceat(whole_w, first),
     }
-    for index in rails:
+    for index in [trace.rails.index(rail) for rail in info.rails if rail in trace.rails]:
         columns[f"{trace.rails[index]}_mean_w"] = np.add.reduceat(trace.joules[:, index], first) / seconds
     return columns
 

@@ -14,6 +14,7 @@ from bench.report.readback import ArmKey, SlotRead
 from bench.report.story import Story
 from bench.show.plots import COLOURS, GREY, HATCHES, page_figure, title, words
 from bench.show.safe_text import visible
+from energy.boundary import total_j
 from energy.phases import GAP, PhasePower, phase_power
 
 if TYPE_CHECKING:
@@ -112,10 +113,9 @@ def _powers(slots: Sequence[SlotRead], story: Story) -> dict[str, PhasePower]:
         begin_s, until_s = slot.slot["start_s"], slot.slot["end_s"]
         first = int(np.searchsorted(lead.trace.start_s, begin_s))
         last = int(np.searchsorted(lead.trace.end_s, until_s, side="right"))
-        columns = [lead.trace.rails.index(rail) for rail in lead.info.rails]
         start_s.append(lead.trace.start_s[first:last] - begin_s + now_s)
         end_s.append(lead.trace.end_s[first:last] - begin_s + now_s)
-        joules.append(lead.trace.joules[first:last, columns].sum(axis=1))
+        joules.append(total_j(lead.trace, lead.info.rails)[first:last])
         for name, spans in _phases(slot).items():
             phases[name].append(spans - begin_s + now_s)
         now_s += until_s - begin_s

@@ -20,6 +20,7 @@ from bench.run.joules import Readings
 from bench.show.plots import looks
 from bench.show.safe_text import visible
 from bench.show.words import kind_label
+from energy.boundary import total_w
 
 Floats = NDArray[np.float64]
 
@@ -64,11 +65,7 @@ def power_data(readback: Readback) -> dict[str, Any] | None:
 def power_of(readings: Readings) -> Bins:
     """Total power of the boundary's rails, by reading; a hole between readings is a bin that is unknown."""
     trace, info = readings.trace, readings.info
-    columns = [trace.rails.index(rail) for rail in info.rails if rail in trace.rails]
-    seconds_s = trace.end_s - trace.start_s
-    complete = len(columns) == len(info.rails)
-    joules = trace.joules[:, columns].sum(axis=1) if complete else np.full(len(seconds_s), np.nan)
-    power_w = np.divide(joules, seconds_s, out=np.full(len(joules), np.nan), where=seconds_s > 0)
+    power_w = total_w(trace, info.rails)
     holes = np.flatnonzero(trace.start_s[1:] - trace.end_s[:-1] > 0.5 * info.interval_s) + 1
     start_s = np.insert(trace.start_s, holes, trace.end_s[holes - 1])
     power_w = np.insert(power_w, holes, np.nan)
