@@ -70,7 +70,8 @@ def anatomy_of(folder: ModelFolder) -> Anatomy:
     if anatomy is None:
         raise ModelError(
             f"where a model of type {folder.architecture!r} keeps its attention and MLP is not known, so "
-            f"nothing can be left out or counted; choose one of: {', '.join(ANATOMIES)}"
+            f"nothing can be left out or counted",
+            fix=f"choose one of: {', '.join(ANATOMIES)}",
         )
     if folder.architecture == "gpt_neox":
         return replace(anatomy, parallel=folder.config.get("use_parallel_residual", True))

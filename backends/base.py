@@ -28,7 +28,13 @@ from backends.shape import Shape
 
 
 class BackendError(Exception):
-    """A backend could not do what it was asked; the message says what to change."""
+    """A backend could not do what it was asked."""
+
+    def __init__(self, what: str, *, fix: str | None = None) -> None:
+        """`what` happened, with the value; `fix` is what to change."""
+        super().__init__(what if fix is None else f"{what}; {fix}")
+        self.what = what
+        self.fix = fix
 
 
 class ModelError(BackendError):
@@ -44,7 +50,9 @@ class MissingLibrary(BackendError):
 
     def __init__(self, missing: tuple[str, ...], install: str) -> None:
         """Say which modules are missing, and the requirement that brings them."""
-        super().__init__(f"needs {' and '.join(missing)}, not installed here; type: pip install '{install}'")
+        super().__init__(
+            f"needs {' and '.join(missing)}, not installed here", fix=f"type: pip install '{install}'"
+        )
         self.missing = missing
         self.install = install
 

@@ -249,7 +249,8 @@ class Decoder(ABC):
         if (cut.kv_keep < 1 or cut.lookup) and (others := self._forgetful_layers(cache)):
             raise RequestError(
                 f"{self.info.backend}: kv_keep and lookup need layers that hold all positions, but this "
-                f"model has {', '.join(sorted(others))}; leave them out for this model"
+                f"model has {', '.join(sorted(others))}",
+                fix="leave them out for this model",
             )
         return cache
 

@@ -96,22 +96,24 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ModelError(f"{path} is missing; give the folder of a Hugging Face model") from None
+        raise ModelError(f"{path} is missing", fix="give the folder of a Hugging Face model") from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} can't be read ({error}); fetch the model again") from error
+        raise ModelError(f"{path} can't be read ({error})", fix="fetch the model again") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{path} does not hold a JSON object; fetch the model again")
+        raise ModelError(f"{path} does not hold a JSON object", fix="fetch the model again")
     return content
 
 
 def _check_weights(path: Path, config: dict[str, Any]) -> None:
     if not any(path.glob("model*.safetensors")):
         raise ModelError(
-            f"{path} has no model*.safetensors, the only weight format that is loaded; "
-            "save it with save_pretrained, or choose a revision that has safetensors"
+            f"{path} has no model*.safetensors, the only weight format that is loaded",
+            fix="save it with save_pretrained, or choose a revision that has safetensors",
         )
     if any(config.get(key) for key in QUANTISATION_KEYS):
-        raise ModelError(f"the weights of {path} are quantised already; give the folder of the full weights")
+        raise ModelError(
+            f"the weights of {path} are quantised already", fix="give the folder of the full weights"
+        )
 
 
 def _shortened(config: dict[str, Any], layers: int | None, path: Path) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def _shortened(config: dict[str, Any], layers: int | None, path: Path) -> dict[s
         return config
     total = int(_required(config, LAYER_COUNT_KEYS, path))
     if not 1 <= layers <= total:
-        raise ModelError(f"layers = {layers}, but {path} has {total}; give 1 to {total}")
+        raise ModelError(f"layers = {layers}, but {path} has {total}", fix=f"give 1 to {total}")
     changed = {key: layers for key in LAYER_COUNT_KEYS if key in config}
     if config.get("layer_types"):
         changed["layer_types"] = config["layer_types"][:layers]

@@ -22,16 +22,16 @@ Token = TypeVar("Token")
 def check_prompt(ids: list[int], info: BackendInfo) -> None:
     """Raise `RequestError` unless `ids` is a prompt that the model can take."""
     if not ids:
-        raise RequestError("the prompt has no tokens; give it some text")
+        raise RequestError("the prompt has no tokens", fix="give it some text")
     if info.context is not None and len(ids) > info.context:
         raise RequestError(
-            f"the prompt has {len(ids)} tokens, but the context is {info.context}; shorten the prompt"
+            f"the prompt has {len(ids)} tokens, but the context is {info.context}", fix="shorten the prompt"
         )
     # Out of range, one library raises and another reads foreign memory.
     if min(ids) < 0 or max(ids) >= info.vocabulary:
         raise RequestError(
-            f"token ids run from {min(ids)} to {max(ids)}, but the vocabulary is 0 to {info.vocabulary - 1}; "
-            "encode the prompt with this model's tokenizer"
+            f"token ids run from {min(ids)} to {max(ids)}, but the vocabulary is 0 to {info.vocabulary - 1}",
+            fix="encode the prompt with this model's tokenizer",
         )
 
 
@@ -39,8 +39,8 @@ def check_cut(cut: Cut, ids: list[int]) -> None:
     """Raise `RequestError` unless the prompt `ids` is long enough for `cut`."""
     if cut.kv_keep < 1 and cut.kv_policy == "snapkv" and len(ids) < cut.snapkv_window:
         raise RequestError(
-            f"snapkv looks at the last {cut.snapkv_window} tokens of the prompt, but it has {len(ids)}; "
-            f"set snapkv_window to at most {len(ids)}, or use another kv_policy"
+            f"snapkv looks at the last {cut.snapkv_window} tokens of the prompt, but it has {len(ids)}",
+            fix=f"set snapkv_window to at most {len(ids)}, or use another kv_policy",
         )
 
 
@@ -68,16 +68,16 @@ def open_session(session: Session, max_new_tokens: int, info: BackendInfo) -> An
         RequestError: The session was used before, or the new tokens don't fit the context.
     """
     if session.cache is None:
-        raise RequestError("this session was decoded already; call prefill again")
+        raise RequestError("this session was decoded already", fix="call prefill again")
     if max_new_tokens < 1:
-        raise RequestError(f"max_new_tokens = {max_new_tokens}; ask for at least 1")
+        raise RequestError(f"max_new_tokens = {max_new_tokens}", fix="ask for at least 1")
     # The last new token is never fed back, so it needs no position.
     positions = session.prompt_tokens + max_new_tokens - 1
     if info.context is not None and positions > info.context:
         raise RequestError(
             f"{session.prompt_tokens} prompt and {max_new_tokens} new tokens need {positions} positions, "
-            f"but the context is {info.context}; "
-            f"ask for at most {info.context - session.prompt_tokens + 1} new tokens"
+            f"but the context is {info.context}",
+            fix=f"ask for at most {info.context - session.prompt_tokens + 1} new tokens",
         )
     cache, session.cache = session.cache, None
     return cache

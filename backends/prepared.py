@@ -61,7 +61,7 @@ class Cuts:
         if cut is FULL or cut.weights == FULL:
             return self._full
         if cut.weights not in self._ready:
-            raise RequestError("this cut is not ready; call ready(cut) first, outside of any window")
+            raise RequestError("this cut is not ready", fix="call ready(cut) first, outside of any window")
         return self._ready[cut.weights]
 
     def forget(self) -> None:

@@ -23,11 +23,13 @@ class Tokenizer:
     def __init__(self, folder: Path) -> None:
         path = folder / "tokenizer.json"
         if not path.is_file():
-            raise ModelError(f"{path} is missing; save the model's fast tokenizer there with save_pretrained")
+            raise ModelError(
+                f"{path} is missing", fix="save the model's fast tokenizer there with save_pretrained"
+            )
         try:
             self._tokenizer = FastTokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
-            raise ModelError(f"{path} can't be read ({error}); fetch the model again") from error
+            raise ModelError(f"{path} can't be read ({error})", fix="fetch the model again") from error
         # The file may carry settings for training batches, which would cut or fill a prompt in silence.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()

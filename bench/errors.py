@@ -5,7 +5,8 @@
     ├── RunFailed    exit 1: the run started and could not go on
     └── Interrupted  exit 130: Ctrl-C
 
-A message says what happened, the value, and what to type next.
+Each says what happened, with the value, and apart from it what to type next; `backends.base` and
+`energy.base` have errors of the same form.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from collections.abc import Iterable
 
 class BenchError(Exception):
     """Base of the errors that a user can act on."""
+
+    def __init__(self, what: str, *, fix: str | None = None) -> None:
+        """`what` happened, with the value; `fix` is what to type next."""
+        super().__init__(what if fix is None else f"{what}; {fix}")
+        self.what = what
+        self.fix = fix
 
 
 class UserError(BenchError):

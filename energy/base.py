@@ -26,9 +26,15 @@ Boundary = Literal["soc_cpu_gpu_ane", "soc_plus_dram", "package", "system_dc", "
 class EnergyError(Exception):
     """An energy source could not do what it was asked."""
 
+    def __init__(self, what: str, *, fix: str | None = None) -> None:
+        """`what` happened, with the value; `fix` is what to type next."""
+        super().__init__(what if fix is None else f"{what}; {fix}")
+        self.what = what
+        self.fix = fix
+
 
 class SourceUnavailable(EnergyError):
-    """The source can't run on this machine as things stand; the message says what to type next."""
+    """The source can't run on this machine as things stand."""
 
 
 class DocumentError(EnergyError):

@@ -81,12 +81,14 @@ class IoReportSource(PolledSource):
         version = library_version()
         if "Ultra" in chip and version in MIS_SUMS_ULTRA:
             raise SourceUnavailable(
-                f"{chip}: {MODULE} {version} counts only one of its two dies; use --energy powermetrics"
+                f"{chip}: {MODULE} {version} counts only one of its two dies", fix="use --energy powermetrics"
             )
         found = probe()
         rails = tuple(rail for rail, field in FIELDS.items() if found.get(field) is not None)
         if not {"cpu", "gpu"} <= set(rails):
-            raise SourceUnavailable(f"{chip} shows no CPU and GPU energy channels; use --energy powermetrics")
+            raise SourceUnavailable(
+                f"{chip} shows no CPU and GPU energy channels", fix="use --energy powermetrics"
+            )
         boundary: Any = "soc_plus_dram" if "dram" in rails else "soc_cpu_gpu_ane"
         details = {"library": f"{MODULE} {version}", "chip": chip}
         self._info = replace(self._info, rails=rails, boundary=boundary, details=details)
@@ -126,8 +128,8 @@ class IoReportSource(PolledSource):
                 before = after
         if len(moves) < 2:
             raise SourceUnavailable(
-                f"the CPU's energy counter moved {len(moves)} times in {WATCH_S:.0f} s: "
-                "use --energy powermetrics"
+                f"the CPU's energy counter moved {len(moves)} times in {WATCH_S:.0f} s",
+                fix="use --energy powermetrics",
             )
         return float(np.median(np.diff(moves)))
 
@@ -144,16 +146,17 @@ def probe() -> dict[str, int | None]:
         )
     except subprocess.TimeoutExpired as error:
         raise SourceUnavailable(
-            f"{MODULE} does not answer within {PROBE_S:.0f} s; use --energy powermetrics"
+            f"{MODULE} does not answer within {PROBE_S:.0f} s", fix="use --energy powermetrics"
         ) from error
     if child.returncode < 0:
         raise SourceUnavailable(
             f"{MODULE} crashes here (signal {-child.returncode}): the energy channels are missing, as in a "
-            "virtual machine; use --energy modelled"
+            "virtual machine",
+            fix="use --energy modelled",
         )
     if child.returncode > 0:
         said = child.stderr.strip().splitlines()[-1:] or ["nothing"]
-        raise SourceUnavailable(f"{MODULE} can't be used: {said[0]}. Try: pip install zeus-apple-silicon")
+        raise SourceUnavailable(f"{MODULE} can't be used: {said[0]}", fix="pip install zeus-apple-silicon")
     found: dict[str, int | None] = json.loads(child.stdout)
     return found
 
@@ -166,9 +169,11 @@ def apple_chip() -> str:
     """
     name = chip_name()
     if not name:
-        raise SourceUnavailable("ioreport needs a Mac with Apple silicon: use --energy modelled")
+        raise SourceUnavailable("ioreport needs a Mac with Apple silicon", fix="use --energy modelled")
     if not name.startswith("Apple"):
-        raise SourceUnavailable(f"ioreport needs Apple silicon, this is {name}: use --energy powermetrics")
+        raise SourceUnavailable(
+            f"ioreport needs Apple silicon, this is {name}", fix="use --energy powermetrics"
+        )
     return name
 
 

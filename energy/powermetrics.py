@@ -100,7 +100,7 @@ class PowermetricsSource:
 
     def __init__(self, meter: Program, *, interval_ms: int) -> None:
         if not 10 <= interval_ms <= 60_000:
-            raise SourceUnavailable(f"interval_ms {interval_ms}: choose 10 to 60000; 100 is usual")
+            raise SourceUnavailable(f"interval_ms {interval_ms}: choose 10 to 60000", fix="100 is usual")
         self._meter, self._interval_ms = meter, interval_ms
         self._reader: StreamReader | None = None
         self._decoder: Decoder | None = None
@@ -207,7 +207,7 @@ class PowermetricsSource:
         if not reader.wait_for_document(0.0, deadline_s=deadline_s):
             reason = reader.dead or f"nothing came in {FIRST_DOCUMENT_S:.0f} s"
             raise SourceUnavailable(
-                f"{self._meter.name} gave no reading: {reason}. Try it by hand: {' '.join(command)}"
+                f"{self._meter.name} gave no reading: {reason}", fix=f"try it by hand: {' '.join(command)}"
             )
         decoder.update()
         self._info = replace(decoder.source, details=self._info.details)

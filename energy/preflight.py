@@ -29,15 +29,15 @@ def check_program(path: str) -> None:
     program = Path(path)
     if not program.is_absolute():
         raise SourceUnavailable(
-            f"sampler path {path!r} is relative: give the absolute path, /usr/bin/powermetrics"
+            f"sampler path {path!r} is relative", fix="give the absolute path, /usr/bin/powermetrics"
         )
     if not program.is_file():
         raise SourceUnavailable(
-            f"sampler {path} does not exist: powermetrics comes with macOS. "
-            "Elsewhere use --energy modelled, or --energy rapl on Linux"
+            f"sampler {path} does not exist, as powermetrics comes with macOS",
+            fix="elsewhere use --energy modelled, or --energy rapl on Linux",
         )
     if not os.access(program, os.X_OK):
-        raise SourceUnavailable(f"sampler {path} can't be executed: chmod +x {path}")
+        raise SourceUnavailable(f"sampler {path} can't be executed", fix=f"chmod +x {path}")
     for place in {program, *program.parents, program.resolve(), *program.resolve().parents}:
         _check_not_world_writable(place)
 
@@ -47,8 +47,8 @@ def _check_not_world_writable(place: Path) -> None:
     mode = place.stat().st_mode
     if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
         raise SourceUnavailable(
-            f"{place} can be written to by everybody, and root would run what is there: "
-            f"sudo chmod o-w {place}"
+            f"{place} can be written to by everybody, and root would run what is there",
+            fix=f"sudo chmod o-w {place}",
         )
 
 
@@ -61,12 +61,12 @@ def root_prefix(command: list[str]) -> list[str]:
     if os.getuid() == 0:
         return []
     if not Path(SUDO).exists():
-        raise SourceUnavailable(f"{command[0]} needs root and there is no {SUDO}: run this as root")
+        raise SourceUnavailable(f"{command[0]} needs root and there is no {SUDO}", fix="run this as root")
     answer = _ask([SUDO, "-n", "-l", *command])
     if answer is None or answer.returncode != 0:
         raise SourceUnavailable(
-            f"{command[0]} needs root and sudo wants a password: type `sudo -v` and try again, "
-            "or allow this one command for good with the line that `bench doctor --sudoers` prints"
+            f"{command[0]} needs root and sudo wants a password",
+            fix="sudo -v (or allow this one command for good with the line of: bench doctor --sudoers)",
         )
     return [SUDO, "-n"]
 

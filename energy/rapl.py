@@ -34,7 +34,7 @@ def rapl(*, interval_ms: int = 100, root: Path = Path("/sys/class/powercap")) ->
 
     def read() -> Counters:
         if not zones:
-            raise SourceUnavailable(f"no RAPL counter in {root}; use --energy modelled")
+            raise SourceUnavailable(f"no RAPL counter in {root}", fix="use --energy modelled")
         return {
             rail: sum(counter.joules() for counter in counters if counter.zone.rail == rail) for rail in rails
         }
@@ -101,8 +101,8 @@ def _read(file: Path) -> int:
         return int(file.read_text())
     except PermissionError as error:
         raise SourceUnavailable(
-            f"{file} can be read by root only, since power tells secrets (CVE-2020-8694): "
-            f"run as root, or allow it with `sudo chmod a+r {file.parent.parent}/*/energy_uj`"
+            f"{file} can be read by root only, since power tells secrets (CVE-2020-8694)",
+            fix=f"sudo chmod a+r {file.parent.parent}/*/energy_uj",
         ) from error
     except (OSError, ValueError) as error:
         raise SourceUnavailable(f"{file} can't be read: {error}") from error

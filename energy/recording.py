@@ -182,6 +182,6 @@ def _entry(line: bytes) -> Entry:
 
 def _header(content: dict[str, Any]) -> Header:
     if content["schema"] != SCHEMA:
-        raise EnergyError(f"{INDEX} has schema {content['schema']}; this version reads schema {SCHEMA}")
+        raise EnergyError(f"{INDEX} has schema {content['schema']}, but this version reads schema {SCHEMA}")
     source = dict(content["source"], rails=tuple(content["source"]["rails"]))
     return Header(content["form"], SourceInfo(**source))

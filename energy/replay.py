@@ -64,7 +64,7 @@ def read_kept(file: Path) -> tuple[Trace, SourceInfo]:
     except (OSError, EnergyError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise SourceUnavailable(
-            f"{file} can't be replayed ({why}); give a saved stream or a run folder"
+            f"{file} can't be replayed ({why})", fix="give a saved stream or a run folder"
         ) from error
 
 

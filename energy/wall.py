@@ -64,11 +64,13 @@ def read_wall(file: Path) -> WallMeter:
                 times.append(_seconds(row[0]))
                 watts.append(float(row[1]))
     except OSError as error:
-        raise SourceUnavailable(f"{file} can't be read ({error.strerror}); {EXPECTED}") from error
+        raise SourceUnavailable(f"{file} can't be read ({error.strerror})", fix=EXPECTED) from error
     except UnicodeDecodeError as error:
-        raise SourceUnavailable(f"{file}: byte {error.start} is not UTF-8; {EXPECTED}") from error
+        raise SourceUnavailable(f"{file}: byte {error.start} is not UTF-8", fix=EXPECTED) from error
     except (ValueError, IndexError) as error:
-        raise SourceUnavailable(f"{file}, line {len(watts) + 2}: not a time and watts: {error}") from error
+        raise SourceUnavailable(
+            f"{file}, line {len(watts) + 2}: not a time and watts ({error})", fix=EXPECTED
+        ) from error
     meter = WallMeter(np.array(times), np.array(watts))
     if len(times) < LEAST_SAMPLES or not (np.diff(meter.time_s) > 0).all():
         raise SourceUnavailable(f"{file}: {LEAST_SAMPLES} samples in ascending order of time are needed")
@@ -103,8 +105,8 @@ def fit_wall(meter: WallMeter, own: Trace, *, pulse: tuple[float, float] | None 
     if correlations[best] < LEAST_CORRELATION or margin < LEAST_MARGIN:
         raise EnergyError(
             f"the wall meter's curve fits with a correlation of {correlations[best]:.2f}, "
-            f"{margin:.2f} better than elsewhere; {LEAST_CORRELATION} and {LEAST_MARGIN} are needed. "
-            "Record a calibration pulse"
+            f"{margin:.2f} better than elsewhere, but {LEAST_CORRELATION} and {LEAST_MARGIN} are needed",
+            fix="record a calibration pulse",
         )
     lag_s = float(theirs_s[0] + (best + _between(correlations, best)) * GRID_S - grid_s[0])
     return _placed(meter, lag_s, float(correlations[best]), margin)

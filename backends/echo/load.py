@@ -61,11 +61,11 @@ def load(
         ModelError: `layers`, `cpu_s_per_token` or `context` is out of range.
     """
     if layers is not None and not 1 <= layers <= LAYERS:
-        raise ModelError(f"layers = {layers}, but the stand-in has {LAYERS}; give 1 to {LAYERS}")
+        raise ModelError(f"layers = {layers}, but the stand-in has {LAYERS}", fix=f"give 1 to {LAYERS}")
     if cpu_s_per_token < 0:
-        raise ModelError(f"cpu_s_per_token = {cpu_s_per_token}; give 0 or more")
+        raise ModelError(f"cpu_s_per_token = {cpu_s_per_token}", fix="give 0 or more")
     if context < 1:
-        raise ModelError(f"context = {context}; give 1 or more")
+        raise ModelError(f"context = {context}", fix="give 1 or more")
     return EchoBackend(dtype=dtype, layers=layers or LAYERS, cpu_s_per_token=cpu_s_per_token, context=context)
 
 
@@ -143,7 +143,7 @@ class EchoBackend:
 
     def redundancy(self, ids: list[int]) -> Redundancy:
         """Not to be had."""
-        raise RequestError("echo runs no model, so it has no layers to compare; use torch or mlx")
+        raise RequestError("echo runs no model, so it has no layers to compare", fix="use torch or mlx")
 
     def shape(self, cut: Cut = FULL) -> Shape:
         """Nothing is read and nothing is multiplied."""

@@ -28,7 +28,8 @@ def mlx_few_bits(linear: Any, bits: int) -> Any:
     if inputs % GROUP:
         raise ModelError(
             f"mlx: weight_bits = {bits} needs matrices with a multiple of {GROUP} inputs, but one has "
-            f"{inputs}; use 16"
+            f"{inputs}",
+            fix="use 16",
         )
     return nn.QuantizedLinear.from_linear(linear, group_size=GROUP, bits=bits)
 

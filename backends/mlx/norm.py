@@ -64,7 +64,8 @@ def wrap_final_norm(model: Any, folder: ModelFolder) -> FinalNorm:
     if name is None:
         raise ModelError(
             f"mlx: the final norm of {folder.architecture!r} is not known, so its prefill can't be made "
-            "equal to PyTorch's; choose a model of type llama, mistral, qwen2, phi, gpt_neox or gpt2"
+            "equal to PyTorch's",
+            fix="choose a model of type llama, mistral, qwen2, phi, gpt_neox or gpt2",
         )
     wrapped = FinalNorm(decoder[name])
     setattr(decoder, name, wrapped)

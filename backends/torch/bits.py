@@ -103,11 +103,14 @@ class FourBits(FewBits):
         super().__init__(weight)
         device = weight.device.type
         if device not in ("cpu", "mps"):
-            raise ModelError(f"torch: weight_bits = 4 works on cpu and mps, not on {device}; use 8 or 16")
+            raise ModelError(
+                f"torch: weight_bits = 4 works on cpu and mps, not on {device}", fix="use 8 or 16"
+            )
         if self.inputs % GROUP:
             raise ModelError(
                 f"torch: weight_bits = 4 needs matrices with a multiple of {GROUP} inputs, but one has "
-                f"{self.inputs}; use 8 or 16"
+                f"{self.inputs}",
+                fix="use 8 or 16",
             )
         filled = functional.pad(weight.float(), (0, 0, 0, -self.outputs % ROWS_TOGETHER))
         levels, scales, zeros = _grouped(filled)

@@ -73,7 +73,7 @@ def _device(name: str) -> torch.device:
         name = next(device for device, here in present.items() if here)
     if not present[name]:
         usable = ", ".join(device for device, here in present.items() if here)
-        raise ModelError(f"torch finds no device {name} on this machine; use one of: auto, {usable}")
+        raise ModelError(f"torch finds no device {name} on this machine", fix=f"use one of: auto, {usable}")
     return torch.device(name)
 
 
@@ -83,7 +83,9 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
     if folder.architecture not in CONFIG_MAPPING:
-        raise ModelError(f"transformers has no model type {folder.architecture!r}; choose another model")
+        raise ModelError(
+            f"transformers has no model type {folder.architecture!r}", fix="choose another model"
+        )
     try:
         with _quiet():
             model, report = AutoModelForCausalLM.from_pretrained(
@@ -112,7 +114,8 @@ def _check_weights_used(report: Any, folder: ModelFolder) -> None:
         if names:
             some = ", ".join(sorted(names)[:3])
             raise ModelError(
-                f"the model in {folder.path} {what} {len(names)} weights ({some}); fetch the model again"
+                f"the model in {folder.path} {what} {len(names)} weights ({some})",
+                fix="fetch the model again",
             )
 
 

@@ -89,7 +89,7 @@ def export(
         print(schema_text(), end="")
         return
     if not runs:
-        raise UserError("nothing to export: name a run folder: bench export results/RUN")
+        raise UserError("nothing to export", fix="name a run folder: bench export results/RUN")
     from bench.report.export.tables import export as hand_on
 
     for file in hand_on(runs, form=form, out=out):

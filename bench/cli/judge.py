@@ -23,10 +23,10 @@ def _can_be_written(file: Path | None) -> Path | None:
     from bench.errors import UserError
 
     if file is not None and file.name.startswith("-"):
-        raise UserError(f"{file} is an option, not a file; give one: --csv rows.csv")
+        raise UserError(f"{file} is an option, not a file", fix="give one: --csv rows.csv")
     if file is not None and not file.parent.is_dir():
         raise UserError(
-            f"can't write {file}: there is no folder {file.parent}; make it, or choose another file"
+            f"can't write {file}: there is no folder {file.parent}", fix="make it, or choose another file"
         )
     return file
 
@@ -262,4 +262,4 @@ def write_text(file: Path, text: str) -> None:
         staging.write_text(text, encoding="utf-8")
         staging.replace(file)
     except OSError as error:
-        raise UserError(f"can't write {file} ({error.strerror}); choose another file") from None
+        raise UserError(f"can't write {file} ({error.strerror})", fix="choose another file") from None

@@ -103,7 +103,7 @@ def record(
     from energy.replay import load
 
     if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty; give the name of a new folder")
+        raise UserError(f"{folder} is not empty", fix="give the name of a new folder")
     with _running(energy, allow_root=allow_root, folder=folder) as source:
         follow(source, console(), seconds_s=seconds)
     console().print(trace_view(*load(folder)))

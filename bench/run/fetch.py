@@ -58,7 +58,9 @@ def ensure(
     if here is not None:
         return here
     if privilege.is_lowered():
-        raise UserError(f"the model {name!r} is not here; fetch it as yourself: bench models fetch {name}")
+        raise UserError(
+            f"the model {name!r} is not here", fix=f"fetch it as yourself: bench models fetch {name}"
+        )
     entry = catalogue().get(name)
     if entry is not None and entry.kind == "embedded":
         _fetch_embedded(name, entry, progress=progress)
@@ -66,7 +68,9 @@ def ensure(
         _fetch_from_hub(hub_id(name), revision, progress=progress, weight_files=weight_files)
     found = locate(name, revision, weight_files=weight_files)
     if found is None:
-        raise RunFailed(f"model {name!r} was fetched but can't be found again; remove it and fetch it anew")
+        raise RunFailed(
+            f"model {name!r} was fetched but can't be found again", fix="remove it and fetch it anew"
+        )
     return found
 
 
@@ -98,8 +102,8 @@ def _staging(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"can't write the model cache {target.parent} ({error.strerror}); "
-            "set JOULEBENCH_CACHE to another folder"
+            f"can't write the model cache {target.parent} ({error.strerror})",
+            fix="set JOULEBENCH_CACHE to another folder",
         ) from None
     for left_behind in target.parent.glob(f".{target.name}.*"):
         if not _is_alive(int(left_behind.name.split(".")[-2])):
@@ -121,8 +125,8 @@ def _download_wheel(entry: Entry, folder: Path, *, progress: Progress) -> Path:
     """Run pip, which knows the user's registry and proxy settings, and read its machine-readable bar."""
     if find_spec("pip") is None:
         raise UserError(
-            f"{entry.requirement} is fetched by pip, which this environment lacks; "
-            "type: python -m ensurepip (or: uv pip install pip)"
+            f"{entry.requirement} is fetched by pip, which this environment lacks",
+            fix="type: python -m ensurepip (or: uv pip install pip)",
         )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--progress-bar=raw", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
@@ -144,7 +148,9 @@ def _download_wheel(entry: Entry, folder: Path, *, progress: Progress) -> Path:
             process.terminate()
         process.wait()
     if process.returncode != 0:
-        raise RunFailed(f"pip could not download {entry.requirement}: {_last(said)}; is there a network?")
+        raise RunFailed(
+            f"pip could not download {entry.requirement}: {_last(said)}", fix="is there a network?"
+        )
     return next(folder.glob("*.whl"))
 
 
@@ -192,10 +198,10 @@ def _fetch_from_hub(
         snapshot_download(repo, revision=revision, allow_patterns=[*HUB_FILES, *weight_files])
     except RepositoryNotFoundError:
         raise UserError(
-            f"the hub has no model {at}, or it is private: check the id, or log in with `hf`"
+            f"the hub has no model {at}, or it is private", fix="check the id, or log in with: hf auth login"
         ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"can't fetch {at} from the hub: {first}; try `bench models fetch` when online"
+            f"can't fetch {at} from the hub: {first}", fix="try `bench models fetch` when online"
         ) from None

@@ -36,8 +36,9 @@ def lower(*, allow_root: bool, for_meter: bool = False) -> None:
     if user is None:
         if not allow_root:
             raise UserError(
-                "started as root, and nothing but the meter may run as root: start it as yourself (the meter "
-                "alone is then started as root), or add --allow-root in a container that has no other user"
+                "started as root, and nothing but the meter may run as root",
+                fix="start it as yourself (the meter alone is then started as root), or add --allow-root in "
+                "a container that has no other user",
             )
         return
     os.initgroups(user.pw_name, user.pw_gid)
@@ -69,7 +70,7 @@ def give_up() -> None:
             regain(0)
         except PermissionError:
             continue
-        raise RunFailed("root could not be given up; no model is loaded. Start bench without sudo")
+        raise RunFailed("root could not be given up, so no model is loaded", fix="start bench without sudo")
 
 
 def _invoking_user() -> pwd.struct_passwd | None:

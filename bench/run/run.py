@@ -53,6 +53,6 @@ def _measure(session: Session) -> None:
                 session.finish(block)
             session.idle("after")
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; {session.how_to_go_on()}") from None
+        raise Interrupted("interrupted", fix=f"{session.how_to_go_on()}") from None
     except RunFailed as error:
-        raise RunFailed(f"{error}; {session.how_to_go_on()}") from None
+        raise RunFailed(error.what, fix=session.how_to_go_on()) from None

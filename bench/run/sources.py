@@ -76,7 +76,7 @@ def _best(options: dict[str, Any]) -> Meter:
         try:
             meter = _named(name, options)
         except SourceUnavailable as error:
-            reasons.append(f"{name}: {str(error).partition('; use')[0]}")  # what to use is chosen below
+            reasons.append(f"{name}: {error.what}")  # what to use is chosen below
             continue
         return Meter(source=meter.source, note=f"{name}, the best meter of this machine")
     modelled = plugins.create("energy", "modelled", {})

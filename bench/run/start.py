@@ -60,7 +60,9 @@ def prepared_again(folder: Path) -> tuple[Prepared, dict[str, Any]]:
     stored = store.read(folder)
     found = prepare.prepare_again(stored.header)
     if len(stored.finished_blocks) == len(found.blocks):
-        raise UserError(f"{folder} is complete: nothing to resume; look at it with: bench report {folder}")
+        raise UserError(
+            f"{folder} is complete: nothing to resume", fix=f"look at it with: bench report {folder}"
+        )
     return found, stored.header
 
 
@@ -91,7 +93,9 @@ def run_or_resume(
         full = {**header, "models": models, **host.facts()}
         return run.run(found, meter=chosen, out=out, header=full, display=display)
     if models != header["models"]:
-        raise UserError(f"the models of {resume_from} have changed since it was started; start a new run")
+        raise UserError(
+            f"the models of {resume_from} have changed since it was started", fix="start a new run"
+        )
     _check_same_meter(resume_from, chosen)
     return run.resume(resume_from, found, meter=chosen, display=display)
 
@@ -102,8 +106,8 @@ def _check_same_meter(folder: Path, chosen: Meter) -> None:
     now = chosen.source.info.name
     if before - {now}:
         raise UserError(
-            f"{folder} was measured with {', '.join(before)}, but now {now} would be used ({chosen.note}); "
-            "make the first meter available again, or start a new run"
+            f"{folder} was measured with {', '.join(before)}, but now {now} would be used ({chosen.note})",
+            fix="make the first meter available again, or start a new run",
         )
 
 
@@ -111,6 +115,6 @@ def _model_record(found: Prepared, key: str) -> dict[str, Any]:
     model = found.models[key]
     here = found.locate(model)
     if here is None:
-        raise UserError(f"the model {model.name!r} is not here; run: bench models fetch {model.name}")
+        raise UserError(f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}")
     settings = model.model_dump(exclude={"revision"})
     return {**settings, "revision": here.revision, "weight_sha256": here.weight_hash()}

@@ -96,8 +96,8 @@ def create(out: Path, *, name: str, header: dict[str, Any]) -> NewRun:
     inside = next((f for f in (out, *out.absolute().parents) if os.path.exists(f / "run.json")), None)
     if inside is not None:
         raise UserError(
-            f"{out} lies in the run folder {inside}; choose another folder with --out, or go on with that "
-            f"run: bench run --resume {inside}"
+            f"{out} lies in the run folder {inside}",
+            fix=(f"choose another folder with --out, or go on with that run: bench run --resume {inside}"),
         )
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{name}-{secrets.token_hex(2)}"
@@ -114,7 +114,7 @@ def create(out: Path, *, name: str, header: dict[str, Any]) -> NewRun:
     except OSError as error:
         NewRun(staging, made).discard()
         raise UserError(
-            f"can't write to {out} ({error.strerror}); choose another folder with --out"
+            f"can't write to {out} ({error.strerror})", fix="choose another folder with --out"
         ) from None
     return NewRun(out / run_id, made)
 
@@ -135,10 +135,12 @@ def read(folder: Path) -> StoredRun:
         header = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise UserError(
-            f"{folder} is not a run folder: it has no readable run.json; list runs with: bench runs"
+            f"{folder} is not a run folder: it has no readable run.json", fix="list runs with: bench runs"
         ) from None
     if header.get("schema", 0) > SCHEMA:
-        raise UserError(f"{folder} has schema {header['schema']}, this program reads {SCHEMA}: upgrade it")
+        raise UserError(
+            f"{folder} has schema {header['schema']}, this program reads {SCHEMA}", fix="upgrade it"
+        )
     return StoredRun(folder=folder, header=header, records=_read_records(folder / "records.jsonl"))
 
 
@@ -149,7 +151,7 @@ def _read_records(file: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in lines]
     except ValueError as error:
-        raise UserError(f"{file} is damaged: {error}; restore it from a copy") from None
+        raise UserError(f"{file} is damaged: {error}", fix="restore it from a copy") from None
 
 
 def drop_cut_line(folder: Path) -> None:

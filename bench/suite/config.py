@@ -189,7 +189,7 @@ def load_suite(file: Path) -> tuple[Suite, str]:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         hint = nearest(str(file), suite_names())
-        raise UserError(f"can't read the suite {str(file)!r} ({_reason(error)}); {hint}") from None
+        raise UserError(f"can't read the suite {str(file)!r} ({_reason(error)})", fix=hint) from None
     return parse_suite(text, file=file), text
 
 
@@ -202,7 +202,7 @@ def parse_suite(text: str, *, file: Path) -> Suite:
     try:
         data = tomllib.loads(text)
         if "cells" in data:
-            raise UserError(f"{file} says what to isolate, not what to run; run it with: bench isolate")
+            raise UserError(f"{file} says what to isolate, not what to run", fix="run it with: bench isolate")
         return Suite.model_validate(data)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file}: not valid TOML: {error}") from None

@@ -55,11 +55,11 @@ def check(backend: str, dtypes: Iterable[str]) -> None:
     try:
         said.require()
     except MissingLibrary as error:
-        raise UserError(f"backend {backend!r} {error}") from None
+        raise UserError(f"backend {backend!r} {error.what}", fix=error.fix) from None
     for dtype in dtypes:
         if dtype not in said.logit_tolerance:
             hint = nearest(dtype, said.logit_tolerance)
-            raise UserError(f"backend {backend!r} has no dtype {dtype!r}; {hint}")
+            raise UserError(f"backend {backend!r} has no dtype {dtype!r}", fix=hint)
 
 
 def logit_tolerance(backends: Iterable[str], dtype: str) -> float:

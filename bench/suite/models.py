@@ -125,7 +125,7 @@ def hub_id(name: str) -> str:
     if _HUB_ID.fullmatch(name):
         return name
     hint = nearest(name, catalogue())
-    raise UserError(f"unknown model {name!r}; {hint}; or give a hub id (owner/name) or a folder")
+    raise UserError(f"unknown model {name!r}", fix=f"{hint}; or give a hub id (owner/name) or a folder")
 
 
 def embedded_folder(name: str, entry: Entry) -> Path:
@@ -157,7 +157,7 @@ def _has_config(patterns: tuple[str, ...]) -> bool:
 def _checked(model: LocalModel) -> LocalModel:
     assert model.folder is not None
     if _has_config(model.patterns) and not (model.folder / "config.json").is_file():
-        raise UserError(f"{model.folder} holds no config.json; give the folder of a Hugging Face model")
+        raise UserError(f"{model.folder} holds no config.json", fix="give the folder of a Hugging Face model")
     if not model.weight_files:
         wanted = " and no ".join(model.patterns)
         raise UserError(f"{model.folder} holds no {wanted}, the only weights that are loaded")

@@ -51,7 +51,7 @@ def find(group: Group, name: str) -> EntryPoint:
     for point in entry_points(group=f"bench.{group}"):
         if point.name == name:
             return point
-    raise UserError(f"unknown {_singular(group)} {name!r}; {nearest(name, names(group))}")
+    raise UserError(f"unknown {_singular(group)} {name!r}", fix=nearest(name, names(group)))
 
 
 def create(group: Group, name: str, options: dict[str, Any]) -> Any:
@@ -81,7 +81,7 @@ def check_options(group: Group, name: str, options: Iterable[str]) -> Callable[.
     for option in options:
         if option not in parameters:
             hint = nearest(option, parameters)
-            raise UserError(f"{_singular(group)} {name!r} has no option {option!r}; {hint}")
+            raise UserError(f"{_singular(group)} {name!r} has no option {option!r}", fix=hint)
     return factory
 
 
@@ -97,8 +97,8 @@ def _load(group: Group, name: str) -> Callable[..., Any]:
     except ImportError as error:
         distribution = point.dist.name if point.dist else "its distribution"
         raise UserError(
-            f"{_singular(group)} {name!r} can't be imported ({error}); "
-            f"install what it needs: pip install --upgrade {distribution}"
+            f"{_singular(group)} {name!r} can't be imported ({error})",
+            fix=f"install what it needs: pip install --upgrade {distribution}",
         ) from None
     return factory
 

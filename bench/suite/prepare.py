@@ -82,7 +82,8 @@ def prepare_again(header: dict[str, Any]) -> Prepared:
     prepared = resolve(parse_suite(text, file=file), text, file=file, **header["overrides"])
     if prepared.prompts.sha256 != header["prompts"]["sha256"]:
         raise UserError(
-            f"{prepared.prompts.file} has changed since the run was started; restore it, or start a new run"
+            f"{prepared.prompts.file} has changed since the run was started",
+            fix="restore it, or start a new run",
         )
     return prepared
 
@@ -128,9 +129,9 @@ def _narrow(suite: Suite, backends: list[str] | None, blocks: int | None) -> Sui
     """The suite with the choices of the command line."""
     for backend in backends or []:
         if backend not in suite.backends:
-            raise UserError(f"the suite has no backend {backend!r}; {nearest(backend, suite.backends)}")
+            raise UserError(f"the suite has no backend {backend!r}", fix=nearest(backend, suite.backends))
     if blocks is not None and blocks < 1:
-        raise UserError(f"blocks = {blocks}: a run needs at least 1")
+        raise UserError(f"blocks = {blocks}", fix="a run needs at least 1")
     protocol = suite.protocol.model_copy(update={"blocks": blocks or suite.protocol.blocks})
     chosen = tuple(b for b in suite.backends if b in backends) if backends else suite.backends
     return suite.model_copy(update={"protocol": protocol, "backends": chosen})
@@ -150,6 +151,6 @@ def _model_of(suite: Suite, label: str, budget: Budget) -> Model:
         return suite.models[budget.model]
     except KeyError:
         raise UserError(
-            f"gate {label!r} sends prompts to the model {budget.model!r}, which the suite lacks; "
-            f"add [models.{budget.model}] ({nearest(budget.model, suite.models)})"
+            f"gate {label!r} sends prompts to the model {budget.model!r}, which the suite lacks",
+            fix=f"add [models.{budget.model}] ({nearest(budget.model, suite.models)})",
         ) from None

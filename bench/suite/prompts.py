@@ -53,9 +53,9 @@ def load_prompts(name: str, *, beside: Path, limit: int | None = None) -> Prompt
         text = raw.decode("utf-8")
     except OSError as error:
         known = nearest(name, (set_file.stem for set_file in (configs_folder() / "prompts").glob("*.jsonl")))
-        raise UserError(f"can't read the prompts {str(file)!r} ({error.strerror}); {known}") from None
+        raise UserError(f"can't read the prompts {str(file)!r} ({error.strerror})", fix=known) from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{file}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        raise UserError(f"{file}: byte {error.start} is not UTF-8", fix="save the file as UTF-8") from None
     prompts = _parse(text, file)
     return PromptSet(file=file, sha256=hashlib.sha256(raw).hexdigest(), prompts=prompts[:limit])
 
@@ -73,12 +73,16 @@ def _parse(text: str, file: Path) -> tuple[Prompt, ...]:
         try:
             prompt = Prompt.model_validate(json.loads(line))
         except json.JSONDecodeError as error:
-            raise UserError(f"{file}, line {number}: not JSON ({error.msg}); one object a line") from None
+            raise UserError(
+                f"{file}, line {number}: not JSON ({error.msg})", fix="one object a line"
+            ) from None
         except ValidationError as error:
             raise UserError(f"{file}, line {number}: {explain(error, Prompt)}") from None
         if prompt.id in prompts:
-            raise UserError(f"{file}, line {number}: the id {prompt.id!r} is used twice; ids must differ")
+            raise UserError(
+                f"{file}, line {number}: the id {prompt.id!r} is used twice", fix="ids must differ"
+            )
         prompts[prompt.id] = prompt
     if not prompts:
-        raise UserError(f"{file}: no prompts in it; write one JSON object with `id` and `text` a line")
+        raise UserError(f"{file}: no prompts in it", fix="write one JSON object with `id` and `text` a line")
     return tuple(prompts.values())

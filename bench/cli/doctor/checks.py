@@ -63,7 +63,7 @@ class Diagnosis:
 def examine() -> Diagnosis:
     """Look at everything that decides what this machine can measure."""
     machine, mac = host.machine(), look()
-    meters = {name: _why_not(name) for name in sources.REAL_METERS}
+    meters = {name: _refusal(name) for name in sources.REAL_METERS}
     findings = [
         _chip(machine),
         _power(machine),
@@ -71,11 +71,11 @@ def examine() -> Diagnosis:
         *around(mac),
         _load(machine),
         *[_backend(name, said) for name, said in libraries.every().items() if said.needs],
-        *[_meter(name, why_not) for name, why_not in meters.items()],
+        *[_meter(name, refusal) for name, refusal in meters.items()],
         _model(),
         _disk(),
     ]
-    usable = [name for name, why_not in meters.items() if why_not is None]
+    usable = [name for name, refusal in meters.items() if refusal is None]
     return Diagnosis(findings=findings, best=reach(usable, is_mac=sys.platform == "darwin"))
 
 
@@ -208,21 +208,19 @@ def _backend(name: str, said: About) -> Finding:
     return Finding(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
 
 
-def _why_not(name: str) -> str | None:
+def _refusal(name: str) -> SourceUnavailable | UserError | None:
     """Why a meter can't be read here; None if it can."""
     try:
         plugins.create("energy", name, {}).check()
     except (SourceUnavailable, UserError) as error:
-        return str(error)
+        return error
     return None
 
 
-def _meter(name: str, why_not: str | None) -> Finding:
-    if why_not is None:
+def _meter(name: str, refusal: SourceUnavailable | UserError | None) -> Finding:
+    if refusal is None:
         return Finding(what=f"meter {name}", state="good", found="can be read")
-    command = re.search(r"`([^`]+)`|Try: (.+)$", why_not)  # a source says what to type
-    fix = command and (command.group(1) or command.group(2))
-    return Finding(what=f"meter {name}", state="note", found=why_not, fix=fix)
+    return Finding(what=f"meter {name}", state="note", found=refusal.what, fix=refusal.fix)
 
 
 def _model() -> Finding:

@@ -36,7 +36,7 @@ def checked_question(text: str) -> Question:
     for question in get_args(Question):
         if text == question:
             return question  # type: ignore[no-any-return]
-    raise UserError(f"--question {text}: {nearest(text, QUESTIONS)}")
+    raise UserError(f"unknown --question {text!r}", fix=nearest(text, QUESTIONS))
 
 
 def checked_minutes(text: str) -> float:
@@ -50,7 +50,7 @@ def checked_minutes(text: str) -> float:
     except ValueError:
         minutes = math.nan
     if not 0 < minutes < math.inf:
-        raise UserError(f"--minutes {text}: give a number of minutes, such as 60")
+        raise UserError(f"--minutes {text} is no time", fix="give a number of minutes, such as 60")
     return minutes
 
 
@@ -61,6 +61,6 @@ def check_file(file: Path) -> None:
         UserError: the file exists, or its folder doesn't.
     """
     if file.exists():
-        raise UserError(f"{file} exists and is not overwritten; give another name: bench init FILE")
+        raise UserError(f"{file} exists and is not overwritten", fix="give another name: bench init FILE")
     if not file.parent.is_dir():
-        raise UserError(f"{file.parent} is no folder; make it first: mkdir -p {file.parent}")
+        raise UserError(f"{file.parent} is no folder", fix=f"make it first: mkdir -p {file.parent}")

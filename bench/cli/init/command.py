@@ -105,7 +105,9 @@ def _typed(name: str) -> str:
     if not sys.stdin.isatty():
         print(line.strip())  # so that a log shows what was answered
     if not line:
-        raise UserError(f"no answer to {name!r} and nobody to ask: give --{name}, or --yes for what is usual")
+        raise UserError(
+            f"no answer to {name!r} and nobody to ask", fix=f"give --{name}, or --yes for what is usual"
+        )
     return line.strip() or _DEFAULTS[name]
 
 

@@ -40,7 +40,9 @@ def begin(answers: Answers, here: LocalModel, *, file: Path) -> Draft:
     """
     is_echo = here.folder is None
     if is_echo and answers.question == "backend":
-        raise UserError(f"{answers.model} runs on one backend only: choose another --model or --question")
+        raise UserError(
+            f"{answers.model} runs on one backend only", fix="choose another --model or --question"
+        )
     on_a_mac = sys.platform == "darwin" and platform.machine() == "arm64"
     one = ("echo",) if is_echo else ("mlx",) if on_a_mac else ("torch",)
     return Draft(
@@ -97,7 +99,7 @@ def write(draft: Draft, file: Path) -> None:
         staging.write_text(to_toml(draft), encoding="utf-8")
         staging.rename(file)
     except OSError as error:
-        raise UserError(f"can't write {file} ({error.strerror}); choose another file") from None
+        raise UserError(f"can't write {file} ({error.strerror})", fix="choose another file") from None
 
 
 def _small_layers(here: LocalModel) -> int:
@@ -107,7 +109,7 @@ def _small_layers(here: LocalModel) -> int:
         try:
             layers = open_folder(here.folder).layers
         except ModelError as error:
-            raise UserError(f"{here.name}: {error}") from None
+            raise UserError(f"{here.name}: {error.what}", fix=error.fix) from None
     return max(1, round(_SMALL * layers))
 
 

@@ -93,10 +93,12 @@ def fly(draft: Draft, display: Display) -> Pilot:
                 prepared, header, meter, out=Path(below), resume_from=None, display=display
             )
         except Interrupted:
-            raise Interrupted("interrupted; no suite was written") from None
+            raise Interrupted("interrupted, and no suite was written") from None
         except RunFailed as error:
-            why = str(error).rpartition("; ")[0]  # without how to resume: a pilot's folder is not kept
-            raise RunFailed(f"the pilot broke ({why}); go without: bench init --no-pilot") from None
+            # not how to resume, because a pilot's folder is not kept
+            raise RunFailed(
+                f"the pilot broke ({error.what})", fix="go without: bench init --no-pilot"
+            ) from None
         story = Story.of(folder)
         idle = story.readback.run.of_type("idle")
         measured_s = idle[-1]["end_s"] - idle[0]["start_s"]
@@ -118,7 +120,7 @@ def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
         if isinstance(table, Withheld) or table.values.shape[1] < 2:
             why = table.reason if isinstance(table, Withheld) else f"too few whole blocks: {table.left_out}"
             raise RunFailed(
-                f"the pilot gave no joules to plan with ({why}); go without: bench init --no-pilot"
+                f"the pilot gave no joules to plan with ({why})", fix="go without: bench init --no-pilot"
             )
         found.append(noise_of(table.log_ratios(again, once)))
     return max(found, key=lambda noise: noise.planned)

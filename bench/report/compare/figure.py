@@ -26,7 +26,7 @@ def check(file: Path) -> None:
         UserError: its ending is not one of a picture.
     """
     if file.suffix.lstrip(".") not in FORMATS:
-        raise UserError(f"--figure {file}: the ending says the format; use .svg, .png or .pdf")
+        raise UserError(f"--figure {file}: the ending says the format", fix="use .svg, .png or .pdf")
 
 
 def draw(found: list[Comparison], file: Path) -> None:
@@ -40,7 +40,7 @@ def draw(found: list[Comparison], file: Path) -> None:
 
     rows = [(one, ratio) for one in found if isinstance(ratio := one.ratios.get("joules_per_pass"), Ratio)]
     if not rows:
-        raise UserError(f"nothing to draw in {file}: no pair has a ratio; leave --figure out")
+        raise UserError(f"nothing to draw in {file}: no pair has a ratio", fix="leave --figure out")
     figure = Figure(figsize=(9, 1.3 + 0.8 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for height, (one, ratio) in enumerate(reversed(rows)):
@@ -90,4 +90,4 @@ def _save(figure: Figure, file: Path) -> None:
         figure.savefig(staging, format=file.suffix.lstrip("."), dpi=_POINTS_PER_INCH)
         staging.replace(file)
     except OSError as error:
-        raise UserError(f"can't write {file} ({error.strerror}); choose another file") from None
+        raise UserError(f"can't write {file} ({error.strerror})", fix="choose another file") from None

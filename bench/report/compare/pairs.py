@@ -131,7 +131,9 @@ def compare(texts: Sequence[str], *, anyway: bool = False) -> list[Comparison]:
         UserError: no such run or arm, nothing in common, or unlike pairs; names each with both values.
     """
     if len(texts) < 2:
-        raise UserError("one thing can't be compared; name two: bench compare RUN RUN, or RUN:torch RUN:mlx")
+        raise UserError(
+            "one thing can't be compared", fix="name two: bench compare RUN RUN, or RUN:torch RUN:mlx"
+        )
     first, *others = choose(texts)
     found = [
         _comparison(Side(story=first.story, key=one), Side(story=other.story, key=another))
@@ -160,7 +162,8 @@ def _refuse(found: Sequence[Comparison], first: Chosen) -> None:
     also = f" ({', '.join(alike)} alone would do: name the arm as RUN:backend/gate)" if alike else ""
     raise UserError(
         f"no ratio: {first.story.readback.run.header['run_id']} and what it is compared with are unlike in "
-        f"{visible('; '.join(named))}{also}. To see the figures side by side, without a ratio, add --anyway"
+        f"{visible('; '.join(named))}{also}",
+        fix="to see the figures side by side, without a ratio, add --anyway",
     )
 
 

@@ -56,7 +56,9 @@ def parts(text: str) -> tuple[Path, str | None, str | None]:
             backend, _, gate = text[end + 1 :].partition("/")
             return folder, backend or None, gate or None
     folder = Path(text.partition(":")[0])
-    raise UserError(f"{folder} is not a run folder: it has no readable run.json; list runs with: bench runs")
+    raise UserError(
+        f"{folder} is not a run folder: it has no readable run.json", fix="list runs with: bench runs"
+    )
 
 
 def matched(first: Chosen, second: Chosen) -> list[tuple[ArmKey, ArmKey]]:
@@ -74,10 +76,11 @@ def matched(first: Chosen, second: Chosen) -> list[tuple[ArmKey, ArmKey]]:
     if not pairs:
         raise UserError(
             f"{first.text} and {second.text} have no arm in common: {_listed(first)} against "
-            f"{_listed(second)}; name one of each: RUN:backend/gate"
+            f"{_listed(second)}",
+            fix="name one of each: RUN:backend/gate",
         )
     if first.story is second.story and any(one == other for one, other in pairs):
-        raise UserError(f"{first.text} and {second.text} are the same arm; name two: RUN:torch RUN:mlx")
+        raise UserError(f"{first.text} and {second.text} are the same arm", fix="name two: RUN:torch RUN:mlx")
     return pairs
 
 
@@ -85,12 +88,14 @@ def _chosen(text: str, story: Story, backend: str | None, gate: str | None) -> C
     every = [key for key in story.readback.arms if not key[2]]
     for name, known in ((backend, {key[0] for key in every}), (gate, {key[1] for key in every})):
         if name is not None and name not in known:
-            raise UserError(f"{text}: the run has no {name!r}; {nearest(name, known)}")
+            raise UserError(f"{text}: the run has no {name!r}", fix=nearest(name, known))
     arms = [key for key in every if (backend or key[0], gate or key[1]) == key[:2]]
     whole = {slot.arm for slot in story.slots}
     measured = tuple(key for key in arms if arm_label(key) in whole)
     if not measured:
-        raise UserError(f"{text}: no slot is whole, so there is nothing to compare; run it again: bench run")
+        raise UserError(
+            f"{text}: no slot is whole, so there is nothing to compare", fix="run it again: bench run"
+        )
     return Chosen(text=text, story=story, backend=backend, gate=gate, arms=measured)
 
 

@@ -83,7 +83,7 @@ def run_folders(folders: Sequence[Path]) -> list[Path]:
         for file in ([folder / "run.json"] if (folder / "run.json").is_file() else folder.glob("*/run.json"))
     }
     if not found:
-        raise UserError(f"no run folder in {', '.join(map(str, folders))}; make one with: bench run")
+        raise UserError(f"no run folder in {', '.join(map(str, folders))}", fix="make one with: bench run")
     return sorted(found)
 
 
@@ -99,7 +99,7 @@ def collect(folders: Sequence[Path], out: Path) -> Collected:
     """
     if out.suffix != ".parquet":
         better = out.with_suffix(".parquet")
-        raise UserError(f"--out {out} is no name for a Parquet file; give one such as {better}")
+        raise UserError(f"--out {out} is no name for a Parquet file", fix=f"give one such as {better}")
     found = run_folders(folders)
     staging = out.with_name(f".{out.name}")
     empty: list[str] = []
@@ -115,7 +115,9 @@ def collect(folders: Sequence[Path], out: Path) -> Collected:
             writer.close()
         staging.replace(out)
     except OSError as error:
-        raise UserError(f"can't write {out} ({error.strerror}); choose another file with --out") from None
+        raise UserError(
+            f"can't write {out} ({error.strerror})", fix="choose another file with --out"
+        ) from None
     return Collected(out, len(found), slots, tuple(empty))
 
 

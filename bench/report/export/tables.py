@@ -61,7 +61,7 @@ def export(runs: Sequence[Path], *, form: str, out: Path | None) -> list[Path]:
         EnergyError: a raw stream can't be read.
     """
     if form not in get_args(Format):
-        raise UserError(f"--format {form}: {nearest(form, get_args(Format))}")
+        raise UserError(f"unknown --format {form!r}", fix=nearest(form, get_args(Format)))
     tables = tables_of([Story.of(run) for run in runs])
     return write(tables, form=form, out=out)
 
@@ -217,5 +217,7 @@ def _write(contents: dict[Path, bytes], folder: Path) -> list[Path]:
             staging.write_bytes(content)
             staging.replace(file)
     except OSError as error:
-        raise UserError(f"can't write to {folder} ({error.strerror}); choose another with --out") from None
+        raise UserError(
+            f"can't write to {folder} ({error.strerror})", fix="choose another with --out"
+        ) from None
     return list(contents)

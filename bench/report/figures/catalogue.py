@@ -21,7 +21,9 @@ def figure(name: str, story: Story) -> Drawing | NotDrawn:
         UserError: there is none of that name.
     """
     if name not in FIGURES:
-        raise UserError(f"unknown figure {name!r}; {nearest(name, FIGURES)}; list them: bench plot RUN")
+        raise UserError(
+            f"unknown figure {name!r}", fix=f"{nearest(name, FIGURES)}; list them: bench plot RUN"
+        )
     make: Draughtsman = import_module(FIGURES[name]).make
     return make(story)
 

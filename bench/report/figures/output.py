@@ -39,13 +39,17 @@ def wish(run: Path, name: str, *, form: str | None, out: Path | None) -> Wish:
         UserError: no such figure or format, or a suffix that says another format.
     """
     if name not in FIGURES:
-        raise UserError(f"unknown figure {name!r}; {nearest(name, FIGURES)}; list them: bench plot {run}")
+        raise UserError(
+            f"unknown figure {name!r}", fix=f"{nearest(name, FIGURES)}; list them: bench plot {run}"
+        )
     suffix = out.suffix.lower().removeprefix(".") if out else ""
     chosen = form or suffix or "svg"
     if chosen not in FORMATS:
-        raise UserError(f"unknown format {chosen!r}; {nearest(chosen, FORMATS)}")
+        raise UserError(f"unknown format {chosen!r}", fix=nearest(chosen, FORMATS))
     if suffix and suffix != chosen:
-        raise UserError(f"--out {out} ends in .{suffix} but --format is {chosen}: leave one of them out")
+        raise UserError(
+            f"--out {out} ends in .{suffix} but --format is {chosen}", fix="leave one of them out"
+        )
     return Wish(name, chosen, out or run / "report" / f"{name}.{chosen}")
 
 
@@ -67,7 +71,7 @@ def write(asked: Wish, story: Story) -> Path:
         return staging.replace(asked.file)
     except OSError as error:
         raise UserError(
-            f"can't write {asked.file} ({error.strerror}); choose another file with --out"
+            f"can't write {asked.file} ({error.strerror})", fix="choose another file with --out"
         ) from None
 
 

@@ -105,7 +105,7 @@ def _drop_stale(chapters: Sequence[Chapter], out: Path) -> None:
 
 
 def _cant_write(out: Path, error: OSError) -> UserError:
-    return UserError(f"can't write to {out} ({error.strerror}); choose another folder with --out")
+    return UserError(f"can't write to {out} ({error.strerror})", fix="choose another folder with --out")
 
 
 def _seen(text: object) -> str:

@@ -55,12 +55,12 @@ def _told(folders: Sequence[Path], console: Console, *, as_json: bool, wall: Pat
 
 def _check_several(folders: Sequence[Path], *, as_json: bool, wall: Path | None, out: Path | None) -> None:
     if out is None:
-        raise UserError(f"{len(folders)} runs go into one page: say where with --out DIR")
+        raise UserError(f"{len(folders)} runs go into one page", fix="say where with --out DIR")
     if wall is not None:
-        raise UserError("--wall is the meter of one run, but several are given; report them one by one")
+        raise UserError("--wall is the meter of one run, but several are given", fix="report them one by one")
     if as_json:
-        raise UserError("--json is for one run, but several are given; report them one by one")
+        raise UserError("--json is for one run, but several are given", fix="report them one by one")
     for folder in folders:
         if folders.count(folder) > 1:
-            raise UserError(f"{folder} is given twice; name each run once")
+            raise UserError(f"{folder} is given twice", fix="name each run once")
         store.read(folder)  # told before minutes are spent on drawing the others

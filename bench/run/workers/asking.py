@@ -90,7 +90,7 @@ def model_here(name: str, *, backend: str) -> LocalModel:
     """
     found = locate(name, weight_files=libraries.weight_files([backend]))
     if found is None:
-        raise UserError(f"the model {name!r} is not here; run: bench models fetch {name}")
+        raise UserError(f"the model {name!r} is not here", fix=f"run: bench models fetch {name}")
     return found
 
 
@@ -98,11 +98,6 @@ def _ask(process: WorkerProcess, command: str, *, deadline_s: float, **message: 
     try:
         return process.ask(command, deadline_s=deadline_s, **message)
     except WorkerRefused as error:
-        raise UserError(_told(error)) from None
+        raise UserError(error.what, fix=error.fix) from None
     except WorkerLost as error:
-        raise RunFailed(_told(error)) from None
-
-
-def _told(error: Exception) -> str:
-    """What happened, without the name of the log, which does not outlive the process."""
-    return str(error).replace(f"see {LOG}: ", "").replace(f"; see {LOG}", "")
+        raise RunFailed(error.what) from None  # its log does not outlive the process

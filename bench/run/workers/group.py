@@ -51,7 +51,7 @@ class Workers:
                 self._warm_up(worker)
                 self._guard(backend, worker)
         except WorkerRefused as error:
-            raise UserError(str(error)) from None
+            raise UserError(error.what, fix=error.fix) from None
         return agreements
 
     def of(self, backend: str) -> WorkerProcess:
@@ -95,7 +95,8 @@ class Workers:
         """Compare the backends' logits on the first prompt, for every model."""
         if len({self._is_stand_in(backend) for backend in self._working}) > 1:
             raise UserError(
-                "a stand-in such as echo can't be compared with a backend that runs a model; use --backend"
+                "a stand-in such as echo can't be compared with a backend that runs a model",
+                fix="use --backend",
             )
         agreements = []
         for key, model in self.prepared.models.items():
@@ -161,7 +162,9 @@ class Workers:
         for key, model in self.prepared.models.items():
             found = self.prepared.locate(model)
             if found is None:
-                raise UserError(f"the model {model.name!r} is not here; run: bench models fetch {model.name}")
+                raise UserError(
+                    f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}"
+                )
             folder = str(found.folder) if found.folder else None
             models[key] = {"folder": folder, "dtype": model.dtype, "layers": model.layers}
             models[key] |= suite.backend_options.get(backend, {})
@@ -182,12 +185,14 @@ class Workers:
             for prompt, ids in self.ids[backend][budget.model].items():
                 if context is not None and len(ids) + new_tokens > context:
                     raise UserError(
-                        f"prompt {prompt!r} has {len(ids)} tokens; with {new_tokens} new ones it exceeds the "
-                        f"context of {budget.model!r}, {context}: shorten it or lower max_new_tokens"
+                        f"prompt {prompt!r} has {len(ids)} tokens, and with {new_tokens} new ones it exceeds "
+                        f"the context of {budget.model!r}, {context}",
+                        fix="shorten it or lower max_new_tokens",
                     )
                 cut = budget.cut
                 if cut.kv_policy == "snapkv" and cut.kv_keep < 1 and len(ids) < cut.snapkv_window:
                     raise UserError(
                         f"prompt {prompt!r} has {len(ids)} tokens, fewer than snapkv_window = "
-                        f"{cut.snapkv_window}: lower the window or leave the prompt out"
+                        f"{cut.snapkv_window}",
+                        fix="lower the window or leave the prompt out",
                     )

@@ -93,7 +93,7 @@ class WorkerProcess:
         except (EOFError, ConnectionError):
             raise self._lost(command) from None
         if "error" in reply:
-            raise WorkerRefused(reply["error"])
+            raise WorkerRefused(reply["error"]["what"], fix=reply["error"]["fix"])
         return reply
 
     def stop(self) -> None:
@@ -119,8 +119,8 @@ class WorkerProcess:
         self._close()
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        where = f"see {self._log.name}{self._last_words()}"
-        return WorkerLost(f"the {self.backend} worker died ({how}) during {command!r}; {where}")
+        died = f"the {self.backend} worker died ({how}) during {command!r}"
+        return WorkerLost(f"{died}{self._last_words()}", fix=f"see {self._log.name}")
 
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

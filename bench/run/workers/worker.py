@@ -187,7 +187,7 @@ class Worker:
         try:
             return command(message)
         except (BenchError, BackendError) as error:
-            return {"error": str(error), "kind": type(error).__name__}
+            return {"error": {"what": error.what, "fix": error.fix}}
 
 
 def serve(kind: type[Worker]) -> None:

@@ -97,10 +97,14 @@ def read_evidence(file: Path) -> list[Evidence]:
         table = pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
         why = error if file.exists() else "no such file"
-        raise UserError(f"can't read the data set {file} ({why}); make one with: bench collect") from None
+        raise UserError(
+            f"can't read the data set {file} ({why})", fix="make one with: bench collect"
+        ) from None
     missing = {"likeness", "asked", "baseline"} - set(table.column_names)
     if missing:
-        raise UserError(f"{file} is not a data set of bench collect: it lacks {', '.join(sorted(missing))}")
+        raise UserError(
+            f"the data set {file} lacks {', '.join(sorted(missing))}", fix="make it anew with: bench collect"
+        )
     kinds = pc.unique(table["likeness"]).to_pylist()
     return [_evidence(table.filter(pc.equal(table["likeness"], kind)), file) for kind in kinds]
 

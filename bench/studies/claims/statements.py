@@ -80,7 +80,7 @@ def choose(names: Sequence[str]) -> list[Statement]:
         if not fitting:
             families = {key.rpartition(".")[0] for key in known}
             hint = nearest(name, families | known.keys())
-            raise UserError(f"unknown claim {name!r}; {hint}; list them: bench reproduce")
+            raise UserError(f"unknown claim {name!r}", fix=f"{hint}; list them: bench reproduce")
         chosen |= fitting
     return list(chosen.values())
 
@@ -93,11 +93,12 @@ def suites(names: Sequence[str]) -> list[str]:
     """
     if not names:
         raise UserError(
-            "name the claims whose suites are to be run, such as: bench reproduce routing.short --measure"
+            "no claim is named, so no suite is to be run",
+            fix="name some: bench reproduce routing.short --measure",
         )
     found = {claim.suite: None for claim in choose(names) if claim.suite is not None}
     if not found:
         raise UserError(
-            f"no suite re-runs {', '.join(names)}; see what would test it: bench reproduce {names[0]}"
+            f"no suite re-runs {', '.join(names)}", fix=f"see what would test it: bench reproduce {names[0]}"
         )
     return list(found)

@@ -44,7 +44,7 @@ def read_sweeps(folders: Iterable[Path]) -> list[dict[str, Any]]:
                 found.append(json.loads(file.read_text(encoding="utf-8")))
             except ValueError as error:
                 raise UserError(
-                    f"{file} is damaged: {error}; make it again: bench sweep --resume RUN"
+                    f"{file} is damaged: {error}", fix="make it again: bench sweep --resume RUN"
                 ) from None
     return found
 

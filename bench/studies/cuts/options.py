@@ -52,7 +52,9 @@ def one_cut(texts: Sequence[str]) -> Cut:
     """
     found = points_of(texts).points
     if len(found) > 1:
-        raise UserError(f"--cut {' '.join(texts)} gives {len(found)} cuts; give one, or use: bench sweep")
+        raise UserError(
+            f"--cut {' '.join(texts)} gives {len(found)} cuts", fix="give one, or use: bench sweep"
+        )
     return found[0].cut
 
 
@@ -65,10 +67,12 @@ def points_of(texts: Sequence[str]) -> Points:
     values = _by_key(texts)
     swept = tuple(key for key, some in values.items() if len(some) > 1)
     if len(swept) > MOST_SWEPT:
-        raise UserError(f"{', '.join(swept)} have several values each; sweep {MOST_SWEPT} of them at most")
+        raise UserError(
+            f"{', '.join(swept)} have several values each", fix=f"sweep {MOST_SWEPT} of them at most"
+        )
     points = [_point(dict(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
     if len(points) > MOST_POINTS:
-        raise UserError(f"{len(points)} points are too many (at most {MOST_POINTS}); take larger steps")
+        raise UserError(f"{len(points)} points are too many (at most {MOST_POINTS})", fix="take larger steps")
     return Points(swept=swept or tuple(values), points=tuple(points))
 
 
@@ -112,16 +116,16 @@ def _point(values: dict[str, str]) -> Point:
 
 def _by_key(texts: Sequence[str]) -> dict[str, list[str]]:
     if not texts:
-        raise UserError("no cut is given; add one, such as --cut kv_keep=0.5")
+        raise UserError("no cut is given", fix="add one, such as --cut kv_keep=0.5")
     values: dict[str, list[str]] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not value:
-            raise UserError(f"--cut {text}: write KEY=VALUE, such as kv_keep=0.5")
+            raise UserError(f"--cut {text} sets nothing", fix="write KEY=VALUE, such as kv_keep=0.5")
         if key not in Cut.model_fields:
-            raise UserError(f"--cut {text}: unknown key {key!r}; {nearest(key, Cut.model_fields)}")
+            raise UserError(f"--cut {text}: unknown key {key!r}", fix=nearest(key, Cut.model_fields))
         if key in values:
-            raise UserError(f"--cut {text}: {key} is given twice; separate its values by a slash")
+            raise UserError(f"--cut {text}: {key} is given twice", fix="separate its values by a slash")
         values[key] = [one for part in value.split("/") for one in _expanded(text, part)]
     return values
 
@@ -134,7 +138,9 @@ def _expanded(text: str, part: str) -> list[str]:
         start, stop, step = (Decimal(number) for number in part.split(":"))
         steps = (stop - start) / step
     except (ValueError, InvalidOperation, ZeroDivisionError):
-        raise UserError(f"--cut {text}: write a range as FROM:TO:STEP, such as 0.1:1.0:0.1") from None
+        raise UserError(f"--cut {text} is no range", fix="write FROM:TO:STEP, such as 0.1:1.0:0.1") from None
     if not 0 <= steps <= MOST_POINTS:
-        raise UserError(f"--cut {text}: the steps lead nowhere, or make over {MOST_POINTS} points")
+        raise UserError(
+            f"--cut {text}: the steps lead nowhere, or make over {MOST_POINTS} points", fix="choose others"
+        )
     return [f"{(start + n * step).normalize():f}" for n in range(int(steps) + 1)]

@@ -141,7 +141,9 @@ def windows_of(ids: list[int], reading: Reading) -> list[Window]:
         UserError: the text is too short.
     """
     if len(ids) < 2:
-        raise UserError(f"the text has {len(ids)} token: perplexity needs two at least; give a longer one")
+        raise UserError(
+            f"the text has {len(ids)} token: perplexity needs two at least", fix="give a longer one"
+        )
     found: list[Window] = []
     for begin in range(0, len(ids), reading.stride):
         first = reading.window - reading.stride - 1 if begin else 0

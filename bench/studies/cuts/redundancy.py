@@ -183,7 +183,7 @@ def _named(calibration: PromptSet | Text) -> dict[str, str]:
 def _pieces(asker: Asker, calibration: PromptSet | Text, most: int) -> dict[str, list[int]]:
     """Token ids by the name of a piece."""
     if most < 1:
-        raise UserError(f"pieces = {most}: give 1 or more")
+        raise UserError(f"pieces = {most}", fix="give 1 or more")
     longest = min(PIECE_TOKENS, asker.info[MODEL]["context"] or PIECE_TOKENS)
     if isinstance(calibration, PromptSet):
         texts = [(prompt.id, prompt.text) for prompt in calibration.prompts[:most]]
@@ -265,4 +265,4 @@ def draw(found: Profile, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         return save(figure, folder, "redundancy")
     except OSError as error:
-        raise UserError(f"can't write to {folder} ({error.strerror}); choose another --out") from None
+        raise UserError(f"can't write to {folder} ({error.strerror})", fix="choose another --out") from None

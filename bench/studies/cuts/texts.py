@@ -50,17 +50,18 @@ class Reading:
         """
         if not 1 <= self.stride < self.window:
             raise UserError(
-                f"window {self.window}, stride {self.stride}: give a window above the stride, and 1 or more"
+                f"window {self.window}, stride {self.stride}",
+                fix="give a window above the stride, and 1 or more",
             )
         if self.windows < 1:
-            raise UserError(f"windows = {self.windows}: give 1 or more")
+            raise UserError(f"windows = {self.windows}", fix="give 1 or more")
         return load_text(self.text) if self.text else text_of_prompts(prompts)
 
     def check_context(self, context: int | None) -> None:
         """Raise `UserError` unless a window fits a model."""
         if context is not None and self.window > context:
             raise UserError(
-                f"window {self.window} exceeds the context of the model, {context}; lower --window"
+                f"window {self.window} exceeds the context of the model, {context}", fix="lower --window"
             )
 
 
@@ -76,12 +77,12 @@ def load_text(name: str) -> Text:
         text = Path(name).expanduser().read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"can't read the text {name!r} ({error.strerror}); give a text file, or {WIKITEXT}"
+            f"can't read the text {name!r} ({error.strerror})", fix=f"give a text file, or {WIKITEXT}"
         ) from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{name}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        raise UserError(f"{name}: byte {error.start} is not UTF-8", fix="save the file as UTF-8") from None
     if not text.strip():
-        raise UserError(f"{name} has no text in it; give another file")
+        raise UserError(f"{name} has no text in it", fix="give another file")
     return Text(name=Path(name).name, text=text)
 
 
@@ -100,10 +101,15 @@ def _wikitext() -> str:
     from pyarrow import parquet
 
     if privilege.is_lowered():
-        raise UserError(f"{WIKITEXT} is fetched from the hub, which must not happen under sudo")
+        raise UserError(
+            f"{WIKITEXT} is fetched from the hub, which must not happen under sudo",
+            fix="fetch it as yourself first, without sudo",
+        )
     try:
         file = hf_hub_download(_REPO, _FILE, repo_type="dataset")
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"can't fetch {WIKITEXT}: {first}; offline, give a text file with --text") from None
+        raise UserError(
+            f"can't fetch {WIKITEXT}: {first}", fix="offline, give a text file with --text"
+        ) from None
     return "".join(parquet.read_table(file, columns=["text"])["text"].to_pylist())

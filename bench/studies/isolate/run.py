@@ -107,7 +107,9 @@ def load(name: str) -> IsolateSuite:
     try:
         return IsolateSuite.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except OSError as error:
-        raise UserError(f"can't read {str(file)!r} ({error.strerror}); the bundled one is: isolate") from None
+        raise UserError(
+            f"can't read {str(file)!r} ({error.strerror})", fix="the bundled one is: isolate"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
@@ -123,9 +125,9 @@ def narrow(suite: IsolateSuite, *, backends: Sequence[str] | None, rounds: int |
     known = {cell.backend for cell in suite.cells}
     for backend in backends or ():
         if backend not in known:
-            raise UserError(f"the suite has no cell of backend {backend!r}; {nearest(backend, known)}")
+            raise UserError(f"the suite has no cell of backend {backend!r}", fix=nearest(backend, known))
     if rounds is not None and rounds < 2:
-        raise UserError(f"rounds = {rounds}: an interval needs at least 2")
+        raise UserError(f"rounds = {rounds}", fix="give 2 or more, which an interval needs")
     cells = tuple(cell for cell in suite.cells if not backends or cell.backend in backends)
     return suite.model_copy(update={"cells": cells, "rounds": rounds or suite.rounds})
 
@@ -175,7 +177,7 @@ def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, 
     progress(f"{name}: loading")
     folder = model_here(cell.model, backend=cell.backend).folder
     if folder is None:
-        raise UserError(f"the model {cell.model!r} has no weights to isolate; choose another one")
+        raise UserError(f"the model {cell.model!r} has no weights to isolate", fix="choose another one")
     models = {"full": {"folder": str(folder), "dtype": cell.dtype}}
     tiny = _tiny_model(cell.backend, folder, scratch / f"tiny-{cell.backend}-{cell.model.replace('/', '-')}")
     if tiny is not None:

@@ -176,18 +176,21 @@ def from_csv(file: Path, *, arms: Sequence[str] | None = None) -> list[Measured]
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UserError(
-            f"can't read the points in {file} ({why}); give a CSV that was written by: bench spectral --csv"
+            f"can't read the points in {file} ({why})",
+            fix="give a CSV that was written by: bench spectral --csv",
         ) from None
     named = table["arm"] if "arm" in table else pd.Series(["csv"] * len(table))
     for arm in arms or ():
         if arm not in set(named):
-            raise UserError(f"{file} has no arm {arm!r}; {nearest(arm, map(str, named.unique()))}")
+            raise UserError(f"{file} has no arm {arm!r}", fix=nearest(arm, map(str, named.unique())))
     found = []
     for arm in arms or named.unique():
         mine = table[named == arm]
         points = rows_from_columns(SpectralPoint, {str(name): mine[name].tolist() for name in mine})
         if isinstance(points, Withheld):
-            raise UserError(f"{file}: {points.reason}; give a CSV that was written by: bench spectral --csv")
+            raise UserError(
+                f"{file}: {points.reason}", fix="give a CSV that was written by: bench spectral --csv"
+            )
         prompts = len({point.prompt for point in points})
         found.append(Measured(arm=str(arm), points=points, prompts=prompts, ids=None, vocabulary=None))
     if not found:

@@ -53,7 +53,7 @@ def check_arms(names: Sequence[str]) -> list[ArmName]:
     """
     for name in names:
         if name not in ARMS:
-            raise UserError(f"unknown arm {name!r}; {nearest(name, ARMS)}")
+            raise UserError(f"unknown arm {name!r}", fix=nearest(name, ARMS))
     return [arm for arm in ARMS if arm in names]
 
 
@@ -96,7 +96,9 @@ def generated(count: int, *, seed: int = 0) -> list[SpectralPrompt]:
         UserError: fewer than two were asked for.
     """
     if count < 2:
-        raise UserError(f"prompts = {count}: a correlation needs many; the default is {POWERED_PROMPTS}")
+        raise UserError(
+            f"prompts = {count}: a correlation needs many", fix=f"the default is {POWERED_PROMPTS}"
+        )
     chance, pool = random.Random(seed), sentences()
     texts: dict[str, bool] = {}
     while len(texts) < count:

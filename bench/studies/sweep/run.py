@@ -93,7 +93,7 @@ def run(job: Job, *, out: Path, display: Display) -> Path:
             job.prepared, job.header, job.meter, out=out, resume_from=job.resume, display=display
         )
     except WorkerRefused as error:
-        raise UserError(str(error)) from None
+        raise UserError(error.what, fix=error.fix) from None
 
 
 def judge(folder: Path, *, progress: Callable[[str], None]) -> Judged:
@@ -107,7 +107,7 @@ def judge(folder: Path, *, progress: Callable[[str], None]) -> Judged:
     prepared = preparing.prepare_again(header)
     text = Reading(**header["sweep"]["reading"]).open(prepared.prompts)
     if text.sha256 != header["sweep"]["text_sha256"]:
-        raise UserError(f"the text {text.name!r} has changed since the sweep was started; restore it")
+        raise UserError(f"the text {text.name!r} has changed since the sweep was started", fix="restore it")
     return judge_run(store.read(folder), prepared, text, progress=progress)
 
 
@@ -156,7 +156,9 @@ def point_gates(suite: Suite, points: tuple[Point, ...]) -> dict[str, dict[str, 
         if point.cut != FULL
     }
     if not gates:
-        raise UserError("every point is the whole model; sweep values below 1, such as kv_keep=0.1:1.0:0.1")
+        raise UserError(
+            "every point is the whole model", fix="sweep values below 1, such as kv_keep=0.1:1.0:0.1"
+        )
     return gates
 
 
@@ -172,7 +174,7 @@ def _plain(cut: Cut) -> dict[str, Any]:
 def _header_of(folder: Path) -> dict[str, Any]:
     header = store.read(folder).header
     if "sweep" not in header:
-        raise UserError(f"{folder} is a run but no sweep; look at it with: bench report {folder}")
+        raise UserError(f"{folder} is a run but no sweep", fix=f"look at it with: bench report {folder}")
     return header
 
 
@@ -189,7 +191,7 @@ def _check_context(prepared: Prepared, reading: Reading) -> None:
     try:
         reading.check_context(open_folder(here.folder, layers=model.layers).context)
     except BackendError as error:
-        raise UserError(str(error)) from None
+        raise UserError(error.what, fix=error.fix) from None
 
 
 def _with_gates(suite: Suite, gates: Mapping[str, Mapping[str, Any]], prompts: Path) -> str:

@@ -26,7 +26,9 @@ def _matched(label: str, gate: Gate, gates: Mapping[str, Gate], prompts: Sequenc
         return gate
     controlled = gates.get(gate.matches)
     if controlled is None:
-        raise UserError(f"gate {label!r} matches {gate.matches!r}, unknown; {nearest(gate.matches, gates)}")
+        raise UserError(f"gate {label!r} matches {gate.matches!r}, unknown", fix=nearest(gate.matches, gates))
     if isinstance(controlled, Control) and controlled.matches is not None:
-        raise UserError(f"gate {label!r} matches {gate.matches!r}, which is a control itself; name a gate")
+        raise UserError(
+            f"gate {label!r} matches {gate.matches!r}, which is a control itself", fix="name a gate"
+        )
     return gate.matched(controlled, prompts)

@@ -14,6 +14,7 @@ from bench.cli.doctor.checks import Diagnosis, Finding, around, reach, sudoers_l
 from bench.cli.doctor.mac_state import MacState
 from bench.cli.doctor.table import show, verdict
 from bench.suite import libraries
+from energy.base import SourceUnavailable
 from tests.bench.processes import bench
 
 GOOD = Finding(what="x", state="good", found="y")
@@ -114,9 +115,9 @@ def test_a_backend_without_its_library_says_what_to_install() -> None:
 
 
 def test_a_meter_that_says_what_to_type_has_it_as_its_fix() -> None:
-    assert doctor._meter("powermetrics", "wants a password: type `sudo -v` and try again").fix == "sudo -v"
-    assert doctor._meter("ioreport", "can't be used. Try: pip install x").fix == "pip install x"
-    assert doctor._meter("rapl", "no RAPL counter").fix is None
+    finding = doctor._meter("ioreport", SourceUnavailable("zeus can't be used", fix="pip install x"))
+    assert (finding.found, finding.fix) == ("zeus can't be used", "pip install x")
+    assert doctor._meter("rapl", SourceUnavailable("no RAPL counter")).fix is None
     assert doctor._meter("rapl", None).state == "good"
 
 

@@ -13,7 +13,7 @@ from bench.errors import UserError
 
 
 def test_bad_answers_are_told_with_the_option_they_belong_to() -> None:
-    with pytest.raises(UserError, match="--question gat: did you mean 'gate'"):
+    with pytest.raises(UserError, match="unknown --question 'gat'; did you mean 'gate'"):
         answers.checked_question("gat")
     for text in ("soon", "0", "-5", "nan", "inf"):
         with pytest.raises(UserError, match="--minutes"):

@@ -62,4 +62,4 @@ def test_without_an_answer_and_anybody_to_ask_the_option_is_named(
 def test_a_wrong_answer_in_a_script_ends_it(tmp_path: Path) -> None:
     done = init("--model", "echo", cwd=tmp_path, answers="everything\n")
     assert done.returncode == 2
-    assert "--question everything: known: backend, cut, gate" in done.stderr
+    assert "unknown --question 'everything'; known: backend, cut, gate" in done.stderr

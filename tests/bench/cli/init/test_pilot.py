@@ -53,9 +53,9 @@ def test_it_finds_noise_and_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        (Interrupted("interrupted; go on with: bench run --resume X"), "no suite was written"),
+        (Interrupted("interrupted", fix="go on with: bench run --resume X"), "no suite was written"),
         (
-            RunFailed("the meter is gone; go on with: bench run --resume X"),
+            RunFailed("the meter is gone", fix="go on with: bench run --resume X"),
             "broke .the meter is gone.; go without",
         ),
     ],
