@@ -119,26 +119,54 @@ def _time_ratio(steps: Sequence[Step], test: str) -> Estimate | Withheld:
     return ratio(welch_interval(mine, decode))
 
 
-def _bytes_slope(steps: Sequence[Step], test: str) -> Estimate | Withheld:
-    """Seconds per byte, over rows that differ in bytes."""
-    rows = _of(steps, test)
-    columns = {"constant": np.ones(len(rows)), "bytes": np.array([s.read_bytes for s in rows])}
+def _slope(rows: Sequence[Step], field: str) -> Estimate | Withheld:
+    """Seconds per unit of a field, over rows that differ in it; noise is taken as proportional."""
+    columns = {"constant": np.ones(len(rows)), field: np.array([getattr(s, field) for s in rows], float)}
     fit = least_squares(np.array([s.seconds_s for s in rows]), columns, relative=True)
-    return fit if isinstance(fit, Withheld) else fit.terms["bytes"].value
+    return fit if isinstance(fit, Withheld) else fit.terms[field].value
 
 
-def _precision_share(steps: Sequence[Step]) -> Estimate | Withheld:
+def _bytes_share(steps: Sequence[Step], rows: Sequence[Step]) -> Estimate | Withheld:
     """Of a decode step, the part that the fitted line gives to its bytes; the rest is its intercept."""
-    slope, decode = _bytes_slope(steps, "S5"), _of(steps, "S3")
+    slope, decode = _slope(rows, "read_bytes"), _of(steps, "S3")
     if isinstance(slope, Withheld) or not decode:
-        return slope if isinstance(slope, Withheld) else Withheld("S5 needs S3's step to be a share of")
+        return slope if isinstance(slope, Withheld) else Withheld("S3's step is needed, to be a share of it")
     return slope.times(float(np.median([s.read_bytes / s.seconds_s for s in decode])))
 
 
-def _scaled_slope(steps: Sequence[Step], test: str, bandwidth: float) -> Estimate | Withheld:
+def _scaled_slope(rows: Sequence[Step], bandwidth: float) -> Estimate | Withheld:
     """Seconds per byte in units of what the bandwidth allows; 1 where bytes cost what they should."""
-    slope = _bytes_slope(steps, test)
+    slope = _slope(rows, "read_bytes")
     return slope if isinstance(slope, Withheld) else slope.times(bandwidth)
+
+
+def _slices(steps: Sequence[Step]) -> Estimate | Withheld:
+    """Share of a step that scales with its bytes while its launches stay the same.
+
+    Where launches hide behind the work, a thinner step may come down upon them and fall no further. So the
+    first slice alone counts where it lies clearly above the line through all of them.
+    """
+    rows = [step for step in _of(steps, "S7") if step.layers == 1.0]
+    levels = sorted({step.read_bytes for step in rows})
+    through_all = _bytes_share(steps, rows)
+    first = _bytes_share(steps, [step for step in rows if step.read_bytes in levels[-2:]])
+    if isinstance(through_all, Estimate) and isinstance(first, Estimate) and first.low > through_all.high:
+        return first
+    return through_all
+
+
+def _sustained(steps: Sequence[Step]) -> Estimate | Withheld:
+    """Seconds per further token from batch 2 on, over those of a step at batch 1.
+
+    A library takes another kernel for two tokens than for one, and may be slower by that alone. Arithmetic
+    goes on costing with every token; the other kernel costs once.
+    """
+    rows = _of(steps, "S4")
+    one, more = [s.seconds_s for s in rows if s.batch == 1], [s for s in rows if s.batch > 1]
+    if not one or len({s.batch for s in more}) < 2:
+        return Withheld("S4 needs batch 1 and two larger ones")
+    slope = _slope(more, "batch")
+    return slope if isinstance(slope, Withheld) else slope.times(1 / float(np.median(one)))
 
 
 def _mask(steps: Sequence[Step]) -> Estimate | Withheld:
@@ -174,17 +202,24 @@ _TESTS = (
         most=FLAT,
     ),
     _Test(
+        test="S4",
+        name="each further token",
+        figure="time of each further token from batch 2 on, over a step",
+        measure=lambda steps, _: _sustained(steps),
+        most=FLAT,
+    ),
+    _Test(
         test="S5",
         name="precision",
         figure="share of a step that scales with its bytes",
-        measure=lambda steps, _: _precision_share(steps),
+        measure=lambda steps, _: _bytes_share(steps, _of(steps, "S5")),
         least=MEMORY_SHARE,
     ),
     _Test(
         test="S6",
         name="context",
         figure="time per KV byte x bandwidth",
-        measure=lambda steps, bandwidth: _scaled_slope(steps, "S6", bandwidth),
+        measure=lambda steps, bandwidth: _scaled_slope(_of(steps, "S6"), bandwidth),
         least=NEAR_ONE[0],
         most=NEAR_ONE[1],
     ),
@@ -192,14 +227,21 @@ _TESTS = (
         test="S7",
         name="ablation",
         figure="gate efficiency: time saved per byte left out x bandwidth",
-        measure=lambda steps, bandwidth: _scaled_slope(steps, "S7", bandwidth),
+        measure=lambda steps, bandwidth: _scaled_slope(_of(steps, "S7"), bandwidth),
         least=NEAR_ONE[0],
         most=NEAR_ONE[1],
     ),
     _Test(
+        test="S7",
+        name="slices",
+        figure="share of a step that scales with its bytes, the launches being the same",
+        measure=lambda steps, _: _slices(steps),
+        least=MEMORY_SHARE,
+    ),
+    _Test(
         test="S8",
         name="compute",
-        figure="rise of time with as many flops again",
+        figure="rise of time with as many flops again inside the step",
         measure=lambda steps, _: elasticity(_of(steps, "S8"), of="seconds_s", to="flops"),
         most=FLAT,
     ),

@@ -1,4 +1,4 @@
-"""What limits a decode step? Ten tests, one figure each, one verdict per backend, model and precision.
+"""What limits a decode step? Ten tests, their figures, one verdict per backend, model and precision.
 
     S1   stream        reads a buffer far larger than the caches: the bandwidth all others are held against
     S2   weights       the model's matrices alone, as matrix-vector products
@@ -7,21 +7,32 @@
     S5   precision     the same model in more or fewer bits
     S6   context       longer and longer caches
     S7   ablation      layers dropped, MLP sliced
-    S8   compute       extra flops on cached operands, the same bytes
+    S8   compute       as many flops again inside the step, the same bytes: two tokens instead of one
     S9   mask only     outputs masked, weights still read: the negative control
     S10  launch floor  tiny width, the same number of operations
 
-The verdict follows from two of them. If time answers to flops (S8, or S4 where S8 is missing) by half
-or more, the step is compute-bound. Otherwise the share of it that reading at S1's bandwidth explains
-(S3) decides: 0.75 and more memory-bound, 0.5 to 0.75 mixed, below overhead-bound. The others are
-evidence: each says whether it fits a memory-bound step, and the verdict lists those that speak against
-it. Two things void a verdict: reading faster than the memory can, and a mask that saves joules.
+A step takes t = launches + max(bytes / rate of the kernels, flops / rate of the arithmetic), where some of
+the launches may hide behind the work. The verdict follows in this order:
+
+1. compute-bound where time answers to flops by half or more (S8) and every further token goes on costing
+   (S4). Two tokens are the one way to add flops where they can overlap with the same reading; products
+   that run after the step would measure their own rate and launches. They can take another kernel,
+   which costs once: S4 tells that apart.
+2. memory-bound where reading the step's bytes at S1's bandwidth explains 0.75 of it or more (S3).
+3. kernel-bound, in words "bandwidth not reached", where time follows bytes all the same: slicing the MLP
+   takes bytes away and leaves the launches as they are, so its slope (S7) is the rate that the kernels
+   reach, and bytes at that rate explain 0.75 or more.
+4. mixed from a share of 0.5 on, else overhead-bound: launches and other fixed costs.
+
+The other tests are evidence: each says whether it fits a memory-bound step, and the verdict lists those
+that speak against it. Two things void a verdict: reading faster than the memory can, and a mask that
+saves joules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -32,7 +43,7 @@ from analysis.rows import Step
 from analysis.stats import Intervals, ratio, t_interval, welch_interval
 from analysis.values import Estimate, FloatArray, Withheld
 
-Bound = Literal["memory-bound", "compute-bound", "overhead-bound", "mixed"]
+Bound = Literal["memory-bound", "compute-bound", "kernel-bound", "overhead-bound", "mixed"]
 
 MIXED_SHARE = 0.5
 COMPUTE_ELASTICITY = 0.5
@@ -40,15 +51,30 @@ IMPOSSIBLE_SHARE = 1.1
 """A tenth above the bandwidth is beyond what S1 can be wrong by."""
 
 # Whether each test fits a memory-bound step when the verdict is right; a test that may fall either
-# way is left out. A mixed step promises nothing.
+# way is left out.
 _EXPECTED: dict[Bound, dict[str, bool]] = {
     "memory-bound": dict.fromkeys(
-        ("weights", "batch", "precision", "context", "ablation", "compute", "launches"), True
+        ("weights", "each further token", "precision", "context", "ablation", "slices", "launches"), True
     ),
-    "compute-bound": {"batch": False, "compute": False},
-    "overhead-bound": {"batch": True, "precision": False, "compute": True, "launches": False},
-    "mixed": {},
+    "compute-bound": {"each further token": False, "compute": False},
+    "kernel-bound": {"each further token": True, "slices": True, "ablation": False},
+    "overhead-bound": {"each further token": True, "precision": False, "slices": False},
+    "mixed": {"each further token": True, "slices": False},
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What the rule decides by; None where it was not measured."""
+
+    share: float
+    """S3: of the step that reading its bytes at the stream's bandwidth explains."""
+    rise: float | None
+    """S8: relative rise in time per relative rise in flops, inside the step."""
+    further: float | None
+    """S4: time of each further token over a step's."""
+    slices: float | None
+    """S7: of the step that its bytes explain at the rate that the kernels reach."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,18 +101,24 @@ def judge_cell(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None = N
     if isinstance(share, Withheld):
         return _void(share, ())
     evidence = gather(steps, bandwidth_bytes_per_s=bandwidth_bytes_per_s)
-    rise = _compute_rise(evidence)
-    answer = _control(evidence) or classify(
-        share.point, compute_elasticity=None if rise is None else rise[1].point
-    )
+    figures = _figures(share.point, evidence)
+    answer = _control(evidence) or classify(figures)
     if isinstance(answer, Withheld):
         return _void(answer, evidence)
     return CellVerdict(
         verdict=answer,
-        reason=_reason(answer, share, evidence),
+        reason=_reason(answer, share, figures, evidence),
         memory_share=share,
         evidence=evidence,
         against=_against(answer, evidence),
+    )
+
+
+def _figures(share: float, evidence: Sequence[Evidence]) -> Figures:
+    known = {item.name: item.value.point for item in evidence if isinstance(item.value, Estimate)}
+    rise = known.get("compute", known.get("batch"))
+    return Figures(
+        share=share, rise=rise, further=known.get("each further token"), slices=known.get("slices")
     )
 
 
@@ -109,36 +141,28 @@ def log_rates(steps: Sequence[Step], test: str) -> FloatArray:
     return np.log(np.array([s.read_bytes / s.seconds_s for s in rows], dtype=np.float64))
 
 
-def classify(share: float, *, compute_elasticity: float | None) -> Bound | Withheld:
-    """The rule.
-
-    Args:
-        share: of the step that reading its bytes explains.
-        compute_elasticity: relative rise in time per relative rise in flops; None where not tested,
-            and then a low share can't be told from a compute-bound step.
-    """
+def classify(figures: Figures) -> Bound | Withheld:
+    """The rule, as the head of this file has it."""
+    share = figures.share
     if share > IMPOSSIBLE_SHARE:
         return Withheld(
             f"the step would read {share:.2g} times faster than the memory streams: "
             "its bytes or its time can't be true, or a cache holds them"
         )
-    if compute_elasticity is not None and compute_elasticity >= COMPUTE_ELASTICITY:
+    if figures.rise is not None and figures.rise >= COMPUTE_ELASTICITY and not _costs_once(figures):
         return "compute-bound"
     if share >= MEMORY_SHARE:
         return "memory-bound"
-    if compute_elasticity is None:
+    if figures.rise is None:
         return Withheld("neither S8 nor S4 was run: arithmetic and fixed costs can't be told apart")
+    if figures.slices is not None and figures.slices >= MEMORY_SHARE:
+        return "kernel-bound"
     return "mixed" if share >= MIXED_SHARE else "overhead-bound"
 
 
-def _compute_rise(evidence: Sequence[Evidence]) -> tuple[str, Estimate] | None:
-    """S8's elasticity, or S4's where S8 is missing, with the name of the test."""
-    by_name = {item.name: item.value for item in evidence}
-    for name in ("compute", "batch"):
-        value = by_name.get(name)
-        if isinstance(value, Estimate):
-            return name, value
-    return None
+def _costs_once(figures: Figures) -> bool:
+    """Whether further tokens cost less, so that some of the second one's cost was another kernel's."""
+    return figures.further is not None and figures.further < COMPUTE_ELASTICITY
 
 
 def _control(evidence: Sequence[Evidence]) -> Withheld | None:
@@ -150,40 +174,60 @@ def _control(evidence: Sequence[Evidence]) -> Withheld | None:
     return None
 
 
-def _reason(answer: Bound, share: Estimate, evidence: Sequence[Evidence]) -> str:
+def _reason(answer: Bound, share: Estimate, figures: Figures, evidence: Sequence[Evidence]) -> str:
+    values = {item.name: item.value for item in evidence if isinstance(item.value, Estimate)}
     if answer == "compute-bound":
-        return _compute_reason(evidence)
-    ends = {classify(end, compute_elasticity=0.0) for end in (share.low, min(share.high, 1.0))}
+        return _compute_reason(values)
+    ends = {classify(replace(figures, share=end)) for end in (share.low, min(share.high, 1.0))}
     others = sorted(str(e) for e in ends - {answer})
     parts = [f"reading its bytes at the stream's bandwidth explains {share.point:.0%} of a step"]
-    if answer != "memory-bound":
-        parts += _where_the_rest_goes(evidence)
-    if answer == "overhead-bound":
-        parts.append("slow products count as overhead like launches: neither bytes nor flops explain them")
+    if answer == "kernel-bound":
+        parts.append(_what_it_would_take(share, values["slices"]))
+    elif answer != "memory-bound":
+        parts += _where_the_rest_goes(values)
     parts += [f"the interval reaches into {other}" for other in others[:1]]
-    rise = _compute_rise(evidence)
-    if rise is not None and rise[1].high >= COMPUTE_ELASTICITY:
-        parts.append(f"the interval of the {rise[0]} test reaches into compute-bound")
+    rise = _rise(values)
+    if rise is not None and figures.rise is not None and figures.rise >= COMPUTE_ELASTICITY:
+        parts.append(
+            f"a second token costs {rise.point:.0%}, each further one {figures.further:.0%}: "
+            "another kernel, not arithmetic"
+        )
+    elif rise is not None and rise.high >= COMPUTE_ELASTICITY:
+        parts.append("the interval of the second token's cost reaches into compute-bound")
     return "; ".join(parts)
 
 
-def _compute_reason(evidence: Sequence[Evidence]) -> str:
-    rise = _compute_rise(evidence)
-    assert rise is not None, "what the verdict rests on"
-    name, value = rise
-    cause = "as many flops again" if name == "compute" else "a second token in the batch"
+def _rise(values: Mapping[str, Estimate]) -> Estimate | None:
+    return values.get("compute", values.get("batch"))
+
+
+def _compute_reason(values: Mapping[str, Estimate]) -> str:
+    value = _rise(values)
+    assert value is not None, "what the verdict rests on"
     interval = f"{value.point:.0%} [{value.low:.0%}, {value.high:.0%}]"
-    text = f"{cause} cost {interval} of a step's time, while the bytes stay the same"
+    text = f"as many flops again cost {interval} of a step's time, while the bytes stay the same"
     unsure = value.low < COMPUTE_ELASTICITY
     return f"{text}; the interval reaches below the {COMPUTE_ELASTICITY:.0%} of the rule" if unsure else text
 
 
-def _where_the_rest_goes(evidence: Sequence[Evidence]) -> list[str]:
+def _what_it_would_take(share: Estimate, slices: Estimate) -> str:
+    reached = share.point / slices.point
+    left = 1 - slices.point + share.point
+    return (
+        f"bandwidth not reached: time follows its bytes, but the products read at {reached:.0%} of the "
+        f"stream's bandwidth; kernels that reached it would bring a step to {left:.0%} of its time"
+    )
+
+
+def _where_the_rest_goes(values: Mapping[str, Estimate]) -> list[str]:
     """Slow products and launches are both overhead to the bandwidth, and one mends them differently."""
-    found = {item.name: item.value for item in evidence}
-    named = (("weights", "the products with its weights alone take"), ("launches", "the launches alone"))
-    shares = [(words, found.get(name)) for name, words in named]
-    said = [f"{words} {value.point:.0%}" for words, value in shares if isinstance(value, Estimate)]
+    named = (
+        ("weights", "the products with its weights alone take"),
+        ("launches", "the launches alone"),
+    )
+    said = [f"{words} {values[name].point:.0%}" for name, words in named if name in values]
+    if "slices" in values:
+        said.append(f"{max(0.0, 1 - values['slices'].point):.0%} stays whatever is read")
     return [", ".join(said)] if said else []
 
 

@@ -1,10 +1,7 @@
-"""What a decode step should take, and what it costs per byte and per operation.
+"""What the memory delivers, and what a step costs in joules per byte and per operation.
 
-    t = c0 + c_op * operations + max(bytes / BW, flops / F)
-
-A step launches kernels one after the other, and within a kernel reading and computing overlap. So the
-launches add, and of reading and computing only the longer one shows. Bytes are counted from shapes
-(streamed weights with their scales, one embedding row, the output head once, KV), not from file sizes.
+Bytes are counted from shapes (streamed weights with their scales, one embedding row, the output head
+once, KV), not from file sizes.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.regression import least_squares
@@ -46,23 +42,6 @@ _APPLE_GB_PER_S: dict[str, dict[int | None, float]] = {
     "M2 Ultra": {None: 800},
     "M3 Ultra": {None: 819},
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Roofline:
-    """The four constants of the step model."""
-
-    bandwidth_bytes_per_s: float
-    flops_per_s: float
-    fixed_s: float
-    operation_s: float
-
-    def step_s(self, *, read_bytes: ArrayLike, flops: ArrayLike, operations: ArrayLike) -> FloatArray:
-        """Seconds of a step; arrays of one shape, or numbers."""
-        reading_s = np.asarray(read_bytes, dtype=np.float64) / self.bandwidth_bytes_per_s
-        computing_s = np.asarray(flops, dtype=np.float64) / self.flops_per_s
-        launching_s = self.fixed_s + self.operation_s * np.asarray(operations, dtype=np.float64)
-        return np.asarray(launching_s + np.maximum(reading_s, computing_s))
 
 
 @dataclass(frozen=True, kw_only=True)

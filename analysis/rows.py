@@ -71,13 +71,13 @@ class Step:
     read_bytes: float
     """Bytes that the step has to read: streamed weights, one embedding row, KV."""
     flops: float = 0.0
-    operations: int = 0
-    """Kernels launched, for the fixed cost per operation."""
     batch: int = 1
     context: int = 0
     """Tokens already in the cache."""
     changed: bool = False
     """True for the side of a test that differs from the plain step: cut, masked, extra flops."""
+    layers: float = 1.0
+    """Share of the layers that ran: below 1 the launches fall with the bytes."""
     joules_j: float | None = None
 
 

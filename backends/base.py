@@ -240,10 +240,6 @@ class Backend(Protocol):
         """Free the model's memory."""
 
 
-CACHED_SIDE = 256
-"""Matrices of this side fit into every cache: multiplying them is arithmetic and hardly any reading."""
-
-
 @dataclass(frozen=True)
 class Matrices:
     """The matrices that a forward multiplies with."""
@@ -257,14 +253,11 @@ class Matrices:
 class Probes(Protocol):
     """What the isolation asks of a library's own arrays; each call returns with the device idle."""
 
-    def stream(self, size_bytes: int) -> Callable[[], None]:
-        """What reads a buffer of this size once per call."""
+    def stream(self, size_bytes: int) -> Callable[[int], None]:
+        """What reads a buffer of this size so many times, and waits for the device once, at the end."""
 
     def matrices(self, folder: Path, *, dtype: str) -> Matrices:
         """The matrices of a model folder, loaded."""
-
-    def arithmetic(self) -> Callable[[int], None]:
-        """What does so many products of two matrices of `CACHED_SIDE`."""
 
 
 @runtime_checkable

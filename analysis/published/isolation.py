@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.claims import Claim, Figure
-from analysis.isolation import Bound, classify
+from analysis.isolation import Bound, Figures, classify
 from analysis.published.record import record
 from analysis.roofline import apple_bandwidth
 from analysis.values import Withheld
@@ -32,7 +32,8 @@ def judge_row(row: dict[str, Any], other: dict[str, Any]) -> Bound | Withheld:
     """The rule of `analysis.isolation` on one published row; the other shows what flops do to time."""
     more_time = other["decode_ms_per_token"] / row["decode_ms_per_token"] - 1
     more_flops = other["parameters"] / row["parameters"] - 1
-    return classify(decode_share(row), compute_elasticity=more_time / more_flops)
+    rise = more_time / more_flops
+    return classify(Figures(share=decode_share(row), rise=rise, further=None, slices=None))
 
 
 def _published(big: dict[str, Any], small: dict[str, Any], field: str, unit: str) -> tuple[Figure, ...]:

@@ -8,18 +8,18 @@ from typing import Any
 
 import mlx.core as mx
 
-from backends.base import CACHED_SIDE, Matrices
+from backends.base import Matrices
 from backends.matrices import bytes_and_flops, matrix_names
 
 
 class MlxProbes:
     """On the default device of MLX."""
 
-    def stream(self, size_bytes: int) -> Callable[[], None]:
+    def stream(self, size_bytes: int) -> Callable[[int], None]:
         """Sum a float32 buffer."""
         buffer = mx.ones((size_bytes // 4,))
         mx.eval(buffer)
-        return lambda: mx.eval(mx.sum(buffer))
+        return lambda times: mx.eval([mx.sum(buffer) for _ in range(times)])
 
     def matrices(self, folder: Path, *, dtype: str) -> Matrices:
         """The model's own matrices, from its files."""
@@ -38,15 +38,3 @@ class MlxProbes:
             mx.eval(results)
 
         return Matrices(products, *bytes_and_flops([(m.size, m.nbytes) for m, _ in pairs]))
-
-    def arithmetic(self) -> Callable[[int], None]:
-        """Products of two small matrices."""
-        left = mx.full((CACHED_SIDE, CACHED_SIDE), 1e-3)
-
-        def multiply(times: int) -> None:
-            result = left
-            for _ in range(times):
-                result = left @ result
-            mx.eval(result)
-
-        return multiply

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from backends.base import CACHED_SIDE, Matrices
+from backends.base import Matrices
 from backends.matrices import bytes_and_flops, matrix_names
 
 
@@ -18,12 +18,14 @@ class TorchProbes:
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def stream(self, size_bytes: int) -> Callable[[], None]:
+    def stream(self, size_bytes: int) -> Callable[[int], None]:
         """Sum a float32 buffer."""
         buffer = torch.ones(size_bytes // 4, device=self._device)
 
-        def read() -> None:
-            float(buffer.sum())
+        def read(times: int) -> None:
+            for _ in range(times):
+                total = buffer.sum()
+            float(total)
 
         return read
 
@@ -49,15 +51,3 @@ class TorchProbes:
                 float(result[0, 0])
 
         return Matrices(products, *bytes_and_flops([(m.numel(), m.nbytes) for m, _ in pairs]))
-
-    def arithmetic(self) -> Callable[[int], None]:
-        """Products of two small matrices."""
-        left = torch.full((CACHED_SIDE, CACHED_SIDE), 1e-3, device=self._device)
-        result = torch.empty_like(left)
-
-        def multiply(times: int) -> None:
-            for _ in range(times):
-                torch.mm(left, left, out=result)
-            float(result[0, 0])
-
-        return multiply

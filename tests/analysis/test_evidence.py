@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from analysis.evidence import elasticity, gather
-from analysis.machine import simulated_cell
 from analysis.rows import Step
 from analysis.values import Estimate, Withheld
+from benchmarks.isolation import machine_with
 
 STEP = Step(test="S8", seconds_s=1.0, read_bytes=1e9, flops=1e9)
 
@@ -27,20 +27,45 @@ def test_one_level_has_no_elasticity() -> None:
 
 
 def test_every_test_of_a_full_isolation_has_a_figure() -> None:
-    evidence = gather(simulated_cell("memory-bound", seed=0).isolate(seed=0), bandwidth_bytes_per_s=None)
-    assert [item.test for item in evidence] == ["S2", "S4", "S4", "S5", "S6", "S7", "S8", "S9", "S10"]
+    machine = replace(machine_with("memory-bound", seed=0), launch_s=1e-6, second_kernel=1.0, reach=0.95)
+    evidence = gather(machine.isolate(seed=0), bandwidth_bytes_per_s=None)
+    assert [item.test for item in evidence] == [
+        "S2",
+        "S4",
+        "S4",
+        "S4",
+        "S5",
+        "S6",
+        "S7",
+        "S7",
+        "S8",
+        "S9",
+        "S10",
+    ]
     assert all(isinstance(item.value, Estimate) for item in evidence)
     assert all(item.fits_memory_bound for item in evidence)
 
 
+def test_the_first_slice_counts_where_launches_hide_behind_the_step() -> None:
+    """A thinner step comes down upon its launches; the line through all slices would say nothing scales."""
+    machine = replace(
+        machine_with("memory-bound", seed=0),
+        **{"hidden": 1.0, "launches": 500, "launch_s": 10e-6, "wait_s": 0.0, "noise": 0.005},
+        **{"read_bytes": 1e9, "flops": 1e9, "bandwidth_bytes_per_s": 200e9, "reach": 0.8},
+    )
+    (slices,) = [e for e in gather(machine.isolate(seed=1), bandwidth_bytes_per_s=None) if e.name == "slices"]
+    assert isinstance(slices.value, Estimate)
+    assert slices.value.point == pytest.approx(1.0, abs=0.1)
+
+
 def test_without_a_bandwidth_there_is_nothing_to_hold_against() -> None:
-    rows = [s for s in simulated_cell("mixed", seed=0).isolate(seed=0) if s.test != "S1"]
+    rows = [s for s in machine_with("mixed", seed=0).isolate(seed=0) if s.test != "S1"]
     assert gather(rows, bandwidth_bytes_per_s=None) == ()
     assert gather(rows, bandwidth_bytes_per_s=100e9) != ()
 
 
 def test_a_test_that_is_short_of_rows_says_so() -> None:
-    rows = simulated_cell("mixed", seed=0).isolate(seed=0)
+    rows = machine_with("mixed", seed=0).isolate(seed=0)
     kept = [s for s in rows if s.test in ("S1", "S3")] + [s for s in rows if s.test == "S10"][:1]
     (item,) = gather(kept, bandwidth_bytes_per_s=None)
     assert isinstance(item.value, Withheld)

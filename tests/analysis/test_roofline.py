@@ -3,10 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.machine import BANDWIDTH_BYTES_PER_S, IDLE_W, JOULES_PER_BYTE, JOULES_PER_FLOP, simulated_cell
 from analysis.roofline import (
     EnergyModel,
-    Roofline,
     Stream,
     apple_bandwidth,
     fit_energy_model,
@@ -14,12 +12,7 @@ from analysis.roofline import (
 )
 from analysis.rows import Step
 from analysis.values import Estimate, Withheld
-
-
-def test_a_step_is_launches_and_the_longer_of_reading_and_computing() -> None:
-    roof = Roofline(bandwidth_bytes_per_s=100.0, flops_per_s=10.0, fixed_s=1.0, operation_s=0.5)
-    steps = roof.step_s(read_bytes=[100.0, 1000.0], flops=[30.0, 30.0], operations=[2, 2])
-    assert steps.tolist() == [1 + 1 + 3, 1 + 1 + 10]
+from benchmarks.isolation import IDLE_W, JOULES_PER_BYTE, JOULES_PER_FLOP, machine_with
 
 
 @pytest.mark.parametrize(
@@ -43,9 +36,10 @@ def test_published_bandwidth(chip: str, cores: int | None, gb_per_s: float | Non
 def test_the_stream_is_measured_within_three_per_cent() -> None:
     close = 0
     for seed in range(100):
-        stream = measured_stream(simulated_cell("memory-bound", seed=seed).isolate(seed=1000 + seed))
+        machine = machine_with("memory-bound", seed=seed)
+        stream = measured_stream(machine.isolate(seed=1000 + seed))
         assert isinstance(stream, Stream)
-        close += abs(stream.bandwidth_bytes_per_s.point / BANDWIDTH_BYTES_PER_S - 1) < 0.03
+        close += abs(stream.bandwidth_bytes_per_s.point / machine.bandwidth_bytes_per_s - 1) < 0.03
         assert isinstance(stream.joules_per_byte, Estimate)
     assert close >= 95
 
@@ -61,7 +55,7 @@ def test_too_few_windows_are_no_bandwidth() -> None:
 def test_the_energy_model_is_recovered() -> None:
     held = np.zeros(3)
     for seed in range(40):
-        model = fit_energy_model(simulated_cell("mixed", seed=seed).isolate(seed=seed))
+        model = fit_energy_model(machine_with("mixed", seed=seed).isolate(seed=seed))
         assert isinstance(model, EnergyModel)
         held += (
             model.joules_per_flop.contains(JOULES_PER_FLOP),
@@ -84,7 +78,7 @@ def test_one_shape_of_step_does_not_tell_flops_from_bytes() -> None:
 def test_a_price_below_zero_is_withheld() -> None:
     rows = [
         replace(step, joules_j=step.joules_j - 20e-12 * step.flops + 10 * step.seconds_s)
-        for step in simulated_cell("mixed", seed=3, noise=0.001).isolate(seed=3)
+        for step in replace(machine_with("mixed", seed=3), noise=0.001).isolate(seed=3)
         if step.joules_j is not None
     ]
     found = fit_energy_model(rows)

@@ -15,9 +15,8 @@ def probes(request: pytest.FixtureRequest, tiny_folders: dict[str, Path]) -> Pro
     return backend.probes()
 
 
-def test_a_stream_and_arithmetic_can_be_run(probes: Probes):
-    assert probes.stream(4_000)() is None
-    assert probes.arithmetic()(2) is None
+def test_a_stream_is_read_as_often_as_it_is_asked(probes: Probes):
+    assert probes.stream(4_000)(3) is None
 
 
 def test_matrices_are_those_of_the_folder(probes: Probes, tiny_folders: dict[str, Path]):

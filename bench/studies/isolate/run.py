@@ -226,6 +226,7 @@ def _steps(windows: Sequence[Window], meter: Meter) -> list[Step]:
             batch=window.batch,
             context=window.context,
             changed=window.changed,
+            layers=window.layers,
             joules_j=None if energy.total_j is None else energy.total_j / window.steps,
         )
         for window, energy in zip(windows, joules, strict=True)

@@ -9,28 +9,29 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from backends.base import CACHED_SIDE, Backend, BackendError, Generated, HasProbes, Matrices, Probes
+from backends.base import Backend, BackendError, Generated, HasProbes, Matrices, Probes
 from backends.cut import Cut
 from backends.ledger import Phase, decode_work, prefill_work
 from bench.studies.isolate.window import Plan, Setting, Window, Work, measure
 
 PROMPT_TOKENS = 16
 PREFILL_TOKENS = 128
-BATCHES = (1, 2, 4, 8, 16)
+BATCHES = (4, 8, 16)
+"""Beside one and two tokens, which are those of S8."""
+SLICES = (0.75, 0.5, 0.25)
+"""Of the MLP that is kept."""
 CONTEXTS = (256, 768)
-EXTRA_FLOPS = 1.0
-"""Flops added to a step's own, as a share of them."""
 LONGEST_PREFILL_S = 10.0
 """Prompts that take longer are left out, and named."""
 STREAM_PER_ROUND, DECODE_PER_ROUND = 3, 2
 """The bandwidth and the plain step are what all else is held against, so they are measured more often."""
-CACHED_FLOPS = 2 * CACHED_SIDE**3
-"""Of one product of two cached matrices."""
+WAIT_COVERS_S = 0.1
+"""Reads of the stream between two waits for the device last so long, so that a wait costs next to nothing."""
 
 
 class NotAvailable(Exception):
@@ -104,10 +105,14 @@ class Cell:
 
     def _stream(self) -> Iterator[Setting]:
         read, size_bytes = self._probes.stream(self.plan.stream_bytes), self.plan.stream_bytes
+        read(1)
+        start_s = time.perf_counter()
+        read(1)
+        times = math.ceil(WAIT_COVERS_S / (time.perf_counter() - start_s))
 
         def run(_: Any) -> Work:
-            read()
-            return Work(steps=1, read_bytes=size_bytes, flops=0)
+            read(times)
+            return Work(steps=times, read_bytes=times * size_bytes, flops=0)
 
         yield Setting(test="S1", run=run, per_round=STREAM_PER_ROUND)
 
@@ -121,14 +126,14 @@ class Cell:
 
     def _decode(self) -> Iterator[Setting]:
         plain = self._decoding("S3", self.cut, PROMPT_TOKENS)
-        yield replace(plain, per_round=DECODE_PER_ROUND, also=("S6", "S7", "S8"))
+        yield replace(plain, per_round=DECODE_PER_ROUND, also=("S6", "S7"))
         if self._affordable("prefill", PREFILL_TOKENS):
             yield self._prefilling("prefill", PREFILL_TOKENS)
 
     def _batch(self) -> Iterator[Setting]:
         """B tokens in one forward: the same weights, B times the arithmetic."""
         for batch in BATCHES:
-            yield replace(self._prefilling("S4", batch), batch=batch)
+            yield self._prefilling("S4", batch)
 
     def _context(self) -> Iterator[Setting]:
         limit = self.model.info.context or max(CONTEXTS) * 2
@@ -139,14 +144,17 @@ class Cell:
         layers = self.model.info.layers
         for share in (0.25, 0.5):
             dropped = tuple(range(layers - math.floor(layers * share), layers))
-            yield self._decoding("S7", _with(self.cut, drop_blocks=dropped), PROMPT_TOKENS, changed=True)
-        yield self._decoding("S7", _with(self.cut, mlp_keep=0.5), PROMPT_TOKENS, changed=True)
+            fewer = self._decoding("S7", _with(self.cut, drop_blocks=dropped), PROMPT_TOKENS, changed=True)
+            yield replace(fewer, layers=1 - len(dropped) / layers)
+        for kept in SLICES:
+            thinner = self._decoding("S7", _with(self.cut, mlp_keep=kept), PROMPT_TOKENS, changed=True)
+            yield replace(thinner, per_round=DECODE_PER_ROUND)
 
     def _compute(self) -> Iterator[Setting]:
-        """Extra products of cached matrices after the step: flops without reading."""
-        multiply = self._probes.arithmetic()
-        decode = self._decoding("S8", self.cut, PROMPT_TOKENS, changed=True)
-        yield replace(decode, run=_with_extra(decode.run, multiply))
+        """One token and two in a forward: as many flops again inside the step, for the same weights."""
+        for batch in (1, 2):
+            setting = self._prefilling("S8", batch)
+            yield replace(setting, per_round=DECODE_PER_ROUND, also=("S4",), changed=batch > 1)
 
     def _launches(self) -> Iterator[Setting]:
         if self.tiny is None:
@@ -204,7 +212,9 @@ class Cell:
             model.synchronize()
             return _worked(1, prefill_work(model.shape(cut), tokens))
 
-        return Setting(test=test, run=run, context=0 if test == "S4" else tokens)
+        if test == "prefill":
+            return Setting(test=test, run=run, context=tokens)
+        return Setting(test=test, run=run, batch=tokens)
 
 
 def _decoded(model: Backend, cut: Cut, context: int, generated: Generated) -> Work:
@@ -219,18 +229,6 @@ def _worked(steps: int, phase: Phase) -> Work:
 def _products(matrices: Matrices, *, masked: bool) -> Work:
     matrices.products(masked)
     return Work(steps=1, read_bytes=matrices.read_bytes, flops=matrices.flops)
-
-
-def _with_extra(decode: Callable[[Any], Work], multiply: Callable[[int], None]) -> Callable[[Any], Work]:
-    """Decode, then arithmetic worth `EXTRA_FLOPS` times the flops of the steps that ran."""
-
-    def run(session: Any) -> Work:
-        work = decode(session)
-        times = max(1, round(EXTRA_FLOPS * work.flops / CACHED_FLOPS))
-        multiply(times)
-        return replace(work, flops=work.flops + times * CACHED_FLOPS)
-
-    return run
 
 
 def _with(cut: Cut, **changes: Any) -> Cut:

@@ -39,6 +39,8 @@ class Window:
     batch: int = 1
     context: int = 0
     changed: bool = False
+    layers: float = 1.0
+    """Share of the layers that run."""
     also: tuple[str, ...] = ()
     """Other tests of which this is the plain side, so that it is timed once for all of them."""
 
@@ -56,6 +58,8 @@ class Setting:
     batch: int = 1
     context: int = 0
     changed: bool = False
+    layers: float = 1.0
+    """Share of the layers that run."""
     also: tuple[str, ...] = ()
     """Other tests of which this is the plain side, so that it is timed once for all of them."""
 
@@ -85,6 +89,7 @@ def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: floa
         batch=setting.batch,
         context=setting.context,
         changed=setting.changed,
+        layers=setting.layers,
         also=setting.also,
     )
 
