@@ -46,21 +46,25 @@ class Unlike:
         return f"{self.what} ({self.first} against {self.second})"
 
 
-def unlike(first: Mapping[str, str | None], second: Mapping[str, str | None]) -> tuple[Unlike, ...]:
+def unlike(first: Mapping[str, object], second: Mapping[str, object]) -> tuple[Unlike, ...]:
     """Every fact that differs, in the order of `first`; what is known of one side only differs too.
 
     Args:
-        first: facts by name; None where it is not known.
+        first: values by name, which are compared as they are; None where it is not known.
         second: the same names.
     """
     return tuple(
-        Unlike(what=name, first=value or "unknown", second=second[name] or "unknown")
+        Unlike(what=name, first=_words(value), second=_words(second[name]))
         for name, value in first.items()
         if value != second[name]
     )
 
 
-def known_of_neither(first: Mapping[str, str | None], second: Mapping[str, str | None]) -> tuple[str, ...]:
+def _words(value: object) -> str:
+    return "unknown" if value is None or value == "" else str(value)
+
+
+def known_of_neither(first: Mapping[str, object], second: Mapping[str, object]) -> tuple[str, ...]:
     """Facts that are known of neither side: nobody can say whether they are alike."""
     return tuple(name for name, value in first.items() if value is None and second[name] is None)
 

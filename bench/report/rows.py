@@ -93,7 +93,7 @@ def provenance(header: Mapping[str, Any]) -> dict[str, Any]:
         "suite_sha256": header["suite"]["sha256"],
         "baseline": header["baseline"],
         "prompts_sha256": header["prompts"]["sha256"],
-        "asked": json.dumps(asked_of_run(header)),
+        "asked": asked_of_run(header).model_dump_json(),
         "models": json.dumps(models),
         "weights_sha256": json.dumps(weights),
         **{name: host.get(name) for name in HOST_COLUMNS},

@@ -1,19 +1,63 @@
-"""What a suite asks for, in words: whether a run did the work of a claim's own suite is read from it."""
+"""What a suite asks for, as a value: whether a run did the work of a claim's own suite is read from it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from bench.errors import UserError
-from bench.suite.config import Gate, Suite, find_suite, load_suite, parse_suite
+from bench.suite import plugins
+from bench.suite.config import Gate, Generation, Model, Suite, find_suite, load_suite, parse_suite
 from bench.suite.prompts import load_prompts
 
-Asked = dict[str, str]
-"""By name: `prompts`, `answers`, `gate LABEL` for every gate, `model KEY` for every model."""
+
+class _Value(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PromptsAsked(_Value):
+    """The first prompts of a set."""
+
+    count: int
+    sha256: str
+    """Of the whole set's file."""
+
+    def __str__(self) -> str:
+        return f"the first {self.count} of set {self.sha256[:12]}"
+
+
+class GateAsked(_Value):
+    """A gate with all its options."""
+
+    plugin: str
+    options: dict[str, Any]
+    """As JSON has them; an option that is left out has its default."""
+
+
+class Asked(_Value):
+    """Two runs that ask for the same are equal, however their suites are written."""
+
+    prompts: PromptsAsked
+    generation: Generation | None = None
+    """This and what follows is empty for a run whose suite this version can't read."""
+    gates: dict[str, GateAsked] = {}
+    models: dict[str, Model] = {}
+
+    def work(self, gate: str) -> dict[str, object]:
+        """What decides the work of a gate's arm, by name."""
+        facts: dict[str, object] = {"prompts": self.prompts, "answers": self.generation}
+        asked = self.gates.get(gate)
+        if asked is None:
+            return facts | {f"gate {gate}": None}
+        return facts | {f"gate {gate}": asked.plugin} | _leaves(f"gate {gate}, ", asked.options)
+
+    def weights(self) -> dict[str, object]:
+        """The models, by name."""
+        return {f"model {key}": model for key, model in self.models.items()}
 
 
 @cache  # every claim of a suite asks, for every run
@@ -26,37 +70,43 @@ def asked_by_suite(name: str) -> Asked:
     file = find_suite(name)
     suite, text = load_suite(file)
     prompts = load_prompts(suite.prompts.file, beside=file.parent, limit=suite.prompts.limit)
-    return {"prompts": _prompts(len(prompts.prompts), prompts.sha256), **_by_text(text)}
+    return Asked(prompts=PromptsAsked(count=len(prompts.prompts), sha256=prompts.sha256), **_rest_of(text))
 
 
 def asked_of_run(header: Mapping[str, Any]) -> Asked:
-    """The same of a stored run; only its prompts where the suite is none that this version can read."""
+    """The same of a stored run."""
     prompts = header["prompts"]
-    return {"prompts": _prompts(len(prompts["ids"]), prompts["sha256"]), **_by_text(header["suite"]["text"])}
+    return Asked(
+        prompts=PromptsAsked(count=len(prompts["ids"]), sha256=prompts["sha256"]),
+        **_rest_of(header["suite"]["text"]),
+    )
 
 
 @lru_cache(maxsize=64)  # thousands of collected runs are of a few suites
-def _by_text(text: str) -> Asked:
+def _rest_of(text: str) -> dict[str, Any]:
+    """All but the prompts, by field; nothing where the text is no suite that this version can read."""
     try:
-        suite = parse_suite(text, file=Path("stored suite"))
+        suite: Suite = parse_suite(text, file=Path("stored suite"))
     except UserError:
         return {}
-    return {
-        "answers": _answers(suite),
-        **{f"gate {label}": _gate(gate) for label, gate in suite.gates.items()},
-        **{f"model {key}": str(model) for key, model in suite.models.items()},
-    }
+    gates = {label: GateAsked(plugin=g.plugin, options=_all_options(g)) for label, g in suite.gates.items()}
+    return {"generation": suite.generation, "gates": gates, "models": suite.models}
 
 
-def _prompts(count: int, sha256: str) -> str:
-    return f"the first {count} of set {sha256[:12]}"
+def _all_options(gate: Gate) -> dict[str, Any]:
+    """As they are written where the gate is not installed here, and its defaults are not known."""
+    try:
+        return plugins.all_options("gates", gate.plugin, gate.options)
+    except UserError:
+        return gate.options
 
 
-def _answers(suite: Suite) -> str:
-    most = suite.generation.max_new_tokens
-    return f"{most} new tokens" if suite.generation.ignore_eos else f"up to {most} new tokens"
-
-
-def _gate(gate: Gate) -> str:
-    options = [f"{key} {json.dumps(value)}" for key, value in sorted(gate.options.items())]
-    return ", ".join([gate.plugin, *options])
+def _leaves(prefix: str, values: Mapping[str, Any]) -> dict[str, object]:
+    """By dotted name, so that two large options are told apart by what differs in them."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _leaves(f"{prefix}{name}.", value)
+        else:
+            found[f"{prefix}{name}"] = value
+    return found

@@ -59,6 +59,9 @@ class Generation(_Table):
     ignore_eos: bool = True
     """True: fixed length, equal work in every arm. False: stop at the end-of-sequence token."""
 
+    def __str__(self) -> str:
+        return f"{'' if self.ignore_eos else 'up to '}{self.max_new_tokens} new tokens"
+
     @model_validator(mode="before")
     @classmethod
     def _is_greedy(cls, data: Any) -> Any:

@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, validate_call
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, validate_call
+from pydantic_core import to_jsonable_python
 
 from bench.errors import UserError, nearest
 from bench.suite.config import explain
@@ -83,6 +84,23 @@ def check_options(group: Group, name: str, options: Iterable[str]) -> Callable[.
             hint = nearest(option, parameters)
             raise UserError(f"{_singular(group)} {name!r} has no option {option!r}", fix=hint)
     return factory
+
+
+def all_options(group: Group, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """These options and the defaults of those that are left out, as JSON has them.
+
+    Raises:
+        UserError: unknown plugin, an option that is unknown or missing, or a value of the wrong kind.
+    """
+    factory = check_options(group, name, options)
+    kinds, parameters = get_type_hints(factory), inspect.signature(factory).parameters
+    found = {key: options.get(key, parameter.default) for key, parameter in parameters.items()}
+    try:
+        return {
+            key: to_jsonable_python(TypeAdapter(kinds[key]).validate_python(v)) for key, v in found.items()
+        }
+    except ValidationError as error:
+        raise UserError(f"{_singular(group)} {name!r}: {explain(error)}") from None
 
 
 def listing() -> list[Plugin]:

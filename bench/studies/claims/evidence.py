@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from analysis.rows import Slot, rows_from_columns
 from analysis.values import Withheld
@@ -118,9 +119,19 @@ def _evidence(table: pa.Table, file: Path) -> Evidence:
         raise UserError(f"{file}: {slots.reason}")
     return Evidence(
         runs=tuple(pc.unique(table["run"]).to_pylist()),
-        asked=json.loads(table["asked"][0].as_py()),
+        asked=_asked(table["asked"][0].as_py(), file),
         baseline=table["baseline"][0].as_py(),
         slots=slots,
         slots_after=None,
         readback=None,
     )
+
+
+def _asked(stored: str, file: Path) -> Asked:
+    try:
+        return Asked.model_validate_json(stored)
+    except ValidationError:
+        raise UserError(
+            f"the data set {file} is of another version, which says otherwise what its runs asked for",
+            fix="make it anew with: bench collect",
+        ) from None

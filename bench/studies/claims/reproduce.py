@@ -155,9 +155,9 @@ def _agreement(evidence: Evidence, backend: str, gate: str) -> Estimate | Withhe
 def _other_work(statement: Statement, evidence: Evidence) -> str | None:
     """Why a run says nothing about the claim: other prompts, other lengths or another gate."""
     assert statement.suite is not None
-    asked = asked_by_suite(statement.suite)
-    wanted = {name: asked[name] for name in ("prompts", "answers", f"gate {statement.gate}")}
-    other = unlike(wanted, {name: evidence.asked.get(name) for name in wanted})
+    assert statement.gate is not None
+    wanted, did = (asked.work(statement.gate) for asked in (asked_by_suite(statement.suite), evidence.asked))
+    other = unlike(wanted, {name: did.get(name) for name in wanted})
     if not other:
         return None
     return f"the run is not of {statement.suite}, it differs in {'; '.join(map(str, other))}"
@@ -166,8 +166,8 @@ def _other_work(statement: Statement, evidence: Evidence) -> str | None:
 def _other_models(statement: Statement, evidence: Evidence) -> str | None:
     """Models need not be the claim's own, but which they are is said."""
     assert statement.suite is not None
-    wanted = {k: v for k, v in asked_by_suite(statement.suite).items() if k.startswith("model ")}
-    other = unlike(wanted, {name: evidence.asked.get(name) for name in wanted})
+    wanted, did = asked_by_suite(statement.suite).weights(), evidence.asked.weights()
+    other = unlike(wanted, {name: did.get(name) for name in wanted})
     return f"on other models: {'; '.join(map(str, other))}" if other else None
 
 

@@ -28,6 +28,7 @@ from bench.studies.claims.statements import choose, statements, suites
 from bench.studies.claims.tables import show
 from bench.suite.asked import Asked, asked_by_suite
 from bench.suite.bundled import configs_folder
+from bench.suite.config import Model
 from tests.analysis.slots import run_slots
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
@@ -160,24 +161,28 @@ def test_a_run_is_judged_by_both_protocols(tmp_path: Path) -> None:
 
 
 def test_a_run_of_other_work_gives_no_verdict(judged_on) -> None:
+    gate = OWN.gates["norm_fraction"]
+    other_gate = gate.model_copy(update={"options": gate.options | {"threshold": 0.5}})
     others = {
-        "prompts": "the first 6 of set fd7485ec70a2",
-        "gate norm_fraction": "norm_fraction, threshold 0.5",
+        "prompts": OWN.prompts.model_copy(update={"count": 6}),
+        "gates": OWN.gates | {"norm_fraction": other_gate},
     }
-    again = judged_on(ENERGY, ratio=0.47, asked=OWN | others)
+    again = judged_on(ENERGY, ratio=0.47, asked=OWN.model_copy(update=others))
     assert again.integrated.verdict == "not testable here"
     assert "the run is not of published/routing_short" in again.integrated.why
     assert "prompts (the first 50 of set" in again.integrated.why
-    assert "threshold 0.3 against norm_fraction, threshold 0.5" in again.integrated.why
+    assert "gate norm_fraction, threshold (0.3 against 0.5)" in again.integrated.why
     assert isinstance(again.integrated.change_percent, Estimate)  # a figure of that work, not of the claim
 
 
 def test_a_run_that_does_not_say_what_it_did_gives_no_verdict(judged_on) -> None:
-    assert judged_on(ENERGY, ratio=0.47, asked={}).integrated.verdict == "not testable here"
+    asked = Asked(prompts=OWN.prompts)
+    assert judged_on(ENERGY, ratio=0.47, asked=asked).integrated.verdict == "not testable here"
 
 
 def test_other_models_give_a_verdict_and_are_named(judged_on) -> None:
-    asked = OWN | {"model small": "echo, float32, first 2 layers"}
+    small = Model(name="echo", layers=2)
+    asked = OWN.model_copy(update={"models": OWN.models | {"small": small}})
     again = judged_on(ENERGY, ratio=0.47, asked=asked)
     assert again.integrated.verdict == "reproduced"
     assert "EleutherAI/pythia-70m, float16 against echo, float32, first 2 layers" in (again.note or "")
@@ -208,7 +213,7 @@ def test_the_suites_of_claims_are_named_once_each() -> None:
 
 @pytest.mark.parametrize(
     ("names", "said"),
-    [([], "name the claims"), (["correlation"], "no suite re-runs correlation"), (["rooting"], "routing")],
+    [([], "no claim is named"), (["correlation"], "no suite re-runs correlation"), (["rooting"], "routing")],
 )
 def test_claims_that_no_suite_re_runs_are_refused(names: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
