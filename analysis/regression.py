@@ -1,13 +1,12 @@
-"""Linear fits with named terms, by statsmodels, that refuse a design they can't tell apart."""
+"""Linear fits with named terms and t intervals, that refuse a design they can't tell apart."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from statsmodels.regression.linear_model import OLS, WLS  # statsmodels.api takes twice as long to import
+from scipy import stats
 
 from analysis.values import LEVEL, Estimate, FloatArray, Withheld, listed
 
@@ -31,18 +30,18 @@ class LinearFit:
     terms: dict[str, Term]
     r2: float
     rows: int
-    _result: Any
-    _scale: FloatArray
-    """Norms of the columns, which the solver saw divided by them."""
+    covariance: FloatArray
+    """Of the coefficients, shape (terms, terms), each divided by `scale`."""
+    scale: FloatArray
+    """Norms of the columns, shape (terms,): what the solver saw divided by them."""
 
     def contrast(self, weights: Mapping[str, float]) -> Estimate:
         """Sum of weight x coefficient, with the t interval from the joint covariance."""
-        row = np.array([weights.get(name, 0.0) for name in self.terms]) / self._scale
-        if not np.any(row):
-            return Estimate(0.0, 0.0, 0.0)
-        test = self._result.t_test(row)
-        low, high = test.conf_int(alpha=1 - LEVEL)[0]
-        return Estimate(float(np.squeeze(test.effect)), float(low), float(high))
+        row = np.array([weights.get(name, 0.0) for name in self.terms])
+        point = float(row @ np.array([term.value.point for term in self.terms.values()]))
+        scaled = row / self.scale
+        reach = _reach(self.rows - len(row)) * float(np.sqrt(scaled @ self.covariance @ scaled))
+        return Estimate(point, point - reach, point + reach)
 
 
 def least_squares(
@@ -64,27 +63,52 @@ def least_squares(
     scale = np.linalg.norm(design, axis=0)
     if not np.all(scale > 0) or np.linalg.cond(design / np.where(scale > 0, scale, 1)) > 1 / COLLINEAR:
         return Withheld(f"the rows do not tell {listed(names)} apart: they rise and fall together")
-    result = _weighted(response, design / scale) if relative else OLS(response, design / scale).fit()
-    return _named(result, names, scale)
+    weights = _weights(response, design / scale) if relative else np.ones(len(response))
+    return _fit(response, design / scale, weights, names=names, scale=scale)
 
 
-def _weighted(response: FloatArray, design: FloatArray) -> Any:
-    first = WLS(response, design, weights=1 / response**2).fit()
-    fitted = np.maximum(np.abs(first.fittedvalues), np.abs(response) * 0.1)
-    return WLS(response, design, weights=1 / fitted**2).fit()
+def _weights(response: FloatArray, design: FloatArray) -> FloatArray:
+    """Square roots of the weights, from what a first fit, weighted by the response, expects."""
+    first = 1 / np.abs(response)
+    fitted = design @ np.linalg.lstsq(design * first[:, None], response * first)[0]
+    return np.asarray(1 / np.maximum(np.abs(fitted), np.abs(response) * 0.1))
 
 
-def _named(result: Any, names: list[str], scale: FloatArray) -> LinearFit:
-    lows, highs = result.conf_int(alpha=1 - LEVEL).T / scale
-    points = result.params / scale
+def _fit(
+    response: FloatArray, design: FloatArray, weights: FloatArray, *, names: list[str], scale: FloatArray
+) -> LinearFit:
+    """Ordinary least squares of the rows times `weights` (shape (rows,))."""
+    x, y = design * weights[:, None], response * weights
+    inverse = np.linalg.pinv(x)
+    points = inverse @ y
+    rest = y - x @ points
+    freedom = len(y) - len(names)
+    covariance = inverse @ inverse.T * (rest @ rest / freedom)
+    errors = np.sqrt(np.diag(covariance))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has no error to divide by
+        t = points / errors
+    p = 2 * stats.t.sf(np.abs(t), freedom)
+    ends = points / scale, _reach(freedom) * errors / scale
     terms = {
         name: Term(
-            value=Estimate(float(points[i]), float(lows[i]), float(highs[i])),
-            t=float(result.tvalues[i]),
-            p=float(result.pvalues[i]),
+            value=Estimate(float(point), float(point - reach), float(point + reach)),
+            t=float(t[i]),
+            p=float(p[i]),
         )
-        for i, name in enumerate(names)
+        for i, (name, point, reach) in enumerate(zip(names, *ends, strict=True))
     }
-    return LinearFit(
-        terms=terms, r2=float(result.rsquared), rows=int(result.nobs), _result=result, _scale=scale
-    )
+    r2 = 1 - float(rest @ rest) / _variation(y, weights, design)
+    return LinearFit(terms=terms, r2=r2, rows=len(y), covariance=covariance, scale=scale)
+
+
+def _variation(y: FloatArray, weights: FloatArray, design: FloatArray) -> float:
+    """What r2 is a share of: squares about the mean if the columns hold a constant, else about zero."""
+    ones = np.ones(len(y))
+    holds_a_constant = np.allclose(design @ np.linalg.lstsq(design, ones)[0], ones)
+    mean = float(y @ weights / (weights @ weights)) if holds_a_constant else 0.0
+    return float(np.sum((y - mean * weights) ** 2))
+
+
+def _reach(freedom: int) -> float:
+    """Standard errors from the estimate to the ends of its interval."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
