@@ -28,12 +28,11 @@ class BlockTable:
     arms: tuple[str, ...]
     values: FloatArray
     left_out: dict[str, int]
-    """Blocks that do not count, by reason: `cut short`, `excluded`, `no figure`."""
+    """Blocks that do not count, by reason: `cut short`, `no figure`, or the gate that a slot failed."""
 
-    def log_ratios(self, treated: str, baseline: str) -> FloatArray:
-        """Paired log-ratios, shape (blocks,)."""
-        logs = np.log(self.values)
-        return np.asarray(logs[self.arms.index(treated)] - logs[self.arms.index(baseline)])
+    def logs(self, arm: str) -> FloatArray:
+        """Logarithms of one arm's values, shape (blocks,)."""
+        return np.asarray(np.log(self.values[self.arms.index(arm)]))
 
 
 def units_of_work(slot: Slot, per: Per) -> int:
@@ -86,7 +85,7 @@ def _states(
     for slot in slots:
         key = slot.run, slot.block
         if slot.excluded is not None:
-            states[key] = "excluded"
+            states[key] = slot.excluded
         elif states[key] == "whole" and (getattr(slot, amount) or 0) <= 0:
             states[key] = "no figure"
     return states

@@ -1,126 +1,108 @@
-"""What could overturn a result: warnings as values, found in the slots themselves.
+"""What could overturn a result: the gates by which slots are left out, and warnings as values.
 
-throttled           a slot's thermal pressure was above nominal
-few readings        a slot holds fewer readings than a claim needs (`value` is the count)
-short window        a slot is shorter than a claim needs (`value` in seconds)
-drift               an arm's cost per request moved over the run (`value` is the change, a fraction)
-A/A spread large    what the run can mistake for an effect exceeds the threshold (`value`, a fraction)
-A/A differs         the two identical arms differ, with an interval that excludes 1 (`value`, a fraction)
-outlier             a slot lies far from its arm's others; it is kept (`value` in robust deviations)
-excluded            slots failed a gate that was declared before (`value` is the count)
-blocks left out     blocks do not count (`value` is the number)
-grade 0             the joules are not a measurement of this run
+Slots are left out by these gates alone, which are declared here and so before any run:
+
+    throttled       thermal pressure rose above nominal within the slot
+    few readings    the meter gave too few readings of it
+
+What else looks odd is named and kept:
+
+    left out        slots failed a gate (`value` is how many)
+    short window    the shortest slot is shorter than a claim needs (`value` in seconds)
+    drift           an arm's cost per request moved over the run (`value` is the change, a fraction)
+    outlier         slots lie far from their arm's others (`value` is how many)
+    grade 0         the joules are not a measurement of this run
+    few blocks      no arm has the blocks that a claim needs (`value` is the most that one has)
+    noisy           the ungated arm differs from itself by more than a quiet machine does (a fraction)
+    A/A differs     the two identical arms differ, with an interval that excludes 1 (a fraction)
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from analysis.rows import Slot
-from analysis.savings import Saving
-from analysis.values import Caution, FloatArray
+from analysis.values import FloatArray, counted, listed
+from analysis.verdict import Judgement, too_few_blocks
 
-FEWEST_READINGS = 30
 SHORTEST_WINDOW_S = 60.0
 NOMINAL = ("nominal", "none")
 LARGEST_DRIFT = 0.05
+LARGEST_FLOOR = 0.10
+"""An A/A floor above it says that something else was running."""
 FAR_OUT = 5.0
 """In median absolute deviations scaled to a normal's; three would flag one slot in every 400 good ones."""
 FEWEST_SLOTS = 6
 """Below, an outlier or a drift can't be told from noise."""
 
+Code = Literal[
+    "left out", "short window", "drift", "outlier", "grade 0", "few blocks", "noisy", "A/A differs"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caution:
+    """A warning that stands beside a figure."""
+
+    code: Code
+    subject: str
+    """What it is about: a gate, an arm, a kind of joules, a backend."""
+    value: float
+    """What was seen, in the unit that the module's list gives."""
+    words: str
+    """One sentence: what was seen, and what it does to the figures."""
+
+
+def failed_gate(*, thermal: str | None, readings: int | None, fewest_readings: int) -> str | None:
+    """Which gate a slot failed, in the words that stand beside a verdict; None if it counts.
+
+    Args:
+        thermal: worst thermal pressure within the slot, as the meter words it; None if it does not say.
+        readings: of the slot; None without a meter.
+        fewest_readings: below which a window has no joules.
+    """
+    if thermal is not None and thermal.lower() not in NOMINAL:
+        return f"throttled: thermal pressure {thermal}"
+    if readings is not None and readings < fewest_readings:
+        return f"fewer than {fewest_readings} readings"
+    return None
+
 
 def check_slots(slots: Sequence[Slot]) -> tuple[Caution, ...]:
-    """Warnings about single slots and arms, in the order of the module's list."""
-    checks: tuple[Callable[[Sequence[Slot]], Iterator[Caution]], ...] = (
-        _throttled,
-        _few_readings,
-        _short_windows,
-        _drift,
-        _outliers,
-        _excluded,
-        _not_measured,
-    )
+    """Warnings about slots and arms, in the order of the module's list."""
+    checks = (_left_out, _short_windows, _drift, _outliers, _not_measured)
     return tuple(caution for check in checks for caution in check(slots))
 
 
-def check_saving(saving: Saving) -> tuple[Caution, ...]:
-    """Warnings about one verdict."""
-    return tuple(_aa_checks(saving)) + tuple(
-        Caution(
-            code="blocks left out",
-            subject=saving.question.treated,
-            value=count,
-            limit=0,
-            meaning=f"{reason}: these blocks do not count",
-        )
-        for reason, count in sorted(saving.left_out.items())
-    )
+def check_judgements(judgements: Mapping[str, Sequence[Judgement]]) -> tuple[Caution, ...]:
+    """Warnings about the verdicts of a run, by backend."""
+    return tuple(caution for check in (_few_blocks, _noise) for caution in check(judgements))
 
 
-def _aa_checks(saving: Saving) -> Iterator[Caution]:
-    floor, repeat = saving.noise_floor, saving.repeat_ratio
-    threshold, arm = saving.question.threshold, saving.question.repeat or ""
-    if floor is not None and floor > threshold:
+def _left_out(slots: Sequence[Slot]) -> Iterator[Caution]:
+    for gate, number in sorted(Counter(slot.excluded for slot in slots if slot.excluded).items()):
+        seen = f"{number} of {counted(len(slots), 'slot')} left out ({gate})"
         yield Caution(
-            code="A/A spread large",
-            subject=arm,
-            value=floor,
-            limit=threshold,
-            meaning="this run can mistake that much for an effect; more blocks or a quieter machine lower it",
+            code="left out", subject=gate, value=number, words=f"{seen}: no verdict rests on their blocks"
         )
-    if repeat is not None and not repeat.contains(1.0):
-        yield Caution(
-            code="A/A differs",
-            subject=arm,
-            value=repeat.point - 1,
-            limit=0.0,
-            meaning="identical arms came out different: one run in 20 does so by chance",
-        )
-
-
-def _slot_name(slot: Slot) -> str:
-    return f"{slot.arm}, block {slot.block}, slot {slot.position}"
-
-
-def _throttled(slots: Sequence[Slot]) -> Iterator[Caution]:
-    for slot in slots:
-        if slot.thermal is not None and slot.thermal.lower() not in NOMINAL:
-            yield Caution(
-                code="throttled",
-                subject=_slot_name(slot),
-                value=None,
-                limit=None,
-                meaning=f"thermal pressure was {slot.thermal}: the machine was slower than it is when cool",
-            )
-
-
-def _few_readings(slots: Sequence[Slot]) -> Iterator[Caution]:
-    for slot in slots:
-        if slot.readings is not None and slot.readings < FEWEST_READINGS:
-            yield Caution(
-                code="few readings",
-                subject=_slot_name(slot),
-                value=slot.readings,
-                limit=FEWEST_READINGS,
-                meaning="the edges of the window weigh too much for a claim",
-            )
 
 
 def _short_windows(slots: Sequence[Slot]) -> Iterator[Caution]:
-    for slot in slots:
-        if slot.seconds_s < SHORTEST_WINDOW_S:
-            yield Caution(
-                code="short window",
-                subject=_slot_name(slot),
-                value=slot.seconds_s,
-                limit=SHORTEST_WINDOW_S,
-                meaning="power has not settled: good for a look, not for a claim",
-            )
+    shortest_s = min((slot.seconds_s for slot in slots), default=SHORTEST_WINDOW_S)
+    if shortest_s < SHORTEST_WINDOW_S:
+        words = f"the shortest slot lasted {shortest_s:.1f} s: short windows are mostly edge"
+        yield Caution(
+            code="short window",
+            subject="run",
+            value=shortest_s,
+            words=f"{words} (a claim needs {SHORTEST_WINDOW_S:.0f} s)",
+        )
 
 
 def _by_arm(slots: Sequence[Slot]) -> Iterator[tuple[str, list[Slot], FloatArray]]:
@@ -143,52 +125,63 @@ def _drift(slots: Sequence[Slot]) -> Iterator[Caution]:
         slope = float(stats.theilslopes(log_cost, positions)[0])
         change = float(np.expm1(slope * np.ptp(positions)))
         if abs(change) > LARGEST_DRIFT:
+            words = f"{arm}: cost per request moved by {change:+.0%} over the run"
             yield Caution(
                 code="drift",
                 subject=arm,
                 value=change,
-                limit=LARGEST_DRIFT,
-                meaning="cost per request moved over the run: ratios of counterbalanced blocks bear it",
+                words=f"{words}; ratios of counterbalanced blocks bear it",
             )
 
 
 def _outliers(slots: Sequence[Slot]) -> Iterator[Caution]:
-    for _, group, log_cost in _by_arm(slots):
+    for arm, group, log_cost in _by_arm(slots):
         spread = float(stats.median_abs_deviation(log_cost, scale="normal"))
         distances = np.abs(log_cost - np.median(log_cost)) / spread if spread > 0 else np.zeros(len(group))
-        for slot, distance in zip(group, distances, strict=True):
-            if distance > FAR_OUT:
-                yield Caution(
-                    code="outlier",
-                    subject=_slot_name(slot),
-                    value=float(distance),
-                    limit=FAR_OUT,
-                    meaning="far from the arm's other slots; kept, as no declared gate speaks against it",
-                )
-
-
-def _excluded(slots: Sequence[Slot]) -> Iterator[Caution]:
-    gates: dict[str, int] = defaultdict(int)
-    for slot in slots:
-        if slot.excluded is not None:
-            gates[slot.excluded] += 1
-    for gate, count in sorted(gates.items()):
-        yield Caution(
-            code="excluded",
-            subject=gate,
-            value=count,
-            limit=0,
-            meaning="slots failed this gate, which was declared before the run, and do not count",
-        )
+        far = [str(slot.block) for slot, d in zip(group, distances, strict=True) if d > FAR_OUT]
+        if far:
+            where = f"block {listed(list(dict.fromkeys(far)))}"
+            yield Caution(
+                code="outlier",
+                subject=arm,
+                value=len(far),
+                words=f"{arm}: {counted(len(far), 'slot')} far from its others ({where}); kept, as no "
+                "declared gate speaks against it",
+            )
 
 
 def _not_measured(slots: Sequence[Slot]) -> Iterator[Caution]:
-    kinds = sorted({slot.kind for slot in slots if slot.grade == 0})
-    for kind in kinds:
-        yield Caution(
-            code="grade 0",
-            subject=kind,
-            value=0,
-            limit=1,
-            meaning=f"the joules are {kind}: they show what the harness does, not what this machine uses",
-        )
+    kinds = sorted({slot.kind for slot in slots} - {"measured", "none"})
+    if kinds:
+        words = f"joules are {listed(kinds)}, not measured: no claim can rest on them"
+        yield Caution(code="grade 0", subject=listed(kinds), value=0, words=words)
+
+
+def _few_blocks(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
+    found = [one for mine in judgements.values() for one in mine]
+    if found and all(one.verdict == "not enough blocks" for one in found):
+        most = max(one.blocks for one in found)
+        yield Caution(code="few blocks", subject="run", value=most, words=too_few_blocks(most))
+
+
+def _noise(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
+    for backend, found in judgements.items():
+        floor = max((one.noise_floor for one in found if one.noise_floor is not None), default=0.0)
+        if floor > LARGEST_FLOOR:
+            words = f"{backend}: the ungated arm differs from itself by {100 * floor:.0f} per cent"
+            yield Caution(
+                code="noisy",
+                subject=backend,
+                value=floor,
+                words=f"{words}, so the machine was not quiet: see bench doctor, then run again",
+            )
+        unlike = [one.repeat_ratio for one in found if one.repeat_ratio and not one.repeat_ratio.contains(1)]
+        if unlike:
+            change = unlike[0].point - 1
+            words = f"{backend}: identical arms came out {change:+.1%} different, with an interval that"
+            yield Caution(
+                code="A/A differs",
+                subject=backend,
+                value=change,
+                words=f"{words} excludes none: one run in 20 does so by chance",
+            )

@@ -16,8 +16,9 @@ from typing import Literal
 import numpy as np
 
 from analysis.arms import TokensSaved
-from analysis.savings import THRESHOLD, Saving, Verdict
+from analysis.stats import log_distance
 from analysis.values import Estimate, Withheld
+from analysis.verdict import THRESHOLD, Judgement, Verdict, inside_floor
 
 ClaimVerdict = Literal[
     "reproduced", "reproduced but inside the A/A error", "not reproduced", "not testable here"
@@ -26,9 +27,6 @@ ClaimVerdict = Literal[
 Role = Literal["figure", "a_a", "control", "detail"]
 """What a figure is to its claim: the claim's own, what no change at all gives, what speaks for or against
 it, or something that a table has no room for."""
-
-SIZE_TOLERANCE = 0.02
-"""How far a published ratio may lie outside a re-run's interval and still be the same: the threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +53,9 @@ class Claim:
     why: str
     would_test: str | None = None
     """What would settle it, where the record can't."""
+    change_percent: float | None = None
+    """The published change that a re-run is held against, negative for a saving; None where only a saving
+    as such was claimed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,8 @@ class Rerun:
     why: str
     change_percent: float | Estimate | None
     """What was found, negative for a saving; None where nothing can be concluded. Counts have no interval."""
-    saving: Saving | None
-    """What joules are judged by; None for counts."""
+    judgement: Judgement | None
+    """Of the joules; None for counts."""
 
 
 def percent_change(after: float, before: float) -> float:
@@ -74,7 +75,7 @@ def percent_change(after: float, before: float) -> float:
     return 100 * (after / before - 1)
 
 
-def judge_rerun(published_percent: float | None, saving: Saving) -> Rerun:
+def judge_rerun(published_percent: float | None, judgement: Judgement) -> Rerun:
     """Verdict on a published change of joules from a saving measured here.
 
     Reproduced means: of the published size within the interval (widened by the threshold), and with the
@@ -83,65 +84,63 @@ def judge_rerun(published_percent: float | None, saving: Saving) -> Rerun:
     Args:
         published_percent: the published change, negative for a saving; None where only its direction was
             claimed, and then any saving beyond the threshold reproduces it.
-        saving: of the re-run, over the same quantity.
+        judgement: of the re-run, over the same quantity.
     """
     if published_percent is None:
-        verdict, why = _judged_direction(saving)
+        verdict, why = _judged_direction(judgement)
     else:
-        verdict, why = _judged(float(np.log1p(published_percent / 100)), saving)
-    return Rerun(verdict=verdict, why=why, change_percent=saving_percent(saving), saving=saving)
+        verdict, why = _judged(float(np.log1p(published_percent / 100)), judgement)
+    return Rerun(verdict=verdict, why=why, change_percent=judged_percent(judgement), judgement=judgement)
 
 
 def judge_tokens(published_percent: float | None, saved: TokensSaved | Withheld) -> Rerun:
     """Verdict on a published change of new tokens, which are counted: no interval, no A/A error."""
     if isinstance(saved, Withheld):
-        return Rerun(verdict="not testable here", why=saved.reason, change_percent=None, saving=None)
+        return Rerun(verdict="not testable here", why=saved.reason, change_percent=None, judgement=None)
     change = -100 * saved.new_tokens_saved
     if published_percent is None:
         reproduced = change < -100 * THRESHOLD
         why = f"a saving of new tokens beyond {THRESHOLD:.0%} was claimed"
     else:
-        reproduced = abs(change - published_percent) <= 100 * SIZE_TOLERANCE
-        why = f"counted, and compared within {100 * SIZE_TOLERANCE:.0f} percentage points"
+        reproduced = abs(change - published_percent) <= 100 * THRESHOLD
+        why = f"counted, and compared within {100 * THRESHOLD:.0f} percentage points"
     verdict: ClaimVerdict = "reproduced" if reproduced else "not reproduced"
-    return Rerun(verdict=verdict, why=why, change_percent=change, saving=None)
+    return Rerun(verdict=verdict, why=why, change_percent=change, judgement=None)
 
 
-def saving_percent(saving: Saving) -> Estimate | None:
+def judged_percent(judgement: Judgement) -> Estimate | None:
     """A ratio as a change in per cent; None where there is no verdict."""
-    if saving.ratio is None:
+    if judgement.ratio is None:
         return None
-    return Estimate(*(100 * (end - 1) for end in (saving.ratio.point, saving.ratio.low, saving.ratio.high)))
+    return judgement.ratio.minus(1).times(100)
 
 
-def _judged_direction(saving: Saving) -> tuple[ClaimVerdict, str]:
-    if saving.verdict == "saves":
-        return "reproduced", saving.reason
-    if saving.verdict in ("costs", "equivalent"):
-        return "not reproduced", f"found here: {saving.verdict}; {saving.reason}"
-    return "not testable here", saving.reason
+def _judged_direction(judgement: Judgement) -> tuple[ClaimVerdict, str]:
+    if judgement.verdict == "saves":
+        return "reproduced", judgement.reason
+    if judgement.verdict in ("costs", "equivalent"):
+        return "not reproduced", f"found here: {judgement.verdict}; {judgement.reason}"
+    return "not testable here", judgement.reason
 
 
-def _judged(published_log: float, saving: Saving) -> tuple[ClaimVerdict, str]:
-    if saving.ratio is None or saving.noise_floor is None:
-        return "not testable here", saving.reason
-    slack = -np.log1p(-SIZE_TOLERANCE)
-    low, high = np.log(saving.ratio.low) - slack, np.log(saving.ratio.high) + slack
+def _judged(published_log: float, judgement: Judgement) -> tuple[ClaimVerdict, str]:
+    if judgement.ratio is None or judgement.noise_floor is None:
+        return "not testable here", judgement.reason
+    slack = log_distance(THRESHOLD)
+    low, high = np.log(judgement.ratio.low) - slack, np.log(judgement.ratio.high) + slack
     if not low <= published_log <= high:
-        return (
-            "not reproduced",
-            f"found here: {saving.verdict}; the interval does not hold the published size",
-        )
-    if saving.verdict == _expected(published_log, saving.question.threshold):
-        return "reproduced", saving.reason
-    if abs(np.log(saving.ratio.point)) <= -np.log1p(-saving.noise_floor):
-        return "reproduced but inside the A/A error", saving.reason
-    if saving.verdict == "inconclusive":
-        return "not testable here", saving.reason
-    return "not reproduced", f"found here: {saving.verdict}; {saving.reason}"
+        missed = "the interval does not hold the published size"
+        return "not reproduced", f"found here: {judgement.verdict}; {missed}{judgement.beside}"
+    if judgement.verdict == _expected(published_log, judgement.threshold):
+        return "reproduced", judgement.reason
+    if inside_floor(judgement.ratio.point, judgement.noise_floor):
+        return "reproduced but inside the A/A error", judgement.reason
+    if judgement.verdict == "inconclusive":
+        return "not testable here", judgement.reason
+    return "not reproduced", f"found here: {judgement.verdict}; {judgement.reason}"
 
 
 def _expected(published_log: float, threshold: float) -> Verdict:
-    if abs(published_log) <= -np.log1p(-threshold):
+    if abs(published_log) <= log_distance(threshold):
         return "equivalent"
     return "saves" if published_log < 0 else "costs"

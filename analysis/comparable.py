@@ -1,37 +1,16 @@
-"""What may stand in one comparison, and what may stand in one ranking.
+"""What may stand in one comparison.
 
 Joules of different boundary, or of a meter and of a model, are different things with the same unit.
-They are never divided by each other and never sorted together.
+They are never divided by each other.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.rows import Slot
-from analysis.values import Estimate, Withheld, listed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """One figure that wants a place in a ranking."""
-
-    label: str
-    boundary: str
-    grade: int
-    joules_j: Estimate
-    """Per whatever the ranking is about; the same for all rows."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranking:
-    """Rows that may be sorted together, the fewest joules first."""
-
-    boundary: str
-    measured: bool
-    rows: tuple[Ranked, ...]
+from analysis.values import Withheld, listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,19 +46,6 @@ def _words(value: object) -> str:
 def known_of_neither(first: Mapping[str, object], second: Mapping[str, object]) -> tuple[str, ...]:
     """Facts that are known of neither side: nobody can say whether they are alike."""
     return tuple(name for name, value in first.items() if value is None and second[name] is None)
-
-
-def rankings(rows: Iterable[Ranked]) -> tuple[Ranking, ...]:
-    """One ranking per boundary, and metered figures (grade 1 and above) apart from grade 0."""
-    groups: dict[tuple[bool, str], list[Ranked]] = defaultdict(list)
-    for row in rows:
-        groups[row.grade > 0, row.boundary].append(row)
-    return tuple(
-        Ranking(
-            boundary=boundary, measured=measured, rows=tuple(sorted(group, key=lambda r: r.joules_j.point))
-        )
-        for (measured, boundary), group in sorted(groups.items(), reverse=True)
-    )
 
 
 def unlike_joules(slots: Sequence[Slot]) -> Withheld | None:

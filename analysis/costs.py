@@ -146,15 +146,3 @@ def _total(counts: Mapping[str, Counts], unit: str) -> int:
 def _sum_weights(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     names = {name for part in parts for name in part}
     return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
-
-
-def gate_efficiency(saved: Estimate, *, predicted: float) -> Estimate | Withheld:
-    """Measured saving over the saving that the skipped bytes predict; 1 means all of it arrived.
-
-    Args:
-        saved: seconds or joules saved per step.
-        predicted: in the same unit: bytes left out / measured bandwidth, or x measured joules per byte.
-    """
-    if predicted <= 0:
-        return Withheld("the cut leaves out no bytes: it predicts no saving to compare with")
-    return saved.times(1 / predicted)

@@ -37,7 +37,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.evidence import MEMORY_SHARE, Evidence, gather
+from analysis.outcomes import MEMORY_SHARE, Outcome, gather
 from analysis.roofline import FEWEST_WINDOWS
 from analysis.rows import Step
 from analysis.stats import Intervals, ratio, t_interval, welch_interval
@@ -85,7 +85,7 @@ class CellVerdict:
     reason: str
     memory_share: Estimate | None
     """Share of a step that reading its bytes at the measured bandwidth explains."""
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[Outcome, ...]
     against: tuple[str, ...]
     """Tests that do not fit the verdict."""
 
@@ -114,7 +114,7 @@ def judge_cell(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None = N
     )
 
 
-def _figures(share: float, evidence: Sequence[Evidence]) -> Figures:
+def _figures(share: float, evidence: Sequence[Outcome]) -> Figures:
     known = {item.name: item.value.point for item in evidence if isinstance(item.value, Estimate)}
     rise = known.get("compute", known.get("batch"))
     return Figures(
@@ -165,7 +165,7 @@ def _costs_once(figures: Figures) -> bool:
     return figures.further is not None and figures.further < COMPUTE_ELASTICITY
 
 
-def _control(evidence: Sequence[Evidence]) -> Withheld | None:
+def _control(evidence: Sequence[Outcome]) -> Withheld | None:
     """S9: a mask that leaves all work in place and still saves joules means the joules are wrong."""
     if any(item.name == "mask" and item.fits_memory_bound is False for item in evidence):
         return Withheld(
@@ -174,7 +174,7 @@ def _control(evidence: Sequence[Evidence]) -> Withheld | None:
     return None
 
 
-def _reason(answer: Bound, share: Estimate, figures: Figures, evidence: Sequence[Evidence]) -> str:
+def _reason(answer: Bound, share: Estimate, figures: Figures, evidence: Sequence[Outcome]) -> str:
     values = {item.name: item.value for item in evidence if isinstance(item.value, Estimate)}
     if answer == "compute-bound":
         return _compute_reason(values)
@@ -231,7 +231,7 @@ def _where_the_rest_goes(values: Mapping[str, Estimate]) -> list[str]:
     return [", ".join(said)] if said else []
 
 
-def _against(answer: Bound, evidence: Sequence[Evidence]) -> tuple[str, ...]:
+def _against(answer: Bound, evidence: Sequence[Outcome]) -> tuple[str, ...]:
     """Tests whose outcome is not what the verdict leads to expect."""
     expected = _EXPECTED[answer]
     return tuple(
@@ -242,7 +242,7 @@ def _against(answer: Bound, evidence: Sequence[Evidence]) -> tuple[str, ...]:
     )
 
 
-def _void(why: Withheld, evidence: tuple[Evidence, ...]) -> CellVerdict:
+def _void(why: Withheld, evidence: tuple[Outcome, ...]) -> CellVerdict:
     return CellVerdict(
         verdict="withheld", reason=why.reason, memory_share=None, evidence=evidence, against=()
     )

@@ -5,7 +5,7 @@ The prompt is the unit of resampling: tokens of one answer hang together, so the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,14 +30,30 @@ class LogitAgreement:
     """Share of positions with the same argmax."""
 
 
-def agreement(tokens: Sequence[int], ungated: Sequence[int]) -> float | None:
+@dataclass(frozen=True, kw_only=True)
+class Mean:
+    """A mean with its interval, or with the reason why it has none."""
+
+    mean: float
+    interval: Estimate | Withheld
+    count: int
+    """Prompts or windows behind it."""
+
+
+def agreement(tokens: Sequence[int], ungated: Sequence[int]) -> float:
     """Share of positions with the ungated token; where one answer is longer, its rest disagrees.
 
-    None where neither has a token.
+    Two empty answers agree fully: the gate changed nothing that anybody could read.
     """
     longest = max(len(tokens), len(ungated))
     same = sum(a == b for a, b in zip(tokens, ungated, strict=False))
-    return same / longest if longest else None
+    return same / longest if longest else 1.0
+
+
+def mean_agreement(answers: Mapping[str, Sequence[int]], ungated: Mapping[str, Sequence[int]]) -> Mean | None:
+    """Agreement over the prompts that both answered, by prompt id; None if there is no such prompt."""
+    both = sorted(answers.keys() & ungated.keys())
+    return mean_of([agreement(answers[prompt], ungated[prompt]) for prompt in both], share=True)
 
 
 def first_divergence(tokens: Sequence[int], ungated: Sequence[int]) -> int | None:
@@ -57,19 +73,31 @@ def logit_agreement(logits: ArrayLike, ungated: ArrayLike) -> LogitAgreement:
     return LogitAgreement(kl=float(kl.mean()), top1=float(same.mean()))
 
 
-def perplexity(log_probabilities: Sequence[ArrayLike]) -> Estimate | Withheld:
-    """Perplexity over windows of a text, with an interval over windows.
+def perplexity(log_probabilities: Sequence[ArrayLike]) -> Mean:
+    """Perplexity over windows of a text (at least one), with an interval over windows.
 
     Args:
         log_probabilities: natural log-probability of each scored token, one array per window.
     """
     losses = np.array([-float(np.sum(np.asarray(window))) for window in log_probabilities])
     counts = np.array([np.size(np.asarray(window)) for window in log_probabilities], dtype=np.float64)
+    loss = float(losses.sum() / counts.sum())
+    interval: Estimate | Withheld
     if len(losses) < FEWEST_WINDOWS:
-        return Withheld(f"{len(losses)} windows are too few for an interval (needs {FEWEST_WINDOWS})")
-    loss = losses.sum() / counts.sum()
-    # a ratio of two sums, linearised: windows are few and alike, so t serves better than resampling
-    return ratio(t_interval(loss + (losses - loss * counts) / counts.mean()))
+        interval = Withheld(f"{len(losses)} windows are too few for an interval (needs {FEWEST_WINDOWS})")
+    else:
+        # a ratio of two sums, linearised: windows are few and alike, so t serves better than resampling
+        interval = ratio(t_interval(loss + (losses - loss * counts) / counts.mean()))
+    return Mean(mean=float(np.exp(loss)), interval=interval, count=len(losses))
+
+
+def mean_of(values: Sequence[float], *, share: bool = False) -> Mean | None:
+    """Mean over prompts with its interval (`mean_over_prompts`); None of no values."""
+    if not values:
+        return None
+    column = [float(value) for value in values]
+    interval = mean_over_prompts(column, share=share)
+    return Mean(mean=sum(column) / len(column), interval=interval, count=len(column))
 
 
 def mean_over_prompts(values: Sequence[float], *, share: bool = False) -> Estimate | Withheld:

@@ -13,8 +13,8 @@ import numpy as np
 from scipy import stats as distributions
 
 from analysis import stats
-from analysis.savings import FEWEST_BLOCKS
 from analysis.values import LEVEL, FloatArray
+from analysis.verdict import FEWEST_BLOCKS
 
 CONFIDENCE = 0.8
 
@@ -50,7 +50,7 @@ def blocks_to_tell(change: float, noise: Noise) -> int | None:
         change: as a fraction, such as 0.02 for joules that fall by 2 %.
         noise: of a block; an arm that changes something is taken to have the noise of one that does not.
     """
-    needed = stats.blocks_for(-float(np.log1p(-change)), spread=noise.planned)
+    needed = stats.blocks_for(stats.log_distance(change), spread=noise.planned)
     return None if needed is None else max(FEWEST_BLOCKS, needed)
 
 
@@ -62,4 +62,4 @@ def smallest_change(blocks: int, noise: Noise) -> float:
         noise: of a block.
     """
     t = distributions.t.ppf((1 + LEVEL) / 2, blocks - 1) + distributions.norm.ppf(stats.POWER)
-    return float(-np.expm1(-t * noise.planned / np.sqrt(blocks)))
+    return stats.fraction_of(float(t * noise.planned / np.sqrt(blocks)))

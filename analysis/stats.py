@@ -8,8 +8,8 @@ experiments with five blocks, 83 to 91 % with ten and 87 to 94 % with twenty: re
 numbers can't show how far the sixth would have fallen. `benchmarks/coverage.py` measures this.
 Student's t interval on the log-ratios covers 94 to 97 % in every setting tried there (drift, thermal
 trend, one-sided outliers), because a log-ratio is a difference of two sums over slots, so its
-distribution is close to symmetric even where that of the slots is not. So t decides, and BCa is
-printed beside it. Both are intervals on the geometric mean of the blocks' ratios.
+distribution is close to symmetric even where that of the slots is not. So t decides over blocks; BCa
+serves where prompts are resampled, of which there are many (`analysis.quality`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from analysis.values import LEVEL, Estimate, FloatArray, Withheld
 
 RESAMPLES = 9_999
 POWER = 0.8
-"""Chance of settling the question that `blocks_to_settle` asks for."""
+"""Chance of settling a question that `blocks_for` plans with."""
 MOST_BLOCKS = 10_000
 
 
@@ -49,7 +49,7 @@ def t_interval(log_ratios: FloatArray) -> Intervals:
 
 
 def bca_interval(log_ratios: FloatArray, *, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
-    """BCa bootstrap interval on the mean of log-ratios (`scipy.stats.bootstrap`), to stand beside t's.
+    """BCa bootstrap interval on the mean of values (`scipy.stats.bootstrap`).
 
     All leading rows share the same resampled blocks, which keeps it vectorised and leaves each row's
     interval what it would be alone.
@@ -108,54 +108,32 @@ def geometric_mean(values: FloatArray) -> Estimate | Withheld:
     return ratio(t_interval(np.log(values)))
 
 
+def log_distance(fraction: float) -> float:
+    """Distance from no change to a fall by `fraction`, on the log scale: 0.02 gives 0.0202."""
+    return float(-np.log1p(-fraction))
+
+
+def fraction_of(distance: float) -> float:
+    """The fall, as a fraction, that lies so far from no change on the log scale."""
+    return float(-np.expm1(-distance))
+
+
 def varies(log_ratios: FloatArray) -> bool:
     """Whether the blocks differ by more than rounding; measured joules always do."""
     return bool(np.ptp(log_ratios) > 1e-12)
 
 
-def equivalence_p(log_ratios: FloatArray, threshold: float) -> float:
-    """Two one-sided t tests (Schuirmann 1987) of a ratio outside [1 - threshold, 1 / (1 - threshold)].
-
-    The bounds mirror each other on the log scale, so swapping the arms can't change the answer. A small p
-    says that the arms are equivalent.
-
-    Args:
-        log_ratios: shape (blocks,).
-        threshold: practical threshold as a fraction, such as 0.02.
-    """
-    blocks = len(log_ratios)
-    error = log_ratios.std(ddof=1) / np.sqrt(blocks)
-    # the larger of the two p-values is that of the bound nearer to the mean
-    to_bound = -np.log1p(-threshold) - abs(log_ratios.mean())
-    return float(stats.t.sf(to_bound / error, blocks - 1))
-
-
-def blocks_to_settle(log_ratios: FloatArray, threshold: float) -> int | None:
-    """Blocks after which the question would be settled in 4 of 5 runs, if point and spread stay as they are.
-
-    Settled means an interval wholly beyond the threshold where the point is beyond it, and equivalence
-    where the point is within. None where 10,000 blocks would not do: the effect sits on the threshold.
-
-    Args:
-        log_ratios: shape (blocks,), the blocks so far.
-        threshold: practical threshold as a fraction.
-    """
-    effect, bound = abs(float(log_ratios.mean())), -float(np.log1p(-threshold))
-    margin = abs(effect - bound)
-    # two-sided 95 % for a difference, one-sided 95 % for each side of equivalence
-    tail = (1 + LEVEL) / 2 if effect > bound else LEVEL
-    return blocks_for(margin, spread=float(log_ratios.std(ddof=1)), tail=tail)
-
-
-def blocks_for(margin: float, *, spread: float, tail: float = (1 + LEVEL) / 2) -> int | None:
+def blocks_for(margin: float, *, spread: float) -> int | None:
     """Fewest blocks whose interval separates two values `margin` apart with a power of 0.8.
 
     Args:
         margin: distance on the log scale (an effect of 2 % is about 0.02).
         spread: standard deviation of the blocks' log-ratios.
-        tail: quantile of the t distribution that decides.
+
+    Returns:
+        The number; None where 10,000 would not do.
     """
     blocks = np.arange(2, MOST_BLOCKS + 1)
-    needed = (stats.t.ppf(tail, blocks - 1) + stats.norm.ppf(POWER)) * spread / np.sqrt(blocks)
+    needed = (stats.t.ppf((1 + LEVEL) / 2, blocks - 1) + stats.norm.ppf(POWER)) * spread / np.sqrt(blocks)
     enough = np.flatnonzero(needed < margin)
     return int(blocks[enough[0]]) if enough.size else None

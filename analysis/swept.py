@@ -9,8 +9,8 @@ from itertools import combinations
 
 from analysis.claims import ClaimVerdict
 from analysis.frontier import CLIFF_RISE
-from analysis.savings import THRESHOLD
 from analysis.values import Estimate
+from analysis.verdict import THRESHOLD, place
 
 PUBLISHED_CLIFF = 0.5
 """RC: perplexity as it is down to kappa = 0.5, and a cliff there."""
@@ -126,7 +126,7 @@ def _savings_multiply(sweep: Sweep) -> Verdict:
     seen = (
         f"{' and '.join(sorted(both))}: {ratio.point:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] of the product"
     )
-    if max(abs(ratio.low - 1), abs(ratio.high - 1)) <= THRESHOLD:
+    if place(ratio) == "equivalent":
         return "reproduced", seen
     return ("not testable here" if ratio.contains(1.0) else "not reproduced"), seen
 

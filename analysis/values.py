@@ -36,28 +36,16 @@ class Estimate:
         ends = sorted((self.low * factor, self.high * factor))
         return Estimate(self.point * factor, ends[0], ends[1])
 
+    def minus(self, value: float) -> Estimate:
+        """The estimate less a constant, such as a ratio less 1."""
+        return Estimate(self.point - value, self.low - value, self.high - value)
+
 
 @dataclass(frozen=True)
 class Withheld:
     """No figure: `reason` says what can't be concluded, and why."""
 
     reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caution:
-    """A warning that stands beside a figure. Values only; the report words and formats it."""
-
-    code: str
-    """Stable name, such as `throttled`."""
-    subject: str
-    """What it is about: an arm, a slot, a run."""
-    value: float | None
-    """What was seen, in the unit that `code` documents; None where there is nothing to count."""
-    limit: float | None
-    """The value from which it is a warning."""
-    meaning: str
-    """One sentence: what it does to the figures."""
 
 
 def listed(names: Sequence[str]) -> str:

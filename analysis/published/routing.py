@@ -9,7 +9,8 @@ import numpy as np
 
 from analysis.claims import Claim, ClaimVerdict, Figure, percent_change
 from analysis.published.record import J_PER_KWH, record, routing_rows
-from analysis.savings import THRESHOLD
+from analysis.stats import fraction_of
+from analysis.verdict import THRESHOLD, inside_floor
 
 PROTOCOL = "one 1 s sample of power, taken after the work had ended, times wall time"
 RERUN = "bench run on two arms and an A/A arm, with readings taken during the work"
@@ -48,7 +49,8 @@ def aa_change_percent() -> float:
 
 def inside_aa(change_percent: float) -> bool:
     """Whether a change is no larger than the A/A change, as log-ratios."""
-    return bool(abs(np.log1p(change_percent / 100)) <= abs(np.log1p(aa_change_percent() / 100)))
+    aa_log = np.log1p(aa_change_percent() / 100)
+    return inside_floor(1 + change_percent / 100, fraction_of(abs(float(aa_log))))
 
 
 def token_totals(run: dict[str, Any]) -> tuple[Figure, ...]:
@@ -78,6 +80,7 @@ def _short_tokens() -> Claim:
     change = percent_change(gated, ungated)
     return Claim(
         name="routing.short.tokens",
+        change_percent=-run["tokens_saved_percent"],
         published=(Figure(label="new tokens", value=-run["tokens_saved_percent"], unit="%"),),
         recomputed=(
             Figure(label="new tokens", value=change, unit="%"),
@@ -95,6 +98,7 @@ def _short_energy() -> Claim:
     change = energy_change_percent(run)
     return Claim(
         name="routing.short.energy",
+        change_percent=-run["energy_saved_percent"],
         published=(Figure(label="energy", value=-run["energy_saved_percent"], unit="%"),),
         recomputed=(
             Figure(label="energy", value=change, unit="%"),
@@ -141,6 +145,7 @@ def _mixed_tokens() -> Claim:
     run = record()["routing"]["mixed_prompts"]
     return Claim(
         name="routing.mixed.tokens",
+        change_percent=token_change_percent(run),
         published=token_totals(run),
         recomputed=(Figure(label="new tokens", value=token_change_percent(run), unit="%"),),
         verdict="reproduced",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from analysis.contrast import Held, judge
 from analysis.rows import Slot
+from analysis.verdict import Judgement
 
 ARMS = ("ungated", "gated", "ungated again")
 PLAIN = Slot(
@@ -60,3 +63,9 @@ def run_slots(
                 )
             )
     return slots
+
+
+def judged(slots: list[Slot], *, baseline: str = "ungated", again: str = ARMS[2], **asked: Any) -> Judgement:
+    """The verdict on `gated` in these slots."""
+    treated, other = (Held(slots=slots, arm=arm, plain="ungated", again=again) for arm in ("gated", baseline))
+    return judge(treated, other, **asked)

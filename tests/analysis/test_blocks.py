@@ -22,7 +22,7 @@ def test_a_block_is_a_ratio_of_sums() -> None:
     table = block_table(slots, ["a", "b"], amount="gross_j", per="request")
     assert isinstance(table, BlockTable)
     assert table.values.tolist() == [[400 / 150], [1.0]]
-    assert table.log_ratios("b", "a") == pytest.approx([np.log(150 / 400)])
+    assert table.logs("b") - table.logs("a") == pytest.approx([np.log(150 / 400)])
 
 
 def test_per_token_divides_by_tokens() -> None:
@@ -43,7 +43,7 @@ def test_what_does_not_count_is_counted() -> None:
     slots[6] = replace(slots[6], gross_j=None)
     table = table_of(slots)
     assert table.values.shape == (3, 3)
-    assert table.left_out == {"cut short": 1, "excluded": 1, "no figure": 1}
+    assert table.left_out == {"cut short": 1, "throttled": 1, "no figure": 1}
 
 
 def test_an_absent_arm_is_named() -> None:

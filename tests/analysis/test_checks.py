@@ -3,30 +3,45 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.checks import check_saving, check_slots
+from analysis.checks import Caution, check_judgements, check_slots, failed_gate
 from analysis.rows import Slot
-from analysis.savings import Question, judge
-from tests.analysis.slots import run_slots
-
-ASKED = Question(treated="gated", baseline="ungated", repeat="ungated again")
+from tests.analysis.slots import judged, run_slots
 
 
 def codes(slots: list[Slot]) -> set[str]:
     return {caution.code for caution in check_slots(slots)}
 
 
+def about(slots: list[Slot]) -> dict[str, Caution]:
+    return {caution.code: caution for caution in check_judgements({"torch": [judged(slots)]})}
+
+
 def test_a_good_run_has_no_warning() -> None:
     assert check_slots(run_slots()) == ()
-    assert check_saving(judge(run_slots(noise=0.005), ASKED)) == ()
+    assert about(run_slots(noise=0.005)) == {}
+
+
+@pytest.mark.parametrize(
+    ("thermal", "readings", "gate"),
+    [
+        ("Nominal", 40, None),
+        ("NONE", 10, None),
+        (None, None, None),
+        ("Moderate", 40, "throttled: thermal pressure Moderate"),
+        ("Heavy", 3, "throttled: thermal pressure Heavy"),
+        ("Whatever", 40, "throttled: thermal pressure Whatever"),
+        ("Nominal", 9, "fewer than 10 readings"),
+    ],
+)
+def test_the_gates_that_leave_a_slot_out(thermal: str | None, readings: int | None, gate: str | None) -> None:
+    assert failed_gate(thermal=thermal, readings=readings, fewest_readings=10) == gate
 
 
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"thermal": "Heavy"}, "throttled"),
-        ({"readings": 12}, "few readings"),
         ({"seconds_s": 20.0}, "short window"),
-        ({"excluded": "swap growth"}, "excluded"),
+        ({"excluded": "swap growth"}, "left out"),
         ({"kind": "modelled", "grade": 0}, "grade 0"),
         ({"gross_j": 200.0}, "outlier"),
     ],
@@ -37,8 +52,11 @@ def test_one_bad_slot_is_one_warning(change: dict[str, object], code: str) -> No
     assert codes(slots) == {code}
 
 
-def test_nominal_pressure_is_no_throttling() -> None:
-    assert check_slots([replace(slot, thermal="Nominal") for slot in run_slots()]) == ()
+def test_slots_left_out_are_counted_by_gate() -> None:
+    slots = [replace(slot, excluded="throttled" if slot.block < 2 else None) for slot in run_slots()]
+    (caution,) = check_slots(slots)
+    assert caution.words == "12 of 36 slots left out (throttled): no verdict rests on their blocks"
+    assert (caution.subject, caution.value) == ("throttled", 12)
 
 
 def test_drift_is_the_change_over_the_run() -> None:
@@ -61,21 +79,22 @@ def test_seconds_stand_in_where_joules_are_missing() -> None:
 
 
 def test_a_noisy_control_is_said_aloud() -> None:
-    saving = judge(run_slots(noise=0.1), ASKED)
-    assert "A/A spread large" in {caution.code for caution in check_saving(saving)}
+    found = about(run_slots(noise=0.3))
+    assert set(found) == {"noisy"}
+    assert "differs from itself by" in found["noisy"].words
+    assert found["noisy"].value > 0.1
 
 
 def test_identical_arms_that_differ_are_said_aloud() -> None:
     slots = [
-        replace(s, gross_j=(s.gross_j or 0) * 1.1) if s.arm == "ungated again" else s for s in run_slots()
+        replace(s, gross_j=(s.gross_j or 0) * 1.05) if s.arm == "ungated again" else s for s in run_slots()
     ]
-    assert "A/A differs" in {caution.code for caution in check_saving(judge(slots, ASKED))}
+    (caution,) = about(slots).values()
+    assert (caution.code, caution.value) == ("A/A differs", pytest.approx(0.05, abs=0.01))
 
 
-def test_left_out_blocks_are_said_aloud() -> None:
-    (caution,) = check_saving(judge(run_slots(blocks=7, noise=0.005)[:-2], ASKED))
-    assert (caution.code, caution.value, caution.meaning) == (
-        "blocks left out",
-        1,
-        "cut short: these blocks do not count",
-    )
+def test_few_blocks_are_said_once_if_no_arm_has_enough() -> None:
+    few, many = judged(run_slots(blocks=2)), judged(run_slots(noise=0.005))
+    (caution,) = check_judgements({"torch": [few, few], "mlx": [few]})
+    assert caution.words == "2 whole blocks are not enough for a claim (needs 5)"
+    assert check_judgements({"torch": [few, many]}) == ()

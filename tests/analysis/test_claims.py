@@ -2,11 +2,8 @@ import pytest
 
 from analysis.arms import tokens_saved
 from analysis.claims import ClaimVerdict, judge_rerun, judge_tokens, percent_change
-from analysis.savings import Question, judge
 from analysis.values import Estimate, Withheld
-from tests.analysis.slots import run_slots
-
-ASKED = Question(treated="gated", baseline="ungated", repeat="ungated again")
+from tests.analysis.slots import judged, run_slots
 
 
 def test_a_change_is_in_per_cent() -> None:
@@ -28,7 +25,7 @@ def test_a_change_is_in_per_cent() -> None:
     ],
 )
 def test_a_rerun_is_judged(published: float, run: dict[str, float], verdict: ClaimVerdict, says: str) -> None:
-    rerun = judge_rerun(published, judge(run_slots(**run), ASKED))  # type: ignore[arg-type]
+    rerun = judge_rerun(published, judged(run_slots(**run)))  # type: ignore[arg-type]
     assert rerun.verdict == verdict
     assert says in rerun.why
 
@@ -44,16 +41,16 @@ def test_a_rerun_is_judged(published: float, run: dict[str, float], verdict: Cla
     ],
 )
 def test_a_claimed_direction_needs_a_saving(run: dict[str, float], verdict: ClaimVerdict) -> None:
-    rerun = judge_rerun(None, judge(run_slots(**run), ASKED))  # type: ignore[arg-type]
+    rerun = judge_rerun(None, judged(run_slots(**run)))  # type: ignore[arg-type]
     assert rerun.verdict == verdict
 
 
 def test_a_change_is_shown_only_with_a_verdict() -> None:
-    found = judge_rerun(-53.0, judge(run_slots(ratio=0.47), ASKED)).change_percent
+    found = judge_rerun(-53.0, judged(run_slots(ratio=0.47))).change_percent
     assert isinstance(found, Estimate)
     assert found.low < found.point < found.high < 0
     assert found.point == pytest.approx(-53.0, abs=1)
-    assert judge_rerun(-53.0, judge(run_slots(blocks=2), ASKED)).change_percent is None
+    assert judge_rerun(-53.0, judged(run_slots(blocks=2))).change_percent is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +66,7 @@ def test_tokens_are_counted(published: float | None, tokens: float, verdict: Cla
     saved = tokens_saved(run_slots(tokens=tokens), treated="gated", baseline="ungated")
     found = judge_tokens(published, saved)
     assert found.verdict == verdict
-    assert found.saving is None
+    assert found.judgement is None
 
 
 def test_no_tokens_no_verdict() -> None:

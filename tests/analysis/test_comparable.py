@@ -1,31 +1,12 @@
 from dataclasses import replace
 
 from analysis.comparable import (
-    Ranked,
     known_of_neither,
     lowest_grade,
-    rankings,
     unlike,
     unlike_joules,
 )
-from analysis.values import Estimate
 from tests.analysis.slots import PLAIN
-
-
-def row(label: str, joules: float, boundary: str, grade: int) -> Ranked:
-    value = Estimate(joules, joules * 0.9, joules * 1.1)
-    return Ranked(label=label, boundary=boundary, grade=grade, joules_j=value)
-
-
-def test_boundaries_and_grade_zero_never_share_a_ranking() -> None:
-    rows = [
-        row("a", 2.0, "package", 2),
-        row("b", 1.0, "package", 1),
-        row("c", 0.5, "package", 0),
-        row("d", 0.1, "wall", 4),
-    ]
-    found = [(r.boundary, r.measured, [x.label for x in r.rows]) for r in rankings(rows)]
-    assert found == [("wall", True, ["d"]), ("package", True, ["b", "a"]), ("package", False, ["c"])]
 
 
 def test_unlike_joules_are_named() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.costs import Costs, Counts, Split, fit_costs, gate_efficiency, split_saving
+from analysis.costs import Costs, Counts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Estimate, Withheld
 
@@ -77,10 +77,3 @@ def test_missing_joules_and_groups_are_named() -> None:
     one = Counts(requests=1, prompt_tokens=1, new_tokens=1)
     answer = split_saving(fitted(), before={"full": one}, after={"tiny": one})
     assert answer == Withheld("no price list for tiny")
-
-
-def test_gate_efficiency_is_measured_over_predicted() -> None:
-    efficiency = gate_efficiency(Estimate(0.8, 0.7, 0.9), predicted=2.0)
-    assert isinstance(efficiency, Estimate)
-    assert efficiency.point == pytest.approx(0.4)
-    assert isinstance(gate_efficiency(Estimate(0.8, 0.7, 0.9), predicted=0.0), Withheld)

@@ -5,6 +5,7 @@ from analysis.quality import (
     agreement,
     first_divergence,
     logit_agreement,
+    mean_agreement,
     mean_over_prompts,
     perplexity,
 )
@@ -18,14 +19,22 @@ from analysis.values import Estimate, Withheld
         ([1, 9, 3], [1, 2, 3], 2 / 3, 1),
         ([1, 2], [1, 2, 3, 4], 0.5, 2),
         ([], [1], 0.0, 0),
-        ([], [], None, None),
+        ([], [], 1.0, None),
     ],
 )
 def test_agreement_and_divergence(
-    tokens: list[int], ungated: list[int], share: float | None, index: int | None
+    tokens: list[int], ungated: list[int], share: float, index: int | None
 ) -> None:
     assert agreement(tokens, ungated) == share
     assert first_divergence(tokens, ungated) == index
+
+
+def test_agreement_is_of_the_prompts_that_both_answered() -> None:
+    found = mean_agreement({"a": [1, 2], "b": [], "d": [7]}, {"a": [1, 3], "b": [], "c": [5]})
+    assert found is not None
+    assert (found.mean, found.count) == (0.75, 2)
+    assert found.interval == Withheld("2 prompts are too few for an interval (needs 20)")
+    assert mean_agreement({"a": [1]}, {"b": [1]}) is None
 
 
 def test_kl_is_zero_for_a_shift_and_known_for_two_tokens() -> None:
@@ -40,10 +49,12 @@ def test_kl_is_zero_for_a_shift_and_known_for_two_tokens() -> None:
 def test_perplexity_weighs_tokens_not_windows() -> None:
     windows = [np.full(n, -2.0) for n in (10, 20, 30, 40)] + [np.full(100, -3.0)]
     found = perplexity(windows)
-    assert isinstance(found, Estimate)
-    assert found.point == pytest.approx(np.exp(2.5))
-    assert found.low < found.point < found.high
-    assert isinstance(perplexity(windows[:3]), Withheld)
+    assert isinstance(found.interval, Estimate)
+    assert (found.mean, found.count) == (pytest.approx(np.exp(2.5)), 5)
+    assert found.interval.low < found.mean < found.interval.high
+    few = perplexity(windows[:3])
+    assert few.mean == pytest.approx(np.exp(2.0))
+    assert isinstance(few.interval, Withheld)
 
 
 def test_perplexity_covers() -> None:
@@ -51,8 +62,8 @@ def test_perplexity_covers() -> None:
     held = []
     for _ in range(400):
         found = perplexity([-rng.gamma(2, 1, 512) + rng.normal(0, 0.1) for _ in range(15)])
-        assert isinstance(found, Estimate)
-        held.append(found.contains(float(np.exp(2.0))))
+        assert isinstance(found.interval, Estimate)
+        held.append(found.interval.contains(float(np.exp(2.0))))
     assert 0.92 <= np.mean(held) <= 0.98
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.savings import FEWEST_BLOCKS
 from analysis.sizing import Noise, blocks_to_tell, noise_of, smallest_change
+from analysis.verdict import FEWEST_BLOCKS
 
 
 def noise(planned: float) -> Noise:

@@ -46,34 +46,19 @@ def test_repeats_without_spread_have_an_interval_without_width() -> None:
     assert (mine.low, mine.high) == (0.25, 0.25)
 
 
-def test_equivalence_is_two_one_sided_t_tests() -> None:
-    rows = np.random.default_rng(3).normal(0.004, 0.01, 9)
-    bound = -np.log(0.98)
-    lower = scipy_stats.ttest_1samp(rows, -bound, alternative="greater").pvalue
-    upper = scipy_stats.ttest_1samp(rows, bound, alternative="less").pvalue
-    assert stats.equivalence_p(rows, 0.02) == pytest.approx(max(lower, upper))
-    assert stats.equivalence_p(-rows, 0.02) == pytest.approx(max(lower, upper))
-
-
-def test_equivalence_keeps_its_error_at_the_bound() -> None:
-    rows = np.random.default_rng(4).normal(np.log(0.98), 0.01, (2000, 6))
-    assert np.mean([stats.equivalence_p(row, 0.02) < 0.05 for row in rows]) < 0.065
-
-
-def test_the_blocks_asked_for_do_settle_it() -> None:
-    rng = np.random.default_rng(5)
-    seen = np.log(0.96) + 0.04 * scipy_stats.zscore(rng.normal(size=6), ddof=1)
-    blocks = stats.blocks_to_settle(seen, 0.02)
-    assert blocks is not None
-    again = stats.t_interval(rng.normal(np.log(0.96), 0.04, (2000, blocks)))
-    assert np.mean(again.high < np.log(0.98)) == pytest.approx(stats.POWER, abs=0.04)
-
-
-def test_no_number_of_blocks_settles_an_effect_on_the_threshold() -> None:
-    seen = np.log(0.98) + 0.04 * np.array([-1.0, 1.0, -1.0, 1.0, 0.0])
-    assert stats.blocks_to_settle(seen, 0.02) is None
-
-
 def test_geometric_mean_refuses_what_has_no_logarithm() -> None:
     assert isinstance(stats.geometric_mean(np.array([1.0, 0.0])), Withheld)
     assert isinstance(stats.geometric_mean(np.array([1.0])), Withheld)
+
+
+def test_the_blocks_asked_for_do_settle_it() -> None:
+    blocks = stats.blocks_for(np.log(0.98) - np.log(0.96), spread=0.04)
+    assert blocks is not None
+    again = stats.t_interval(np.random.default_rng(5).normal(np.log(0.96), 0.04, (2000, blocks)))
+    assert np.mean(again.high < np.log(0.98)) == pytest.approx(stats.POWER, abs=0.04)
+    assert stats.blocks_for(0.0, spread=0.04) is None
+
+
+def test_a_fraction_and_its_distance_are_inverse() -> None:
+    assert stats.log_distance(0.02) == pytest.approx(-np.log(0.98))
+    assert stats.fraction_of(stats.log_distance(0.3)) == pytest.approx(0.3)

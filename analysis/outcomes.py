@@ -12,6 +12,7 @@ from analysis.roofline import measured_stream
 from analysis.rows import Step
 from analysis.stats import Intervals, ratio, welch_interval
 from analysis.values import Estimate, FloatArray, Withheld
+from analysis.verdict import THRESHOLD
 
 MEMORY_SHARE = 0.75
 """From this share of a step on, reading is what limits it."""
@@ -20,12 +21,12 @@ FLAT = 0.25
 NEAR_ONE = (0.75, 1.33)
 WHOLE = 1.1
 """A part of a step takes no longer than the step; a tenth is what windows of different minutes differ by."""
-MASK_SLACK = 0.98
-"""A mask may seem to save 2 %, the practical threshold, before the control counts as failed."""
+MASK_SLACK = 1 - THRESHOLD
+"""A mask fails as a control where its joules would be a saving: the whole interval beyond the threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class Outcome:
     """The outcome of one test."""
 
     test: str
@@ -51,10 +52,10 @@ class _Test:
     least: float = -np.inf
     most: float = np.inf
 
-    def run(self, steps: Sequence[Step], bandwidth: float) -> Evidence:
+    def run(self, steps: Sequence[Step], bandwidth: float) -> Outcome:
         value = self.measure(steps, bandwidth)
         fits = None if isinstance(value, Withheld) else value.high >= self.least and value.low <= self.most
-        return Evidence(
+        return Outcome(
             test=self.test,
             name=self.name,
             figure=self.figure,
@@ -69,8 +70,8 @@ class _Test:
         return f"at most {self.most}" if self.least == -np.inf else f"{self.least} to {self.most}"
 
 
-def gather(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None) -> tuple[Evidence, ...]:
-    """Evidence from every test that has rows; S1's bandwidth goes before the given one."""
+def gather(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None) -> tuple[Outcome, ...]:
+    """Outcome from every test that has rows; S1's bandwidth goes before the given one."""
     stream = measured_stream(steps)
     if not isinstance(stream, Withheld):
         bandwidth_bytes_per_s = stream.bandwidth_bytes_per_s.point

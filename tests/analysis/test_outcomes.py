@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.evidence import elasticity, gather
+from analysis.outcomes import elasticity, gather
 from analysis.rows import Step
 from analysis.values import Estimate, Withheld
 from benchmarks.isolation import machine_with

@@ -1,0 +1,247 @@
+"""Does one arm need fewer joules than another? The only place that answers, for every command that asks.
+
+    saves               the interval lies wholly below 1 - threshold, and the effect outside the noise floor
+    costs               the same, above 1 / (1 - threshold)
+    equivalent          the whole interval lies within the threshold
+    inconclusive        none of these yet; says how many blocks would settle it
+    not enough blocks   fewer than five on a side
+    withheld            the question can't be answered from these rows at all, and why
+
+Blocks of one run held both arms, so drift cancels and the log-ratio of each block counts (paired t). Blocks
+of two runs have nothing in common but their number: there the logarithms of either side are two samples
+(Welch's t), which is wider, and knows nothing of what changed between the runs. The rule is the same.
+
+The noise floor is what the same computation makes of an A/A pair, the same gate twice: how far its interval
+reaches from 1 is what a run can mistake for an effect.
+
+Where there is no verdict there is no ratio either: a figure that looks like an answer is read as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from analysis import stats
+from analysis.stats import fraction_of, log_distance
+from analysis.values import Estimate, FloatArray, counted
+
+Settled = Literal["saves", "costs", "equivalent"]
+Verdict = Literal[Settled, "inconclusive", "not enough blocks", "withheld"]
+INACTIVE: Literal["gate inactive"] = "gate inactive"
+"""Instead of a verdict: the gate left nothing out, so whatever its joules are says nothing of it."""
+COPY: Literal["A/A"] = "A/A"
+"""Instead of a verdict: the same gate twice; whatever this arm saves is the noise floor."""
+
+THRESHOLD = 0.02
+"""Practical threshold: a smaller effect is of no use to anybody, whatever its p-value."""
+FEWEST_BLOCKS = 5
+"""With four blocks t's multiplier is 3.2 and the A/A floor swallows any effect worth a claim."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogPair:
+    """Logarithms of what two arms used per unit of work, block by block."""
+
+    treated: FloatArray
+    """Shape (n,)."""
+    baseline: FloatArray
+    """Shape (m,); n = m where `paired`, and then both hold the same blocks in the same order."""
+    paired: bool
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Of either side."""
+        return len(self.treated), len(self.baseline)
+
+    @property
+    def log_ratio(self) -> float:
+        """Mean logarithm of treated over baseline; needs a block on either side."""
+        return float(self.treated.mean() - self.baseline.mean())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a log-ratio of one block each; needs two blocks on either side."""
+        if self.paired:
+            return float((self.treated - self.baseline).std(ddof=1))
+        return float(np.sqrt(self.treated.var(ddof=1) + self.baseline.var(ddof=1)))
+
+    @property
+    def varies(self) -> bool:
+        """Whether the blocks differ by more than rounding; measured joules always do."""
+        sides = (self.treated - self.baseline,) if self.paired else (self.treated, self.baseline)
+        return any(stats.varies(side) for side in sides)
+
+    @property
+    def interval(self) -> Estimate | None:
+        """Geometric mean of the ratios with its 95 % interval; None below five blocks or without spread."""
+        if min(self.blocks) < FEWEST_BLOCKS or not self.varies:
+            return None
+        if self.paired:
+            return stats.ratio(stats.t_interval(self.treated - self.baseline))
+        return stats.ratio(stats.welch_interval(self.treated, self.baseline))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """All that a verdict rests on."""
+
+    effect: LogPair
+    copies: tuple[LogPair, ...] = ()
+    """A/A pairs, taken like `effect`; none where a run has no A/A arm."""
+    threshold: float = THRESHOLD
+    """As a fraction."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Blocks that do not count, by reason."""
+    grade: int | None = None
+    """Lowest of the joules."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The answer. Ratios are treated over baseline: 0.47 is 53 % less."""
+
+    verdict: Verdict
+    reason: str
+    """One sentence: why this verdict, or what can't be concluded."""
+    threshold: float
+    blocks: int = 0
+    """Whole blocks that it rests on, of the side that has fewer."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Blocks that do not count, by reason."""
+    grade: int | None = None
+    point: float | None = None
+    """Geometric mean of the ratios, also where they are too few to judge; None without a block."""
+    ratio: Estimate | None = None
+    """The same with the interval that decides; None without a verdict."""
+    repeat_ratio: Estimate | None = None
+    """The A/A pair that reaches farthest from 1; None without a verdict."""
+    noise_floor: float | None = None
+    """Largest change, as a fraction, that an A/A pair allows: an effect within it is not a saving."""
+    blocks_to_settle: int | None = None
+    """Blocks that would settle an open question; None if settled, or if no number would do."""
+
+    @property
+    def beside(self) -> str:
+        """What does not count, named wherever the verdict is: `; left out: 2 blocks (throttled)`."""
+        named = [f"{counted(number, 'block')} ({why})" for why, number in sorted(self.left_out.items())]
+        return f"; left out: {', '.join(named)}" if named else ""
+
+
+def decide(contrast: Contrast) -> Judgement:
+    """The verdict, and with it whatever figure may be shown."""
+    effect, floor = contrast.effect, noise_floor(contrast.copies)
+    seen = Judgement(
+        verdict="withheld",
+        reason="",
+        threshold=contrast.threshold,
+        blocks=min(effect.blocks),
+        left_out=dict(contrast.left_out),
+        grade=contrast.grade,
+        point=float(np.exp(effect.log_ratio)) if min(effect.blocks) else None,
+        noise_floor=floor,
+    )
+    refusal, interval = _refusal(contrast), effect.interval
+    verdict: Verdict
+    if refusal is not None or interval is None or floor is None:
+        verdict, reason = refusal or ("withheld", "no interval")
+        return replace(seen, verdict=verdict, reason=reason + seen.beside)
+    verdict = place(interval, threshold=contrast.threshold)
+    if verdict != "equivalent" and inside_floor(interval.point, floor):
+        verdict = "inconclusive"
+    needed = _blocks_to_settle(contrast) if verdict == "inconclusive" else None
+    reason = _reason(verdict, interval, floor=floor, threshold=contrast.threshold, needed=needed)
+    return replace(
+        seen,
+        verdict=verdict,
+        reason=reason + seen.beside,
+        ratio=interval,
+        repeat_ratio=max((copy.interval for copy in contrast.copies if copy.interval), key=_farthest),
+        blocks_to_settle=needed,
+    )
+
+
+def withheld(reason: str, *, threshold: float = THRESHOLD) -> Judgement:
+    """The answer where there is nothing to decide on."""
+    return Judgement(verdict="withheld", reason=reason, threshold=threshold)
+
+
+def place(interval: Estimate, *, threshold: float = THRESHOLD) -> Settled | Literal["inconclusive"]:
+    """Where an interval of a ratio lies, before anybody asks how noisy the machine was.
+
+    The bounds mirror each other on the log scale, so swapping the arms can't change the answer.
+    """
+    low, high = 1 - threshold, 1 / (1 - threshold)
+    if low < interval.low and interval.high < high:
+        return "equivalent"
+    if interval.high < low:
+        return "saves"
+    return "costs" if interval.low > high else "inconclusive"
+
+
+def noise_floor(copies: Sequence[LogPair]) -> float | None:
+    """Largest change, as a fraction, that A/A pairs show or their intervals allow; None without any."""
+    if not copies or any(0 in copy.blocks for copy in copies):
+        return None
+    reaches = [_farthest(copy.interval) if copy.interval else abs(copy.log_ratio) for copy in copies]
+    return fraction_of(max(reaches))
+
+
+def inside_floor(ratio: float, floor: float) -> bool:
+    """Whether a ratio lies no farther from 1 than the noise floor, either way."""
+    return abs(float(np.log(ratio))) <= log_distance(floor)
+
+
+def _farthest(interval: Estimate) -> float:
+    """Distance of the farther end from 1, on the log scale."""
+    return max(abs(float(np.log(end))) for end in (interval.low, interval.high))
+
+
+def _refusal(contrast: Contrast) -> tuple[Verdict, str] | None:
+    """Why there is no verdict; None if there is one."""
+    fewest = min(contrast.effect.blocks)
+    if fewest < FEWEST_BLOCKS:
+        return "not enough blocks", too_few_blocks(fewest)
+    if not contrast.copies:
+        return "withheld", "no A/A arm: what would be reported for no change at all is unknown"
+    if not contrast.effect.varies:
+        return "withheld", "all blocks give the same ratio: measured joules vary, so there is no interval"
+    if not all(copy.varies for copy in contrast.copies):
+        return "withheld", "the A/A arm has no variance at all: the noise floor is unknown"
+    return None
+
+
+def _blocks_to_settle(contrast: Contrast) -> int | None:
+    """Blocks that settle the interval and, for an effect beyond the threshold, lower the floor beneath it."""
+    effect = abs(contrast.effect.log_ratio)
+    bound = log_distance(contrast.threshold)
+    needed = [stats.blocks_for(abs(effect - bound), spread=contrast.effect.spread)]
+    if effect > bound:
+        needed += [
+            stats.blocks_for(effect - abs(copy.log_ratio), spread=copy.spread) for copy in contrast.copies
+        ]
+    known = [blocks for blocks in needed if blocks is not None]
+    return max(min(contrast.effect.blocks) + 1, *known) if len(known) == len(needed) else None
+
+
+def too_few_blocks(blocks: int) -> str:
+    """Why there is no verdict below five blocks."""
+    are = "1 whole block is" if blocks == 1 else f"{blocks} whole blocks are"
+    return f"{are} not enough for a claim (needs {FEWEST_BLOCKS})"
+
+
+def _reason(
+    verdict: Verdict, interval: Estimate, *, floor: float, threshold: float, needed: int | None
+) -> str:
+    if verdict == "equivalent":
+        return f"the whole interval lies within {threshold:.0%} of 1"
+    if verdict != "inconclusive":
+        return f"the whole interval lies beyond {threshold:.0%}, and the effect outside the A/A noise floor"
+    why = f"the interval reaches across the threshold of {threshold:.0%}"
+    if inside_floor(interval.point, floor):
+        why = f"the effect lies inside the A/A noise floor of {floor:.1%}"
+    settle = f"about {needed} blocks would settle it" if needed else "no number of blocks would settle it"
+    return f"{why}; {settle}"

@@ -1,0 +1,238 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.rows import Slot
+from analysis.stats import blocks_for, log_distance
+from analysis.values import Estimate
+from analysis.verdict import (
+    Contrast,
+    Judgement,
+    LogPair,
+    Verdict,
+    decide,
+    inside_floor,
+    noise_floor,
+    place,
+)
+from tests.analysis.slots import judged, run_slots
+
+SPREAD = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+
+
+def pair(treated: np.ndarray, baseline: np.ndarray | None = None, *, paired: bool = True) -> LogPair:
+    other = np.zeros_like(treated) if baseline is None else baseline
+    return LogPair(treated=treated, baseline=other, paired=paired)
+
+
+def weighed(log_ratios: np.ndarray, repeat: np.ndarray) -> Judgement:
+    return decide(Contrast(effect=pair(log_ratios), copies=(pair(repeat),)))
+
+
+def no_number(judgement: Judgement) -> bool:
+    return judgement.ratio is judgement.repeat_ratio is judgement.blocks_to_settle is None
+
+
+def test_half_the_joules_are_a_saving() -> None:
+    saving = judged(run_slots(ratio=0.47))
+    assert saving.verdict == "saves"
+    assert saving.ratio is not None
+    assert saving.ratio.contains(0.47)
+    assert saving.blocks == 6
+    assert saving.grade == 2
+    assert saving.blocks_to_settle is None
+    assert saving.noise_floor is not None
+    assert 0 < saving.noise_floor < 0.02
+
+
+def test_more_joules_cost() -> None:
+    assert judged(run_slots(ratio=1.2)).verdict == "costs"
+
+
+def test_the_same_joules_are_equivalent() -> None:
+    assert judged(run_slots(noise=0.005)).verdict == "equivalent"
+
+
+def test_equivalent_needs_the_whole_interval_within_the_threshold() -> None:
+    # two one-sided tests at 5 % would place this one within 2 %; its 95 % interval reaches to 2.09 %
+    rows = 0.011 + 0.0078 * SPREAD / SPREAD.std(ddof=1)
+    found = weighed(rows, 0.001 * SPREAD)
+    assert found.verdict == "inconclusive"
+    assert found.ratio is not None
+    assert found.ratio.high > 1 / 0.98
+    assert weighed(rows - 0.008, 0.001 * SPREAD).verdict == "equivalent"
+
+
+def test_noise_is_inconclusive_and_says_how_much_longer() -> None:
+    saving = judged(run_slots(ratio=0.96, noise=0.04, seed=3))
+    assert saving.verdict == "inconclusive"
+    assert saving.blocks_to_settle is not None
+    assert saving.blocks_to_settle > saving.blocks
+    assert f"about {saving.blocks_to_settle} blocks would settle it" in saving.reason
+
+
+def test_blocks_to_settle_are_those_of_the_interval_and_of_the_floor() -> None:
+    rows, loud = np.log(0.95) + 0.05 * SPREAD / 1.5811, 0.1 * SPREAD
+    found = weighed(rows, loud)
+    assert found.verdict == "inconclusive"
+    spread = float(loud.std(ddof=1))
+    assert found.blocks_to_settle == blocks_for(abs(np.log(0.95)), spread=spread)
+
+
+def test_no_number_of_blocks_settles_an_effect_on_the_threshold() -> None:
+    found = weighed(np.log(0.98) + 0.04 * np.array([-1.0, 1.0, -1.0, 1.0, 0.0]), 0.001 * SPREAD)
+    assert found.blocks_to_settle is None
+    assert "no number of blocks would settle it" in found.reason
+
+
+def test_an_effect_inside_the_aa_floor_is_not_a_saving() -> None:
+    log_ratios = np.log(0.95) + 0.001 * SPREAD
+    assert weighed(log_ratios, 0.001 * SPREAD).verdict == "saves"
+    loud = weighed(log_ratios, 0.1 * SPREAD)
+    assert loud.verdict == "inconclusive"
+    assert loud.noise_floor is not None
+    assert loud.noise_floor > 0.05
+    assert "inside the A/A noise floor" in loud.reason
+
+
+def test_swapping_the_arms_mirrors_the_verdict() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        log_ratios, repeat = rng.normal(0.02, 0.015, 6), rng.normal(0, 0.01, 6)
+        mirror = {"saves": "costs", "costs": "saves"}
+        there, back = weighed(log_ratios, repeat).verdict, weighed(-log_ratios, repeat).verdict
+        assert back == mirror.get(there, there)
+
+
+def test_drift_that_both_arms_share_widens_only_the_unpaired_interval() -> None:
+    drift = np.arange(6) / 10
+    noise = np.array([1, -1, 1, -1, 1, -1]) / 1000
+    paired, unpaired = (pair(drift + np.log(0.9) + noise, drift, paired=p).interval for p in (True, False))
+    assert paired is not None
+    assert unpaired is not None
+    assert paired.point == pytest.approx(unpaired.point)
+    assert paired.high < 0.91
+    assert unpaired.high > 1
+
+
+def test_two_runs_may_have_different_numbers_of_blocks() -> None:
+    first, second = np.log([1.0, 1.1, 0.9, 1.0, 1.05]), np.log([2.0, 2.1, 1.9, 2.0, 2.05, 1.95, 2.0])
+    found = pair(second, first, paired=False)
+    assert found.blocks == (7, 5)
+    assert found.interval is not None
+    assert found.interval.contains(2.0)
+    copies = pair(first, first[::-1], paired=False), pair(second, second[::-1], paired=False)
+    assert decide(Contrast(effect=found, copies=copies)).blocks == 5
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        (Estimate(0.80, 0.75, 0.85), "saves"),
+        (Estimate(1.25, 1.20, 1.30), "costs"),
+        (Estimate(1.00, 0.99, 1.01), "equivalent"),
+        (Estimate(0.90, 0.80, 1.01), "inconclusive"),
+        (Estimate(1.01, 1.00, 1.03), "inconclusive"),
+    ],
+)
+def test_where_an_interval_lies(interval: Estimate, expected: Verdict) -> None:
+    assert place(interval) == expected
+
+
+def test_the_floor_is_the_farthest_end_of_any_copy() -> None:
+    wide, few = pair(0.02 + 0.03 * SPREAD), pair(np.array([0.05]))
+    interval = wide.interval
+    assert interval is not None
+    assert noise_floor([wide, few]) == pytest.approx(1 - 1 / interval.high)
+    assert noise_floor([few]) == pytest.approx(1 - np.exp(-0.05))
+    assert noise_floor([wide, pair(np.array([]))]) is None
+    assert noise_floor([]) is None
+
+
+def test_a_floor_counts_either_way() -> None:
+    edge = log_distance(0.1)
+    for sign in (-1, 1):
+        assert inside_floor(float(np.exp(sign * edge * 0.999)), 0.1)
+        assert not inside_floor(float(np.exp(sign * edge * 1.001)), 0.1)
+
+
+def test_the_saving_per_new_token_differs_from_that_per_request() -> None:
+    per_token = judged(run_slots(ratio=0.47, tokens=0.428), per="new_token")
+    assert per_token.verdict == "costs"
+    assert per_token.ratio is not None
+    assert per_token.ratio.point == pytest.approx(0.47 / 0.428, rel=0.02)
+
+
+def _cut_short(slots: list[Slot]) -> list[Slot]:
+    return slots[:17]
+
+
+def _mixed(slots: list[Slot]) -> list[Slot]:
+    return [replace(slots[0], boundary="wall"), *slots[1:]]
+
+
+def _modelled(slots: list[Slot]) -> list[Slot]:
+    return [replace(slots[0], kind="modelled", grade=0), *slots[1:]]
+
+
+def _one_block(slots: list[Slot]) -> list[Slot]:
+    return slots[:6]
+
+
+def _no_joules(slots: list[Slot]) -> list[Slot]:
+    return [replace(slot, gross_j=None) for slot in slots]
+
+
+def _throttled(slots: list[Slot]) -> list[Slot]:
+    return [replace(slot, excluded="throttled" if slot.block < 3 else None) for slot in slots]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "verdict", "says"),
+    [
+        (_cut_short, "not enough blocks", "2 whole blocks are not enough"),
+        (_one_block, "not enough blocks", "1 whole block is not enough"),
+        (_no_joules, "not enough blocks", "0 whole blocks"),
+        (_throttled, "not enough blocks", "3 whole blocks are not enough for a claim (needs 5); left out: "),
+        (_throttled, "not enough blocks", "left out: 3 blocks (throttled)"),
+        (_mixed, "withheld", "different boundaries"),
+        (_modelled, "withheld", "grade 0"),
+    ],
+)
+def test_bad_input_gets_a_reason_and_no_number(spoil, verdict: str, says: str) -> None:
+    saving = judged(spoil(run_slots(ratio=0.47)))
+    assert saving.verdict == verdict
+    assert says in saving.reason
+    assert no_number(saving)
+
+
+def test_without_an_aa_arm_nothing_is_concluded() -> None:
+    saving = judged(run_slots(ratio=0.47), again="nobody")
+    assert saving.verdict == "withheld"
+    assert "no A/A arm" in saving.reason
+    assert no_number(saving)
+    assert saving.point == pytest.approx(0.47, rel=0.02)
+
+
+def test_zero_variance_is_not_certainty() -> None:
+    saving = judged(run_slots(ratio=0.47, noise=0.0))
+    assert saving.verdict == "withheld"
+    assert no_number(saving)
+    copied = weighed(np.log(0.9) + 0.01 * SPREAD, np.zeros(5))
+    assert (copied.verdict, copied.ratio) == ("withheld", None)
+    assert "A/A arm has no variance" in copied.reason
+
+
+def test_no_slots_at_all() -> None:
+    saving = judged([])
+    assert saving.verdict == "withheld"
+    assert no_number(saving)
+    assert saving.point is None
+
+
+def test_a_cut_block_is_counted_beside_the_verdict() -> None:
+    saving = judged(run_slots(ratio=0.47)[:-2])
+    assert saving.verdict == "saves"
+    assert saving.left_out == {"cut short": 1}
+    assert saving.reason.endswith("; left out: 1 block (cut short)")
