@@ -22,7 +22,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -32,7 +31,6 @@ from analysis.values import FloatArray, counted, listed
 from analysis.verdict import Judgement, too_few_blocks
 
 SHORTEST_WINDOW_S = 60.0
-NOMINAL = ("nominal", "none")
 LARGEST_DRIFT = 0.05
 LARGEST_FLOOR = 0.10
 """An A/A floor above it says that something else was running."""
@@ -41,22 +39,24 @@ FAR_OUT = 5.0
 FEWEST_SLOTS = 6
 """Below, an outlier or a drift can't be told from noise."""
 
-Code = Literal[
-    "left out", "short window", "drift", "outlier", "grade 0", "few blocks", "noisy", "A/A differs"
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Caution:
     """A warning that stands beside a figure."""
 
-    code: Code
+    code: str
+    """Stable name, as in the module's list; whoever adds a warning gives it a name of its own."""
     subject: str
     """What it is about: a gate, an arm, a kind of joules, a backend."""
-    value: float
-    """What was seen, in the unit that the module's list gives."""
     words: str
     """One sentence: what was seen, and what it does to the figures."""
+    value: float | None = None
+    """What was seen, in the unit that the module's list gives; None where there is nothing to count."""
+
+
+def is_nominal(thermal: str) -> bool:
+    """Whether the machine ran as fast as when it is cool, as the meter words its thermal pressure."""
+    return thermal.lower() in ("nominal", "none")
 
 
 def failed_gate(*, thermal: str | None, readings: int | None, fewest_readings: int) -> str | None:
@@ -67,7 +67,7 @@ def failed_gate(*, thermal: str | None, readings: int | None, fewest_readings: i
         readings: of the slot; None without a meter.
         fewest_readings: below which a window has no joules.
     """
-    if thermal is not None and thermal.lower() not in NOMINAL:
+    if thermal is not None and not is_nominal(thermal):
         return f"throttled: thermal pressure {thermal}"
     if readings is not None and readings < fewest_readings:
         return f"fewer than {fewest_readings} readings"
@@ -125,7 +125,7 @@ def _drift(slots: Sequence[Slot]) -> Iterator[Caution]:
         slope = float(stats.theilslopes(log_cost, positions)[0])
         change = float(np.expm1(slope * np.ptp(positions)))
         if abs(change) > LARGEST_DRIFT:
-            words = f"{arm}: cost per request moved by {change:+.0%} over the run"
+            words = f"{arm}: cost per request moved by {100 * change:+.0f} per cent over the run"
             yield Caution(
                 code="drift",
                 subject=arm,
@@ -178,10 +178,10 @@ def _noise(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
         unlike = [one.repeat_ratio for one in found if one.repeat_ratio and not one.repeat_ratio.contains(1)]
         if unlike:
             change = unlike[0].point - 1
-            words = f"{backend}: identical arms came out {change:+.1%} different, with an interval that"
+            words = f"{backend}: identical arms came out {100 * change:+.1f} per cent different, and the"
             yield Caution(
                 code="A/A differs",
                 subject=backend,
                 value=change,
-                words=f"{words} excludes none: one run in 20 does so by chance",
+                words=f"{words} interval holds no zero: one run in 20 does so by chance",
             )

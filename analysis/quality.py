@@ -39,6 +39,11 @@ class Mean:
     count: int
     """Prompts or windows behind it."""
 
+    def minus(self, value: float) -> Mean:
+        """The mean less a constant, such as a ratio less 1."""
+        interval = self.interval if isinstance(self.interval, Withheld) else self.interval.minus(value)
+        return Mean(mean=self.mean - value, interval=interval, count=self.count)
+
 
 def agreement(tokens: Sequence[int], ungated: Sequence[int]) -> float:
     """Share of positions with the ungated token; where one answer is longer, its rest disagrees.

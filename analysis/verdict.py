@@ -31,6 +31,11 @@ from analysis.values import Estimate, FloatArray, counted
 
 Settled = Literal["saves", "costs", "equivalent"]
 Verdict = Literal[Settled, "inconclusive", "not enough blocks", "withheld"]
+VERDICTS: tuple[Verdict, ...] = (
+    *("saves", "costs", "equivalent"),
+    *("inconclusive", "not enough blocks", "withheld"),
+)
+"""All of them, those that settle a question first."""
 INACTIVE: Literal["gate inactive"] = "gate inactive"
 """Instead of a verdict: the gate left nothing out, so whatever its joules are says nothing of it."""
 COPY: Literal["A/A"] = "A/A"
@@ -61,6 +66,16 @@ class LogPair:
     def log_ratio(self) -> float:
         """Mean logarithm of treated over baseline; needs a block on either side."""
         return float(self.treated.mean() - self.baseline.mean())
+
+    @property
+    def point(self) -> float | None:
+        """Geometric mean of the ratios; None without a block."""
+        return float(np.exp(self.log_ratio)) if min(self.blocks) else None
+
+    @property
+    def inverse(self) -> LogPair:
+        """Of the reciprocals: seconds per token become tokens per second."""
+        return LogPair(treated=-self.treated, baseline=-self.baseline, paired=self.paired)
 
     @property
     def spread(self) -> float:
@@ -141,7 +156,7 @@ def decide(contrast: Contrast) -> Judgement:
         blocks=min(effect.blocks),
         left_out=dict(contrast.left_out),
         grade=contrast.grade,
-        point=float(np.exp(effect.log_ratio)) if min(effect.blocks) else None,
+        point=effect.point,
         noise_floor=floor,
     )
     refusal, interval = _refusal(contrast), effect.interval

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis import stats
-from analysis.savings import weigh
 from analysis.values import FloatArray
+from analysis.verdict import Contrast, LogPair, decide
 
 ARMS = 3
 """Treated, baseline, and the baseline again."""
@@ -90,8 +90,8 @@ def experiment(condition: str, effect: float, blocks: int, *, experiments: int, 
     truth = float(np.log1p(-effect))
     noise = disturbance(condition, experiments=experiments, slots=order.size, rng=rng)
     logs = per_block(noise + truth * (order.ravel() == 0), order)
-    treated, repeat = logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]
-    verdicts = [weigh(one, other).verdict for one, other in zip(treated, repeat, strict=True)]
+    treated = logs[:, 0] - logs[:, 1]
+    verdicts = [decide(contrast_of(experiment)).verdict for experiment in logs]
     sequential = sequential_interval(noise[:, : 4 * blocks], truth, rng)
     return Line(
         condition=condition,
@@ -102,6 +102,15 @@ def experiment(condition: str, effect: float, blocks: int, *, experiments: int, 
         sequential_coverage=covered(sequential, truth),
         saves=verdicts.count("saves") / experiments,
         sequential_saves=float(np.mean(sequential.high < 0)),
+    )
+
+
+def contrast_of(logs: FloatArray) -> Contrast:
+    """What one experiment is judged on; logs of shape (arms, blocks)."""
+    treated, baseline, again = logs
+    return Contrast(
+        effect=LogPair(treated=treated, baseline=baseline, paired=True),
+        copies=(LogPair(treated=again, baseline=baseline, paired=True),),
     )
 
 

@@ -28,6 +28,7 @@ from rich.console import Console
 from analysis.frontier import cliff
 from analysis.rows import Trade
 from analysis.values import Withheld
+from analysis.verdict import INACTIVE
 from backends.cut import FULL, Cut
 from backends.torch import load as on_torch
 from bench.report.readback import read_back
@@ -38,7 +39,7 @@ from bench.studies.cuts.redundancy import PARTS, least, profile
 from bench.studies.cuts.texts import Reading
 from bench.studies.sweep import run as sweep_run
 from bench.studies.sweep import tables as sweep_tables
-from bench.studies.sweep.findings import INACTIVE, Judged, SweptArm, loss_of
+from bench.studies.sweep.findings import JudgedSweep, SweptArm, loss_of
 from bench.suite.models import locate
 from bench.suite.prompts import load_prompts
 from benchmarks.cuts import measure as timed
@@ -116,7 +117,9 @@ def layers_to_drop(model: str, prompts: str, limit: int) -> dict[str, list[tuple
     }
 
 
-def measure(options: argparse.Namespace, points: tuple[Point, ...], console: Console) -> tuple[Judged, Path]:
+def measure(
+    options: argparse.Namespace, points: tuple[Point, ...], console: Console
+) -> tuple[JudgedSweep, Path]:
     """Run all arms and judge them."""
     text = SUITE.format(
         model=options.model,
@@ -206,7 +209,7 @@ def row(arm: SweptArm, cliff_cell: str, *, speed: float | None, name: str | None
 
 
 def table(
-    judged: Judged,
+    judged: JudgedSweep,
     named: dict[str, list[tuple[float | None, str]]],
     speeds: dict[str, float],
     folder: Path,

@@ -58,6 +58,7 @@ def make_long_run(
     prompts: int = 12,
     gates: Sequence[str] = ("norm_fraction",),
     sessions: int = 1,
+    warm: bool = True,
     seed: int = 0,
 ) -> Path:
     """Make a run folder below `folder`, as if a run of so many hours had just ended.
@@ -69,6 +70,7 @@ def make_long_run(
         prompts: how many make a pass, of about a second each.
         gates: labels; they all do the same.
         sessions: how often it was started; each has a clock of its own.
+        warm: the machine gets warm for a while after the middle of each session.
         seed: of everything that is random.
     """
     lengths = prompt_lengths(prompts)
@@ -81,12 +83,12 @@ def make_long_run(
         perform(script, [blocks[i] for i in share], lengths, slot_s=slot_s)
         session_folder = store.read(run).session_folder(number)
         session_folder.mkdir(exist_ok=True)
-        _record(script, session_folder)
+        _record(script, session_folder, warm=warm)
         _keep(script, run, session_folder)
     return run
 
 
-def _record(script: Script, folder: Path) -> None:
+def _record(script: Script, folder: Path, *, warm: bool) -> None:
     """The meter's stream of a session, as powermetrics would have left it."""
     chance = script.chance
     edges_s, watts = np.array(script.edges_s), np.array(script.watts)
@@ -100,15 +102,15 @@ def _record(script: Script, folder: Path) -> None:
     )
     recording = Recording(folder, Header("plist", SOURCE))
     recording.event("started", "process 0", _stamp(BEGIN_S))
-    for document_, at_s in zip(_documents(end_s, counted_mj, count), arrival_s[1:].tolist(), strict=True):
+    told = _documents(end_s, counted_mj, range(int(0.55 * count), int(0.65 * count)) if warm else range(0))
+    for document_, at_s in zip(told, arrival_s[1:].tolist(), strict=True):
         recording.append(document_, _stamp(at_s))
     recording.event("stopped", "asked to", _stamp(script.now_s))
     recording.close()
 
 
-def _documents(end_s: NDArray[np.float64], counted_mj: NDArray[np.float64], count: int) -> Iterator[bytes]:
-    """One document an interval; the machine gets warm for a while after the middle."""
-    warm = range(int(0.55 * count), int(0.65 * count))
+def _documents(end_s: NDArray[np.float64], counted_mj: NDArray[np.float64], warm: range) -> Iterator[bytes]:
+    """One document an interval; in those of `warm` the machine is."""
     lengths_ns = np.rint(np.diff(end_s) * 1e9).astype(int).tolist()
     for i, (elapsed_ns, (cpu_mj, gpu_mj)) in enumerate(zip(lengths_ns, counted_mj.tolist(), strict=True)):
         energies_mj = {"cpu": int(cpu_mj), "gpu": int(gpu_mj)}

@@ -18,7 +18,7 @@ CLIMBS = {
     ("report/page/outputs.py", "studies"): "the page of a run judges the published claims on it",
 }
 """The imports that go up all the same, each with its reason."""
-HEAVY = ("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow", "statsmodels")
+HEAVY = ("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow")
 
 
 def modules_of(file: Path) -> set[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from bench.run.joules import Readings, Sources, Trust, joules_of
+from analysis.checks import failed_gate, is_nominal
+from bench.run.joules import MIN_READINGS, Readings, Sources, Trust, joules_of
 from bench.run.records import Joules
 from bench.run.store import StoredRun
 from energy import idle as energy_idle
+from energy.base import Trace
 from energy.selftest import Finding, Outcome, outcome
 from energy.wall import fit_wall, read_wall
 
@@ -52,6 +54,15 @@ class SlotRead:
     slot: Record
     requests: list[Record]
     joules: Joules | None
+    thermal: str | None = None
+    """Worst thermal pressure within it; None if the meter does not say."""
+    excluded: str | None = None
+    """The declared gate that it failed (`analysis.checks.failed_gate`); None if it counts."""
+
+    @property
+    def has_a_window(self) -> bool:
+        """Whether it ran to its end: a void slot has no figures."""
+        return self.slot["error"] is None
 
     @property
     def arm(self) -> ArmKey:
@@ -129,6 +140,37 @@ def read_back(run: StoredRun, *, wall: Path | None = None) -> Readback:
     )
 
 
+class _MayFail(Protocol):
+    """A slot as it was read, or as a row."""
+
+    @property
+    def arm(self) -> Hashable: ...
+    @property
+    def excluded(self) -> str | None: ...
+
+
+AnySlot = TypeVar("AnySlot", bound=_MayFail)
+
+
+def that_count(slots: Sequence[AnySlot]) -> list[AnySlot]:
+    """The slots that an arm's figures rest on: those that failed no declared gate.
+
+    An arm of which no slot counts keeps them all: they are the figures there are, and no verdict rests on
+    them.
+    """
+    counting = {slot.arm for slot in slots if slot.excluded is None}
+    return [slot for slot in slots if slot.excluded is None or slot.arm not in counting]
+
+
+def first_requests(slots: Iterable[SlotRead]) -> dict[str, Record]:
+    """The first request of each prompt in these slots: greedy decoding repeats it in every later pass."""
+    found: dict[str, Record] = {}
+    for slot in slots:
+        for request in slot.requests if slot.has_a_window else ():
+            found.setdefault(request["prompt_id"], request)
+    return found
+
+
 def arm_of(record: Record) -> ArmKey:
     """The arm of a stored slot or request."""
     return record["backend"], record["gate"], record["a_a"]
@@ -177,7 +219,27 @@ def _with_joules(
         windows = [(slot["start_s"], slot["end_s"]) for slot in mine]
         figures = joules_of(windows, readings, trust[session]) if mine else []
         joules |= {_place(slot): energy for slot, energy in zip(mine, figures, strict=True)}
-    return [SlotRead(slot, requests.get(_place(slot), []), joules.get(_place(slot))) for slot in slots]
+    return [_read(slot, requests.get(_place(slot), []), joules.get(_place(slot)), sources) for slot in slots]
+
+
+def _read(
+    slot: Record, requests: list[Record], joules: Joules | None, sources: dict[int, Sources]
+) -> SlotRead:
+    """A slot, and whether it counts: the only place that leaves one out."""
+    if slot["error"] is not None:
+        return SlotRead(slot, requests, joules)
+    thermal = _thermal(sources[slot["session"]].lead.trace, slot)
+    readings = joules.readings if joules else None
+    gate = failed_gate(thermal=thermal, readings=readings, fewest_readings=MIN_READINGS)
+    return SlotRead(slot, requests, joules, thermal=thermal, excluded=gate)
+
+
+def _thermal(trace: Trace, slot: Record) -> str | None:
+    """Thermal pressure within a slot: the first that was not nominal, if there was one."""
+    start_s, end_s = slot["start_s"], slot["end_s"]
+    before = [state for at_s, state in trace.thermal if at_s <= start_s][-1:]
+    states = before + [state for at_s, state in trace.thermal if start_s < at_s <= end_s]
+    return next((state for state in states if not is_nominal(state)), states[0] if states else None)
 
 
 def _trust(sessions: Iterable[int], self_tests: dict[int, Outcome], idle: Idle) -> dict[int, Trust]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from analysis.quality import agreement, mean_over_prompts
+from analysis.contrast import Held
+from analysis.quality import mean_agreement
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
-from bench.report.readback import ArmKey, Readback, SlotRead
+from bench.report.readback import ArmKey, Readback, SlotRead, first_requests
 from bench.run.host import packages
 from bench.run.joules import Readings
 from bench.suite.asked import asked_of_run
 from bench.suite.plan import Arm
-from energy.base import Trace
 from energy.boundary import total_w
 
 HOST_COLUMNS = (
@@ -36,6 +35,12 @@ def arm_label(key: ArmKey) -> str:
     """The name of an arm in every analysis: `torch ungated`, `torch ungated (A/A)`."""
     backend, gate, a_a = key
     return Arm(backend=backend, gate=gate, a_a=a_a).label
+
+
+def held(slots: Sequence[Slot], key: ArmKey, baseline: str) -> Held:
+    """An arm among the slots of its run, with the A/A pair of its backend; `baseline` is its gate label."""
+    plain, again = (arm_label((key[0], baseline, copy)) for copy in (False, True))
+    return Held(slots=slots, arm=arm_label(key), plain=plain, again=again)
 
 
 def slot_rows(readback: Readback) -> list[Slot]:
@@ -63,9 +68,8 @@ def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:
 
 def agreement_with(readback: Readback, treated: ArmKey, baseline: ArmKey) -> Estimate | Withheld:
     """Share of new-token positions that equal the baseline's: the quality that a saving is shown beside."""
-    mine, theirs = (answers(readback.of_arm(key)) for key in (treated, baseline))
-    shares = [agreement(mine[p], theirs[p]) for p in sorted(mine.keys() & theirs.keys())]
-    return mean_over_prompts([share for share in shares if share is not None], share=True)
+    found = mean_agreement(*(answers(readback.of_arm(key)) for key in (treated, baseline)))
+    return Withheld("no prompt was answered by both") if found is None else found.interval
 
 
 def likeness(header: Mapping[str, Any]) -> tuple[str, ...]:
@@ -126,20 +130,13 @@ def _slot_row(slot: SlotRead, readback: Readback, *, run: str, position: int) ->
         kind=joules.kind if joules else "none",
         grade=joules.grade if joules else 0,
         readings=joules.readings if joules else None,
-        thermal=_thermal(_lead(slot, readback).trace, slot),
+        thermal=slot.thermal,
+        excluded=slot.excluded,
     )
 
 
 def _lead(slot: SlotRead, readback: Readback) -> Readings:
     return readback.sources[slot.slot["session"]].lead
-
-
-def _thermal(trace: Trace, slot: SlotRead) -> str | None:
-    """Thermal pressure within a slot: the first that was not nominal, if there was one."""
-    start_s, end_s = slot.slot["start_s"], slot.slot["end_s"]
-    before = [state for at_s, state in trace.thermal if at_s <= start_s][-1:]
-    states = before + [state for at_s, state in trace.thermal if start_s < at_s <= end_s]
-    return next((state for state in states if state.lower() != "nominal"), states[0] if states else None)
 
 
 def _by_the_power_after(slot: SlotRead, readback: Readback) -> float | None:
@@ -155,9 +152,4 @@ def _by_the_power_after(slot: SlotRead, readback: Readback) -> float | None:
 
 def answers(slots: Sequence[SlotRead]) -> dict[str, list[int]]:
     """Tokens of each prompt, from the first time that it was asked."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for slot in slots:
-        for request in slot.requests:
-            if slot.slot["error"] is None and request["prompt_id"] not in found:
-                found[request["prompt_id"]] = request["tokens"]
-    return dict(found)
+    return {prompt: request["tokens"] for prompt, request in first_requests(slots).items()}

@@ -16,7 +16,7 @@ import numpy as np
 from analysis.costs import UNITS, Counts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Withheld
-from bench.report.readback import ArmKey, Readback, Record, SlotRead
+from bench.report.readback import ArmKey, Readback, Record, SlotRead, first_requests, that_count
 from bench.run.joules import MIN_READINGS, energy_of
 
 
@@ -68,7 +68,7 @@ def _split(
 
 def _whole(readback: Readback, key: ArmKey) -> list[SlotRead]:
     """Slots of an arm whose joules are known."""
-    return [slot for slot in readback.of_arm(key) if slot.joules and slot.joules.total_j is not None]
+    return that_count([s for s in readback.of_arm(key) if s.joules and s.joules.total_j is not None])
 
 
 def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]:
@@ -97,9 +97,8 @@ def _row(group: str, repeats: list[tuple[Record, float]]) -> Work:
 
 def _one_pass(slots: list[SlotRead]) -> dict[str, Counts]:
     """What each model does in one pass over the prompts."""
-    first = {request["prompt_id"]: request for slot in reversed(slots) for request in reversed(slot.requests)}
     by_group: dict[str, list[Record]] = defaultdict(list)
-    for request in first.values():
+    for request in first_requests(slots).values():
         by_group[_group(request)].append(request)
     return {group: Counts(**_counted(requests)) for group, requests in by_group.items()}
 

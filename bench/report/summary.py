@@ -10,17 +10,16 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from analysis.values import Withheld, counted
-from bench.report.readback import ArmKey, Idle, Readback, Record
-from bench.report.rows import arm_label
+from analysis.checks import Caution
+from analysis.quality import mean_agreement
+from analysis.values import Withheld
+from analysis.verdict import INACTIVE
+from bench.report.cautions import cautions
+from bench.report.readback import ArmKey, Idle, Readback, first_requests, that_count
+from bench.report.rows import arm_label, slot_rows
 from bench.report.split import ArmSplit, splits
-from bench.report.verdicts import INACTIVE, ArmVerdict, verdicts
+from bench.report.verdicts import ArmVerdict, columns, judge_arms
 from bench.run.records import Joules
-
-BLOCKS_FOR_A_CLAIM = 5
-WINDOW_FOR_A_CLAIM_S = 60.0
-NOISY_PERCENT = 10.0
-"""An A/A floor above it says that something else was running."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +35,8 @@ class ArmRow:
     passes: int
     slots: int
     void_slots: int
+    left_out_slots: int
+    """Slots that failed a declared gate: no verdict rests on them."""
     seconds: float
     """Per pass, as are tokens, forwards and joules."""
     prompt_tokens: float
@@ -87,25 +88,33 @@ class Summary:
     """A run, read and recomputed."""
 
     rows: list[ArmRow]
-    warnings: list[str]
+    cautions: list[Caution]
+    """What could overturn the numbers."""
     idle: Idle
     splits: dict[ArmKey, ArmSplit | Withheld]
     """Where the saving of each arm that has one comes from."""
 
+    @property
+    def warnings(self) -> list[str]:
+        """The cautions in words."""
+        return [caution.words for caution in self.cautions]
+
 
 def summarise(readback: Readback) -> Summary:
     """A run's rows and whatever could overturn them."""
-    header = readback.run.header
-    judged = verdicts(readback, threshold=header["threshold"])
+    header, slots = readback.run.header, slot_rows(readback)
+    judged = judge_arms(slots, readback.arms, baseline=header["baseline"], threshold=header["threshold"])
     arms = {key: _Arm(key, readback) for key in readback.arms}
     rows = [
-        _row(arm, arms.get((key[0], header["baseline"], False)), judged[key]) for key, arm in arms.items()
+        _row(arm, arms.get((key[0], header["baseline"], False)), columns(readback, key, judged.get(key)))
+        for key, arm in arms.items()
     ]
+    active = {key for key, row in zip(arms, rows, strict=True) if row.verdict != INACTIVE}
     return Summary(
         rows=rows,
-        warnings=_warnings(readback, rows),
+        cautions=cautions(readback, slots, judged=judged, rows=rows),
         idle=readback.idle,
-        splits=splits(readback, {key for key in arms if judged[key].verdict != INACTIVE}),
+        splits=splits(readback, active),
     )
 
 
@@ -116,11 +125,12 @@ class _Arm:
         mine = readback.of_arm(key)
         self.key = key
         self.idle = readback.idle
-        self.slots = [slot for slot in mine if slot.slot["error"] is None]
-        self.void = len(mine) - len(self.slots)
+        ran = [slot for slot in mine if slot.has_a_window]
+        self.slots = that_count(ran)
+        self.void, self.left_out = len(mine) - len(ran), sum(slot.excluded is not None for slot in ran)
         self.requests = [request for slot in self.slots for request in slot.requests]
         self.passes = sum(slot.slot["passes"] for slot in self.slots)
-        self.first: dict[str, Record] = {r["prompt_id"]: r for r in reversed(self.requests)}
+        self.first = first_requests(self.slots)
 
     def per_pass(self, total: float) -> float:
         return total / self.passes if self.passes else math.nan
@@ -134,6 +144,7 @@ class _Arm:
             "passes": self.passes,
             "slots": len(self.slots),
             "void_slots": self.void,
+            "left_out_slots": self.left_out,
             "seconds": self.per_pass(sum(slot.seconds_s for slot in self.slots)),
             "prompt_tokens": self.prompt_tokens,
             "new_tokens": self.new_tokens,
@@ -211,91 +222,8 @@ def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
 
 def _agreement_percent(arm: _Arm, baseline: _Arm) -> float | None:
     """Mean over prompts of the share of equal new-token positions."""
-    shares = []
-    for prompt in arm.first.keys() & baseline.first.keys():
-        mine, theirs = arm.first[prompt]["tokens"], baseline.first[prompt]["tokens"]
-        same = sum(a == b for a, b in zip(mine, theirs, strict=False))
-        shares.append(same / max(len(mine), len(theirs), 1))
-    return 100 * sum(shares) / len(shares) if shares else None
-
-
-def _warnings(readback: Readback, rows: list[ArmRow]) -> list[str]:
-    """What could overturn the numbers, in words."""
-    return [
-        *_about_the_meter(readback),
-        *_about_blocks(readback, rows),
-        *noise_warnings(rows),
-        *_about_energy(readback, rows),
-        *_about_events(readback),
-    ]
-
-
-def _about_the_meter(readback: Readback) -> list[str]:
-    """A failed self-test, and what follows from it."""
-    found = []
-    for session, tested in readback.self_tests.items():
-        if tested.passed:
-            continue
-        silent = ", ".join(
-            rail for rail in readback.sources[session].lead.info.rails if rail in tested.silent
-        )
-        consequence = (
-            f"joules of {silent} are withheld, totals with them, and no arm is judged"
-            if silent
-            else "its joules are kept and graded 1"
-        )
-        found.append(f"the self-test of the meter failed, so {consequence}: {tested.reason}")
-    return list(dict.fromkeys(found))
-
-
-def _about_blocks(readback: Readback, rows: list[ArmRow]) -> list[str]:
-    if not readback.whole_blocks:
-        return ["no block is whole: these are the slots there are, and no arm may be compared"]
-    found = []
-    if readback.cut_blocks:
-        found.append(f"{counted(readback.cut_blocks, 'block')} cut short, and left out")
-    blocks = max((row.blocks for row in rows), default=0)
-    if blocks < BLOCKS_FOR_A_CLAIM:
-        are = "1 block is" if blocks == 1 else f"{blocks} blocks are"
-        found.append(f"{are} not enough for a claim (needs {BLOCKS_FOR_A_CLAIM})")
-    lengths_s = [slot.seconds_s for slot in readback.slots if slot.slot["error"] is None]
-    if lengths_s and min(lengths_s) < WINDOW_FOR_A_CLAIM_S:
-        found.append(
-            f"the shortest slot lasted {min(lengths_s):.1f} s: short windows are mostly edge "
-            f"(a claim needs {WINDOW_FOR_A_CLAIM_S:.0f} s)"
-        )
-    return found
-
-
-def noise_warnings(rows: list[ArmRow]) -> list[str]:
-    """Backends whose ungated arm was not the same thing twice."""
-    floors = {row.backend: row.noise_floor_percent for row in rows if row.noise_floor_percent is not None}
-    return [
-        f"{backend}: the ungated arm differs from itself by {floor:.0f} per cent, so the machine was not "
-        "quiet: see bench doctor, then run again"
-        for backend, floor in floors.items()
-        if floor > NOISY_PERCENT
-    ]
-
-
-def _about_energy(readback: Readback, rows: list[ArmRow]) -> list[str]:
-    found = []
-    kinds = sorted({row.energy_kind for row in rows} - {"measured", "none"})
-    if kinds:
-        found.append(f"joules are {' and '.join(kinds)}, not measured: no claim can rest on them")
-    withheld = {slot.joules.withheld for slot in readback.slots if slot.joules and slot.joules.withheld}
-    found += [f"joules withheld: {reason}" for reason in sorted(withheld)]
-    found += sorted({f"{r.backend}: {r.reason}" for r in rows if r.verdict == "withheld"})
-    found += [f"{r.backend} {r.gate}: {INACTIVE}, {r.reason}" for r in rows if r.verdict == INACTIVE]
-    if any(row.joules_gross is not None and row.joules_net is None for row in rows):
-        judged = readback.idle.judged
-        why = "no joules are left above idle" if judged.stable else judged.reason
-        found.append(f"net joules withheld: {why}")
-    return found
-
-
-def _about_events(readback: Readback) -> list[str]:
-    return [f"{e['kind']}: {e['detail']}" for e in readback.run.of_type("event") if e["kind"] != "finished"]
+    found = mean_agreement(*({p: r["tokens"] for p, r in side.first.items()} for side in (arm, baseline)))
+    return None if found is None else 100 * found.mean
 
 
 def _each(joules_j: float | None, tokens: float) -> float | None:

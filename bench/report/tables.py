@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.verdict import INACTIVE
 from bench.report import split_tables
 from bench.report.readback import Idle
 from bench.report.summary import COLUMNS, ArmRow, Summary
-from bench.report.verdicts import INACTIVE
 from bench.run.store import StoredRun
 from bench.show import words
 from bench.show.safe_text import csv_cell, visible

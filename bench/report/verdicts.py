@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.contrast import judge
 from analysis.rows import Slot
-from analysis.savings import Question, Saving, judge
+from analysis.verdict import COPY, INACTIVE, Judgement
 from bench.report.readback import ArmKey, Readback
-from bench.report.rows import arm_label, slot_rows
-
-INACTIVE = "gate inactive"
+from bench.report.rows import held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,54 +30,47 @@ class ArmVerdict:
     reason: str | None = None
 
 
-def verdicts(readback: Readback, *, threshold: float) -> dict[ArmKey, ArmVerdict]:
-    """Judge every arm that is not the ungated one.
+def judge_arms(
+    slots: Sequence[Slot], arms: Sequence[ArmKey], *, baseline: str, threshold: float
+) -> dict[ArmKey, Judgement]:
+    """The judgement on every arm that has an ungated arm beside it; the ungated arms have none.
 
     Args:
-        readback: what of a run counts.
+        slots: of one run.
+        arms: of that run.
+        baseline: gate label of the ungated arms.
         threshold: practical threshold of the suite, as a fraction.
     """
-    slots = slot_rows(readback)
-    gate = readback.run.header["baseline"]
-    found = {}
-    for key in readback.arms:
-        baseline, repeat = (key[0], gate, False), (key[0], gate, True)
-        if key == baseline or baseline not in readback.arms:
-            found[key] = ArmVerdict()
-            continue
-        again = repeat if repeat in readback.arms else None
-        floor = _judge(slots, repeat, baseline, None, threshold) if again else None
-        if key == repeat:
-            found[key] = _of_the_copy(floor)
-        else:
-            saving = _judge(slots, key, baseline, again, threshold)
-            found[key] = _columns(saving, floor, inactive=why_inactive(readback, key))
-    return found
+    plain = {key: (key[0], baseline, False) for key in arms}
+    return {
+        key: judge(held(slots, key, baseline), held(slots, plain[key], baseline), threshold=threshold)
+        for key in arms
+        if key != plain[key] and plain[key] in arms
+    }
 
 
-def _judge(
-    slots: list[Slot], treated: ArmKey, baseline: ArmKey, repeat: ArmKey | None, threshold: float
-) -> Saving:
-    return judge(
-        slots,
-        Question(
-            treated=arm_label(treated),
-            baseline=arm_label(baseline),
-            repeat=arm_label(repeat) if repeat else None,
-            threshold=threshold,
-        ),
-    )
-
-
-def _of_the_copy(floor: Saving | None) -> ArmVerdict:
-    """The A/A arm has no verdict: whatever it `saves` is the noise floor."""
-    if floor is None or not floor.block_ratios:
+def columns(readback: Readback, key: ArmKey, judgement: Judgement | None) -> ArmVerdict:
+    """What stands beside an arm; the A/A arm and an arm whose gate took no effect have no verdict."""
+    if judgement is None:
         return ArmVerdict()
+    inactive = why_inactive(readback, key)
+    if inactive is not None:
+        return ArmVerdict(blocks=judgement.blocks, verdict=INACTIVE, reason=inactive)
+    point, ratio, floor = judgement.point, judgement.ratio, judgement.noise_floor
+    saved = None if point is None else 100 * (1 - point)
+    if key[2]:
+        if saved is None:
+            return ArmVerdict()
+        why = "the same gate twice: the difference is the noise floor"
+        return ArmVerdict(joules_saved_percent=saved, blocks=judgement.blocks, verdict=COPY, reason=why)
     return ArmVerdict(
-        joules_saved_percent=100 * (1 - _mean_ratio(floor.block_ratios)),
-        blocks=floor.blocks,
-        verdict="A/A",
-        reason="the same gate twice: the difference is the noise floor",
+        joules_saved_percent=saved,
+        saved_low_percent=100 * (1 - ratio.high) if ratio else None,
+        saved_high_percent=100 * (1 - ratio.low) if ratio else None,
+        noise_floor_percent=None if floor is None else 100 * floor,
+        blocks=judgement.blocks,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
     )
 
 
@@ -91,26 +83,3 @@ def why_inactive(readback: Readback, key: ArmKey) -> str | None:
     if verdict is None or a_a or gate == readback.run.header["baseline"]:
         return None
     return str(verdict["reason"]) if verdict["outcome"] == INACTIVE else None
-
-
-def _columns(saving: Saving, copy: Saving | None, *, inactive: str | None) -> ArmVerdict:
-    if inactive is not None:
-        return ArmVerdict(blocks=saving.blocks, verdict=INACTIVE, reason=inactive)
-    floor = saving.noise_floor
-    if floor is None and copy is not None and copy.block_ratios:
-        floor = 1 - math.exp(-abs(math.log(_mean_ratio(copy.block_ratios))))  # as `analysis.savings` has it
-    ratio = saving.ratio
-    return ArmVerdict(
-        joules_saved_percent=100 * (1 - _mean_ratio(saving.block_ratios)) if saving.block_ratios else None,
-        saved_low_percent=100 * (1 - ratio.high) if ratio else None,
-        saved_high_percent=100 * (1 - ratio.low) if ratio else None,
-        noise_floor_percent=None if floor is None else 100 * floor,
-        blocks=saving.blocks,
-        verdict=saving.verdict,
-        reason=saving.reason,
-    )
-
-
-def _mean_ratio(ratios: tuple[float, ...]) -> float:
-    """Geometric mean."""
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))

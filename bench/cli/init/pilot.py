@@ -122,7 +122,7 @@ def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
             raise RunFailed(
                 f"the pilot gave no joules to plan with ({why})", fix="go without: bench init --no-pilot"
             )
-        found.append(noise_of(table.log_ratios(again, once)))
+        found.append(noise_of(table.logs(again) - table.logs(once)))
     return max(found, key=lambda noise: noise.planned)
 
 

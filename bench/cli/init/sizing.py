@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.savings import FEWEST_BLOCKS
 from analysis.sizing import Noise, blocks_to_tell, smallest_change
+from analysis.verdict import FEWEST_BLOCKS
 from bench.errors import UserError
 from bench.run.display.plain import clock
 

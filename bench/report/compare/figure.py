@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.contrast import Ratio
+from analysis.verdict import LogPair
 from bench.errors import UserError
 from bench.report.compare.pairs import Comparison
 from bench.report.compare.tables import kind_label, side_label
@@ -38,7 +38,7 @@ def draw(found: list[Comparison], file: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    rows = [(one, ratio) for one in found if isinstance(ratio := one.ratios.get("joules_per_pass"), Ratio)]
+    rows = [(one, ratio) for one in found if isinstance(ratio := one.ratios.get("joules_per_pass"), LogPair)]
     if not rows:
         raise UserError(f"nothing to draw in {file}: no pair has a ratio", fix="leave --figure out")
     figure = Figure(figsize=(9, 1.3 + 0.8 * len(rows)), layout="constrained")
@@ -60,21 +60,25 @@ def draw(found: list[Comparison], file: Path) -> None:
     _save(figure, file)
 
 
-def _row(axes: Axes, height: int, one: Comparison, ratio: Ratio) -> None:
+def _row(axes: Axes, height: int, one: Comparison, ratio: LogPair) -> None:
+    point = ratio.point
+    assert point is not None, "pairs without a block have no ratio"
     if one.noise_floor is not None:
         low = 1 - one.noise_floor
         axes.fill_betweenx([height - 0.3, height + 0.3], low, 1 / low, color="0.85", linewidth=0)
     colour = COLOURS[0] if one.is_measured else COLOURS[1]
-    if ratio.interval is not None:
-        axes.plot([ratio.interval.low, ratio.interval.high], [height, height], color=colour, linewidth=2)
-    filled = colour if ratio.interval is not None else "white"
-    axes.plot(ratio.point, height, marker="o", color=colour, markerfacecolor=filled)
+    interval = ratio.interval
+    if interval is not None:
+        axes.plot([interval.low, interval.high], [height, height], color=colour, linewidth=2)
+    filled = colour if interval is not None else "white"
+    axes.plot(point, height, marker="o", color=colour, markerfacecolor=filled)
 
 
-def _name(one: Comparison, ratio: Ratio) -> str:
+def _name(one: Comparison, ratio: LogPair) -> str:
     """What is divided, and what a ratio may not be shown without; dollars would be taken for mathematics."""
-    blocks = str(ratio.blocks[0]) if ratio.paired else f"{ratio.blocks[0]} and {ratio.blocks[1]}"
-    agreement = "unknown" if one.agreement is None else f"{one.agreement:.0%}"
+    treated, baseline = ratio.blocks
+    blocks = str(treated) if ratio.paired else f"{baseline} and {treated}"
+    agreement = "unknown" if one.agreement is None else f"{one.agreement.mean:.0%}"
     lines = [
         side_label(one.second),
         f"over {side_label(one.first)}",

@@ -12,15 +12,16 @@ from typing import Any
 
 from analysis.blocks import Amount, Per
 from analysis.comparable import Unlike, known_of_neither, unlike
-from analysis.contrast import Pair, Ratio, Verdict, decide, noise_floor, pair, ratio
-from analysis.quality import agreement, mean_over_prompts
+from analysis.contrast import Held, contrast, judge
+from analysis.quality import Mean, mean_agreement
 from analysis.rows import Slot
-from analysis.values import Estimate, Withheld, listed
+from analysis.values import Withheld, listed
+from analysis.verdict import Judgement, LogPair, Verdict
 from bench.errors import UserError
 from bench.report.compare import conditions
 from bench.report.compare.selectors import Chosen, choose, matched
 from bench.report.readback import ArmKey
-from bench.report.rows import answers, arm_label
+from bench.report.rows import answers, arm_label, held
 from bench.report.story import Story
 from bench.report.summary import ArmRow
 from bench.show.safe_text import visible
@@ -33,6 +34,8 @@ AMOUNTS: dict[str, tuple[Amount, Per]] = {
 }
 """The prompts of a pass are the same on both sides, so a ratio per request is one per pass."""
 PHASES = ("prefill", "decode")
+RATES = {"new_tokens_per_s": "", **{f"{phase}_tokens_per_s": phase for phase in PHASES}}
+"""Which phase each speed is of; none: the whole window."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +75,13 @@ class Side:
             "decode_tokens_per_s": row.decode_tokens_per_s,
         }
 
+    def among(self, slots: list[Slot]) -> Held:
+        """The arm among the slots of its run, or of a phase of them."""
+        return held(slots, self.key, self.story.readback.run.header["baseline"])
+
     def phase(self, phase: str) -> list[Slot]:
         """The slots of the run with the seconds and tokens of one phase alone."""
-        whole = [slot for slot in self.story.readback.slots if slot.slot["error"] is None]
+        whole = [slot for slot in self.story.readback.slots if slot.has_a_window]
         pairs = zip(self.story.slots, whole, strict=True)
         return [_of_phase(row, slot.requests, phase) for row, slot in pairs]
 
@@ -91,14 +98,29 @@ class Comparison:
     """Conditions that neither run states, so nobody can say whether they are alike."""
     differs: tuple[Unlike, ...]
     """What else is different: the subject of the comparison."""
-    ratios: dict[str, Ratio | Withheld]
+    ratios: dict[str, LogPair | Withheld]
     """By the names of `Side.figures`; empty where something is unlike."""
-    noise_floor: float | None
-    agreement: float | None
-    """Share of new-token positions that are equal, mean over prompts; None without a ratio."""
-    agreement_interval: Estimate | Withheld | None
-    verdict: Verdict | None
-    reason: str
+    agreement: Mean | None
+    """Share of new-token positions that are equal; None without a ratio."""
+    judgement: Judgement | None
+    """On the joules per pass; None without a ratio."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """On the joules per pass; None without a ratio."""
+        return None if self.judgement is None else self.judgement.verdict
+
+    @property
+    def reason(self) -> str:
+        """Why this verdict, or what forbids one."""
+        if self.judgement is None:
+            return f"unlike in {', '.join(item.what for item in self.unlike)}"
+        return self.judgement.reason
+
+    @property
+    def noise_floor(self) -> float | None:
+        """Largest change, as a fraction, that the A/A pairs allow."""
+        return None if self.judgement is None else self.judgement.noise_floor
 
     @property
     def is_measured(self) -> bool:
@@ -114,9 +136,9 @@ class Comparison:
     @property
     def verdict_words(self) -> str:
         """The verdict with its subject."""
-        if self.verdict in ("fewer", "more"):
+        if self.verdict in ("saves", "costs"):
             kind = "" if self.is_measured else f", as {self.kinds}"
-            return f"second needs {self.verdict} joules{kind}"
+            return f"second {self.verdict} joules{kind}"
         return self.verdict or "no ratio"
 
 
@@ -171,21 +193,15 @@ def _comparison(first: Side, second: Side) -> Comparison:
     left, right = _conditions(first), _conditions(second)
     found = unlike(left, right)
     same_run = first.story is second.story
-    ratios = {} if found else _ratios(first, second)
-    verdict, reason, floor = _judged(first, second, ratios)
-    quality = (None, None) if found else _agreement(first, second)
     return Comparison(
         first=first,
         second=second,
         unlike=found,
         not_known=() if same_run else known_of_neither(left, right),
         differs=_differs(first, second),
-        ratios=ratios,
-        noise_floor=floor,
-        agreement=quality[0],
-        agreement_interval=quality[1],
-        verdict=verdict,
-        reason=reason or f"unlike in {', '.join(item.what for item in found)}",
+        ratios={} if found else _ratios(first, second),
+        agreement=None if found else _agreement(first, second),
+        judgement=None if found else _judged(first, second),
     )
 
 
@@ -203,63 +219,40 @@ def _differs(first: Side, second: Side) -> tuple[Unlike, ...]:
     return unlike({name: left.get(name) for name in names}, {name: right.get(name) for name in names})
 
 
-def _ratios(first: Side, second: Side) -> dict[str, Ratio | Withheld]:
-    whole = (first.story.slots, second.story.slots)
-    found = {name: _ratio(first, second, whole, amount) for name, amount in AMOUNTS.items()}
-    found["new_tokens_per_s"] = _inverse(_ratio(first, second, whole, ("seconds_s", "new_token")))
+def _ratios(first: Side, second: Side) -> dict[str, LogPair | Withheld]:
+    slots = {"": (first.story.slots, second.story.slots)}
     for phase in PHASES:
         mine = first.phase(phase)
-        theirs = mine if first.story is second.story else second.phase(phase)
-        per_token = _ratio(first, second, (mine, theirs), ("seconds_s", "new_token"))
-        found[f"{phase}_tokens_per_s"] = _inverse(per_token)
+        slots[phase] = (mine, mine if first.story is second.story else second.phase(phase))
+    found = {name: _ratio(first, second, slots[""], amount) for name, amount in AMOUNTS.items()}
+    for name, phase in RATES.items():
+        per_token = _ratio(first, second, slots[phase], ("seconds_s", "new_token"))
+        found[name] = per_token if isinstance(per_token, Withheld) else per_token.inverse
     return found
 
 
 def _ratio(
     first: Side, second: Side, slots: tuple[list[Slot], list[Slot]], amount: tuple[Amount, Per]
-) -> Ratio | Withheld:
-    values = pair((slots[0], first.label), (slots[1], second.label), amount=amount[0], per=amount[1])
-    return values if isinstance(values, Withheld) else ratio(values)
+) -> LogPair | Withheld:
+    one, other = first.among(slots[0]), second.among(slots[1])
+    found = contrast(other, one, amount=amount[0], per=amount[1])
+    if isinstance(found, Withheld):
+        return found
+    return found.effect if min(found.effect.blocks) else Withheld("no whole block with joules")
 
 
-def _inverse(found: Ratio | Withheld) -> Ratio | Withheld:
-    return found if isinstance(found, Withheld) else found.inverse
-
-
-def _judged(
-    first: Side, second: Side, ratios: dict[str, Ratio | Withheld]
-) -> tuple[Verdict | None, str, float | None]:
-    """Verdict on the joules per pass, why, and the noise floor."""
-    if not ratios:
-        return None, "", None
-    joules = ratios["joules_per_pass"]
-    if isinstance(joules, Withheld):
-        return "withheld", joules.reason, None
-    floor = noise_floor([_copy_of(side, paired=joules.paired) for side in (first, second)])
+def _judged(first: Side, second: Side) -> Judgement:
+    """The verdict on the joules per pass."""
     threshold = max(side.story.readback.run.header["threshold"] for side in (first, second))
-    return *decide(joules, floor=floor, threshold=threshold), floor
-
-
-def _copy_of(side: Side, *, paired: bool) -> Ratio | Withheld:
-    """The ungated arm of a side's backend twice, divided in the way in which the sides are."""
-    gate = side.story.readback.run.header["baseline"]
-    plain, again = (arm_label((side.key[0], gate, copy)) for copy in (False, True))
-    slots = side.story.slots
     amount, per = AMOUNTS["joules_per_pass"]
-    values = pair((slots, plain), (slots, again), amount=amount, per=per)
-    if isinstance(values, Withheld):
-        return values
-    return ratio(Pair(first=values.first, second=values.second, paired=paired))
+    one, other = (side.among(side.story.slots) for side in (first, second))
+    return judge(other, one, amount=amount, per=per, threshold=threshold)
 
 
-def _agreement(first: Side, second: Side) -> tuple[float | None, Estimate | Withheld | None]:
-    """Share of equal tokens, and its interval over prompts."""
+def _agreement(first: Side, second: Side) -> Mean | None:
+    """Share of equal tokens."""
     mine, theirs = (answers(side.story.readback.of_arm(side.key)) for side in (first, second))
-    shares = [agreement(theirs[p], mine[p]) for p in sorted(mine.keys() & theirs.keys())]
-    known = [share for share in shares if share is not None]
-    if not known:
-        return None, None
-    return sum(known) / len(known), mean_over_prompts(known, share=True)
+    return mean_agreement(theirs, mine)
 
 
 def _of_phase(row: Slot, requests: Sequence[dict[str, Any]], phase: str) -> Slot:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.contrast import Ratio
-from analysis.values import Estimate, Withheld
+from analysis.values import Estimate, Withheld, counted
+from analysis.verdict import LogPair
 from bench.report.compare.pairs import Comparison, Side
 from bench.show.safe_text import visible
 
@@ -60,10 +60,10 @@ def warnings(found: list[Comparison]) -> list[str]:
     """What the reports of the runs warn of, once for each run; the kind of joules is said elsewhere."""
     stories = {side.run_id: side.story for one in found for side in (one.first, one.second)}
     return [
-        f"{run_id}: {warning}"
+        f"{run_id}: {caution.words}"
         for run_id, story in stories.items()
-        for warning in story.summary.warnings
-        if not warning.startswith("joules are ")
+        for caution in story.summary.cautions
+        if caution.code != "grade 0"
     ]
 
 
@@ -98,7 +98,7 @@ def _notes(one: Comparison) -> list[str]:
         return _why_no_ratio(one)
     joules = one.ratios["joules_per_pass"]
     lines = [f"{one.verdict_words}: {one.reason}"]
-    if isinstance(joules, Ratio):
+    if isinstance(joules, LogPair):
         lines.append(_method(joules))
     floor = "unknown" if one.noise_floor is None else f"{one.noise_floor:.1%}"
     lines += [f"A/A noise floor: {floor}", _agreement(one), *_differs(one)]
@@ -117,12 +117,11 @@ def _why_no_ratio(one: Comparison) -> list[str]:
     return [visible(line) for line in lines]
 
 
-def _method(joules: Ratio) -> str:
+def _method(joules: LogPair) -> str:
     if joules.paired:
-        plural = "block" if joules.blocks[0] == 1 else "blocks"
-        return f"ratio: geometric mean over {joules.blocks[0]} {plural} of one run, paired"
+        return f"ratio: geometric mean over {counted(joules.blocks[0], 'block')} of one run, paired"
     return (
-        f"ratio: of geometric means over {joules.blocks[0]} and {joules.blocks[1]} blocks of two runs, "
+        f"ratio: of geometric means over {joules.blocks[1]} and {joules.blocks[0]} blocks of two runs, "
         "unpaired (Welch's t): whatever changed between the runs counts as effect"
     )
 
@@ -130,11 +129,11 @@ def _method(joules: Ratio) -> str:
 def _agreement(one: Comparison) -> str:
     if one.agreement is None:
         return "agreement of new tokens: unknown"
-    interval = one.agreement_interval
-    text = f"agreement of new tokens: {one.agreement:.1%}"
+    interval = one.agreement.interval
+    text = f"agreement of new tokens: {one.agreement.mean:.1%}"
     if isinstance(interval, Estimate):
         return f"{text} ({interval.low:.1%} to {interval.high:.1%})"
-    return f"{text}, no interval: {interval.reason}" if interval else text
+    return f"{text}, no interval: {interval.reason}"
 
 
 def _differs(one: Comparison) -> list[str]:
@@ -149,16 +148,17 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _ratio(found: Ratio | Withheld) -> Text:
+def _ratio(found: LogPair | Withheld) -> Text:
     if isinstance(found, Withheld):
         return Text("withheld")
-    if found.interval is None:
+    interval = found.interval
+    if interval is None:
         return Text(f"{found.point:.3f}")
-    return Text(f"{found.point:.3f} ({found.interval.low:.3f} to {found.interval.high:.3f})")
+    return Text(f"{found.point:.3f} ({interval.low:.3f} to {interval.high:.3f})")
 
 
 def _as_json(one: Comparison) -> dict[str, Any]:
-    interval = one.agreement_interval
+    interval = one.agreement.interval if one.agreement else None
     return {
         "first": _side_json(one.first),
         "second": _side_json(one.second),
@@ -168,7 +168,7 @@ def _as_json(one: Comparison) -> dict[str, Any]:
         "differs": [asdict(item) for item in one.differs],
         "ratios": {name: _ratio_json(found) for name, found in one.ratios.items()} or None,
         "noise_floor": one.noise_floor,
-        "agreement": one.agreement,
+        "agreement": one.agreement.mean if one.agreement else None,
         "agreement_interval": _interval_json(interval if isinstance(interval, Estimate) else None),
         "verdict": one.verdict,
         "reason": one.reason,
@@ -182,10 +182,10 @@ def _side_json(side: Side) -> dict[str, Any]:
     return {**arm, **energy, "grade_name": row.grade_name, **side.figures}
 
 
-def _ratio_json(found: Ratio | Withheld) -> dict[str, Any]:
+def _ratio_json(found: LogPair | Withheld) -> dict[str, Any]:
     if isinstance(found, Withheld):
         return {"point": None, "withheld": found.reason}
-    facts = {"interval": _interval_json(found.interval), "blocks": list(found.blocks)}
+    facts = {"interval": _interval_json(found.interval), "blocks": list(reversed(found.blocks))}
     return {"point": found.point, **facts, "paired": found.paired}
 
 

@@ -10,6 +10,7 @@ from analysis.stats import geometric_mean
 from analysis.values import Estimate
 from bench.report.figures.arms import ROW_IN, arm_looks, measured_note, name_rows, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.readback import that_count
 from bench.report.story import Story
 from bench.show.plots import FAINT, page_figure, title
 from bench.show.safe_text import visible
@@ -45,7 +46,7 @@ def slot_table(story: Story) -> pd.DataFrame:
 
     rows = [
         {"arm": s.arm, "block": s.block, "j_per_token": s.gross_j / s.new_tokens}
-        for s in story.slots
+        for s in that_count(story.slots)
         if s.gross_j is not None and s.new_tokens
     ]
     return pd.DataFrame(rows, columns=["arm", "block", "j_per_token"])

@@ -12,6 +12,7 @@ from analysis.rows import Step, rows_from_columns
 from analysis.values import Withheld
 from bench.report.figures.arms import arm_legend, arm_looks, legend_in, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.readback import that_count
 from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.show.plots import GREY, page_figure, title
@@ -55,8 +56,7 @@ def rate_table(story: Story) -> pd.DataFrame:
     for key in story.readback.arms:
         requests = [
             r
-            for s in story.readback.of_arm(key)
-            if s.slot["error"] is None
+            for s in that_count([s for s in story.readback.of_arm(key) if s.has_a_window])
             for r in s.requests
             if r["forwards"]
         ]

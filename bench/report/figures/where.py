@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench.report.figures.arms import ROW_IN, below, measured_note, name_rows, no_joules, records_of
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.readback import ArmKey, SlotRead
+from bench.report.readback import ArmKey, SlotRead, that_count
 from bench.report.story import Story
 from bench.show.plots import COLOURS, GREY, HATCHES, page_figure, title, words
 from bench.show.safe_text import visible
@@ -55,7 +55,7 @@ def share_table(story: Story) -> pd.DataFrame:
 
     rows = []
     for row in story.summary.rows:
-        slots = [s for s in story.readback.of_arm(_key(row)) if s.joules is not None]
+        slots = that_count([s for s in story.readback.of_arm(_key(row)) if s.joules is not None])
         gross_j = np.nan if row.joules_gross is None else row.joules_gross
         idle_w = story.readback.idle.judged.mean_w
         found: dict[str, Any] = {"arm": row.label, "passes": row.passes, "gross_j": gross_j}

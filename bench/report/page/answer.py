@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.report.summary import BLOCKS_FOR_A_CLAIM, ArmRow, Summary
-from bench.report.verdicts import INACTIVE
+from analysis.verdict import FEWEST_BLOCKS, INACTIVE, VERDICTS
+from bench.report.summary import ArmRow, Summary
 from bench.show.words import kind_label
 
 Tone = Literal["claim", "open"]
 """Whether the verdict stands; one on joules that are no measurement never does."""
 
-_ORDER = ("saves", "costs", "equivalent", "inconclusive", "not enough blocks", "withheld", INACTIVE)
-_SETTLED = ("saves", "costs", "equivalent")
+_ORDER = (*VERDICTS, INACTIVE)
+_SETTLED = VERDICTS[:3]
 MOST_TOKENS_DIFFER_PERCENT = 50.0
 
 
@@ -141,5 +141,5 @@ def _trust(row: ArmRow) -> str:
 
 def _why_open(row: ArmRow) -> str:
     if row.verdict == "not enough blocks":
-        return f"a claim needs {BLOCKS_FOR_A_CLAIM} blocks"
+        return f"a claim needs {FEWEST_BLOCKS} blocks"
     return f"{row.verdict}: {row.reason}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.values import Estimate, Withheld
+from analysis.verdict import INACTIVE
 from bench.report.page.tables import Table
 from bench.report.rows import arm_label
 from bench.report.split import ArmSplit
 from bench.report.split_tables import PARTS
 from bench.report.summary import ArmRow, Summary
-from bench.report.verdicts import INACTIVE
 from bench.show import words
 
 _Column = tuple[str, Callable[[ArmRow], str | int | None]]

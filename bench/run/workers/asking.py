@@ -12,7 +12,7 @@ from typing import Any
 from backends.cut import Cut
 from bench.errors import RunFailed, UserError
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
-from bench.run.workers.study import Comparison
+from bench.run.workers.study import LogitComparison
 from bench.suite import libraries
 from bench.suite.models import LocalModel, locate
 
@@ -45,11 +45,13 @@ class Asker:
         reply = self.ask("encode", prompts=[{"id": name, "text": text} for name, text in prompts])
         return dict(reply["ids"][model])
 
-    def compare(self, ids: list[int], cuts: Sequence[Cut], *, model: str, first: int) -> list[Comparison]:
+    def compare(
+        self, ids: list[int], cuts: Sequence[Cut], *, model: str, first: int
+    ) -> list[LogitComparison]:
         """Logits under each cut beside those without, from position `first` on."""
         messages = [cut.model_dump(mode="json", exclude_defaults=True) for cut in cuts]
         reply = self.ask("compare", model=model, ids=ids, cuts=messages, first=first)
-        return [Comparison(**one) for one in reply["comparisons"]]
+        return [LogitComparison(**one) for one in reply["comparisons"]]
 
 
 @contextmanager

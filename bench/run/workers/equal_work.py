@@ -22,7 +22,7 @@ _DEADLINE_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
+class SameLogits:
     """Two backends on one probe prompt."""
 
     model: str
@@ -52,7 +52,7 @@ def check(
     reference = _logits(workers[first], model, probe) if others else np.empty(0, np.float32)
     agreements = []
     for other in others:
-        agreement = Agreement(
+        agreement = SameLogits(
             model=model,
             backends=(first, other),
             probe_tokens=len(probe),
@@ -79,7 +79,7 @@ def _logits(worker: WorkerProcess, model: str, ids: list[int]) -> NDArray[np.flo
     return flat.reshape(reply["shape"])
 
 
-def _refusal(agreement: Agreement) -> str:
+def _refusal(agreement: SameLogits) -> str:
     first, other = agreement.backends
     if not agreement.same_ids:
         return f"{first} and {other} tokenise the same prompt differently: nothing is compared"

@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class LogitComparison:
     """Teacher-forced logits under a cut beside those without it, over the same positions."""
 
     log_probabilities: list[float]
@@ -36,7 +36,7 @@ class Comparison:
     """Whether not one number differs: the same was computed."""
 
 
-def compare(model: Backend, ids: list[int], cuts: Sequence[Cut], *, first: int) -> list[Comparison]:
+def compare(model: Backend, ids: list[int], cuts: Sequence[Cut], *, first: int) -> list[LogitComparison]:
     """Logits under each cut beside those without; runs in the worker.
 
     Args:
@@ -50,7 +50,7 @@ def compare(model: Backend, ids: list[int], cuts: Sequence[Cut], *, first: int) 
     return [_compare(model.logits(ids, cut)[first:], ungated, rest) for cut in cuts]
 
 
-def _compare(logits: NDArray[np.float32], ungated: NDArray[np.float32], ids: list[int]) -> Comparison:
+def _compare(logits: NDArray[np.float32], ungated: NDArray[np.float32], ids: list[int]) -> LogitComparison:
     from analysis.quality import logit_agreement
 
     kl = top1 = 0.0
@@ -59,7 +59,7 @@ def _compare(logits: NDArray[np.float32], ungated: NDArray[np.float32], ids: lis
         found = logit_agreement(logits[rows], ungated[rows])
         share = (rows.stop - rows.start) / (len(ids) - 1)
         kl, top1 = kl + share * found.kl, top1 + share * found.top1
-    return Comparison(
+    return LogitComparison(
         log_probabilities=_log_probabilities(logits, ids),
         ungated=_log_probabilities(ungated, ids),
         kl=max(kl, 0.0),  # rounding can leave a zero below zero

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.claims import Rerun
-from bench.studies.claims.reproduce import Judged, Remeasured
+from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.text import change, figures, noise, seen, share, tested_by, why
 
 COLUMNS = (
@@ -21,7 +21,7 @@ COLUMNS = (
 )
 
 
-def to_csv(judged: Sequence[Judged]) -> str:
+def to_csv(judged: Sequence[JudgedClaim]) -> str:
     """One line per claim and re-run."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=COLUMNS)
@@ -32,7 +32,7 @@ def to_csv(judged: Sequence[Judged]) -> str:
     return text.getvalue()
 
 
-def to_json(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+def to_json(judged: Sequence[JudgedClaim]) -> list[dict[str, Any]]:
     """All figures and re-runs of every claim."""
     return [
         {
@@ -41,6 +41,7 @@ def to_json(judged: Sequence[Judged]) -> list[dict[str, Any]]:
             "recomputed": [asdict(figure) for figure in row.record.recomputed],
             "verdict": row.record.verdict,
             "why": row.record.why,
+            "change_percent": row.record.change_percent,
             "would_test": tested_by(row),
             "remeasured": [asdict(again) for again in row.remeasured],
             "resweeps": [asdict(again) for again in row.resweeps],
@@ -49,7 +50,7 @@ def to_json(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def _flat(row: Judged) -> dict[str, Any]:
+def _flat(row: JudgedClaim) -> dict[str, Any]:
     found = row.record.recomputed
     return {
         "claim": row.statement.name,

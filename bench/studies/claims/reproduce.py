@@ -15,11 +15,11 @@ from analysis.arms import tokens_saved
 from analysis.blocks import Per
 from analysis.claims import Claim, Rerun, judge_rerun, judge_tokens
 from analysis.comparable import unlike
+from analysis.contrast import judge
 from analysis.published.table import MODULI, record_claims
 from analysis.rows import Slot
-from analysis.savings import Question, judge
 from analysis.values import Estimate, Withheld
-from bench.report.rows import agreement_with, arm_label
+from bench.report.rows import agreement_with, arm_label, held
 from bench.studies.claims.evidence import Evidence, gather
 from bench.studies.claims.statements import Statement, choose
 from bench.studies.claims.sweeps import Resweep, read_sweeps, resweeps
@@ -50,7 +50,7 @@ class Remeasured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedClaim:
     """A row of the table of claims."""
 
     statement: Statement
@@ -60,7 +60,7 @@ class Judged:
     """The same for claims about the strength of a cut, on sweeps."""
 
 
-def reproduce(names: Sequence[str] = (), runs: Sequence[Path] = ()) -> list[Judged]:
+def reproduce(names: Sequence[str] = (), runs: Sequence[Path] = ()) -> list[JudgedClaim]:
     """Judge claims.
 
     Args:
@@ -75,11 +75,12 @@ def reproduce(names: Sequence[str] = (), runs: Sequence[Path] = ()) -> list[Judg
     return [replace(row, resweeps=resweeps(row.statement.name, sweeps)) for row in judged]
 
 
-def judge_statements(chosen: Sequence[Statement], found: Sequence[Evidence]) -> list[Judged]:
+def judge_statements(chosen: Sequence[Statement], found: Sequence[Evidence]) -> list[JudgedClaim]:
     """Judge these claims on evidence that was read already."""
     record = {claim.name: claim for claim in record_claims(tables())}
     return [
-        Judged(statement=s, record=record[s.name], remeasured=tuple(_remeasured(s, found))) for s in chosen
+        JudgedClaim(statement=s, record=record[s.name], remeasured=_remeasured(s, record[s.name], found))
+        for s in chosen
     ]
 
 
@@ -89,67 +90,78 @@ def tables() -> dict[int, dict[int, float]]:
     return {m: {n: x for n, x in values.items() if x is not None} for m, values in by_modulus.items()}
 
 
-def _remeasured(statement: Statement, found: Sequence[Evidence]) -> list[Remeasured]:
+def _remeasured(statement: Statement, claim: Claim, found: Sequence[Evidence]) -> tuple[Remeasured, ...]:
     if statement.gate is None:
-        return []
-    return [
-        _judge(statement, evidence, backend)
+        return ()
+    return tuple(
+        _judge(_Case(statement, claim.change_percent, evidence, backend))
         for evidence in found
         for backend in evidence.backends
         if arm_label((backend, statement.gate, False)) in evidence.arms
-    ]
+    )
 
 
-def _judge(statement: Statement, evidence: Evidence, backend: str) -> Remeasured:
-    assert statement.gate is not None
-    gate = statement.gate
+@dataclass(frozen=True)
+class _Case:
+    """One claim on the runs of one machine and one backend."""
+
+    statement: Statement
+    change_percent: float | None
+    """The published change; None where only a saving as such was claimed."""
+    evidence: Evidence
+    backend: str
+
+    def rerun(self, slots: Sequence[Slot], gate: str) -> Rerun:
+        """The verdict on one arm, over what the claim is about."""
+        treated, baseline = (
+            held(slots, (self.backend, name, False), self.evidence.baseline)
+            for name in (gate, self.evidence.baseline)
+        )
+        if self.statement.amount == "tokens":
+            saved = tokens_saved(slots, treated=treated.arm, baseline=baseline.arm)
+            return judge_tokens(self.change_percent, saved)
+        per: Per = "new_token" if self.statement.amount == "energy_per_token" else "request"
+        return judge_rerun(self.change_percent, judge(treated, baseline, per=per))
+
+    def by_published_protocol(self, gate: str) -> Rerun | Withheld | None:
+        """The same with one reading after the work; None for tokens."""
+        if self.statement.amount == "tokens":
+            return None
+        if self.evidence.slots_after is None:
+            return Withheld("a data set holds no raw readings: give the run folder")
+        return self.rerun(self.evidence.slots_after, gate)
+
+    def agreement(self, gate: str) -> Estimate | Withheld:
+        """Share of new tokens that equal the ungated ones."""
+        readback, baseline = self.evidence.readback, self.evidence.baseline
+        if readback is None:
+            return Withheld("a data set holds no tokens: give the run folder")
+        return agreement_with(readback, (self.backend, gate, False), (self.backend, baseline, False))
+
+
+def _judge(case: _Case) -> Remeasured:
+    statement, evidence, gate = case.statement, case.evidence, case.statement.gate
+    assert gate is not None
     other_work = _other_work(statement, evidence)
-    integrated = _unless(other_work, _rerun(statement, evidence, evidence.slots, backend, gate))
-    published = _by_published_protocol(statement, evidence, backend)
-    treated = [s for s in evidence.slots if s.arm == arm_label((backend, gate, False))]
+    integrated, published = case.rerun(evidence.slots, gate), case.by_published_protocol(gate)
+    treated = [s for s in evidence.slots if s.arm == arm_label((case.backend, gate, False))]
+    judgement = integrated.judgement
     return Remeasured(
         runs=evidence.runs,
-        backend=backend,
-        blocks=integrated.saving.blocks if integrated.saving else len({(s.run, s.block) for s in treated}),
+        backend=case.backend,
+        blocks=judgement.blocks if judgement else len({(s.run, s.block) for s in treated}),
         kind=treated[0].kind,
         boundary=treated[0].boundary,
-        integrated=integrated,
+        integrated=_unless(other_work, integrated),
         published=_unless(other_work, published) if isinstance(published, Rerun) else published,
         controls=tuple(
-            (control, _rerun(statement, evidence, evidence.slots, backend, control))
+            (control, case.rerun(evidence.slots, control))
             for control in statement.controls
-            if arm_label((backend, control, False)) in evidence.arms
+            if arm_label((case.backend, control, False)) in evidence.arms
         ),
-        agreement=_agreement(evidence, backend, gate),
+        agreement=case.agreement(gate),
         note=_other_models(statement, evidence),
     )
-
-
-def _rerun(statement: Statement, evidence: Evidence, slots: Sequence[Slot], backend: str, gate: str) -> Rerun:
-    """The verdict on one arm of a run; `statement` says over what, and against which figure."""
-    treated, baseline = (arm_label((backend, name, False)) for name in (gate, evidence.baseline))
-    if statement.amount == "tokens":
-        return judge_tokens(statement.change_percent, tokens_saved(slots, treated=treated, baseline=baseline))
-    again = arm_label((backend, evidence.baseline, True))
-    per: Per = "new_token" if statement.amount == "energy_per_token" else "request"
-    question = Question(
-        treated=treated, baseline=baseline, repeat=again if again in evidence.arms else None, per=per
-    )
-    return judge_rerun(statement.change_percent, judge(slots, question))
-
-
-def _by_published_protocol(statement: Statement, evidence: Evidence, backend: str) -> Rerun | Withheld | None:
-    if statement.amount == "tokens" or statement.gate is None:
-        return None
-    if evidence.slots_after is None:
-        return Withheld("a data set holds no raw readings: give the run folder")
-    return _rerun(statement, evidence, evidence.slots_after, backend, statement.gate)
-
-
-def _agreement(evidence: Evidence, backend: str, gate: str) -> Estimate | Withheld:
-    if evidence.readback is None:
-        return Withheld("a data set holds no tokens: give the run folder")
-    return agreement_with(evidence.readback, (backend, gate, False), (backend, evidence.baseline, False))
 
 
 def _other_work(statement: Statement, evidence: Evidence) -> str | None:

@@ -37,8 +37,6 @@ class Statement(BaseModel):
     gate: str | None = None
     """Label of the arm that is judged against the ungated one."""
     amount: Amount | None = None
-    change_percent: float | None = None
-    """The published change, negative for a saving; None where only a saving as such was claimed."""
     controls: tuple[str, ...] = ()
     """Labels of arms that a clever gate has to beat."""
 

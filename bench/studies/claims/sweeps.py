@@ -11,8 +11,8 @@ from typing import Any
 from analysis.claims import ClaimVerdict
 from analysis.swept import Sweep, SweptPoint, judge_sweep
 from analysis.values import Estimate
+from analysis.verdict import INACTIVE
 from bench.errors import UserError
-from bench.studies.sweep.findings import INACTIVE
 
 _STRENGTHS = ("kv_keep", "mlp_keep", "drop_attention", "drop_mlp", "drop_blocks", "weight_bits", "lookup")
 """Keys of a cut that say how much is left out; the others say which part."""

@@ -13,7 +13,7 @@ from rich.table import Table
 from analysis.claims import ClaimVerdict, Figure, Rerun
 from analysis.values import Withheld, counted, listed
 from bench.show.words import WIDE, kind_label
-from bench.studies.claims.reproduce import Judged, Remeasured
+from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.text import basis, change, noise, number, of_roles, seen, share, tested_by, why
 
 MODULUS_TABLE = "correlation.modulus_table"
@@ -34,7 +34,7 @@ Line = tuple[str, str]
 """A name and what stands behind it, as markup."""
 
 
-def show(judged: Sequence[Judged], console: Console, *, given: int = 0) -> None:
+def show(judged: Sequence[JudgedClaim], console: Console, *, given: int = 0) -> None:
     """Print the claims with their figures, the re-runs if there are any, and what stands behind each.
 
     Args:
@@ -59,7 +59,7 @@ def show(judged: Sequence[Judged], console: Console, *, given: int = 0) -> None:
         console.print(_no_rerun(judged, given=given), markup=False)
 
 
-def _no_rerun(judged: Sequence[Judged], *, given: int) -> str:
+def _no_rerun(judged: Sequence[JudgedClaim], *, given: int) -> str:
     if not given:
         return "Re-run: none given. bench reproduce CLAIM --run RUN judges one."
     if any(row.statement.suite for row in judged):
@@ -67,7 +67,7 @@ def _no_rerun(judged: Sequence[Judged], *, given: int) -> str:
     return "Re-run: no run of bench run can judge these claims; `tested by` says what can."
 
 
-def _record_table(judged: Sequence[Judged]) -> Table:
+def _record_table(judged: Sequence[JudgedClaim]) -> Table:
     table = Table(title=TITLE, title_justify="left", box=SIMPLE_HEAD)
     for name in ("claim", "published", "recomputed", "A/A, controls", "verdict"):
         table.add_column(name, no_wrap=name == "claim", max_width=20 if name == "verdict" else None)
@@ -84,7 +84,7 @@ def _record_table(judged: Sequence[Judged]) -> Table:
     return table
 
 
-def _verdicts(judged: Sequence[Judged]) -> Table:
+def _verdicts(judged: Sequence[JudgedClaim]) -> Table:
     """What a narrow terminal has room for: the names and the verdicts; the figures follow in lists."""
     table = Table("claim", "verdict", title=TITLE, title_justify="left", box=SIMPLE_HEAD)
     for row, begins in _families(judged):
@@ -94,7 +94,7 @@ def _verdicts(judged: Sequence[Judged]) -> Table:
     return table
 
 
-def _families(judged: Sequence[Judged]) -> Iterator[tuple[Judged, str | None]]:
+def _families(judged: Sequence[JudgedClaim]) -> Iterator[tuple[JudgedClaim, str | None]]:
     """Each claim, and the name of its family where a new one begins."""
     family = None
     for row in judged:
@@ -109,7 +109,7 @@ def _cell(found: Sequence[Figure]) -> str:
     return "\n".join([*lines[:MOST_FIGURES], *([f"and {more} more"] if more > 0 else [])]) or "-"
 
 
-def _figure_lines(row: Judged) -> list[Line]:
+def _figure_lines(row: JudgedClaim) -> list[Line]:
     """The cells of the wide table, one below the other and whole."""
     recomputed = row.record.recomputed
     cells = (
@@ -126,7 +126,7 @@ def _marked(found: Sequence[Figure]) -> list[str]:
     return [f"{escape(figure.label)} [bold]{escape(number(figure))}[/]" for figure in found]
 
 
-def _background(row: Judged, *, with_figures: bool) -> list[Line]:
+def _background(row: JudgedClaim, *, with_figures: bool) -> list[Line]:
     """What a row of the table has no room for: the claim in words, the reason, the source, the test."""
     stated = row.statement
     shown = _figure_lines(row) if with_figures else []
@@ -176,7 +176,7 @@ def _rerun(again: Remeasured) -> str:
     return "\n".join(escape(f"{name}: {cell}") for name, cell in shown.items())
 
 
-def _rerun_table(judged: Sequence[Judged]) -> Table:
+def _rerun_table(judged: Sequence[JudgedClaim]) -> Table:
     remeasured = [(row, again) for row in judged for again in row.remeasured]
     kinds = kind_label(again.kind for _, again in remeasured)
     table = Table(title=f"Re-run, joules {kinds}", title_justify="left", box=SIMPLE_HEAD)
@@ -206,7 +206,7 @@ def _controls(again: Remeasured) -> str:
     return "\n".join(f"{arm} {change(control)}" for arm, control in again.controls) or "-"
 
 
-def _modulus_table(row: Judged) -> Table:
+def _modulus_table(row: JudgedClaim) -> Table:
     """FP's table 5: published figures, and in brackets what the definition gives."""
     published = {figure.label: figure for figure in row.record.published}
     recomputed = {figure.label: figure for figure in row.record.recomputed}
@@ -220,7 +220,7 @@ def _modulus_table(row: Judged) -> Table:
     return table
 
 
-def _sum(judged: Sequence[Judged]) -> str:
+def _sum(judged: Sequence[JudgedClaim]) -> str:
     counts = Counter(row.record.verdict for row in judged)
     said = [f"{counts[verdict]} {verdict}" for verdict in _COLOURS if counts[verdict]]
     return f"{counted(len(judged), 'claim')} on the record: {', '.join(said)}."

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from analysis.claims import Figure, Rerun, Role
 from analysis.values import Estimate, Withheld, counted
-from bench.studies.claims.reproduce import Judged, Remeasured
+from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.sweeps import Resweep
 
 
@@ -56,9 +56,9 @@ def change(rerun: Rerun) -> str:
 
 def noise(rerun: Rerun) -> str | None:
     """What the same protocol reports for no change, from the A/A arm of the same blocks."""
-    if rerun.saving is None or rerun.saving.repeat_ratio is None or rerun.saving.noise_floor is None:
+    if rerun.judgement is None or rerun.judgement.repeat_ratio is None or rerun.judgement.noise_floor is None:
         return None
-    repeat, floor = 100 * (rerun.saving.repeat_ratio.point - 1), 100 * rerun.saving.noise_floor
+    repeat, floor = 100 * (rerun.judgement.repeat_ratio.point - 1), 100 * rerun.judgement.noise_floor
     return f"A/A {repeat:+.1f} %, floor {floor:.1f} %"
 
 
@@ -91,7 +91,7 @@ def seen(again: Resweep) -> str:
     return f"{again.why} ({again.backend}, perplexity over {again.text}, run {again.run})"
 
 
-def tested_by(row: Judged) -> str | None:
+def tested_by(row: JudgedClaim) -> str | None:
     """What would settle a claim that its record can't settle."""
     if row.record.would_test is None or row.statement.suite is None:
         return row.record.would_test

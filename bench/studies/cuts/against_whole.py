@@ -11,13 +11,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 
+from analysis.quality import Mean
 from analysis.values import Estimate
 from backends.cut import Cut
 from bench.run.workers.asking import Asker, asking
 from bench.studies.cuts.quality import (
     Answer,
     AnswerQuality,
-    Mean,
     Progress,
     TextQuality,
     compare_windows,

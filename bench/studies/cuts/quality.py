@@ -10,32 +10,20 @@ never as "no loss".
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.quality import agreement, first_divergence, mean_over_prompts, perplexity
-from analysis.values import Estimate, Withheld
+from analysis.quality import Mean, agreement, first_divergence, mean_of, perplexity
 from backends.cut import Cut
 from bench.errors import UserError
 from bench.run.workers.asking import Asker
-from bench.run.workers.study import Comparison
+from bench.run.workers.study import LogitComparison
 from bench.studies.cuts.texts import Reading
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mean:
-    """A mean with its interval, or with the reason why it has none."""
-
-    mean: float
-    interval: Estimate | Withheld
-    count: int
-    """Prompts or windows behind it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +37,7 @@ class Answer:
     ungated_text: str
     references: tuple[str, ...] = ()
     """Accepted answers; empty where the prompt has none."""
-    comparison: Comparison | None = None
+    comparison: LogitComparison | None = None
     """Of the logits over the ungated answer; None where the gate chose another model."""
 
 
@@ -103,21 +91,20 @@ class Window:
 
 def quality_of_answers(answers: Sequence[Answer]) -> AnswerQuality:
     """The figures of an arm over a prompt set, each with an interval over prompts."""
-    shares = [agreement(answer.tokens, answer.ungated) for answer in answers]
     ends = [first_divergence(answer.tokens, answer.ungated) for answer in answers]
     compared = [answer.comparison for answer in answers if answer.comparison is not None]
     asked = [answer for answer in answers if answer.references]
     return AnswerQuality(
         prompts=len(answers),
-        agreement=_mean([share for share in shares if share is not None], share=True),
+        agreement=mean_of([agreement(a.tokens, a.ungated) for a in answers], share=True),
         diverged=sum(end is not None for end in ends),
-        first_divergence=_mean(
+        first_divergence=mean_of(
             [len(a.ungated) if end is None else end for a, end in zip(answers, ends, strict=True)]
         ),
-        kl=_mean([one.kl for one in compared]),
-        top1=_mean([one.top1 for one in compared], share=True),
-        score=_mean([contains(a.text, a.references) for a in asked], share=True),
-        ungated_score=_mean([contains(a.ungated_text, a.references) for a in asked], share=True),
+        kl=mean_of([one.kl for one in compared]),
+        top1=mean_of([one.top1 for one in compared], share=True),
+        score=mean_of([contains(a.text, a.references) for a in asked], share=True),
+        ungated_score=mean_of([contains(a.ungated_text, a.references) for a in asked], share=True),
     )
 
 
@@ -160,7 +147,7 @@ def compare_windows(
     *,
     model: str,
     progress: Progress,
-) -> dict[str, list[Comparison]]:
+) -> dict[str, list[LogitComparison]]:
     """Logits of every window under the cut that each arm gives it.
 
     Args:
@@ -170,7 +157,7 @@ def compare_windows(
         model: key of the model.
         progress: told how far it is.
     """
-    found: dict[str, list[Comparison]] = {arm: [] for arm in cuts}
+    found: dict[str, list[LogitComparison]] = {arm: [] for arm in cuts}
     for number, window in enumerate(windows):
         progress(f"perplexity: window {number + 1} of {len(windows)}")
         chosen = [cuts[arm][number] for arm in found]
@@ -180,19 +167,19 @@ def compare_windows(
     return found
 
 
-def quality_of_text(compared: Sequence[Comparison]) -> TextQuality:
+def quality_of_text(compared: Sequence[LogitComparison]) -> TextQuality:
     """Perplexity with and without a cut, from the comparisons of all windows."""
     counts = np.array([len(one.ungated) for one in compared])
     gated = [np.array(one.log_probabilities) for one in compared]
     ungated = [np.array(one.ungated) for one in compared]
     # the perplexity of the differences is the ratio of the perplexities
-    ratio = _perplexity([a - b for a, b in zip(gated, ungated, strict=True)])
+    ratio = perplexity([a - b for a, b in zip(gated, ungated, strict=True)])
     return TextQuality(
         windows=len(compared),
         tokens=int(counts.sum()),
-        ungated=_perplexity(ungated),
-        gated=_perplexity(gated),
-        rise=Mean(mean=ratio.mean - 1, interval=_less_one(ratio.interval), count=ratio.count),
+        ungated=perplexity(ungated),
+        gated=perplexity(gated),
+        rise=ratio.minus(1),
         kl=float(np.average([one.kl for one in compared], weights=counts)),
         top1=float(np.average([one.top1 for one in compared], weights=counts)),
         unchanged=all(one.same for one in compared),
@@ -215,24 +202,3 @@ def flat_because_inactive(quality: TextQuality, *, outcome: str, reason: str) ->
             "because the same was computed"
         )
     return None
-
-
-def _mean(values: Sequence[float], *, share: bool = False) -> Mean | None:
-    if not values:
-        return None
-    column = [float(value) for value in values]
-    return Mean(
-        mean=sum(column) / len(column), interval=mean_over_prompts(column, share=share), count=len(column)
-    )
-
-
-def _perplexity(windows: Sequence[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> Mean:
-    tokens = sum(len(window) for window in windows)
-    loss = -sum(float(window.sum()) for window in windows) / tokens
-    return Mean(mean=math.exp(loss), interval=perplexity(windows), count=len(windows))
-
-
-def _less_one(ratio: Estimate | Withheld) -> Estimate | Withheld:
-    if isinstance(ratio, Withheld):
-        return ratio
-    return Estimate(ratio.point - 1, ratio.low - 1, ratio.high - 1)

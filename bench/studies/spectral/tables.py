@@ -165,14 +165,14 @@ def _coefficient(found: Coefficient | Withheld) -> str:
 
 
 def _without_fits(studies: Sequence[ArmStudy]) -> list[ArmStudy]:
-    """Fits hold the solver's own objects, which JSON can't; their terms are kept."""
+    """A fit's covariance serves contrasts alone; its terms are kept."""
     from dataclasses import replace
 
     return [
         replace(
             study,
             confounders=tuple(
-                replace(row, fit=replace(row.fit, _result=None, _scale=None))  # type: ignore[arg-type]
+                replace(row, fit=replace(row.fit, covariance=None, scale=None))  # type: ignore[arg-type]
                 if isinstance(row.fit, LinearFit)
                 else row
                 for row in study.confounders

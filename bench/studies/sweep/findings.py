@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from analysis.frontier import CLIFF_RISE, cliff, pareto
 from analysis.rows import Trade
 from analysis.values import Withheld
+from analysis.verdict import INACTIVE
 from backends.cut import FULL, Cut
 from bench.report.summary import ArmRow
 from bench.studies.cuts.options import strength
 from bench.studies.cuts.quality import AnswerQuality, TextQuality
 
-INACTIVE = "gate inactive"
 SECONDS = "seconds per new token"
 
 
@@ -57,7 +57,7 @@ class Cliff:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedSweep:
     """A sweep with everything that is known of it."""
 
     run: str
@@ -110,7 +110,7 @@ def _trade(arm: SweptArm, in_joules: bool) -> Trade | None:
     return Trade(label=arm.row.gate, strength=1.0, cost=cost, loss=loss, inactive=inactive)
 
 
-def cliffs_of(judged: Judged) -> list[Cliff]:
+def cliffs_of(judged: JudgedSweep) -> list[Cliff]:
     """A cliff along every swept cut, for each value of the other one."""
     found = []
     ours = [arm for arm in judged.arms if arm.cut is not None and not arm.row.a_a]
@@ -124,7 +124,7 @@ def cliffs_of(judged: Judged) -> list[Cliff]:
     return [one for one in found if one is not None]
 
 
-def _cliff(judged: Judged, backend: str, key: str, rest: Cut, line: Sequence[SweptArm]) -> Cliff | None:
+def _cliff(judged: JudgedSweep, backend: str, key: str, rest: Cut, line: Sequence[SweptArm]) -> Cliff | None:
     if not any(arm.cut is not None and arm.cut != rest for arm in line):
         return None  # nothing is swept here
     kept = [

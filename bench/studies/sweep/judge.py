@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from analysis.verdict import INACTIVE
 from backends.cut import Cut
 from bench.report.readback import Readback, read_back
 from bench.report.summary import ArmRow, summarise
 from bench.run.store import StoredRun
 from bench.run.workers.asking import Asker, asking
-from bench.run.workers.study import Comparison
+from bench.run.workers.study import LogitComparison
 from bench.studies.cuts.quality import (
     Answer,
     Window,
@@ -22,7 +23,7 @@ from bench.studies.cuts.quality import (
     windows_of,
 )
 from bench.studies.cuts.texts import Reading, Text
-from bench.studies.sweep.findings import INACTIVE, Judged, SweptArm, cliffs_of, with_pareto
+from bench.studies.sweep.findings import JudgedSweep, SweptArm, cliffs_of, with_pareto
 from bench.suite.gates.matching import match_controls
 from bench.suite.prepare import Prepared, make_gates
 
@@ -33,7 +34,7 @@ Answers = dict[str, dict[str, Record]]
 
 def judge_run(
     stored: StoredRun, prepared: Prepared, text: Text, *, progress: Callable[[str], None]
-) -> Judged:
+) -> JudgedSweep:
     """Rows, cliffs and the Pareto set of a run whose gates are cuts.
 
     Args:
@@ -57,7 +58,7 @@ def judge_run(
         swept += [_with_quality(arm, prepared, answers, *compared) for arm in arms]
     arms, cost = with_pareto([_beside_baseline(arm, swept, prepared.suite.baseline) for arm in swept])
     info = _session(stored)["loaded"][f"{prepared.backends[0]}/{prepared.baseline_model}"]
-    judged = Judged(
+    judged = JudgedSweep(
         run=stored.header["run_id"],
         suite=prepared.suite.name,
         swept=tuple(spec["swept"]),
@@ -111,7 +112,7 @@ def _answers(readback: Readback, backend: str) -> Answers:
     return found
 
 
-Compared = Mapping[str, Mapping[str, Comparison]]
+Compared = Mapping[str, Mapping[str, LogitComparison]]
 
 
 def _compare(
@@ -121,7 +122,7 @@ def _compare(
     text: Text,
     spec: Mapping[str, Any],
     progress: Callable[[str], None],
-) -> tuple[Compared, Mapping[str, Sequence[Comparison]]]:
+) -> tuple[Compared, Mapping[str, Sequence[LogitComparison]]]:
     """Logits over the prompts' ungated answers, and over the windows of the text, by gate label."""
     key = prepared.baseline_model
     with asking(backend, _models(prepared, backend)) as asker:
@@ -140,7 +141,7 @@ def _compare_answers(
     ids: Mapping[str, list[int]],
     progress: Callable[[str], None],
 ) -> Compared:
-    found: dict[str, dict[str, Comparison]] = {label: {} for label in answers}
+    found: dict[str, dict[str, LogitComparison]] = {label: {} for label in answers}
     for number, (prompt, base) in enumerate(answers.get(prepared.suite.baseline, {}).items(), start=1):
         progress(f"logits of prompt {number} of {len(ids)}")
         gated = {
@@ -185,7 +186,7 @@ def _with_quality(
     prepared: Prepared,
     answers: Answers,
     compared: Compared,
-    windows: Mapping[str, Sequence[Comparison]],
+    windows: Mapping[str, Sequence[LogitComparison]],
 ) -> SweptArm:
     label, mine = arm.row.gate, answers.get(arm.row.gate, {})
     if arm.outcome == "ungated":

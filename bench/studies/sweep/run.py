@@ -23,7 +23,7 @@ from bench.run.sources import Meter
 from bench.run.workers.process import WorkerRefused
 from bench.studies.cuts.options import Point, Points
 from bench.studies.cuts.texts import Reading
-from bench.studies.sweep.findings import Judged
+from bench.studies.sweep.findings import JudgedSweep
 from bench.studies.sweep.judge import judge_run
 from bench.suite import prepare as preparing
 from bench.suite.bundled import configs_folder
@@ -96,7 +96,7 @@ def run(job: Job, *, out: Path, display: Display) -> Path:
         raise UserError(error.what, fix=error.fix) from None
 
 
-def judge(folder: Path, *, progress: Callable[[str], None]) -> Judged:
+def judge(folder: Path, *, progress: Callable[[str], None]) -> JudgedSweep:
     """Read the run, and ask its models for the quality of every point.
 
     Raises:

@@ -16,19 +16,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.quality import Mean
 from analysis.values import Estimate
+from analysis.verdict import INACTIVE
 from bench.errors import UserError
 from bench.show.plots import COLOURS, MARKERS, new_figure, save
 from bench.show.words import kind_label
 from bench.studies.cuts.options import strength
-from bench.studies.cuts.quality import Mean
-from bench.studies.sweep.findings import INACTIVE, SECONDS, Cliff, Judged, SweptArm, cost_of, loss_of, without
+from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, cost_of, loss_of, without
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def write(judged: Judged, run: Path) -> Path:
+def write(judged: JudgedSweep, run: Path) -> Path:
     """Write `sweep.csv`, `sweep.json` and the figure into RUN/sweep; each file appears whole or not at all.
 
     Raises:
@@ -49,7 +50,7 @@ def write(judged: Judged, run: Path) -> Path:
     return target
 
 
-def show(judged: Judged, console: Console) -> None:
+def show(judged: JudgedSweep, console: Console) -> None:
     """Print what each point costs, what it loses, the cliffs, and what could overturn the figures."""
     console.print(_cost_table(judged))
     console.print(_quality_table(judged))
@@ -61,7 +62,7 @@ def show(judged: Judged, console: Console) -> None:
         console.print(line, markup=False, highlight=False)
 
 
-def to_csv(judged: Judged) -> str:
+def to_csv(judged: JudgedSweep) -> str:
     """One line per arm; what was not measured is empty."""
     rows = [_flat(arm) for arm in judged.arms]
     text = io.StringIO(newline="")
@@ -71,7 +72,7 @@ def to_csv(judged: Judged) -> str:
     return text.getvalue()
 
 
-def to_json(judged: Judged) -> dict[str, Any]:
+def to_json(judged: JudgedSweep) -> dict[str, Any]:
     """Everything, with every interval and every reason for the lack of one."""
     arms = [
         {
@@ -97,7 +98,7 @@ def cliff_line(cliff: Cliff) -> str:
     return f"cliff: {cliff.strength:.3g} ({along}): the largest kept fraction with perplexity up by over 1 %"
 
 
-def draw(judged: Judged, folder: Path) -> list[Path]:
+def draw(judged: JudgedSweep, folder: Path) -> list[Path]:
     """Write `sweep.svg` and `sweep.png`: cost against quality, and quality along the first swept cut."""
     kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
     panels = len(judged.swept[:1]) + 1
@@ -110,7 +111,7 @@ def draw(judged: Judged, folder: Path) -> list[Path]:
     return save(figure, folder, "sweep")
 
 
-def _draw_along(judged: Judged, axes: Axes, key: str) -> None:
+def _draw_along(judged: JudgedSweep, axes: Axes, key: str) -> None:
     lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for arm in judged.arms:
         loss = loss_of(arm)
@@ -132,7 +133,7 @@ def _draw_along(judged: Judged, axes: Axes, key: str) -> None:
     axes.legend(fontsize=7)
 
 
-def _draw_against(judged: Judged, axes: Axes) -> None:
+def _draw_against(judged: JudgedSweep, axes: Axes) -> None:
     in_joules = judged.cost != SECONDS
     for number, backend in enumerate(dict.fromkeys(arm.row.backend for arm in judged.arms)):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
@@ -158,7 +159,7 @@ def _place(arm: SweptArm, in_joules: bool) -> tuple[float, float] | None:
     return None if cost is None or loss is None else (cost, 100 * (loss - 1))
 
 
-def _cost_table(judged: Judged) -> Table:
+def _cost_table(judged: JudgedSweep) -> Table:
     table = _table(f"Cost; joules {kind_label(arm.row.energy_kind for arm in judged.arms)}")
     for name in ("tok/s", "ratio", "MB/token", "ratio", "J/new token", "J saved", "A/A floor", "blocks"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -180,7 +181,7 @@ def _cost_table(judged: Judged) -> Table:
     return table
 
 
-def _quality_table(judged: Judged) -> Table:
+def _quality_table(judged: JudgedSweep) -> Table:
     table = _table(f"Quality against the ungated arm; perplexity over {judged.text_name}")
     for name in ("perplexity", "rise", "KL", "top-1", "agreement", "same until", "score"):
         table.add_column(name, justify="right")
@@ -193,7 +194,7 @@ def _quality_table(judged: Judged) -> Table:
     return table
 
 
-def _ungated_cells(judged: Judged, arm: SweptArm) -> Sequence[str]:
+def _ungated_cells(judged: JudgedSweep, arm: SweptArm) -> Sequence[str]:
     """The ungated perplexity, which every other arm of the backend was compared with."""
     texts = [other.text for other in judged.arms if other.row.backend == arm.row.backend and other.text]
     return (with_interval(texts[0].ungated if texts else None, "{:.2f}"), *("-",) * 6)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis.checks import Caution
 from bench.report import tables as report
-from bench.report.summary import noise_warnings
 from bench.run.store import StoredRun
 from tests.bench.report.page.hostile import GATE
 from tests.bench.report.page.rows import arm_row, saving_row, summary_of
@@ -21,8 +21,9 @@ HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, energy_kind="modelled", gr
 
 
 def printed(warnings: list[str]) -> str:
+    cautions = [Caution(code="x", subject="run", words=words) for words in warnings]
     console = Console(file=io.StringIO(), width=200, force_terminal=False)
-    report.show(RUN, replace(HOSTILE, warnings=warnings), console)
+    report.show(RUN, replace(HOSTILE, cautions=cautions), console)
     file = console.file
     assert isinstance(file, io.StringIO)
     return file.getvalue()
@@ -62,9 +63,3 @@ def test_on_a_narrow_terminal_no_number_is_cut(width: int) -> None:
     assert "…" not in said
     assert "+23.4 %" in said
     assert "1.5 %" in said
-
-
-def test_a_machine_that_was_not_quiet_is_said() -> None:
-    (line,) = noise_warnings([arm_row(), saving_row(noise_floor_percent=30.0)])
-    assert "differs from itself by 30 per cent" in line
-    assert noise_warnings([saving_row(noise_floor_percent=3.0)]) == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from analysis.contrast import Ratio
+from analysis.verdict import LogPair
 from bench.errors import UserError
 from bench.report.compare.figure import check, draw
 from bench.report.compare.pairs import compare
@@ -148,14 +148,15 @@ def test_two_like_runs_have_an_unpaired_ratio_with_everything_beside_it(folder: 
     assert [one.second.label for one in found] == ["echo ungated", "echo length"]
     for one in found:
         joules = one.ratios["joules_per_pass"]
-        assert isinstance(joules, Ratio)
+        assert isinstance(joules, LogPair)
         assert joules.blocks == (5, 5)
         assert not joules.paired
         assert joules.point == pytest.approx(1)
         assert joules.interval is not None
         assert joules.interval.contains(1)
         assert one.noise_floor is not None
-        assert one.agreement == 1
+        assert one.agreement is not None
+        assert one.agreement.mean == 1
         assert one.verdict in ("equivalent", "inconclusive")
         assert not one.differs
     text = shown(found)
@@ -171,9 +172,9 @@ def test_arms_of_one_run_are_paired(folder: Path) -> None:
     run = folder / "one"
     (one,) = compare([f"{run}:echo/ungated", f"{run}:echo/length"])
     joules = one.ratios["joules_per_pass"]
-    assert isinstance(joules, Ratio)
+    assert isinstance(joules, LogPair)
     assert joules.paired
-    assert joules.point < 1
+    assert joules.log_ratio < 0
     assert [item.what for item in one.differs] == ["gate"]
     assert "5 blocks of one run, paired" in shown([one])
 
@@ -184,7 +185,7 @@ def test_speed_is_the_inverse_of_time(folder: Path) -> None:
     sides = one.first.figures, one.second.figures
     for name in ("new_tokens_per_s", "prefill_tokens_per_s", "decode_tokens_per_s"):
         speed = one.ratios[name]
-        assert isinstance(speed, Ratio)
+        assert isinstance(speed, LogPair)
         first, second = (side[name] for side in sides)
         assert first is not None
         assert second is not None
@@ -194,10 +195,10 @@ def test_speed_is_the_inverse_of_time(folder: Path) -> None:
 def test_too_few_blocks_have_figures_and_no_interval(folder: Path, echo_run: Path) -> None:
     found = compare([str(folder / "one"), str(echo_run)])
     joules = found[0].ratios["joules_per_pass"]
-    assert isinstance(joules, Ratio)
+    assert isinstance(joules, LogPair)
     assert joules.interval is None
     assert found[0].verdict == "not enough blocks"
-    assert "1 block is not enough for a claim" in shown(found)
+    assert "1 whole block is not enough for a claim" in shown(found)
 
 
 def as_backend(record: dict[str, Any]) -> dict[str, Any]:
@@ -211,7 +212,7 @@ def test_backends_of_one_run_are_compared_gate_by_gate(echo_run: Path, tmp_path:
     (one,) = compare([f"{run}:echo", f"{run}:other"])
     assert one.second.label == "other ungated"
     joules = one.ratios["joules_per_pass"]
-    assert isinstance(joules, Ratio)
+    assert isinstance(joules, LogPair)
     assert joules.paired
     assert one.verdict == "withheld"  # the other backend has no A/A arm
     assert "no A/A arm" in one.reason

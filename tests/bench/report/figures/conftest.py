@@ -34,14 +34,15 @@ def echo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of six blocks in two sessions, joules simulated and known."""
-    return make_long_run(tmp_path_factory.mktemp("made"), hours=0.105, slot_s=2.0, prompts=3, sessions=2)
+    """Folder of eight blocks in two sessions, joules simulated and known; in two of them it was warm."""
+    return make_long_run(tmp_path_factory.mktemp("made"), hours=0.14, slot_s=2.0, prompts=3, sessions=2)
 
 
 @pytest.fixture(scope="session")
 def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run with eighteen arms whose names are none."""
-    return make_long_run(tmp_path_factory.mktemp("hostile"), hours=0.02, slot_s=1.0, prompts=2, gates=HOSTILE)
+    folder = tmp_path_factory.mktemp("hostile")
+    return make_long_run(folder, hours=0.02, slot_s=1.0, prompts=2, gates=HOSTILE, warm=False)
 
 
 @pytest.fixture(scope="session")

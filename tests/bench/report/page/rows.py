@@ -18,7 +18,7 @@ _WORDS = {
     "grade": 2,
     "a_a": False,
 }
-_COUNTS = ("prompts", "routed_to_small", "passes", "slots", "void_slots", "blocks")
+_COUNTS = ("prompts", "routed_to_small", "passes", "slots", "void_slots", "left_out_slots", "blocks")
 _AMOUNTS = ("seconds", "prompt_tokens", "new_tokens", "forwards")
 
 
@@ -48,4 +48,4 @@ def saving_row(**values: Any) -> ArmRow:
 
 def summary_of(*rows: ArmRow) -> Summary:
     """A summary of these rows and nothing else."""
-    return Summary(rows=list(rows), warnings=[], idle=Idle([]), splits={})
+    return Summary(rows=list(rows), cautions=[], idle=Idle([]), splits={})

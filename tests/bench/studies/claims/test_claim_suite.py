@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.savings import Question, judge
+from analysis.contrast import Held, judge
 from bench.studies.claims.evidence import gather
 from bench.studies.claims.reproduce import reproduce
 from bench.suite.bundled import configs_folder
@@ -56,8 +56,11 @@ def test_the_same_work_is_equivalent(run_of_the_claims_suite: Path) -> None:
     (evidence,) = gather([run_of_the_claims_suite])
     again = "echo ungated (A/A)"
     copies = [replace(slot, arm="echo copy") for slot in evidence.slots if slot.arm == again]
-    question = Question(treated="echo copy", baseline="echo ungated", repeat=again)
-    found = judge([*evidence.slots, *copies], question)
+    slots = [*evidence.slots, *copies]
+    copy, plain = (
+        Held(slots=slots, arm=arm, plain="echo ungated", again=again) for arm in ("echo copy", "echo ungated")
+    )
+    found = judge(copy, plain)
     assert found.verdict == "equivalent", found.reason
 
 

@@ -23,7 +23,7 @@ from bench.report.rows import after_the_run, slot_rows
 from bench.run import store
 from bench.studies.claims.evidence import Evidence
 from bench.studies.claims.files import COLUMNS, to_csv, to_json
-from bench.studies.claims.reproduce import Judged, Remeasured, reproduce
+from bench.studies.claims.reproduce import JudgedClaim, Remeasured, reproduce
 from bench.studies.claims.statements import choose, statements, suites
 from bench.studies.claims.tables import show
 from bench.suite.asked import Asked, asked_by_suite
@@ -64,7 +64,7 @@ def judged_on(monkeypatch: pytest.MonkeyPatch):
     return judge
 
 
-def rendered(judged: list[Judged], width: int) -> str:
+def rendered(judged: list[JudgedClaim], width: int) -> str:
     console = Console(width=width, file=io.StringIO(), force_terminal=False)
     show(judged, console)
     return console.file.getvalue()  # type: ignore[attr-defined]
@@ -123,8 +123,8 @@ def test_a_true_saving_of_the_published_size_is_reproduced(judged_on) -> None:
 def test_no_change_is_not_the_published_saving(judged_on) -> None:
     again = judged_on(ENERGY, ratio=1.0, noise=0.004)
     assert again.integrated.verdict == "not reproduced"
-    assert again.integrated.saving is not None
-    assert again.integrated.saving.verdict == "equivalent"
+    assert again.integrated.judgement is not None
+    assert again.integrated.judgement.verdict == "equivalent"
 
 
 def test_two_blocks_give_no_number(judged_on) -> None:

@@ -13,7 +13,7 @@ import pytest
 from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
 from bench.errors import UserError
-from bench.run.workers.study import Comparison, compare
+from bench.run.workers.study import LogitComparison, compare
 from bench.studies.cuts.options import one_cut, points_of, strength
 from bench.studies.cuts.quality import (
     Answer,
@@ -43,8 +43,8 @@ def reading(window: int, stride: int, windows: int) -> Reading:
     return Reading(text=None, window=window, stride=stride, windows=windows)
 
 
-def comparison(gated: list[float], ungated: list[float]) -> Comparison:
-    return Comparison(log_probabilities=gated, ungated=ungated, kl=0.1, top1=0.5, same=gated == ungated)
+def comparison(gated: list[float], ungated: list[float]) -> LogitComparison:
+    return LogitComparison(log_probabilities=gated, ungated=ungated, kl=0.1, top1=0.5, same=gated == ungated)
 
 
 @pytest.mark.parametrize(

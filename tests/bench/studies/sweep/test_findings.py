@@ -21,7 +21,7 @@ from bench.run import store
 from bench.studies.cuts.options import points_of
 from bench.studies.cuts.quality import Mean, TextQuality
 from bench.studies.cuts.texts import Reading
-from bench.studies.sweep.findings import Judged, SweptArm, cliffs_of, with_pareto
+from bench.studies.sweep.findings import JudgedSweep, SweptArm, cliffs_of, with_pareto
 from bench.studies.sweep.run import SweepRequest, prepare
 from bench.studies.sweep.tables import cliff_line
 from tests.bench.processes import AS_ROOT, bench
@@ -59,8 +59,8 @@ def arm(
     )
 
 
-def judged(arms: list[SweptArm], *swept: str) -> Judged:
-    return Judged(
+def judged(arms: list[SweptArm], *swept: str) -> JudgedSweep:
+    return JudgedSweep(
         run="r",
         suite="s",
         swept=swept,
@@ -147,7 +147,7 @@ def test_its_tables_say_what_they_show(swept: Path) -> None:
     for words in ("modelled, NOT a measurement", "A/A floor", "blocks", "perplexity over text.txt", "cliff:"):
         assert words in said, words
     # none at all where this machine was too busy for ten readings in a window
-    assert re.search(r"(1 block is|0 blocks are) not enough for a claim", said)
+    assert re.search(r"(1 whole block is|0 whole blocks are) not enough for a claim", said)
 
 
 def test_its_folder_holds_the_rows_and_the_figure(swept: Path) -> None:

@@ -1,0 +1,98 @@
+"""What could overturn a run's numbers, as values: each is put into words once, where it is found."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from analysis.checks import Caution, check_judgements, check_slots
+from analysis.rows import Slot
+from analysis.values import counted
+from analysis.verdict import INACTIVE, Judgement
+from bench.report.readback import ArmKey, Readback
+
+if TYPE_CHECKING:
+    from bench.report.summary import ArmRow
+
+
+def cautions(
+    readback: Readback,
+    slots: Sequence[Slot],
+    *,
+    judged: Mapping[ArmKey, Judgement],
+    rows: Sequence[ArmRow],
+) -> list[Caution]:
+    """Everything that a reader of the tables has to know, what weighs most first.
+
+    Args:
+        readback: what of the run counts.
+        slots: its rows.
+        judged: the judgement on each arm that has one.
+        rows: of the tables.
+    """
+    by_backend: dict[str, list[Judgement]] = defaultdict(list)
+    for (backend, _, _), judgement in judged.items():
+        by_backend[backend].append(judgement)
+    return [
+        *_about_the_meter(readback),
+        *_about_blocks(readback),
+        *check_slots(slots),
+        *check_judgements(by_backend),
+        *_about_joules(readback, rows),
+        *_about_events(readback),
+    ]
+
+
+def _about_the_meter(readback: Readback) -> Iterator[Caution]:
+    """A failed self-test, and what follows from it."""
+    said = set()
+    for session, tested in readback.self_tests.items():
+        if tested.passed:
+            continue
+        silent = [rail for rail in readback.sources[session].lead.info.rails if rail in tested.silent]
+        consequence = (
+            f"joules of {', '.join(silent)} are withheld, totals with them, and no arm is judged"
+            if silent
+            else "its joules are kept and graded 1"
+        )
+        words = f"the self-test of the meter failed, so {consequence}: {tested.reason}"
+        if words not in said:
+            yield Caution(code="self-test failed", subject=f"session {session}", words=words)
+        said.add(words)
+
+
+def _about_blocks(readback: Readback) -> Iterator[Caution]:
+    if not readback.whole_blocks:
+        words = "no block is whole: these are the slots there are, and no arm may be compared"
+        yield Caution(code="no whole block", subject="run", words=words)
+    elif readback.cut_blocks:
+        words = f"{counted(readback.cut_blocks, 'block')} cut short, and left out"
+        yield Caution(code="cut short", subject="run", value=readback.cut_blocks, words=words)
+
+
+def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Caution]:
+    withheld = {slot.joules.withheld for slot in readback.slots if slot.joules and slot.joules.withheld}
+    for reason in sorted(withheld):
+        yield Caution(code="joules withheld", subject="run", words=f"joules withheld: {reason}")
+    for words in sorted({f"{row.backend}: {row.reason}" for row in rows if row.verdict == "withheld"}):
+        yield Caution(code="verdict withheld", subject="run", words=words)
+    for row in rows:
+        if row.verdict == "inconclusive":
+            words = f"{row.label}: {row.verdict}, {row.reason}"
+            yield Caution(code=row.verdict, subject=row.label, words=words)
+    for row in rows:
+        if row.verdict == INACTIVE:
+            words = f"{row.backend} {row.gate}: {INACTIVE}, {row.reason}"
+            yield Caution(code=INACTIVE, subject=row.label, words=words)
+    if any(row.joules_gross is not None and row.joules_net is None for row in rows):
+        judged = readback.idle.judged
+        why = "no joules are left above idle" if judged.stable else judged.reason
+        yield Caution(code="net withheld", subject="run", words=f"net joules withheld: {why}")
+
+
+def _about_events(readback: Readback) -> Iterator[Caution]:
+    for event in readback.run.of_type("event"):
+        if event["kind"] != "finished":
+            words = f"{event['kind']}: {event['detail']}"
+            yield Caution(code=event["kind"], subject="run", words=words)
