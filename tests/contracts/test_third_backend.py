@@ -19,6 +19,7 @@ SUITE = {
     "backend_options": None,
     "models": {"full": {"name": "model", "dtype": "int8"}},
     "gates": {"ungated": {}, "random": {"rate": 0.5, "small": {"max_new_tokens": 2}}},
+    "protocol__a_a": False,
     "energy": {"source": "simulated", "interval_ms": 20},
 }
 
@@ -41,8 +42,8 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_runs_a_suite_and_is_reported(outside: Path) -> None:
-    write_suite(outside, **SUITE)
+def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
+    write_suite(outside, **{**SUITE, "backends": ["third", "third_again"]})
     done = bench("run", "suite.toml", cwd=outside)
     assert done.returncode == 0, done.stderr
     (run,) = (outside / "results").iterdir()
@@ -52,6 +53,7 @@ def test_it_runs_a_suite_and_is_reported(outside: Path) -> None:
     assert header["models"]["full"]["weight_sha256"] is not None
     (session,) = of_type(outside / "results", "session")
     assert session["loaded"]["third/full"]["versions"] == {"third-backend": "1.0"}
+    assert [agreement["tolerance"] for agreement in session["equal_work"]] == [0.25]
     slots = of_type(outside / "results", "slot")
     assert slots
     assert all(slot["error"] is None for slot in slots)
@@ -61,12 +63,8 @@ def test_it_runs_a_suite_and_is_reported(outside: Path) -> None:
 
 
 def test_equal_work_is_judged_by_its_own_tolerance(outside: Path) -> None:
-    both = {**SUITE, "backends": ["third", "third_again"]}
-    write_suite(outside, **both)
-    assert bench("run", "suite.toml", cwd=outside).returncode == 0
-    (session,) = of_type(outside / "results", "session")
-    assert [agreement["tolerance"] for agreement in session["equal_work"]] == [0.25]
-    write_suite(outside, **{**both, "backend_options": {"third_again": {"off_by": 1}}})
+    options = {"third_again": {"off_by": 1}}
+    write_suite(outside, **{**SUITE, "backends": ["third", "third_again"], "backend_options": options})
     done = bench("run", "suite.toml", cwd=outside)
     assert done.returncode == 1
     assert "differ by 1 (tolerance 0.25)" in done.stderr

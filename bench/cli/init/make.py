@@ -19,6 +19,7 @@ from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Pace, Sized, sentenc
 from bench.cli.init.text import Draft, to_toml
 from bench.errors import UserError
 from bench.run import host
+from bench.suite import libraries
 from bench.suite.models import LocalModel, catalogue
 
 WANTED_CHANGE = 0.02
@@ -43,15 +44,13 @@ def begin(answers: Answers, here: LocalModel, *, file: Path) -> Draft:
         raise UserError(
             f"{answers.model} runs on one backend only", fix="choose another --model or --question"
         )
-    on_a_mac = sys.platform == "darwin" and platform.machine() == "arm64"
-    one = ("echo",) if is_echo else ("mlx",) if on_a_mac else ("torch",)
     return Draft(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-.") or "suite",
         heading=(),
         question=answers.question,
         model=answers.model if is_echo or not _is_folder(answers.model) else str(here.folder),
         small_layers=_small_layers(here) if answers.question == "gate" else None,
-        backends=("torch", "mlx") if answers.question == "backend" else one,
+        backends=("echo",) if is_echo else _backends(2 if answers.question == "backend" else 1),
         prompts=1,
         max_new_tokens=MAX_NEW_TOKENS,
         blocks=1,
@@ -100,6 +99,18 @@ def write(draft: Draft, file: Path) -> None:
         staging.rename(file)
     except OSError as error:
         raise UserError(f"can't write {file} ({error.strerror})", fix="choose another file") from None
+
+
+def _backends(count: int) -> tuple[str, ...]:
+    """So many backends that can run a model here, the usual one of such a machine first."""
+    usual = "mlx" if sys.platform == "darwin" and platform.machine() == "arm64" else "torch"
+    here = [name for name, said in libraries.every().items() if said.needs and not said.missing]
+    if len(here) < count:
+        raise UserError(
+            f"{count} backends that run a model are needed, but {len(here)} can here",
+            fix="pip install 'joulebench[all]'",
+        )
+    return tuple(sorted(here, key=lambda name: name != usual)[:count])
 
 
 def _small_layers(here: LocalModel) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.sizing import Noise
+from backends.about import About
 from bench.cli.init import make as init
 from bench.cli.init.answers import Answers
 from bench.cli.init.pilot import Pilot
@@ -74,3 +75,19 @@ def test_a_model_in_a_folder_is_named_by_its_whole_path(
     here = LocalModel(name="weights", folder=folder, revision=None)
     answers = Answers(model="weights", question="backend", minutes=60)
     assert init.begin(answers, here, file=Path("a.toml")).model == str(folder)
+
+
+def test_the_backends_are_those_whose_library_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = LocalModel(name="weights", folder=tmp_path, revision=None)
+    one = Answers(model=str(tmp_path), question="cut", minutes=60)
+    both = Answers(model=str(tmp_path), question="backend", minutes=60)
+    file = tmp_path / "a.toml"
+    said = {"echo": About(), "mlx": About(needs=("json",)), "torch": About(needs=("json",))}
+    monkeypatch.setattr(init.libraries, "every", lambda: said)
+    assert set(init.begin(both, here, file=file).backends) == {"torch", "mlx"}
+    said["torch"] = About(needs=("no_such_module",))
+    assert init.begin(one, here, file=file).backends == ("mlx",)
+    with pytest.raises(UserError, match=r"2 backends .* are needed, but 1 can here; .*joulebench\[all\]"):
+        init.begin(both, here, file=file)
