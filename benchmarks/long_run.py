@@ -183,15 +183,16 @@ def main() -> None:
 
 def look(run: Path) -> None:
     """Read a run and draw all its figures."""
-    from bench.report.figures.catalogue import FIGURES, figure
+    from bench.report.figures.catalogue import figure
     from bench.report.figures.drawing import NotDrawn
+    from bench.report.figures.names import names
     from bench.report.story import Story
     from bench.show.plots import render
 
     start = _now()
     story = Story.of(run)
     _say(f"read, {sum(len(s.lead.trace.end_s) for s in story.readback.sources.values())} readings", start)
-    for name in FIGURES:
+    for name in names():
         begun = _now()
         drawn = figure(name, story)
         if not isinstance(drawn, NotDrawn):

@@ -50,9 +50,9 @@ def questions(incomplete: str) -> list[str]:
 
 def figures(incomplete: str) -> list[str]:
     """Figures of a run, and `list`."""
-    from bench.report.figures.names import NAMES
+    from bench.report.figures.names import names
 
-    return _beginning(incomplete, ["list", *NAMES])
+    return _beginning(incomplete, ["list", *names()])
 
 
 def cuts(incomplete: str) -> list[str]:

@@ -33,11 +33,18 @@ TABLES: dict[str, type[BaseModel]] = {
 """Tables of a suite, in the order of the page."""
 FROM_THE_MODEL = ("folder", "dtype", "layers")
 """Options of a backend that come from the suite's table of the model."""
-KINDS: dict[Group, str] = {"backends": "Backends", "energy": "Energy sources", "gates": "Gates"}
+KINDS: dict[Group, str] = {
+    "backends": "Backends",
+    "energy": "Energy sources",
+    "gates": "Gates",
+    "figures": "Figures",
+}
 WHERE: dict[Group, str] = {
-    "backends": '`backends = ["NAME"]`, with options in `[backend_options.NAME]`',
-    "energy": '`[energy] source = "NAME"`, with options beside it',
-    "gates": '`[gates.LABEL] plugin = "NAME"`, with options beside it; `full` and `small` are budgets',
+    "backends": 'In a suite: `backends = ["NAME"]`, with options in `[backend_options.NAME]`',
+    "energy": 'In a suite: `[energy] source = "NAME"`, with options beside it',
+    "gates": 'In a suite: `[gates.LABEL] plugin = "NAME"`, with options beside it; `full` and `small` '
+    "are budgets",
+    "figures": "`bench plot RUN NAME`, and on every report page",
 }
 
 
@@ -66,7 +73,7 @@ def plugin_page() -> str:
     ]
     found = [plugin for plugin in listing() if plugin.distribution == "joulebench"]
     for group in GROUPS:
-        lines += [f"## {KINDS[group]}", f"In a suite: {WHERE[group]}."]
+        lines += [f"## {KINDS[group]}", f"{WHERE[group]}."]
         for plugin in found:
             if plugin.group == group:
                 lines += [f"### `{plugin.name}`", plugin.summary, _options(plugin)]
@@ -162,7 +169,9 @@ def _options(plugin: Plugin) -> str:
         for key, default in plugin.options.items()
         if not (plugin.group == "backends" and key in FROM_THE_MODEL)
     ]
-    return "\n".join(["| option | default | meaning |", "|---|---|---|", *rows]) if rows else "No options."
+    if not rows:
+        return "" if plugin.group == "figures" else "No options."
+    return "\n".join(["| option | default | meaning |", "|---|---|---|", *rows])
 
 
 def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:

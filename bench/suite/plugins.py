@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, validate_call
 from pydantic_core import to_jsonable_python
@@ -20,8 +20,8 @@ from pydantic_core import to_jsonable_python
 from bench.errors import UserError, nearest
 from bench.suite.config import explain
 
-Group = Literal["backends", "energy", "gates"]
-GROUPS: tuple[Group, ...] = ("backends", "energy", "gates")
+Group = Literal["backends", "energy", "gates", "figures"]
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def check_options(group: Group, name: str, options: Iterable[str]) -> Callable[.
     Raises:
         UserError: unknown plugin or option.
     """
-    factory = _load(group, name)
+    factory = load(group, name)
     parameters = inspect.signature(factory).parameters
     for option in options:
         if option not in parameters:
@@ -108,7 +108,12 @@ def listing() -> list[Plugin]:
     return [_describe(group, name) for group in GROUPS for name in names(group)]
 
 
-def _load(group: Group, name: str) -> Callable[..., Any]:
+def load(group: Group, name: str) -> Callable[..., Any]:
+    """The factory of a plugin.
+
+    Raises:
+        UserError: unknown plugin, or it can't be imported.
+    """
     point = find(group, name)
     try:
         factory: Callable[..., Any] = point.load()
@@ -123,18 +128,19 @@ def _load(group: Group, name: str) -> Callable[..., Any]:
 
 def _describe(group: Group, name: str) -> Plugin:
     point = find(group, name)
-    factory = _load(group, name)
+    factory = load(group, name)
     text = inspect.getdoc(factory) or ""
-    parameters = inspect.signature(factory).parameters
     options = {
-        key: "required" if p.default is p.empty else _shown(p.default) for key, p in parameters.items()
+        key: "required" if p.default is p.empty else _shown(p.default)
+        for key, p in inspect.signature(factory).parameters.items()
+        if p.kind is p.KEYWORD_ONLY
     }
     return Plugin(
         group=group,
         name=name,
         summary=text.split("\n")[0],
         options=options,
-        meanings={key: meaning for key in parameters if (meaning := _meaning(key, text))},
+        meanings={key: meaning for key in options if (meaning := _meaning(key, text))},
         distribution=point.dist.name if point.dist else "unknown",
     )
 
@@ -156,4 +162,4 @@ def _meaning(option: str, docstring: str) -> str:
 
 
 def _singular(group: Group) -> str:
-    return {"backends": "backend", "energy": "energy source", "gates": "gate"}[group]
+    return {"backends": "backend", "energy": "energy source", "gates": "gate", "figures": "figure"}[group]

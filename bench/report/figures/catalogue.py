@@ -1,17 +1,25 @@
-"""The figures of a run by name, in the order in which they tell its story; imported when asked for."""
+"""The figures of a run, by the road of every plugin; each gets its name, its label and its title here.
+
+What the joules are is added by this file and not by a figure, so that no figure, from wherever it comes,
+can show joules that are no measurement without saying so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib import import_module
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from bench.errors import UserError, nearest
+from bench.report.figures.arms import measured_note
 from bench.report.figures.drawing import Draughtsman, Drawing, NotDrawn
-from bench.report.figures.names import NAMES
+from bench.report.figures.names import names
 from bench.report.story import Story
+from bench.show import plots
+from bench.show.safe_text import visible
+from bench.suite import plugins
 
-FIGURES = NAMES
-"""Name -> module; each has a function `make`."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def figure(name: str, story: Story) -> Drawing | NotDrawn:
@@ -20,15 +28,25 @@ def figure(name: str, story: Story) -> Drawing | NotDrawn:
     Raises:
         UserError: there is none of that name.
     """
-    if name not in FIGURES:
-        raise UserError(
-            f"unknown figure {name!r}", fix=f"{nearest(name, FIGURES)}; list them: bench plot RUN"
-        )
-    make: Draughtsman = import_module(FIGURES[name]).make
-    return make(story)
+    make: Draughtsman = plugins.load("figures", name)
+    made = make(story)
+    if isinstance(made, NotDrawn):
+        return replace(made, name=name)
+    title = f"{made.title}{measured_note(story) if made.joules else ''}"
+    alt = visible(f"{title}. {made.alt}")
+    return replace(made, name=name, title=title, alt=alt, draw=_titled(made.draw, title))
 
 
 def figures(story: Story) -> Iterator[Drawing | NotDrawn]:
     """All figures of a run, one after the other."""
-    for name in FIGURES:
+    for name in names():
         yield figure(name, story)
+
+
+def _titled(draw: Callable[[], Figure], title: str) -> Callable[[], Figure]:
+    def drawn() -> Figure:
+        made = draw()
+        plots.title(made, title)
+        return made
+
+    return drawn

@@ -15,25 +15,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """One figure, ready to be drawn."""
+    """One figure, ready to be drawn. The kit (`catalogue`) names it, labels it and writes its title."""
 
-    name: str
-    """As on the command line and in file names: `power`, `joules-per-token`."""
+    name: str = ""
+    """Of its entry point, as on the command line and in file names: `power`, `joules-per-token`."""
     title: str
-    """Says what it shows, in words that can stand alone; joules that are no measurement are called so."""
+    """Says what it shows, in words that can stand alone; the kit adds what the joules are."""
     alt: str
-    """The same for somebody who can't see it: what is drawn and what it shows, with the main numbers."""
+    """For somebody who can't see it, after the title: what the picture shows, with the main numbers."""
     table: pd.DataFrame
     """The numbers behind it; units are in the names of the columns."""
     draw: Callable[[], Figure]
+    """Draws it; the kit puts the title on top."""
+    joules: bool = True
+    """Whether joules or watts are in it: then title and text say so where they are no measurement."""
 
 
 @dataclass(frozen=True)
 class NotDrawn:
     """Why a run has nothing for a figure, and what would give it."""
 
-    name: str
     reason: str
+    name: str = ""
+    """Of its entry point."""
 
 
 Draughtsman = Callable[[Story], Drawing | NotDrawn]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.report.figures.arms import arm_legend, arm_looks, legend_in, measured_note, no_joules, rows_of
+from bench.report.figures.arms import arm_legend, arm_looks, legend_in, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.story import Story
-from bench.show.plots import FAINT, GREY, page_figure, title
+from bench.show.plots import FAINT, GREY, page_figure
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAME = "drift"
 MOST_NAMED_BLOCKS = 20
 
 
@@ -22,17 +21,19 @@ def make(story: Story) -> Drawing | NotDrawn:
     """A point per slot in the order of the run."""
     reason = no_joules(story)
     if reason is not None:
-        return NotDrawn(NAME, reason)
+        return NotDrawn(reason)
     table = drift_table(story)
-    heading = (
-        f"Joules per pass of each slot against its arm's mean, in the order of the run{measured_note(story)}"
-    )
     relative = table["relative_percent"]
     alt = (
-        f"{heading}: {len(table)} slots in {table['block'].nunique()} blocks, "
+        f"{len(table)} slots in {table['block'].nunique()} blocks, "
         f"from {relative.min():+.1f} to {relative.max():+.1f} %."
     )
-    return Drawing(name=NAME, title=heading, alt=alt, table=table, draw=lambda: _draw(story, table, heading))
+    return Drawing(
+        title="Joules per pass of each slot against its arm's mean, in the order of the run",
+        alt=alt,
+        table=table,
+        draw=lambda: _draw(story, table),
+    )
 
 
 def drift_table(story: Story) -> pd.DataFrame:
@@ -54,10 +55,9 @@ def drift_table(story: Story) -> pd.DataFrame:
     return table.assign(relative_percent=100 * (table["j_per_pass"] / mean - 1))
 
 
-def _draw(story: Story, table: pd.DataFrame, heading: str) -> Figure:
+def _draw(story: Story, table: pd.DataFrame) -> Figure:
     looks = {name: look for name, look in arm_looks(story).items() if name in set(table["arm"])}
     figure, [[axes]] = page_figure(3.0 + legend_in(looks))
-    title(figure, heading)
     size = 5.0 if len(table) <= 150 else 3.0
     _mark_blocks(axes, table)
     axes.axhline(0, color=GREY, linewidth=0.8)

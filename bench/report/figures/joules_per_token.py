@@ -8,35 +8,31 @@ import numpy as np
 
 from analysis.stats import geometric_mean
 from analysis.values import Estimate
-from bench.report.figures.arms import ROW_IN, arm_looks, measured_note, name_rows, no_joules, rows_of
+from bench.report.figures.arms import ROW_IN, arm_looks, name_rows, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import that_count
 from bench.report.story import Story
-from bench.show.plots import FAINT, page_figure, title
-from bench.show.safe_text import visible
+from bench.show.plots import FAINT, page_figure
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAME = "joules-per-token"
-
 
 def make(story: Story) -> Drawing | NotDrawn:
     """A point per slot, the mean over blocks with its interval, and the A/A band per backend."""
     reason = no_joules(story)
     if reason is not None:
-        return NotDrawn(NAME, reason)
+        return NotDrawn(reason)
     slots = slot_table(story)
     if slots.empty:
-        return NotDrawn(NAME, "no slot has both joules and new tokens; look at: bench report RUN")
+        return NotDrawn("no slot has both joules and new tokens; look at: bench report RUN")
     table = arm_table(story, slots)
-    heading = f"Joules per new token, by arm{measured_note(story)}"
     shown = [f"{row.arm} {row.mean_j:.4g}" for row in rows_of(table) if row.mean_j == row.mean_j]
-    alt = visible(f"{heading}; mean over blocks in J: {', '.join(shown)}.")
+    alt = f"Mean over blocks in J: {', '.join(shown)}."
     return Drawing(
-        name=NAME, title=heading, alt=alt, table=table, draw=lambda: _draw(story, slots, table, heading)
+        title="Joules per new token, by arm", alt=alt, table=table, draw=lambda: _draw(story, slots, table)
     )
 
 
@@ -81,9 +77,8 @@ def _floor_percent(story: Story, backend: str) -> float:
     return max((floor for floor in known if floor is not None), default=np.nan)
 
 
-def _draw(story: Story, slots: pd.DataFrame, table: pd.DataFrame, heading: str) -> Figure:
+def _draw(story: Story, slots: pd.DataFrame, table: pd.DataFrame) -> Figure:
     figure, [[axes]] = page_figure(1.3 + ROW_IN * len(table))
-    title(figure, heading)
     looks = arm_looks(story)
     for position, row in enumerate(rows_of(table)):
         look = looks[str(row.arm)]

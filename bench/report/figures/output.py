@@ -10,11 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import UserError, nearest
-from bench.report.figures.catalogue import FIGURES, figure, figures
+from bench.report.figures.catalogue import figure, figures
 from bench.report.figures.drawing import NotDrawn
+from bench.report.figures.names import names
 from bench.report.story import Story
 from bench.show.plots import FORMATS, render
 from bench.show.safe_text import visible
+from bench.suite import plugins
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,7 @@ def wish(run: Path, name: str, *, form: str | None, out: Path | None) -> Wish:
     Raises:
         UserError: no such figure or format, or a suffix that says another format.
     """
-    if name not in FIGURES:
-        raise UserError(
-            f"unknown figure {name!r}", fix=f"{nearest(name, FIGURES)}; list them: bench plot {run}"
-        )
+    plugins.find("figures", name)
     suffix = out.suffix.lower().removeprefix(".") if out else ""
     chosen = form or suffix or "svg"
     if chosen not in FORMATS:
@@ -85,5 +84,5 @@ def show_list(story: Story, console: Console) -> None:
             table.add_row(found.name, Text(visible(found.title)))
     console.print(table)
     run = story.readback.run.folder
-    line = f"draw one with: bench plot {run} {next(iter(FIGURES))}"
+    line = f"draw one with: bench plot {run} {names()[0]}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)

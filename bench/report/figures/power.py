@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.report.figures.arms import arm_looks, below, measured_note
+from bench.report.figures.arms import arm_looks, below
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.figures.timeline import LANE_IN, PHASES, PIXELS, Floats, Timeline, draw_lanes, lane_names
 from bench.report.story import Story
 from bench.run.joules import Readings
-from bench.show.plots import COLOURS, FAINT, GREY, page_figure, title, words
+from bench.show.plots import COLOURS, FAINT, GREY, page_figure, words
 from energy.boundary import total_j, total_w
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAME = "power"
 RAIL_LINES = (
     *(("#6A3D9A", "--"), ("#8C6D31", ":"), ("#4D4D4D", "-.")),
     *(("#1B7837", (0, (5, 1))), ("#9E0142", (0, (1, 1)))),
@@ -31,15 +30,13 @@ def make(story: Story) -> Drawing | NotDrawn:
     """Power of the rails and their total, with slots and idle below."""
     timeline = Timeline.of(story)
     if not timeline.begins_s:
-        return NotDrawn(NAME, "the meter left no readings; look at: bench doctor")
+        return NotDrawn("the meter left no readings; look at: bench doctor")
     table = envelope(story, timeline)
-    heading = f"Power over time{measured_note(story)}"
     return Drawing(
-        name=NAME,
-        title=heading,
-        alt=_alt(story, table, heading),
+        title="Power over time",
+        alt=_alt(story, table),
         table=table,
-        draw=lambda: _draw(story, timeline, table, heading),
+        draw=lambda: _draw(story, timeline, table),
     )
 
 
@@ -77,26 +74,25 @@ def _binned(readings: Readings, bin_s: float) -> dict[str, Floats]:
     return columns
 
 
-def _alt(story: Story, table: pd.DataFrame, heading: str) -> str:
+def _alt(story: Story, table: pd.DataFrame) -> str:
     if not table["total_mean_w"].notna().any():
-        return f"{heading}: no total, because a rail is missing from every reading."
+        return "No total, because a rail is missing from every reading."
     idle = story.readback.idle.judged
     at_rest = f", {idle.mean_w:.2f} W at rest" if idle.mean_w is not None else ""
     return (
-        f"{heading}: total between {table['total_lowest_w'].min():.2f} and "
+        f"Total between {table['total_lowest_w'].min():.2f} and "
         f"{table['total_highest_w'].max():.2f} W{at_rest}, over {table['end_s'].max():.0f} s in which "
         f"{len(story.slots)} slots of {len(story.readback.arms)} arms took turns."
     )
 
 
-def _draw(story: Story, timeline: Timeline, table: pd.DataFrame, heading: str) -> Figure:
+def _draw(story: Story, timeline: Timeline, table: pd.DataFrame) -> Figure:
     lanes = len(lane_names(story, timeline))
     lanes_in = 0.1 + LANE_IN * lanes
     figure, grid = page_figure(
         3.3 + lanes_in, nrows=2, sharex=True, gridspec_kw={"height_ratios": [2.2, lanes_in]}
     )
     (above,), (ribbon,) = grid
-    title(figure, heading)
     handles = _draw_power(above, timeline, table)
     above.set_ylabel("power (W)")
     above.set_ylim(bottom=0)

@@ -8,19 +8,17 @@ import numpy as np
 
 from analysis.frontier import pareto
 from analysis.rows import Trade
-from bench.report.figures.arms import arm_legend, arm_looks, legend_in, measured_note, no_joules, rows_of
+from bench.report.figures.arms import arm_legend, arm_looks, legend_in, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.story import Story
 from bench.report.summary import ArmRow
-from bench.show.plots import FAINT, GREY, page_figure, title
-from bench.show.safe_text import visible
+from bench.show.plots import FAINT, GREY, page_figure
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAME = "quality"
 LONGEST_NOTE = "no interval: 1 of 5 blocks"
 
 
@@ -28,18 +26,22 @@ def make(story: Story) -> Drawing | NotDrawn:
     """A point per arm; those that no other arm of the backend beats in both are marked."""
     reason = no_joules(story)
     if reason is not None:
-        return NotDrawn(NAME, reason)
+        return NotDrawn(reason)
     table = trade_table(story)
     if table["blocks"].max() == 0 or table.empty:
-        return NotDrawn(NAME, "there is no arm beside the ungated one to compare; see: bench report RUN")
-    heading = f"Energy against quality, relative to the ungated arm of the same backend{measured_note(story)}"
+        return NotDrawn("there is no arm beside the ungated one to compare; see: bench report RUN")
     best = ", ".join(table.loc[table["pareto"], "arm"])
     shown = [
         f"{r.arm}: {r.energy_percent:.1f} % energy, {r.agreement_percent:.0f} % agreement"
         for r in rows_of(table)
     ]
-    alt = visible(f"{heading}. {'; '.join(shown)}. Not beaten in both: {best}.")
-    return Drawing(name=NAME, title=heading, alt=alt, table=table, draw=lambda: _draw(story, table, heading))
+    alt = f"{'; '.join(shown)}. Not beaten in both: {best}."
+    return Drawing(
+        title="Energy against quality, relative to the ungated arm of the same backend",
+        alt=alt,
+        table=table,
+        draw=lambda: _draw(story, table),
+    )
 
 
 def trade_table(story: Story) -> pd.DataFrame:
@@ -96,10 +98,9 @@ def _unbeaten(table: pd.DataFrame) -> set[str]:
     return found
 
 
-def _draw(story: Story, table: pd.DataFrame, heading: str) -> Figure:
+def _draw(story: Story, table: pd.DataFrame) -> Figure:
     looks = {name: look for name, look in arm_looks(story).items() if name in set(table["arm"])}
     figure, [[axes]] = page_figure(3.4 + legend_in([*looks, *[LONGEST_NOTE] * 3]))
-    title(figure, heading)
     for _, group in table.loc[table["pareto"]].groupby("backend"):
         front = group.sort_values("agreement_percent")
         axes.plot(front["agreement_percent"], front["energy_percent"], color=GREY, linewidth=0.8, zorder=1)

@@ -15,15 +15,13 @@ from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import that_count
 from bench.report.rows import arm_label
 from bench.report.story import Story
-from bench.show.plots import GREY, page_figure, title
-from bench.show.safe_text import visible
+from bench.show.plots import GREY, page_figure
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAME = "roofline"
 ISOLATION = "isolate.csv"
 """Where a run folder keeps the steps of `bench isolate --csv`, if they were put there."""
 
@@ -33,18 +31,17 @@ def make(story: Story) -> Drawing | NotDrawn:
     table = rate_table(story)
     if table.empty:
         reason = "its backends count no bytes (a stand-in) or decoded nothing: run a suite with torch or mlx"
-        return NotDrawn(NAME, reason)
+        return NotDrawn(reason)
     roof = _roof(story)
     known = f"roof {roof[0]:.3g} GB/s ({roof[1]})" if roof else "roof unknown"
-    heading = f"Decoding against memory, counted bytes; {known}"
     shown = [f"{r.arm} {r.tokens_per_s:.3g} tokens/s, {r.gb_per_s:.3g} GB/s" for r in rows_of(table)]
     advice = "" if roof else f" To measure the roof: {_advice(story)}."
     return Drawing(
-        name=NAME,
-        title=heading,
-        alt=visible(f"{heading}. {'; '.join(shown)}.{advice}"),
+        title=f"Decoding against memory, counted bytes; {known}",
+        joules=False,
+        alt=f"{'; '.join(shown)}.{advice}",
         table=table.assign(roof_gb_per_s=roof[0] if roof else np.nan),
-        draw=lambda: _draw(story, table, roof, heading),
+        draw=lambda: _draw(story, table, roof),
     )
 
 
@@ -105,10 +102,9 @@ def _advice(story: Story) -> str:
     return f"bench isolate --csv {story.readback.run.folder / ISOLATION}"
 
 
-def _draw(story: Story, table: pd.DataFrame, roof: tuple[float, str] | None, heading: str) -> Figure:
+def _draw(story: Story, table: pd.DataFrame, roof: tuple[float, str] | None) -> Figure:
     looks = {name: look for name, look in arm_looks(story).items() if name in set(table["arm"])}
     figure, [[axes]] = page_figure(3.5 + legend_in(looks))
-    title(figure, heading)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for row in rows_of(table):

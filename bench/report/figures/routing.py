@@ -13,14 +13,12 @@ from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import ArmKey
 from bench.report.rows import arm_label
 from bench.report.story import Story
-from bench.show.plots import looks, page_figure, title
-from bench.show.safe_text import visible
+from bench.show.plots import looks, page_figure
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-NAME = "routing"
 COLUMNS = ["arm", "prompt", "prompt_tokens", "route", "new_tokens"]
 
 
@@ -28,18 +26,15 @@ def make(story: Story) -> Drawing | NotDrawn:
     """A line per gated arm, a point per prompt."""
     table = route_table(story)
     if table.empty:
-        return NotDrawn(
-            NAME, "the run has no gated arm with finished requests; add a gate, see: bench plugins"
-        )
-    heading = "Routing: what each gate chose for each prompt, by the prompt's length"
+        return NotDrawn("the run has no gated arm with finished requests; add a gate, see: bench plugins")
     counts = Counter(zip(table["arm"], table["route"], strict=True))
     shown = ", ".join(f"{arm} sent {count} to {route}" for (arm, route), count in counts.items())
     return Drawing(
-        name=NAME,
-        title=heading,
-        alt=visible(f"{heading}: {shown}."),
+        title="Routing: what each gate chose for each prompt, by the prompt's length",
+        joules=False,
+        alt=f"{shown}.",
         table=table,
-        draw=lambda: _draw(table, heading),
+        draw=lambda: _draw(table),
     )
 
 
@@ -93,11 +88,10 @@ def _first(story: Story, key: ArmKey) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _draw(table: pd.DataFrame, heading: str) -> Figure:
+def _draw(table: pd.DataFrame) -> Figure:
     arms = list(dict.fromkeys(table["arm"]))
     routes = looks(sorted(dict.fromkeys(table["route"])))
     figure, [[axes]] = page_figure(1.5 + 1.3 * ROW_IN * len(arms))
-    title(figure, heading)
     for position, arm in enumerate(arms):
         mine = table.loc[table["arm"] == arm]
         lengths = mine["prompt_tokens"].to_numpy()

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.report.figures.arms import arm_looks, below, measured_note, no_joules, records_of
+from bench.report.figures.arms import arm_looks, below, no_joules, records_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.story import Story
-from bench.show.plots import FAINT, GREY, page_figure, title, words
-from bench.show.safe_text import visible
+from bench.show.plots import FAINT, GREY, page_figure, words
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAME = "savings"
 NO_VERDICT = "no verdict"
 ROW_IN = 0.5
 
@@ -24,23 +22,19 @@ def make(story: Story) -> Drawing | NotDrawn:
     """A line per arm that has something to be compared with."""
     reason = no_joules(story)
     if reason is not None:
-        return NotDrawn(NAME, reason)
+        return NotDrawn(reason)
     table = saving_table(story)
     if table.empty:
-        return NotDrawn(NAME, "the run has only the ungated arm: add a gate to its suite, see: bench plugins")
+        return NotDrawn("the run has only the ungated arm: add a gate to its suite, see: bench plugins")
     if not table["saved_percent"].notna().any():
         why = table["reason"].iloc[0] or "no block is whole"
-        return NotDrawn(
-            NAME, f"no arm can be compared with the ungated one ({why}); look at: bench report RUN"
-        )
-    heading = f"Joules saved against the ungated arm of the same backend{measured_note(story)}"
+        return NotDrawn(f"no arm can be compared with the ungated one ({why}); look at: bench report RUN")
     shown = [_sentence(row) for row in records_of(table)]
     return Drawing(
-        name=NAME,
-        title=heading,
-        alt=visible(f"{heading}. {' '.join(shown)}"),
+        title="Joules saved against the ungated arm of the same backend",
+        alt=" ".join(shown),
         table=table,
-        draw=lambda: _draw(story, table, heading),
+        draw=lambda: _draw(story, table),
     )
 
 
@@ -86,9 +80,8 @@ def _trust(row: dict[str, Any]) -> str:
     return f"{blocks}, agreement {'unknown' if agreement != agreement else f'{agreement:.0f} %'}"
 
 
-def _draw(story: Story, table: pd.DataFrame, heading: str) -> Figure:
+def _draw(story: Story, table: pd.DataFrame) -> Figure:
     figure, [[axes]] = page_figure(1.35 + ROW_IN * len(table))
-    title(figure, heading)
     looks = arm_looks(story)
     rows = records_of(table)
     for position, row in enumerate(rows):

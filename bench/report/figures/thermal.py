@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.figures.arms import arm_looks, measured_note, rows_of
+from bench.report.figures.arms import arm_looks, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.figures.timeline import LANE_IN, Timeline, draw_lanes, lane_names
 from bench.report.story import Story
-from bench.show.plots import COLOURS, page_figure, title, words
+from bench.show.plots import COLOURS, page_figure, words
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-NAME = "thermal"
 LEVELS = ("Nominal", "Moderate", "Heavy", "Trapping", "Sleeping")
 """As powermetrics words them, the coolest first."""
 
@@ -27,17 +26,15 @@ def make(story: Story) -> Drawing | NotDrawn:
     if not any(s.lead.trace.thermal for s in story.readback.sources.values()):
         names = ", ".join(sorted({s.lead.info.name for s in story.readback.sources.values()})) or "the meter"
         reason = f"{names} does not tell thermal pressure; powermetrics does: bench run --energy powermetrics"
-        return NotDrawn(NAME, reason)
+        return NotDrawn(reason)
     table = pressure_table(story, timeline)
-    heading = f"Thermal pressure over time{measured_note(story)}"
     seconds = (table["end_s"] - table["start_s"]).groupby(table["pressure"]).sum()
     spent = ", ".join(f"{words(state)} for {spent_s:.0f} s" for state, spent_s in seconds.items())
     return Drawing(
-        name=NAME,
-        title=heading,
-        alt=f"{heading}: {spent}.",
+        title="Thermal pressure over time",
+        alt=f"{spent}.",
         table=table,
-        draw=lambda: _draw(story, timeline, table, heading),
+        draw=lambda: _draw(story, timeline, table),
     )
 
 
@@ -57,13 +54,12 @@ def pressure_table(story: Story, timeline: Timeline) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _draw(story: Story, timeline: Timeline, table: pd.DataFrame, heading: str) -> Figure:
+def _draw(story: Story, timeline: Timeline, table: pd.DataFrame) -> Figure:
     lanes_in = 0.1 + LANE_IN * len(lane_names(story, timeline))
     figure, grid = page_figure(
         2.2 + lanes_in, nrows=2, sharex=True, gridspec_kw={"height_ratios": [1.2, lanes_in]}
     )
     (above,), (ribbon,) = grid
-    title(figure, heading)
     seen = set(table["pressure"])
     others = sorted(seen - set(LEVELS))
     top = max((LEVELS.index(state) for state in seen if state in LEVELS), default=0)

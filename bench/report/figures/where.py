@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.figures.arms import ROW_IN, below, measured_note, name_rows, no_joules, records_of
+from bench.report.figures.arms import ROW_IN, below, name_rows, no_joules, records_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import ArmKey, SlotRead, that_count
 from bench.report.story import Story
-from bench.show.plots import COLOURS, GREY, HATCHES, page_figure, title, words
-from bench.show.safe_text import visible
+from bench.show.plots import COLOURS, GREY, HATCHES, page_figure, words
 from energy.boundary import total_j
 from energy.phases import GAP, PhasePower, phase_power
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAME = "where"
 PHASES = ("prefill", "decode", GAP)
 LOOKS = dict(zip(PHASES, ((COLOURS[0], HATCHES[1]), (COLOURS[5], ""), (COLOURS[4], HATCHES[2])), strict=True))
 SHADES = ("#4D4D4D", "#A6A6A6", "#E3E3E3", "#7A7A7A", "#C8C8C8")
@@ -37,15 +35,13 @@ def make(story: Story) -> Drawing | NotDrawn:
     """Two panels over the same arms: joules per pass by phase, and by rail."""
     reason = no_joules(story)
     if reason is not None:
-        return NotDrawn(NAME, reason)
+        return NotDrawn(reason)
     table = share_table(story)
-    heading = f"Where the joules of a pass went{measured_note(story)}"
     return Drawing(
-        name=NAME,
-        title=heading,
-        alt=visible(f"{heading}. {' '.join(_sentence(row) for row in records_of(table))}"),
+        title="Where the joules of a pass went",
+        alt=" ".join(_sentence(row) for row in records_of(table)),
         table=table,
-        draw=lambda: _draw(story, table, heading),
+        draw=lambda: _draw(story, table),
     )
 
 
@@ -156,9 +152,8 @@ def _sentence(row: dict[str, Any]) -> str:
     return f"{row['arm']}: {row['gross_j']:.3g} J{idle}; {', '.join(parts)}."
 
 
-def _draw(story: Story, table: pd.DataFrame, heading: str) -> Figure:
+def _draw(story: Story, table: pd.DataFrame) -> Figure:
     figure, [[by_phase, by_rail]] = page_figure(1.7 + ROW_IN * len(table), ncols=2, sharey=True)
-    title(figure, heading)
     rows = records_of(table)
     drawn = _draw_phases(by_phase, rows) | _draw_rails(by_rail, rows)
     for axes, said in ((by_phase, "by phase"), (by_rail, "by rail")):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from bench.cli.app import app
 from bench.errors import UserError
-from bench.report.figures.names import NAMES
+from bench.report.figures.names import names
 from benchmarks.long_run import make_long_run
 from tests.bench.processes import bench
 
@@ -27,7 +27,7 @@ def typed(*arguments: str) -> Result:
 def test_figures_are_listed_with_their_titles(run: Path) -> None:
     shown = typed("plot", str(run))
     assert shown.exit_code == 0
-    assert [line.split()[0] for line in shown.stdout.splitlines() if line.split()[0] in NAMES] == list(NAMES)
+    assert [line.split()[0] for line in shown.stdout.splitlines() if line.split()[0] in names()] == names()
     assert "Power over time, simulated, NOT a measurement" in shown.stdout
     assert typed("plot", str(run), "list").stdout == shown.stdout
 

@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.errors import UserError
-from bench.report.figures.catalogue import FIGURES, figure, figures
+from bench.report.figures.catalogue import figure, figures
 from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.figures.names import names
 from bench.report.story import Story
 from bench.show.plots import render
 from tests.bench.report.figures.drawn import drawing, overlapping_texts, reason
@@ -25,12 +26,12 @@ def story(request: pytest.FixtureRequest) -> Story:
 
 
 def test_every_figure_of_a_run_in_order(made: Story, echo: Story) -> None:
-    assert [found.name for found in figures(made)] == list(FIGURES)
+    assert [found.name for found in figures(made)] == names()
     assert all(isinstance(found, Drawing) for found in figures(made))
     assert {f.name for f in figures(echo) if isinstance(f, NotDrawn)} == NEEDS_MORE_THAN_ECHO
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", names())
 def test_text_is_text_and_harmless(name: str, hostile: Story) -> None:
     content = render(drawing(name, hostile).draw, "svg")
     root = ElementTree.fromstring(content)
@@ -46,14 +47,14 @@ def test_text_is_text_and_harmless(name: str, hostile: Story) -> None:
     assert "\u202e" not in words
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", names())
 def test_no_text_lies_on_another(name: str, story: Story) -> None:
     found = figure(name, story)
     if isinstance(found, Drawing):
         assert overlapping_texts(found) == []
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", names())
 def test_a_title_says_that_joules_are_no_measurement(name: str, story: Story) -> None:
     found = figure(name, story)
     if isinstance(found, Drawing) and name not in WITHOUT_JOULES:
@@ -62,7 +63,7 @@ def test_a_title_says_that_joules_are_no_measurement(name: str, story: Story) ->
         assert not found.table.empty
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", names())
 def test_a_run_without_a_slot_has_no_figures_and_says_why(name: str, empty: Story) -> None:
     assert len(reason(name, empty)) > 20
 

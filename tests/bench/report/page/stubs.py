@@ -24,12 +24,12 @@ def one_stub(story: Story) -> Iterator[Drawing | NotDrawn]:
         table=pd.DataFrame({"arm": ["=cmd", "plain"], "power (W)": [1.0, None]}),
         draw=_line,
     )
-    yield NotDrawn("missing", "there is <nothing> to draw")
+    yield NotDrawn("there is <nothing> to draw", "missing")
 
 
 def nothing(story: Story) -> list[Drawing | NotDrawn]:
     """No figure at all."""
-    return [NotDrawn("stub", "not this time")]
+    return [NotDrawn("not this time", "stub")]
 
 
 def _line() -> Figure:
