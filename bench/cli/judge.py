@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import AllowRoot, Json, console, display
+from bench.show import files
 
 if TYPE_CHECKING:
     from bench.studies.isolate.run import CellReport, IsolateSuite
@@ -80,7 +81,7 @@ def reproduce(
         runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json, allow_root=allow_root)
     judged = judge(claims or (), runs)
     if csv is not None:
-        write_text(csv, claim_files.to_csv(judged))
+        files.write(csv, claim_files.to_csv(judged))
     if as_json:
         print(json.dumps(claim_files.to_json(judged), indent=2))
         return
@@ -140,7 +141,7 @@ def spectral(
     else:
         measured = _measure_arms(model, arm, allow_root=allow_root, backend=backend, count=prompts, seed=seed)
     if csv is not None:
-        write_text(csv, to_csv(measured))
+        files.write(csv, to_csv(measured))
     studies = [study for one in measured for study in judge_arm(one)]
     if as_json:
         print(json.dumps(to_json(studies), indent=2))
@@ -225,7 +226,7 @@ def isolate(
     privilege.lower(allow_root=allow_root, for_meter=True)
     reports = _isolate(wanted, energy=energy)
     if csv is not None:
-        write_text(csv, to_csv(reports))
+        files.write(csv, to_csv(reports))
     if as_json:
         print(json.dumps(to_json(reports), indent=2))
         return
@@ -247,19 +248,3 @@ def _isolate(wanted: IsolateSuite, *, energy: str | None) -> list[CellReport]:
             ensure(cell.model, None, progress=progress, weight_files=reads)
         progress(chosen.note, None, None)
         return isolation.isolate(wanted, chosen, lambda what: progress(what, None, None))
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        UserError: it can't be written.
-    """
-    from bench.errors import UserError
-
-    staging = file.with_name(f".{file.name}")
-    try:
-        staging.write_text(text, encoding="utf-8")
-        staging.replace(file)
-    except OSError as error:
-        raise UserError(f"can't write {file} ({error.strerror})", fix="choose another file") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -20,7 +19,8 @@ from bench.report.readback import Idle
 from bench.report.summary import COLUMNS, ArmRow, Summary
 from bench.run.store import StoredRun
 from bench.show import words
-from bench.show.safe_text import csv_cell, visible
+from bench.show.files import csv_text, together
+from bench.show.safe_text import visible
 
 
 def show(run: StoredRun, summary: Summary, console: Console) -> None:
@@ -49,8 +49,11 @@ def write(run: StoredRun, summary: Summary) -> list[Path]:
     They can be made again at any time, so they are replaced; each appears whole or not at all.
     """
     folder = run.folder / "report"
-    folder.mkdir(exist_ok=True)
-    return [_replace(folder / name, content) for name, content in files(summary).items()]
+    contents = files(summary)
+    with together(folder, instead="the run itself is kept") as staging:
+        for name, content in contents.items():
+            (staging / name).write_bytes(content)
+    return [folder / name for name in contents]
 
 
 def to_json(run: StoredRun, summary: Summary) -> dict[str, Any]:
@@ -61,7 +64,8 @@ def to_json(run: StoredRun, summary: Summary) -> dict[str, Any]:
 
 def files(summary: Summary) -> dict[str, bytes]:
     """Contents of `arms.csv` and `arms.parquet`, a row per arm with every figure as it is."""
-    return {"arms.csv": _csv(summary.rows), "arms.parquet": _parquet(summary)}
+    rows = csv_text(COLUMNS, map(asdict, summary.rows))
+    return {"arms.csv": rows.encode(), "arms.parquet": _parquet(summary)}
 
 
 def _idle_line(idle: Idle) -> str:
@@ -146,14 +150,6 @@ def _per_token(row: ArmRow) -> str | None:
     return "\n".join(joules or "-" for joules in found) if any(found) else None
 
 
-def _csv(rows: list[ArmRow]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=COLUMNS)
-    writer.writeheader()
-    writer.writerows({name: csv_cell(value) for name, value in asdict(row).items()} for row in rows)
-    return text.getvalue().encode()
-
-
 def _parquet(summary: Summary) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -161,10 +157,3 @@ def _parquet(summary: Summary) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([asdict(row) for row in summary.rows]), sink)
     return sink.getvalue()
-
-
-def _replace(file: Path, content: bytes) -> Path:
-    staging = file.with_name(f".{file.name}")
-    staging.write_bytes(content)
-    staging.replace(file)
-    return file

@@ -147,11 +147,8 @@ def new_figure(panels: int, *, title: str) -> tuple[Figure, list[Axes]]:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name.svg` and `name.png`; each appears whole or not at all."""
-    files = []
-    for suffix in ("svg", "png"):
-        file = folder / f"{name}.{suffix}"
-        staging = folder / f".{name}.{suffix}"
-        figure.savefig(staging, format=suffix, dpi=150)
-        files.append(staging.replace(file))
+    """Write `name.svg` and `name.png` into a folder that is not seen yet."""
+    files = [folder / f"{name}.{suffix}" for suffix in ("svg", "png")]
+    for file in files:
+        figure.savefig(file, dpi=150)
     return files

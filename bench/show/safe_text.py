@@ -6,13 +6,16 @@ is escaped by jinja2; this file has what the terminal, CSV and Markdown need.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from typing import Any
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run by spreadsheets."""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_FIGURE = re.compile(rf"{_NUMBER}( ?%)?( [\[(]{_NUMBER}(, | to ){_NUMBER}[\])])?")
+"""`-3.1 % [-4.0, -2.2]` begins like a formula and is none."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~!&])")
 _ROOM = {"\n", "\t"}
 """Harmless, and wanted where text has lines."""
@@ -33,11 +36,12 @@ def visible(text: object, *, lines: bool = False) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula; numbers and None stay what they are."""
+    """A cell that no spreadsheet takes for a formula; numbers stay what they are, NaN is nothing."""
+    value = value.item() if hasattr(value, "item") else value  # NumPy's scalars tell their type to csv
     if not isinstance(value, str):
-        return value
+        return None if isinstance(value, float) and math.isnan(value) else value
     seen = visible(value, lines=True)
-    is_formula = value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    is_formula = value.startswith(_FORMULA) and not _FIGURE.fullmatch(value)
     return f"'{seen}" if is_formula else seen
 
 

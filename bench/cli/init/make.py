@@ -19,6 +19,7 @@ from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Pace, Sized, sentenc
 from bench.cli.init.text import Draft, to_toml
 from bench.errors import UserError
 from bench.run import host
+from bench.show import files
 from bench.suite import libraries
 from bench.suite.models import LocalModel, catalogue
 
@@ -93,12 +94,7 @@ def write(draft: Draft, file: Path) -> None:
         UserError: it can't be written.
     """
     check_file(file)
-    staging = file.with_name(f".{file.name}.new")
-    try:
-        staging.write_text(to_toml(draft), encoding="utf-8")
-        staging.rename(file)
-    except OSError as error:
-        raise UserError(f"can't write {file} ({error.strerror})", fix="choose another file") from None
+    files.write(file, to_toml(draft))
 
 
 def _backends(count: int) -> tuple[str, ...]:

@@ -9,11 +9,11 @@ from analysis.verdict import LogPair
 from bench.errors import UserError
 from bench.report.compare.pairs import Comparison
 from bench.report.compare.tables import kind_label, side_label
+from bench.show.files import growing
 from bench.show.plots import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png", "pdf")
 _POINTS_PER_INCH = 150
@@ -57,7 +57,8 @@ def draw(found: list[Comparison], file: Path) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     kinds = " / ".join(dict.fromkeys(kind_label(one) for one, _ in rows))
     figure.suptitle(f"Ratio of joules ({kinds}); grey: A/A noise floor", fontsize=10)
-    _save(figure, file)
+    with growing(file) as staging:
+        figure.savefig(staging, format=file.suffix.lstrip("."), dpi=_POINTS_PER_INCH)
 
 
 def _row(axes: Axes, height: int, one: Comparison, ratio: LogPair) -> None:
@@ -86,12 +87,3 @@ def _name(one: Comparison, ratio: LogPair) -> str:
         f"blocks: {blocks}; agreement {agreement}",
     ]
     return "\n".join(lines).replace("$", r"\$")
-
-
-def _save(figure: Figure, file: Path) -> None:
-    staging = file.with_name(f".{file.name}")
-    try:
-        figure.savefig(staging, format=file.suffix.lstrip("."), dpi=_POINTS_PER_INCH)
-        staging.replace(file)
-    except OSError as error:
-        raise UserError(f"can't write {file} ({error.strerror})", fix="choose another file") from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from bench.report.readback import Idle
 from bench.report.rows import likeness, provenance
 from bench.run import store
 from bench.run.records import SCHEMA
+from bench.show.files import growing
 
 BATCH = 250
 """Runs that are parsed at once: enough to be fast, few enough to fit into memory."""
@@ -101,23 +103,17 @@ def collect(folders: Sequence[Path], out: Path) -> Collected:
         better = out.with_suffix(".parquet")
         raise UserError(f"--out {out} is no name for a Parquet file", fix=f"give one such as {better}")
     found = run_folders(folders)
-    staging = out.with_name(f".{out.name}")
     empty: list[str] = []
     slots = 0
-    try:
+    with growing(out, instead="choose another file with --out") as staging, ExitStack() as opened:
         writer = None
         for table, cut_short in _tables(found):
-            writer = writer or pq.ParquetWriter(staging, table.schema, compression="zstd")
+            writer = writer or opened.enter_context(
+                pq.ParquetWriter(staging, table.schema, compression="zstd")
+            )
             writer.write_table(table)
             slots += table.num_rows
             empty += cut_short
-        if writer is not None:
-            writer.close()
-        staging.replace(out)
-    except OSError as error:
-        raise UserError(
-            f"can't write {out} ({error.strerror})", fix="choose another file with --out"
-        ) from None
     return Collected(out, len(found), slots, tuple(empty))
 
 

@@ -6,7 +6,6 @@ they cover and how far they can be trusted; not measured is null.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -20,7 +19,7 @@ from bench.errors import UserError, nearest
 from bench.report.export.schema import SCHEMA_VERSION, TABLES, schema_text
 from bench.report.readback import Record, SlotRead
 from bench.report.story import Story
-from bench.show.safe_text import csv_cell
+from bench.show.files import csv_text, together
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,13 +85,17 @@ def write(tables: Tables, *, form: str, out: Path | None) -> list[Path]:
         file = file / "export.json" if file.is_dir() else file
         document = {"schema_version": SCHEMA_VERSION, **tables}
         content = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-        contents = {file: content.encode()}
+        contents = {file.name: content.encode()}
         folder = file.parent
     else:
         folder = out or Path("export")
         encode = _csv if form == "csv" else _parquet
-        contents = {folder / f"{name}.{form}": encode(name, rows) for name, rows in tables.items()}
-    return _write({**contents, folder / SCHEMA_FILE: schema_text().encode()}, folder)
+        contents = {f"{name}.{form}": encode(name, rows) for name, rows in tables.items()}
+    contents[SCHEMA_FILE] = schema_text().encode()
+    with together(folder, instead="choose another with --out") as staging:
+        for name, data in contents.items():
+            (staging / name).write_bytes(data)
+    return [folder / name for name in contents]
 
 
 def parquet_schema(name: str) -> pa.Schema:
@@ -188,16 +191,9 @@ def _between(record: Record, begin: str, end: str) -> float | None:
 
 
 def _csv(name: str, rows: Sequence[dict[str, Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    columns = list(TABLES[name].model_fields)
-    writer.writerow(columns)
-    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else csv_cell(value)
+    """Booleans as JSON has them, as the schema says."""
+    as_json = ([str(v).lower() if isinstance(v, bool) else v for v in row.values()] for row in rows)
+    return csv_text(list(TABLES[name].model_fields), as_json).encode()
 
 
 def _parquet(name: str, rows: Sequence[dict[str, Any]]) -> bytes:
@@ -207,17 +203,3 @@ def _parquet(name: str, rows: Sequence[dict[str, Any]]) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(rows), parquet_schema(name)), sink, compression="zstd")
     return sink.getvalue()
-
-
-def _write(contents: dict[Path, bytes], folder: Path) -> list[Path]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, content in contents.items():
-            staging = file.with_name(f".{file.name}")
-            staging.write_bytes(content)
-            staging.replace(file)
-    except OSError as error:
-        raise UserError(
-            f"can't write to {folder} ({error.strerror})", fix="choose another with --out"
-        ) from None
-    return list(contents)

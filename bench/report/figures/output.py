@@ -14,6 +14,7 @@ from bench.report.figures.catalogue import figure, figures
 from bench.report.figures.drawing import NotDrawn
 from bench.report.figures.names import names
 from bench.report.story import Story
+from bench.show import files
 from bench.show.plots import FORMATS, render
 from bench.show.safe_text import visible
 from bench.suite import plugins
@@ -61,17 +62,10 @@ def write(asked: Wish, story: Story) -> Path:
     drawing = figure(asked.name, story)
     if isinstance(drawing, NotDrawn):
         raise UserError(f"{asked.name} can't be drawn: {drawing.reason}")
+    if asked.file.parent.name == "report":
+        asked.file.parent.mkdir(exist_ok=True)
     content = render(drawing.draw, asked.form)
-    staging = asked.file.with_name(f".{asked.file.name}")
-    try:
-        if asked.file.parent.name == "report":
-            asked.file.parent.mkdir(exist_ok=True)
-        staging.write_bytes(content)
-        return staging.replace(asked.file)
-    except OSError as error:
-        raise UserError(
-            f"can't write {asked.file} ({error.strerror})", fix="choose another file with --out"
-        ) from None
+    return files.write(asked.file, content, instead="choose another file with --out")
 
 
 def show_list(story: Story, console: Console) -> None:

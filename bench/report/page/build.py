@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
 from bench import __version__
-from bench.errors import UserError
 from bench.report.figures.catalogue import figures
 from bench.report.page.chapter import Chapter, Drawings, make_chapter
 from bench.report.page.tables import NOTHING
 from bench.report.story import Story
+from bench.show.files import together
 from bench.show.safe_text import visible
 
 PAGE = "report.html"
@@ -40,20 +38,13 @@ def write_page(
     Raises:
         UserError: `out` can't be written.
     """
-    staging = _staging(out)
-    try:
+    with together(out, last=PAGE) as staging:
         chapters = []
         for number, story in enumerate(stories, start=1):
             prefix = f"{number}-{story.readback.run.folder.resolve().name}/" if apart else ""
             (staging / prefix).mkdir(exist_ok=True)
             chapters.append(make_chapter(story, drawings, staging / prefix, number=number, prefix=prefix))
         (staging / PAGE).write_text(render(chapters), encoding="utf-8")
-        _swap(staging, out)
-        _drop_stale(chapters, out)
-    except OSError as error:
-        raise _cant_write(out, error) from None
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return out / PAGE
 
 
@@ -76,36 +67,6 @@ def render(chapters: Sequence[Chapter]) -> str:
         version=__version__,
         nothing=NOTHING,
     )
-
-
-def _staging(out: Path) -> Path:
-    """A folder on the same disk as `out`, so that files can be moved over in one step."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".staging-", dir=out))
-    except OSError as error:
-        raise _cant_write(out, error) from None
-
-
-def _swap(staging: Path, out: Path) -> None:
-    """Move every file to its place, the page last so that it never shows what is not there."""
-    files = [file for file in staging.rglob("*") if file.is_file()]
-    for file in sorted(files, key=lambda file: file.name == PAGE):
-        place = out / file.relative_to(staging)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file.replace(place)
-
-
-def _drop_stale(chapters: Sequence[Chapter], out: Path) -> None:
-    """Remove what an earlier page had drawn and this one has not."""
-    for chapter in chapters:
-        for missing in chapter.not_drawn:
-            for suffix in ("svg", "png", "csv", "md"):
-                (out / chapter.prefix / f"{missing.name}.{suffix}").unlink(missing_ok=True)
-
-
-def _cant_write(out: Path, error: OSError) -> UserError:
-    return UserError(f"can't write to {out} ({error.strerror})", fix="choose another folder with --out")
 
 
 def _seen(text: object) -> str:

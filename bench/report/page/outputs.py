@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 
 from bench.report.page.tables import Table
@@ -40,8 +39,8 @@ def claims_table(readback: Readback) -> Table | None:
     chosen = [s for s in statements().values() if s.suite is not None and Path(s.suite).stem == suite]
     if not chosen or not readback.slots:
         return None
-    text = claim_files.to_csv(judge_statements(chosen, [of_readbacks([readback])]))
-    rows = [[row[key] or None for key in _CLAIM_COLUMNS] for row in csv.DictReader(io.StringIO(text))]
+    judged = claim_files.to_rows(judge_statements(chosen, [of_readbacks([readback])]))
+    rows = [[row.get(key) or None for key in _CLAIM_COLUMNS] for row in judged]
     return Table(
         name="claims",
         title="Published claims that this suite re-runs",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.show.safe_text import csv_cell, markdown_cell, visible
+from bench.show.files import csv_text
+from bench.show.safe_text import markdown_cell, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,11 +77,7 @@ def shown(value: Any) -> str:
 
 def to_csv(table: Table) -> bytes:
     """Every row, values as they are; nothing in it is a formula."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(map(csv_cell, table.columns))
-    writer.writerows(map(csv_cell, map(_plain, row)) for row in table.rows)
-    return text.getvalue().encode()
+    return csv_text(table.columns, table.rows).encode()
 
 
 def to_markdown(table: Table) -> bytes:
@@ -103,9 +98,3 @@ def _digits(value: float) -> str:
     if abs(value) >= 1e6 or abs(value) < 1e-4:
         return f"{value:.3e}"
     return f"{value:.{max(0, 3 - math.floor(math.log10(abs(value))))}f}"
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's scalars as Python's, which csv writes without their type; NaN as nothing."""
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and math.isnan(value) else value

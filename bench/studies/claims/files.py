@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from analysis.claims import Rerun
+from bench.show.files import csv_text
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.text import change, figures, noise, seen, share, tested_by, why
 
@@ -23,13 +22,16 @@ COLUMNS = (
 
 def to_csv(judged: Sequence[JudgedClaim]) -> str:
     """One line per claim and re-run."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=COLUMNS)
-    writer.writeheader()
-    for row in judged:
-        for again in row.remeasured or (None,):
-            writer.writerow(_flat(row) | (_flat_rerun(again) if again else {}))
-    return text.getvalue()
+    return csv_text(COLUMNS, to_rows(judged))
+
+
+def to_rows(judged: Sequence[JudgedClaim]) -> list[dict[str, Any]]:
+    """The same by the names of the columns; a claim without a re-run lacks those of one."""
+    return [
+        _flat(row) | (_flat_rerun(again) if again else {})
+        for row in judged
+        for again in row.remeasured or (None,)
+    ]
 
 
 def to_json(judged: Sequence[JudgedClaim]) -> list[dict[str, Any]]:

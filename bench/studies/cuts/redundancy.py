@@ -28,6 +28,7 @@ from rich.table import Table
 
 from bench.errors import UserError
 from bench.run.workers.asking import Asker, asking
+from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, new_figure, save
 from bench.studies.cuts.options import DROPS
 from bench.studies.cuts.quality import Progress
@@ -261,8 +262,6 @@ def draw(found: Profile, folder: Path) -> list[Path]:
     axes.set(xlabel="layer", ylabel="change of the residual stream, 1 - cosine", yscale="log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=8)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return save(figure, folder, "redundancy")
-    except OSError as error:
-        raise UserError(f"can't write to {folder} ({error.strerror})", fix="choose another --out") from None
+    with together(folder) as staging:
+        names = [file.name for file in save(figure, staging, "redundancy")]
+    return [folder / name for name in names]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -19,6 +17,7 @@ from analysis.roofline import GB, EnergyModel
 from analysis.rows import Step
 from analysis.stats import geometric_mean
 from analysis.values import Estimate, Withheld
+from bench.show.files import csv_text
 from bench.show.words import kind_label
 from bench.studies.isolate.run import CellReport
 
@@ -41,14 +40,13 @@ def show(reports: Sequence[CellReport], console: Console) -> None:
 
 def to_csv(reports: Sequence[CellReport]) -> str:
     """Every step, one a line."""
-    text = io.StringIO(newline="")
     names = ("backend", "model", "precision", "kind", "boundary", *(field.name for field in fields(Step)))
-    writer = csv.DictWriter(text, fieldnames=names)
-    writer.writeheader()
-    for report in reports:
-        head = {**report.plan.model_dump(), "kind": report.kind, "boundary": report.boundary}
-        writer.writerows({**head, **asdict(step)} for step in report.steps)
-    return text.getvalue()
+    rows = (
+        {**report.plan.model_dump(), "kind": report.kind, "boundary": report.boundary, **asdict(step)}
+        for report in reports
+        for step in report.steps
+    )
+    return csv_text(names, rows)
 
 
 def to_json(reports: Sequence[CellReport]) -> list[dict[str, Any]]:

@@ -6,8 +6,6 @@ points say is computed by `analysis`, from the same rows whether they were measu
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from math import isqrt
@@ -24,6 +22,7 @@ from analysis.spectral import spectrum
 from analysis.study import Association, Confounding, associations, confounders
 from analysis.values import Withheld
 from bench.errors import UserError, nearest
+from bench.show.files import csv_text
 from bench.studies.spectral.prompts import SpectralPrompt
 from bench.suite.gates.fingerprint import connectivity, residue, sum_of_squares
 
@@ -150,11 +149,9 @@ def _relabelled_norms(measured: Measured, points: Sequence[SpectralPoint]) -> ND
 
 def to_csv(measured: Sequence[Measured]) -> str:
     """All points, one a line; what is not known is empty."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=CSV_COLUMNS)
-    writer.writeheader()
-    writer.writerows({"arm": one.arm, **asdict(point)} for one in measured for point in one.points)
-    return text.getvalue()
+    return csv_text(
+        CSV_COLUMNS, ({"arm": one.arm, **asdict(point)} for one in measured for point in one.points)
+    )
 
 
 def from_csv(file: Path, *, arms: Sequence[str] | None = None) -> list[Measured]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -19,7 +16,7 @@ from rich.table import Table
 from analysis.quality import Mean
 from analysis.values import Estimate
 from analysis.verdict import INACTIVE
-from bench.errors import UserError
+from bench.show.files import csv_text, together
 from bench.show.plots import COLOURS, MARKERS, new_figure, save
 from bench.show.words import kind_label
 from bench.studies.cuts.options import strength
@@ -35,19 +32,11 @@ def write(judged: JudgedSweep, run: Path) -> Path:
     Raises:
         UserError: it can't be written.
     """
-    target = run / "sweep"
-    try:
-        target.mkdir(exist_ok=True)
-        staging = Path(mkdtemp(prefix=".sweep-", dir=run))
+    with together(run / "sweep", instead="the run itself is kept") as staging:
         (staging / "sweep.csv").write_text(to_csv(judged), encoding="utf-8")
         (staging / "sweep.json").write_text(json.dumps(to_json(judged), indent=2) + "\n", encoding="utf-8")
         draw(judged, staging)
-        for file in staging.iterdir():
-            file.replace(target / file.name)  # they can be made again from the run at any time
-        staging.rmdir()
-    except OSError as error:
-        raise UserError(f"can't write to {run} ({error.strerror}); the run itself is kept") from None
-    return target
+    return run / "sweep"
 
 
 def show(judged: JudgedSweep, console: Console) -> None:
@@ -65,11 +54,7 @@ def show(judged: JudgedSweep, console: Console) -> None:
 def to_csv(judged: JudgedSweep) -> str:
     """One line per arm; what was not measured is empty."""
     rows = [_flat(arm) for arm in judged.arms]
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(list(rows[0]), rows)
 
 
 def to_json(judged: JudgedSweep) -> dict[str, Any]:

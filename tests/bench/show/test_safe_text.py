@@ -40,12 +40,17 @@ def test_nothing_that_is_left_moves_a_cursor_or_fails_to_encode(text: str) -> No
     shown.encode("utf-8")
 
 
-@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "@SUM(1)", "+1+1", "-2+3", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "cell", ["=cmd|' /C calc'!A0", "@SUM(1)", "+1+1", "-2+3", "\t=1", "\r=1", "-3 % [=1]"]
+)
 def test_a_formula_is_text_in_a_spreadsheet(cell: str) -> None:
     assert csv_cell(cell).startswith("'")
 
 
-@pytest.mark.parametrize("cell", ["-1.5", "+2e-3", "plain", "a=b", 3.5, None, True])
+@pytest.mark.parametrize(
+    "cell",
+    ["-1.5", "+2e-3", "-3.1 %", "-3.1 % [-4.0, -2.2]", "+3 (-1 to 7)", "plain", "a=b", 3.5, None, True],
+)
 def test_numbers_and_plain_text_stay_in_csv(cell: object) -> None:
     assert csv_cell(cell) == cell
 

@@ -128,6 +128,8 @@ def test_the_report_holds_verdict_evidence_figures_and_what_is_missing() -> None
     for word in (*words, "Pythia-70M: overhead-bound"):
         assert word in text
     assert to_csv([report_of(steps)]).count("\n") == len(steps) + 1
+    hostile = CellPlan(backend="torch", model="=cmd", precision="float32")
+    assert ",'=cmd," in to_csv([report_of(steps, plan=hostile)])
     assert json.loads(json.dumps(to_json([report_of(steps)])))[0]["verdict"]["verdict"] == "memory-bound"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -11,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from analysis.correlation import Correlation, Permutation
 from analysis.spectral import Spectrum, spectrum
 from analysis.values import Withheld
+from bench.cli.app import app
 from bench.errors import UserError
 from bench.studies.spectral.points import CSV_COLUMNS, Measured, from_csv, judge_arm, measure_points, to_csv
 from bench.studies.spectral.prompts import (
@@ -194,3 +197,13 @@ def test_points_of_one_arm_are_taken_and_judged(tmp_path: Path) -> None:
     console = Console(width=120, file=io.StringIO(), force_terminal=False)
     show(judge_arm(one), console)
     assert "lambda2 and lambda11" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_prompt_of_the_points_is_no_formula_in_the_csv(tmp_path: Path) -> None:
+    file, out = tmp_path / "points.csv", tmp_path / "out.csv"
+    rows = [f'"=HYPERLINK(""http://x"")",m,{20 + n},{n % 7},0.{n + 1},0.{n + 2}' for n in range(30)]
+    file.write_text("\n".join(["prompt,model,prompt_tokens,residue,lambda2,lambda11", *rows]))
+    done = CliRunner().invoke(app, ["spectral", "--points", str(file), "--csv", str(out)])
+    assert done.exit_code == 0, done.output
+    lines = list(csv.DictReader(out.read_text().splitlines()))
+    assert {line["prompt"] for line in lines} == {'\'=HYPERLINK("http://x")'}

@@ -23,7 +23,7 @@ from bench.studies.cuts.quality import Mean, TextQuality
 from bench.studies.cuts.texts import Reading
 from bench.studies.sweep.findings import JudgedSweep, SweptArm, cliffs_of, with_pareto
 from bench.studies.sweep.run import SweepRequest, prepare
-from bench.studies.sweep.tables import cliff_line
+from bench.studies.sweep.tables import cliff_line, to_csv
 from tests.bench.processes import AS_ROOT, bench
 from tests.bench.suites import write_suite
 from tests.tiny_models import save_tiny_llama
@@ -208,3 +208,8 @@ def test_a_window_that_exceeds_the_context_is_refused_before_anything_runs(swept
     models = chdir(swept)  # the suite names its model by a relative path
     with models, pytest.raises(UserError, match="window 128 exceeds the context of the model, 96"):
         prepare(request, None, progress=lambda *_: None)
+
+
+def test_a_gate_is_no_formula_in_the_csv() -> None:
+    (row,) = csv.DictReader(to_csv(judged([arm(FULL, 0.0, gate="=cmd")])).splitlines())
+    assert row["gate"] == "'=cmd"
