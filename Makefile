@@ -1,5 +1,6 @@
 # make run    set up and run the quick suite          make test   set up and run the tests
-# make check  lint, types and import layering         make clean  remove the environment
+# make check  lint, types and import layering         make format lay the code out, and mend what ruff can
+# make docs   write the generated reference pages     make clean  remove the environment
 #
 # The environment is made once; a second `make` installs nothing unless the lists below have changed.
 
@@ -7,7 +8,10 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test check clean
+# What runs models here: PyTorch and MLX, but there is no MLX for Macs with Intel.
+EXTRAS := $(if $(findstring Darwin x86_64,$(shell uname -sm)),torch,all)
+
+.PHONY: run test check docs format clean
 
 # In a container there is often no user but root; elsewhere models never run as root.
 run: $(VENV)/.installed
@@ -24,6 +28,14 @@ check: $(VENV)/.installed-test
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest tests/test_architecture.py
 
+# The pages say what the code says; a test holds them together.
+docs: $(VENV)/.installed
+	$(VENV)/bin/python -m bench.cli.reference docs
+
+format: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
 clean:
 	rm -rf $(VENV)
 
@@ -35,9 +47,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) (once)"
 	$(PIP) pip
 	$(PIP) "$$(grep '^torch==' constraints.txt)"
-	$(PIP) --editable .
+	$(PIP) --editable '.[$(EXTRAS)]'
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[$(EXTRAS),test]'
 	touch $@

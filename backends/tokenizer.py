@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenizers import Tokenizer as FastTokenizer
-
 from backends.base import ModelError
 
 
@@ -21,6 +19,8 @@ class Tokenizer:
     """
 
     def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer as FastTokenizer  # comes with a backend, and this file without
+
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise ModelError(

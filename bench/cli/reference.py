@@ -21,7 +21,7 @@ from bench.suite.config import Energy, Gate, Generation, Model, Prompts, Protoco
 from bench.suite.gates.base import Budget
 from bench.suite.plugins import GROUPS, Group, Plugin, listing
 
-MADE_BY = "<!-- made by `python -m bench.cli.reference docs`; a test holds it against the code -->"
+MADE_BY = "<!-- made by `make docs`; a test holds it against the code -->"
 TABLES: dict[str, type[BaseModel]] = {
     "models.LABEL": Model,
     "prompts": Prompts,

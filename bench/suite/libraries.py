@@ -45,6 +45,15 @@ def weight_files(backends: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pattern for name in backends for pattern in about(name).weight_files))
 
 
+def require(*modules: str, what: str, extra: str) -> None:
+    """Refuse to go on without modules that `what` needs, and that an extra of this distribution brings.
+
+    Raises:
+        UserError: one is not installed; with what to type.
+    """
+    _refuse_without(About(needs=modules, install=f"joulebench[{extra}]"), what)
+
+
 def check(backend: str, dtypes: Iterable[str]) -> None:
     """Refuse a backend whose library is not here, or that does not offer one of `dtypes`.
 
@@ -52,10 +61,7 @@ def check(backend: str, dtypes: Iterable[str]) -> None:
         UserError: with what to install, or the dtypes that it has.
     """
     said = about(backend)
-    try:
-        said.require()
-    except MissingLibrary as error:
-        raise UserError(f"backend {backend!r} {error.what}", fix=error.fix) from None
+    _refuse_without(said, f"backend {backend!r}")
     for dtype in dtypes:
         if dtype not in said.logit_tolerance:
             hint = nearest(dtype, said.logit_tolerance)
@@ -76,6 +82,13 @@ def gpu_backend() -> str | None:
 def command(backend: str, task: Task, *folders: Path) -> list[str]:
     """What runs one of a backend's tools."""
     return [sys.executable, "-P", "-m", "bench.suite.libraries", backend, task, *map(str, folders)]
+
+
+def _refuse_without(said: About, what: str) -> None:
+    try:
+        said.require()
+    except MissingLibrary as error:
+        raise UserError(f"{what} {error.what}", fix=error.fix) from None
 
 
 def _run(backend: str, task: str, folders: list[Path]) -> None:

@@ -12,6 +12,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -134,7 +135,9 @@ def embedded_folder(name: str, entry: Entry) -> Path:
 
 
 def _hub_folder(repo: str, revision: str | None, *, needs_config: bool) -> Path | None:
-    """The snapshot of a hub model in the hub's own cache."""
+    """The snapshot of a hub model in the hub's own cache; without the hub's library nothing can load it."""
+    if find_spec("huggingface_hub") is None:
+        return None
     if needs_config:
         from huggingface_hub import try_to_load_from_cache
 

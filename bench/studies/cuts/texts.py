@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.errors import UserError
 from bench.run import privilege
+from bench.suite import libraries
 from bench.suite.prompts import PromptSet
 
 WIKITEXT = "wikitext-2"
@@ -96,6 +97,7 @@ def text_of_prompts(prompts: PromptSet) -> Text:
 
 def _wikitext() -> str:
     """The test split as one text; its lines carry their own line ends."""
+    libraries.require("huggingface_hub", what="a text of the hub", extra="embedded")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     from pyarrow import parquet

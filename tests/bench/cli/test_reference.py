@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_is_what_the_code_says(name: str) -> None:
     written = (DOCS / name).read_text(encoding="utf-8")
-    assert written == PAGES[name](), "make it again: python -m bench.cli.reference docs"
+    assert written == PAGES[name](), "make it again: make docs"
 
 
 def test_every_command_has_help_with_an_example() -> None:
