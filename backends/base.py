@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -256,8 +255,8 @@ class Probes(Protocol):
     def stream(self, size_bytes: int) -> Callable[[int], None]:
         """What reads a buffer of this size so many times, and waits for the device once, at the end."""
 
-    def matrices(self, folder: Path, *, dtype: str) -> Matrices:
-        """The matrices of a model folder, loaded."""
+    def matrices(self) -> Matrices:
+        """The matrices of the loaded model."""
 
 
 @runtime_checkable

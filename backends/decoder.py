@@ -24,7 +24,7 @@ from backends.folder import NUMBER_BYTES, ModelFolder
 from backends.kv_policies import Arrays, attend_per_query, kept_by_head, kept_positions, looks_at_attention
 from backends.lookup import greedy_with_lookup
 from backends.loop import check_cut, check_prompt, greedy, log_probabilities, open_session
-from backends.parts import Parts, count_shape, make_cut
+from backends.parts import Parts, count_shape, make_cut, multiplied
 from backends.prepared import Cuts, Prepared
 from backends.shape import Shape
 from backends.streams import LayerStreams, redundancy_of
@@ -229,6 +229,11 @@ class Decoder(ABC):
         """Give memory that nothing uses back to the system."""
 
     # What is the same for all -------------------------------------------------------------------------
+
+    def _multiplied(self) -> list[Any]:
+        """The matrices that a forward multiplies with."""
+        anatomy_of(self._folder)  # says why they would not be known
+        return multiplied(self._parts, self._model)
 
     def _model_for(self, cut: Cut) -> Any:
         return self._model if cut is FULL or cut.weights == FULL else self._cuts.get(cut).model

@@ -122,10 +122,8 @@ def count_shape(
         heads: Query heads, key-value heads and the width of a head.
         number_bytes: Of one number in the cache.
     """
-    decoder = decoder_of(model)
+    decoder, head = decoder_of(model), _head(model)
     table = find(decoder, TABLE_NAMES)
-    # A tied head is the table itself, or in few bits beside it.
-    head = find(model, HEAD_NAMES) or find(decoder, HEAD_NAMES) or getattr(table, "head", table)
     tables = [getattr(table, "embedding", table), find(decoder, POSITION_NAMES)]
     outputs, inputs = parts.size(head)
     return Shape(
@@ -138,6 +136,18 @@ def count_shape(
         head_dim=heads[2],
         number_bytes=number_bytes,
     )
+
+
+def multiplied(parts: Parts, model: Any) -> list[Any]:
+    """Every matrix that a forward of `model` multiplies with, the output head last."""
+    return [*(matrix for layer in layers_of(model) for _, _, matrix in parts.matrices(layer)), _head(model)]
+
+
+def _head(model: Any) -> Any:
+    """The output head; a tied one is the embedding table itself, or in few bits beside it."""
+    decoder = decoder_of(model)
+    table = find(decoder, TABLE_NAMES)
+    return find(model, HEAD_NAMES) or find(decoder, HEAD_NAMES) or getattr(table, "head", table)
 
 
 def _leave_out(parts: Parts, layer: Any, what: str, name: str, *, norm: str | None) -> None:

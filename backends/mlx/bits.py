@@ -12,27 +12,6 @@ from typing import Any
 import mlx.core as mx
 from mlx import nn
 
-from backends.base import ModelError
-from backends.cut import GROUP
-
-
-def mlx_few_bits(linear: Any, bits: int) -> Any:
-    """The matrix of `linear` in 16, 8 or 4 bits.
-
-    Raises:
-        ModelError: Its inputs are not a multiple of the group.
-    """
-    if bits == 16:
-        return MlxHalf(linear)
-    inputs = linear.weight.shape[1]
-    if inputs % GROUP:
-        raise ModelError(
-            f"mlx: weight_bits = {bits} needs matrices with a multiple of {GROUP} inputs, but one has "
-            f"{inputs}",
-            fix="use 16",
-        )
-    return nn.QuantizedLinear.from_linear(linear, group_size=GROUP, bits=bits)
-
 
 class MlxHalf(nn.Module):  # type: ignore[misc]
     """A matrix in float16."""

@@ -81,7 +81,7 @@ class MlxDecoder(Decoder):
 
     def probes(self) -> Probes:
         """What the isolation asks of MLX's own arrays."""
-        return MlxProbes()
+        return MlxProbes([matrix.weight for matrix in self._multiplied()])
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -14,7 +14,9 @@ from mlx.utils import tree_flatten
 from numpy.typing import NDArray
 
 from backends.anatomy import HEAD_NAMES, TABLE_NAMES, decoder_of, find
-from backends.mlx.bits import MlxHalf, TiedHead, mlx_few_bits
+from backends.base import ModelError
+from backends.cut import GROUP
+from backends.mlx.bits import MlxHalf, TiedHead
 from backends.parts import ALL, Kept, Parts
 
 
@@ -63,7 +65,17 @@ class MlxParts(Parts):
 
     def few_bits(self, matrix: Any, bits: int) -> Any:
         """The matrix in 16, 8 or 4 bits; its bias is shared."""
-        made = mlx_few_bits(matrix, bits)
+        inputs = matrix.weight.shape[1]
+        if bits == 16:
+            made = MlxHalf(matrix)
+        elif inputs % GROUP:
+            raise ModelError(
+                f"mlx: weight_bits = {bits} needs matrices with a multiple of {GROUP} inputs, but one has "
+                f"{inputs}",
+                fix="use 16",
+            )
+        else:
+            made = nn.QuantizedLinear.from_linear(matrix, group_size=GROUP, bits=bits)
         mx.eval(made.parameters())
         return made
 

@@ -34,17 +34,6 @@ def rows_of(module: nn.Module) -> Tensor:
     return weight.T if isinstance(module, Conv1D) else weight  # type: ignore[no-any-return]
 
 
-def torch_few_bits(module: Any, bits: int) -> FewBits:
-    """The matrix of `module` in 16, 8 or 4 bits.
-
-    Raises:
-        ModelError: The device or the shape of the matrix does not allow it.
-    """
-    made = {16: TorchHalf, 8: EightBits, 4: FourBits}[bits](rows_of(module).detach())
-    made.bias = module.bias  # shared with the loaded model
-    return made
-
-
 class FewBits(nn.Module):
     """A matrix (outputs, inputs) in few bits."""
 

@@ -25,6 +25,7 @@ from backends.cut import Cut
 from backends.decoder import Decoder, Drop, Look, Verify
 from backends.folder import ModelFolder, describe
 from backends.tokenizer import Tokenizer
+from backends.torch.bits import rows_of
 from backends.torch.load import ABOUT
 from backends.torch.parts import TorchParts
 from backends.torch.probes import TorchProbes
@@ -87,7 +88,7 @@ class TorchDecoder(Decoder):
 
     def probes(self) -> Probes:
         """What the isolation asks of PyTorch's own arrays."""
-        return TorchProbes(self._device)
+        return TorchProbes([rows_of(matrix) for matrix in self._multiplied()])
 
     def _first_token(self, model: Any, ids: list[int], cache: DynamicCache) -> Tensor:
         return _next_token(model, self._on_device([ids]), self._positions(0, len(ids)), cache)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from backends.parts import ALL, Kept, Parts
-from backends.torch.bits import FewBits, rows_of, torch_few_bits
+from backends.torch.bits import EightBits, FewBits, FourBits, TorchHalf, rows_of
 
 
 class TorchParts(Parts):
@@ -65,7 +65,9 @@ class TorchParts(Parts):
 
     def few_bits(self, matrix: Any, bits: int) -> Any:
         """The matrix in 16, 8 or 4 bits; its bias is shared."""
-        return torch_few_bits(matrix, bits)
+        made = {16: TorchHalf, 8: EightBits, 4: FourBits}[bits](rows_of(matrix).detach())
+        made.bias = matrix.bias
+        return made
 
     def nothing(self, what: str, former: Any) -> nn.Module:
         """What stands in for a part that is left out."""

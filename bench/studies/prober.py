@@ -8,7 +8,6 @@ It is a worker (`bench.run.workers.worker`) with other commands: hidden states o
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from backends.cut import Cut
@@ -37,7 +36,6 @@ class Prober(Worker):
         """Set up the isolation tests of one loaded model; says which are not available, and why."""
         self.cell = Cell(
             model=self.models["full"],
-            folder=Path(message["folder"]),
             cut=Cut.model_validate(message["cut"]),
             plan=Plan(**message["plan"]),
             tiny=self.models.get("tiny"),

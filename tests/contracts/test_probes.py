@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.base import HasProbes, Probes
+from backends.base import Backend, HasProbes, Probes
 from tests.contracts.models import MODEL_BACKENDS, load_tiny
+from tests.tiny_models import SAVERS
 
 
 @pytest.fixture(params=list(MODEL_BACKENDS))
@@ -19,13 +20,17 @@ def test_a_stream_is_read_as_often_as_it_is_asked(probes: Probes):
     assert probes.stream(4_000)(3) is None
 
 
-def test_matrices_are_those_of_the_folder(probes: Probes, tiny_folders: dict[str, Path]):
-    whole = probes.matrices(tiny_folders["llama"], dtype="float32")
-    half = probes.matrices(tiny_folders["llama"], dtype="float16")
-    assert whole.read_bytes == 2 * half.read_bytes > 0
-    assert whole.flops == half.flops == whole.read_bytes // 2
+@pytest.mark.parametrize("name", list(MODEL_BACKENDS))
+@pytest.mark.parametrize("model", list(SAVERS))
+def test_matrices_are_those_that_a_forward_multiplies_with(
+    name: str, model: str, backends: dict[tuple[str, str], Backend]
+):
+    backend = backends[name, model]
+    shape, matrices = backend.shape(), backend.probes().matrices()
+    assert matrices.flops == 2 * (shape.layer_weights + shape.head_weights)
+    assert matrices.read_bytes == matrices.flops // 2 * 4
     for masked in (False, True):
-        assert whole.products(masked) is None
+        assert matrices.products(masked) is None
 
 
 def test_a_stand_in_has_none():

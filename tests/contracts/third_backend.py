@@ -150,30 +150,22 @@ class TableBackend:
     def probes(self) -> TableBackend:
         return self
 
-    def stream(self, size_bytes: int) -> Callable[[], None]:
+    def stream(self, size_bytes: int) -> Callable[[int], None]:
         buffer = np.ones(size_bytes // 4, dtype=np.float32)
 
-        def read() -> None:
-            buffer.sum()
+        def read(times: int) -> None:
+            for _ in range(times):
+                buffer.sum()
 
         return read
 
-    def matrices(self, folder: Path, *, dtype: str) -> Matrices:
-        vector = np.ones(VOCABULARY, dtype=dtype)
+    def matrices(self) -> Matrices:
+        vector = np.ones(VOCABULARY, dtype=np.int8)
 
         def products(_: bool) -> None:
             self._table @ vector
 
         return Matrices(products, read_bytes=self._table.nbytes, flops=2 * self._table.size)
-
-    def arithmetic(self) -> Callable[[int], None]:
-        small = np.ones((8, 8))
-
-        def multiply(times: int) -> None:
-            for _ in range(times):
-                small @ small
-
-        return multiply
 
     def synchronize(self) -> None:
         """Never has anything left to do."""

@@ -185,7 +185,7 @@ def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, 
     windows: list[Window] = []
     with asking(cell.backend, models, module=PROBER) as asker:
         progress(f"{name}: which tests can be run")
-        missing = _open(asker, suite, cell, folder)
+        missing = _open(asker, suite, cell)
         start_s = time.monotonic()
         for number in range(suite.rounds):
             each = f", {(time.monotonic() - start_s) / number:.0f} s each" if number else ""
@@ -195,9 +195,9 @@ def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, 
     return Rows(_steps(windows, meter), missing, device)
 
 
-def _open(asker: Asker, suite: IsolateSuite, cell: CellPlan, folder: Path) -> dict[str, str]:
+def _open(asker: Asker, suite: IsolateSuite, cell: CellPlan) -> dict[str, str]:
     plan = {"window_s": suite.window_s, "stream_bytes": suite.stream_bytes}
-    reply = asker.ask("isolate_open", folder=str(folder), cut=cell.cut, plan=plan)
+    reply = asker.ask("isolate_open", cut=cell.cut, plan=plan)
     return dict(reply["missing"])
 
 

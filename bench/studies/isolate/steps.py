@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from backends.base import Backend, BackendError, Generated, HasProbes, Matrices, Probes
@@ -43,7 +42,6 @@ class Cell:
     """One loaded model at one precision, with what its tests need."""
 
     model: Backend
-    folder: Path
     cut: Cut
     """Of the precision; the whole model otherwise."""
     plan: Plan
@@ -119,8 +117,8 @@ class Cell:
     def _weights(self) -> Iterator[Setting]:
         """S2, and S9 on the same products: half of the results masked, all weights still read."""
         if self.cut.weight_bits is not None:
-            raise NotAvailable("the matrices are quantised; the probe reads them as they are in the file")
-        matrices = self._probes.matrices(self.folder, dtype=self.model.info.dtype)
+            raise NotAvailable("the matrices are quantised; the probe reads them as they were loaded")
+        matrices = self._probes.matrices()
         yield Setting(test="S2", run=lambda _: _products(matrices, masked=False), also=("S9",))
         yield Setting(test="S9", run=lambda _: _products(matrices, masked=True), changed=True)
 

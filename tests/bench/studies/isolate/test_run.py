@@ -62,7 +62,7 @@ def report_of(steps: list, **changes: object) -> CellReport:
 
 def test_every_test_of_a_torch_model_has_windows_with_counted_work(folder: Path) -> None:
     backend = on_torch.load(folder=folder)
-    cell = Cell(model=backend, folder=folder, cut=Cut(), plan=PLAN, tiny=backend)
+    cell = Cell(model=backend, cut=Cut(), plan=PLAN, tiny=backend)
     cell.open()
     windows = cell.round(0)
     assert {w.test for w in windows} >= {"S1", "S2", "S3", "S4", "S7", "S8", "S9", "S10"}
@@ -91,14 +91,14 @@ def test_every_test_of_a_torch_model_has_windows_with_counted_work(folder: Path)
 
 def test_quantised_cells_name_what_they_can_not_do(folder: Path) -> None:
     backend = on_torch.load(folder=folder)
-    cell = Cell(model=backend, folder=folder, cut=Cut(weight_bits=8), plan=PLAN, tiny=None)
+    cell = Cell(model=backend, cut=Cut(weight_bits=8), plan=PLAN, tiny=None)
     cell.open()
     assert "quantised" in cell.missing["S2"]
     assert "tiny" in cell.missing["S10"]
 
 
 def test_a_stand_in_has_no_probes_and_says_so(folder: Path) -> None:
-    cell = Cell(model=echo.load(cpu_s_per_token=0.0001), folder=folder, cut=Cut(), plan=PLAN, tiny=None)
+    cell = Cell(model=echo.load(cpu_s_per_token=0.0001), cut=Cut(), plan=PLAN, tiny=None)
     cell.open()
     assert "no stream" in cell.missing["S1"]
     assert "'echo'" in cell.missing["S2"]
