@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from backends.added import AddedCut, added_cut
+from backends.cut_keys import added_keys
 
 KvPolicy = Literal["window", "sinks_window", "heavy_hitters", "snapkv"]
 MlpPolicy = Literal["first", "random", "largest_norm"]
@@ -60,11 +64,13 @@ Layers = Annotated[tuple[int, ...], AfterValidator(_layers)]
 class Cut(BaseModel):
     """What is left out; the default leaves nothing out. Parts compose.
 
+    Further keys are those that packages add (`backends.added`).
+
     Raises:
         ValueError: A value is out of range; one line with the value and the range.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     kv_keep: Fraction = 1.0
     """After a prefill of T tokens every layer keeps max(1, floor(kv_keep * T)) positions. They keep
@@ -97,6 +103,38 @@ class Cut(BaseModel):
     lookup_tokens: Count = 10
     """Tokens copied at most."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_added(cls, given: Any) -> Any:
+        """Values of keys that packages add, as those want them."""
+        if not isinstance(given, dict):
+            return given
+        values, wrong = dict(given), list[InitErrorDetails]()
+        for key in given.keys() - cls.model_fields.keys():
+            try:
+                values[key], _ = added_cut(key, given[key])
+            except ValidationError as error:
+                message = error.errors(include_url=False)[0]["msg"]
+                wrong.append(_wrong("value_error", message, key, given[key]))
+            except ValueError as error:
+                wrong.append(_wrong("value_error", str(error), key, given[key]))
+            except KeyError:
+                wrong.append(_wrong("extra_forbidden", "unknown key", key, given[key]))
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+        return values
+
+    @cached_property
+    def added(self) -> tuple[AddedCut, ...]:
+        """The cuts of packages that it has, by the order of their keys."""
+        return tuple(added_cut(key, value)[1] for key, value in sorted((self.model_extra or {}).items()))
+
+    def without(self, key: str) -> Cut:
+        """The same with nothing left out by `key`."""
+        values = self.model_dump(exclude_defaults=True)
+        values.pop(key, None)
+        return Cut.model_validate(values)
+
     @property
     def is_full(self) -> bool:
         """Whether nothing is left out."""
@@ -106,6 +144,7 @@ class Cut(BaseModel):
     def weights(self) -> Cut:
         """The part that needs other weights, with nothing in it that changes nothing."""
         part: dict[str, object] = {
+            **(self.model_extra or {}),
             "drop_attention": self.drop_attention,
             "drop_mlp": self.drop_mlp,
             "drop_blocks": self.drop_blocks,
@@ -117,13 +156,34 @@ class Cut(BaseModel):
                 part["mlp_seed"] = self.mlp_seed
         return Cut.model_validate(part)
 
+    @property
+    def reads_less(self) -> bool:
+        """Whether a forward is to read fewer bytes of weights."""
+        own = self.weights.model_dump(include=set(Cut.model_fields), exclude_defaults=True)
+        return bool(own) or any(part.reads_less for part in self.added)
+
     def attends(self, layer: int) -> bool:
         """Whether the layer's attention runs."""
-        return layer not in self.drop_attention and layer not in self.drop_blocks
+        dropped = layer in self.drop_attention or layer in self.drop_blocks
+        return not dropped and all(part.attends(layer) for part in self.added)
 
     def has_mlp(self, layer: int) -> bool:
         """Whether the layer's MLP runs."""
         return layer not in self.drop_mlp and layer not in self.drop_blocks
+
+    def positions_of(self, layer: int, tokens: int) -> int:
+        """Positions that a layer's cache holds after a prefill of `tokens`."""
+        held = self.kept_positions(tokens) if self.attends(layer) else 0
+        for part in self.added:
+            held = part.kept_positions(layer, held)
+        return held
+
+    def units_of(self, layer: int, units: int) -> int:
+        """Units that stay of the `units` of a layer's MLP."""
+        kept = self.kept_units(units) if self.has_mlp(layer) else 0
+        for part in self.added:
+            kept = part.kept_units(layer, kept)
+        return kept
 
     def kept_positions(self, tokens: int) -> int:
         """Positions of the cache that stay of `tokens`."""
@@ -137,6 +197,15 @@ class Cut(BaseModel):
         if self.weight_bits in (8, 4):
             kept = max(GROUP, kept // GROUP * GROUP)
         return min(units, kept)
+
+
+def _wrong(
+    kind: Literal["value_error", "extra_forbidden"], why: str, key: str, value: Any
+) -> InitErrorDetails:
+    known = [*Cut.model_fields, *added_keys()] if kind == "extra_forbidden" else []
+    # Braces would be taken for places to fill in.
+    error = PydanticCustomError(kind, "{why}", {"why": why, "known": known})
+    return InitErrorDetails(type=error, loc=(key,), input=value)
 
 
 FULL = Cut()

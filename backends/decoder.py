@@ -239,7 +239,11 @@ class Decoder(ABC):
         return self._model if cut is FULL or cut.weights == FULL else self._cuts.get(cut).model
 
     def _make(self, cut: Cut) -> Prepared:
-        return self._count(make_cut(self._parts, self._model, anatomy_of(self._folder), cut))
+        anatomy = anatomy_of(self._folder)
+        made = make_cut(self._parts, self._model, anatomy, cut)
+        for part in cut.added:
+            part.change(made, parts=self._parts, anatomy=anatomy, info=self.info)
+        return self._count(made)
 
     def _count(self, model: Any) -> Prepared:
         anatomy = ANATOMIES.get(self._folder.architecture)

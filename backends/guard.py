@@ -60,11 +60,11 @@ def _miscounted(cut: Cut, seen: Observed) -> str:
     if full is None or used is None:
         return "the backend runs no model, so nothing was counted"
     for layer, (units, whole) in enumerate(zip(used.mlp_units, full.mlp_units, strict=True)):
-        asked = cut.kept_units(whole) if cut.has_mlp(layer) else 0
+        asked = cut.units_of(layer, whole)
         if units != asked:
             return f"{asked} of {whole} MLP units were asked for, but layer {layer} used {units}"
     for layer, held in enumerate(used.cache_lengths):
-        asked = cut.kept_positions(seen.prompt_tokens) if cut.attends(layer) else 0
+        asked = cut.positions_of(layer, seen.prompt_tokens)
         if held != asked:
             whole = seen.prompt_tokens
             return f"{asked} of {whole} cache positions were asked for, but layer {layer} held {held}"
@@ -72,7 +72,7 @@ def _miscounted(cut: Cut, seen: Observed) -> str:
 
 
 def _same_weights(cut: Cut, full: Used, used: Used) -> str:
-    if cut.weights != FULL and used.weight_bytes >= full.weight_bytes:
+    if cut.reads_less and used.weight_bytes >= full.weight_bytes:
         return f"a forward read {used.weight_bytes} bytes of weights, without the cut {full.weight_bytes}"
     return ""
 

@@ -44,8 +44,10 @@ def check_cut(cut: Cut, ids: list[int]) -> None:
         )
 
 
-def check_layers(cut: Cut, info: BackendInfo) -> None:
-    """Raise `RequestError` unless the model has every layer that `cut` names."""
+def check_model(cut: Cut, info: BackendInfo) -> None:
+    """Raise `RequestError` unless the model can have `cut`: it has every layer, and no part refuses it."""
+    for part in cut.added:
+        part.check(info)
     named = max([-1, *cut.drop_attention, *cut.drop_mlp, *cut.drop_blocks])
     if named >= info.layers:
         raise RequestError(

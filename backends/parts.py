@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,9 +97,9 @@ def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
             layers[number] = parts.nothing("block", layer)
             continue
         if number in cut.drop_attention:
-            _leave_out(parts, layer, "attention", anatomy.attention, norm=anatomy.attention_norm)
+            leave_out(parts, layer, "attention", anatomy)
         if number in cut.drop_mlp:
-            _leave_out(parts, layer, "mlp", anatomy.mlp, norm=anatomy.mlp_norm)
+            leave_out(parts, layer, "mlp", anatomy)
         else:
             _slice_mlp(parts, getattr(layer, anatomy.mlp), anatomy, cut, number)
         if cut.weight_bits is not None:
@@ -150,8 +150,12 @@ def _head(model: Any) -> Any:
     return find(model, HEAD_NAMES) or find(decoder, HEAD_NAMES) or getattr(table, "head", table)
 
 
-def _leave_out(parts: Parts, layer: Any, what: str, name: str, *, norm: str | None) -> None:
-    """Replace a module by nothing, and the norm that only it reads."""
+def leave_out(parts: Parts, layer: Any, what: Literal["attention", "mlp"], anatomy: Anatomy) -> None:
+    """Replace a module of a layer by nothing, and the norm that only it reads."""
+    if what == "mlp":
+        name, norm = anatomy.mlp, anatomy.mlp_norm
+    else:
+        name, norm = anatomy.attention, anatomy.attention_norm
     setattr(layer, name, parts.nothing(what, getattr(layer, name)))
     if norm is not None:
         setattr(layer, norm, parts.nothing("norm", getattr(layer, norm)))

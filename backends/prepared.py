@@ -11,7 +11,7 @@ from typing import Any
 
 from backends.base import BackendInfo, RequestError, Used
 from backends.cut import FULL, Cut
-from backends.loop import check_layers
+from backends.loop import check_model
 from backends.shape import Shape
 
 
@@ -48,7 +48,7 @@ class Cuts:
             RequestError: The model has no such layer.
             ModelError: The backend can't make it.
         """
-        check_layers(cut, info)
+        check_model(cut, info)
         if cut.weights != FULL and cut.weights not in self._ready:
             self._ready[cut.weights] = self._make(cut.weights)
 

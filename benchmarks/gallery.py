@@ -30,11 +30,12 @@ from analysis.rows import Trade
 from analysis.values import Withheld
 from analysis.verdict import INACTIVE
 from backends.cut import FULL, Cut
+from backends.cut_keys import DROPS
 from backends.torch import load as on_torch
 from bench.report.readback import read_back
 from bench.run import start, store
 from bench.run.display.plain import PlainDisplay
-from bench.studies.cuts.options import DROPS, Point, Points
+from bench.studies.cuts.options import Point, Points
 from bench.studies.cuts.redundancy import PARTS, least, profile
 from bench.studies.cuts.texts import Reading
 from bench.studies.sweep import run as sweep_run

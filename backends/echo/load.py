@@ -29,7 +29,7 @@ from backends.base import (
     Session,
 )
 from backends.cut import FULL, Cut
-from backends.loop import check_cut, check_layers, check_prompt, greedy, log_probabilities, open_session
+from backends.loop import check_cut, check_model, check_prompt, greedy, log_probabilities, open_session
 from backends.shape import Shape
 
 EOS, BOS, START = 0, 1, 2
@@ -99,7 +99,7 @@ class EchoBackend:
 
     def ready(self, cut: Cut) -> None:
         """Check the layers that `cut` names."""
-        check_layers(cut, self.info)
+        check_model(cut, self.info)
 
     def forget(self) -> None:
         """Nothing was prepared."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from backends.cut_keys import STRENGTHS, added_keys
 from bench.suite.bundled import configs_folder, suite_names
-
-_CUTS = ("kv_keep=", "mlp_keep=", "weight_bits=", "drop_attention=", "drop_mlp=", "drop_blocks=")
 
 
 def suites(incomplete: str) -> list[str]:
@@ -57,7 +56,7 @@ def figures(incomplete: str) -> list[str]:
 
 def cuts(incomplete: str) -> list[str]:
     """Keys of a cut."""
-    return _beginning(incomplete, list(_CUTS))
+    return _beginning(incomplete, [f"{key}=" for key in (*STRENGTHS, *added_keys())])
 
 
 def runs(incomplete: str) -> list[str]:

@@ -38,6 +38,7 @@ KINDS: dict[Group, str] = {
     "energy": "Energy sources",
     "gates": "Gates",
     "figures": "Figures",
+    "cuts": "Cuts",
 }
 WHERE: dict[Group, str] = {
     "backends": 'In a suite: `backends = ["NAME"]`, with options in `[backend_options.NAME]`',
@@ -45,6 +46,8 @@ WHERE: dict[Group, str] = {
     "gates": 'In a suite: `[gates.LABEL] plugin = "NAME"`, with options beside it; `full` and `small` '
     "are budgets",
     "figures": "`bench plot RUN NAME`, and on every report page",
+    "cuts": "In a budget: `cut = { NAME = VALUE }`, or `--cut NAME=VALUE`. These are added by packages; the "
+    "program's own are below, under [A cut](#a-cut)",
 }
 
 

@@ -66,7 +66,7 @@ def _print_sudoers() -> None:
 
 
 def plugins(as_json: Json = False) -> None:
-    """List backends, energy sources, gates and figures with their options.
+    """List backends, energy sources, gates, figures and added cuts with their options.
 
     Example: [bold]bench plugins[/]
     """

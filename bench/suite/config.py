@@ -224,7 +224,8 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"unknown key {where!r}; {nearest(str(first['loc'][-1]), _known_keys(model, first['loc']))}"
+        known = first.get("ctx", {}).get("known") or _known_keys(model, first["loc"])
+        return f"unknown key {where!r}; {nearest(str(first['loc'][-1]), known)}"
     if first["type"] in ("missing", "missing_keyword_only_argument"):
         return f"the key {where!r} is missing"
     message = first["msg"].removeprefix("Value error, ")

@@ -20,7 +20,7 @@ from pydantic_core import to_jsonable_python
 from bench.errors import UserError, nearest
 from bench.suite.config import explain
 
-Group = Literal["backends", "energy", "gates", "figures"]
+Group = Literal["backends", "energy", "gates", "figures", "cuts"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 
@@ -162,4 +162,4 @@ def _meaning(option: str, docstring: str) -> str:
 
 
 def _singular(group: Group) -> str:
-    return {"backends": "backend", "energy": "energy source", "gates": "gate", "figures": "figure"}[group]
+    return "energy source" if group == "energy" else group.removesuffix("s")

@@ -76,7 +76,7 @@ def test_only_what_needs_other_weights_is_prepared():
         ({"mlp_seed": -1}, "mlp_seed = -1; give 0 or more"),
         ({"kv_policy": "oldest"}, "'window', 'sinks_window', 'heavy_hitters' or 'snapkv'"),
         ({"mlp_policy": "last"}, "'first', 'random' or 'largest_norm'"),
-        ({"kv_kept": 0.5}, "Extra inputs"),
+        ({"kv_kept": 0.5}, "unknown key"),
     ],
 )
 def test_values_out_of_range_are_named(options: dict[str, object], said: str):

@@ -12,10 +12,9 @@ from analysis.claims import ClaimVerdict
 from analysis.swept import Sweep, SweptPoint, judge_sweep
 from analysis.values import Estimate
 from analysis.verdict import INACTIVE
+from backends.cut import Cut
+from backends.cut_keys import STRENGTHS
 from bench.errors import UserError
-
-_STRENGTHS = ("kv_keep", "mlp_keep", "drop_attention", "drop_mlp", "drop_blocks", "weight_bits", "lookup")
-"""Keys of a cut that say how much is left out; the others say which part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,7 @@ def _of_backend(sweep: dict[str, Any], backend: str) -> Sweep:
 
 def _point(arm: dict[str, Any], layers: int) -> SweptPoint:
     cut = arm["cut"]
-    strengths = {key: cut[key] for key in _STRENGTHS if key in cut}
+    strengths = {key: value for key, value in cut.items() if key in STRENGTHS or key not in Cut.model_fields}
     kept = [cut[key] for key in ("kv_keep", "mlp_keep") if key in cut]
     only_pruned = set(strengths) <= {"kv_keep", "mlp_keep"}
     return SweptPoint(

@@ -17,13 +17,14 @@ from itertools import product
 
 from pydantic import ValidationError
 
+from backends.added import added_cut
 from backends.cut import Cut
+from backends.cut_keys import DROPS, added_keys
 from bench.errors import UserError, nearest
 from bench.suite.config import explain
 
 MOST_POINTS = 200
 MOST_SWEPT = 2
-DROPS = ("drop_attention", "drop_mlp", "drop_blocks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,8 @@ def strength(cut: Cut, key: str, *, layers: int, loaded_bits: int) -> float | No
         return 1 - len(getattr(cut, key)) / layers
     if key == "weight_bits":
         return (cut.weight_bits or loaded_bits) / loaded_bits
+    if key in (cut.model_extra or {}):
+        return added_cut(key, getattr(cut, key))[1].kept_share(layers)
     return None
 
 
@@ -109,9 +112,9 @@ def checked_cut(values: dict[str, object]) -> Cut:
 
 
 def _point(values: dict[str, str]) -> Point:
-    typed = {key: value.split(",") if key in DROPS else value for key, value in values.items()}
+    lists = {key: value.split(",") for key, value in values.items() if key in DROPS or "," in value}
     label = " ".join(f"{key}={value}" for key, value in values.items())
-    return Point(label=label, cut=checked_cut(dict(typed)))
+    return Point(label=label, cut=checked_cut({**values, **lists}))
 
 
 def _by_key(texts: Sequence[str]) -> dict[str, list[str]]:
@@ -122,8 +125,9 @@ def _by_key(texts: Sequence[str]) -> dict[str, list[str]]:
         key, equals, value = text.partition("=")
         if not equals or not value:
             raise UserError(f"--cut {text} sets nothing", fix="write KEY=VALUE, such as kv_keep=0.5")
-        if key not in Cut.model_fields:
-            raise UserError(f"--cut {text}: unknown key {key!r}", fix=nearest(key, Cut.model_fields))
+        known = [*Cut.model_fields, *added_keys()]
+        if key not in known:
+            raise UserError(f"--cut {text}: unknown key {key!r}", fix=nearest(key, known))
         if key in values:
             raise UserError(f"--cut {text}: {key} is given twice", fix="separate its values by a slash")
         values[key] = [one for part in value.split("/") for one in _expanded(text, part)]

@@ -26,11 +26,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from backends.cut_keys import DROPS
 from bench.errors import UserError
 from bench.run.workers.asking import Asker, asking
 from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, new_figure, save
-from bench.studies.cuts.options import DROPS
 from bench.studies.cuts.quality import Progress
 from bench.studies.cuts.texts import Text
 from bench.suite.models import LocalModel

@@ -119,7 +119,7 @@ def cliffs_of(judged: JudgedSweep) -> list[Cliff]:
             lines: dict[Cut, list[SweptArm]] = {}
             for arm in ours:
                 if arm.row.backend == backend and arm.cut is not None:
-                    lines.setdefault(without(arm.cut, key), []).append(arm)
+                    lines.setdefault(arm.cut.without(key), []).append(arm)
             found += [_cliff(judged, backend, key, rest, line) for rest, line in lines.items()]
     return [one for one in found if one is not None]
 
@@ -141,8 +141,3 @@ def _cliff(judged: JudgedSweep, backend: str, key: str, rest: Cut, line: Sequenc
     if isinstance(answer, Withheld):
         return Cliff(backend=backend, key=key, beside=beside, strength=None, reason=answer.reason)
     return Cliff(backend=backend, key=key, beside=beside, strength=answer, reason="")
-
-
-def without(cut: Cut, key: str) -> Cut:
-    """The cut with `key` at its default, which leaves nothing out."""
-    return cut.model_copy(update={key: Cut.model_fields[key].default})

@@ -20,7 +20,7 @@ from bench.show.files import csv_text, together
 from bench.show.plots import COLOURS, MARKERS, new_figure, save
 from bench.show.words import kind_label
 from bench.studies.cuts.options import strength
-from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, cost_of, loss_of, without
+from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, cost_of, loss_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,9 +103,7 @@ def _draw_along(judged: JudgedSweep, axes: Axes, key: str) -> None:
         if arm.cut is None or arm.row.a_a or loss is None or arm.outcome == INACTIVE:
             continue
         kept = strength(arm.cut, key, layers=judged.layers, loaded_bits=judged.loaded_bits)
-        rest = " ".join(
-            f"{k}={v}" for k, v in without(arm.cut, key).model_dump(exclude_defaults=True).items()
-        )
+        rest = " ".join(f"{k}={v}" for k, v in arm.cut.without(key).model_dump(exclude_defaults=True).items())
         if kept is not None:
             lines.setdefault((arm.row.backend, rest), []).append((kept, 100 * (loss - 1)))
     for number, ((backend, rest), points) in enumerate(lines.items()):
