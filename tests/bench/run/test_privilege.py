@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -21,6 +22,15 @@ from tests.tiny_models import save_tiny_llama
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give it up")
 NOBODY = pwd.getpwnam("nobody")
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that other users may pass: pytest shuts its own, and each of its processes does so anew."""
+    with TemporaryDirectory(prefix="joulebench-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def sudo_environment() -> dict[str, str]:
@@ -121,7 +131,6 @@ def stand_in_meter(folder: Path) -> Path:
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc")
 def test_under_sudo_the_meter_is_root_and_workers_and_files_are_the_users(tmp_path: Path) -> None:
     """The conductor is started as `sudo bench run` starts it: root, with SUDO_UID in the environment."""
-    open_to_all(tmp_path)
     work = tmp_path / "work"
     meter = stand_in_meter(tmp_path / "meter")
     write_suite(work, energy={"source": "powermetrics", "path": str(meter)}, protocol__min_window_s=1.5)
@@ -220,7 +229,6 @@ def test_the_walk_below_passes_every_command_that_asks_for_root() -> None:
 @pytest.mark.parametrize("command", LOADING)
 def test_no_command_loads_a_model_while_root_could_be_taken_back(command: str, tmp_path: Path) -> None:
     """Typed with sudo: whoever would load the model can't become root again."""
-    open_to_all(tmp_path)
     work = tmp_path / "work"
     model = save_tiny_llama(work / "model")
     write_suite(work, energy={"source": "simulated"})
@@ -251,7 +259,6 @@ def test_no_command_loads_a_model_while_root_could_be_taken_back(command: str, t
 @as_root
 @pytest.mark.parametrize("command", [["test", "--seconds", "1"], ["watch", "--seconds", "1"]])
 def test_sudo_bench_meter_works_and_leaves_nothing(command: list[str], tmp_path: Path) -> None:
-    open_to_all(tmp_path)
     scratch = tmp_path / "scratch"
     scratch.mkdir(mode=0o777)
     scratch.chmod(0o777)
@@ -268,10 +275,3 @@ def test_sudo_bench_meter_works_and_leaves_nothing(command: list[str], tmp_path:
     assert "Traceback" not in done.stderr, done.stderr
     assert "simulated" in done.stdout
     assert list(scratch.iterdir()) == []
-
-
-def open_to_all(folder: Path) -> None:
-    """Let other users into a folder of the tests."""
-    for one in (folder, *folder.parents):
-        if one.stat().st_uid == 0 and one != Path("/tmp"):
-            one.chmod(one.stat().st_mode | 0o055)
