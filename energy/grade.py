@@ -3,7 +3,7 @@
     0  modelled, simulated, replayed   not a measurement of this run
     1  sampled         a meter was read, but rails are missing, stale, or the window is too short
     2  metered         all rails of the boundary, self-test passed, edge bound below 2 %
-    3  cross-checked   as 2, and an independent source agrees within its bound
+    3  cross-checked   as 2, and another instrument agrees within its bound
     4  wall            an external meter covers the window
 
 The lowest thing that holds sets the grade, and every such thing is named.
@@ -41,7 +41,9 @@ class Facts:
     idle_stable: bool | None = None
     """None: idle was not measured."""
     cross_check: bool | None = None
-    """Whether a second, independent source agrees; None: there is none."""
+    """Whether another instrument agrees; None: there is none."""
+    same_counters: bool | None = None
+    """Whether a second look at the same counters agrees, which can't make a figure truer; None: none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +69,18 @@ def grade(facts: Facts) -> Grade:
         return Grade(level=4, name=NAMES[4], reasons=())
     if facts.cross_check is True:
         return Grade(level=3, name=NAMES[3], reasons=("no external meter",))
-    reason = "no second source checks it" if facts.cross_check is None else "a second source disagrees"
-    return Grade(level=2, name=NAMES[2], reasons=(reason,))
+    return Grade(level=2, name=NAMES[2], reasons=_why_not_cross_checked(facts))
+
+
+def _why_not_cross_checked(facts: Facts) -> tuple[str, ...]:
+    """What keeps a figure that is metered from grade 3."""
+    if facts.cross_check is False:
+        return ("another instrument disagrees",)
+    reasons = ["no other instrument checks it"]
+    if facts.same_counters is not None:
+        agree = "agree" if facts.same_counters else "disagree"
+        reasons.append(f"the same counters, read by two tools, {agree}: consistent at best, not independent")
+    return tuple(reasons)
 
 
 def _what_makes_it_sampled(facts: Facts) -> tuple[str, ...]:

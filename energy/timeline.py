@@ -194,7 +194,7 @@ def _clock_faults(columns: Columns, placed: _Placed) -> list[Fault]:
         return _displaced(columns)
     interval_s = float(np.nanmedian(columns.elapsed_s)) if placed.rows.size else 0.0
     judged = (
-        ("stall", faults.stalls(columns.arrival_s, interval_s), "the meter was silent"),
+        ("stall", _silent(columns, interval_s), "the meter was silent"),
         (
             "machine slept",
             faults.clock_steps(columns.sleepless_s, columns.arrival_s),
@@ -210,6 +210,13 @@ def _clock_faults(columns: Columns, placed: _Placed) -> list[Fault]:
             end_s = max(end_s, columns.arrival_s[row])
             found.append(Fault(kind=kind, start_s=float(start_s), end_s=float(end_s), detail=detail))
     return found + _displaced(columns)
+
+
+def _silent(columns: Columns, interval_s: float) -> NDArray[np.bool_]:
+    """Rows before which the meter was silent while it lived; between two lives it is dead, not silent."""
+    silent = faults.stalls(columns.arrival_s, interval_s)
+    silent[1:] &= columns.session[1:] == columns.session[:-1]
+    return silent
 
 
 def _displaced(columns: Columns) -> list[Fault]:

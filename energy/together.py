@@ -1,7 +1,9 @@
 """Several sources at once: one leads, the others check it.
 
 Each measures the same windows on its own; a figure is only ever the leader's. The others agree where their
-joules, rail by rail for the rails that both measure, lie within the two bounds together.
+joules, rail by rail for the rails that both measure, lie within the two bounds together. Only another
+instrument can make a figure truer: powermetrics and IOReport show the same counters, so their agreement says
+that both tools read them well, and no more.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energy.base import EnergySource, SourceInfo, Trace
+
+COUNTERS = {"powermetrics": "Apple's energy counters", "ioreport": "Apple's energy counters"}
+"""Sources that read one instrument; any other source is an instrument of its own."""
 
 METERS_DIFFER = 0.03
 """Share of the joules by which two honest looks at one rail differ: powermetrics' two own figures for the
@@ -54,6 +59,12 @@ def cross_check(
     ]
     reason = "differs in " + "; ".join(apart) if apart else f"agrees in {', '.join(common)}"
     return Agreement(agrees=not apart, difference_j=difference_j, reason=reason)
+
+
+def same_instrument(one: SourceInfo, other: SourceInfo) -> bool:
+    """Whether two sources show the same counters."""
+    names = [info.details.get("replays", info.name) for info in (one, other)]
+    return COUNTERS.get(names[0], names[0]) == COUNTERS.get(names[1], names[1])
 
 
 def _allowed_j(lead: tuple[float, float], other: tuple[float, float]) -> float:

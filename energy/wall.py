@@ -8,15 +8,14 @@ Lag and quality are stated with every figure, and a fit that could as well be el
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.base import EnergyError, SourceInfo, SourceUnavailable, Trace
+from energy.base import EnergyError, SourceInfo, Trace
+from energy.wall_checks import covered_since, judged, undisturbed
+from energy.wall_file import WallMeter
 
 Floats = NDArray[np.float64]
 
@@ -24,17 +23,8 @@ GRID_S = 0.1
 LEAST_CORRELATION = 0.7
 LEAST_MARGIN = 0.05
 """By how much the best lag must beat every lag that is not its neighbour."""
-
-LEAST_SAMPLES = 20
-EXPECTED = "a heading and two columns are needed: time, watts"
-
-
-@dataclass(frozen=True)
-class WallMeter:
-    """Samples of an external meter, on its own clock; each is the mean since the one before."""
-
-    time_s: Floats
-    watts: Floats
+DOUBTFUL_CORRELATION, PLAIN_MARGIN = 0.5, 0.3
+"""So little is enough where the place is beyond doubt: what disturbs the curve there is named afterwards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,34 +39,6 @@ class WallFit:
     """Of the two power curves at that lag."""
     margin: float
     """How much lower the best correlation elsewhere is."""
-
-
-def read_wall(file: Path) -> WallMeter:
-    """Read a CSV with a heading and two columns: time, as ISO-8601 or in seconds, and watts.
-
-    Raises:
-        SourceUnavailable: names the line that can't be read, or says that there are too few.
-    """
-    times, watts = [], []
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            for row in list(csv.reader(lines))[1:]:
-                times.append(_seconds(row[0]))
-                watts.append(float(row[1]))
-    except OSError as error:
-        raise SourceUnavailable(f"{file} can't be read ({error.strerror})", fix=EXPECTED) from error
-    except UnicodeDecodeError as error:
-        raise SourceUnavailable(f"{file}: byte {error.start} is not UTF-8", fix=EXPECTED) from error
-    except (ValueError, IndexError) as error:
-        raise SourceUnavailable(
-            f"{file}, line {len(watts) + 2}: not a time and watts ({error})", fix=EXPECTED
-        ) from error
-    meter = WallMeter(np.array(times), np.array(watts))
-    if len(times) < LEAST_SAMPLES or not (np.diff(meter.time_s) > 0).all():
-        raise SourceUnavailable(f"{file}: {LEAST_SAMPLES} samples in ascending order of time are needed")
-    if not (np.isfinite(meter.watts) & (meter.watts >= 0)).all():
-        raise SourceUnavailable(f"{file}: watts are not finite and positive throughout")
-    return meter
 
 
 def fit_wall(meter: WallMeter, own: Trace, *, pulse: tuple[float, float] | None = None) -> WallFit:
@@ -94,7 +56,7 @@ def fit_wall(meter: WallMeter, own: Trace, *, pulse: tuple[float, float] | None 
     grid_s = np.arange(begin_s, end_s, GRID_S)
     ours_w = _held(own.end_s, np.nansum(own.joules, axis=1) / (own.end_s - own.start_s), grid_s)
     theirs_s = np.arange(meter.time_s[0], meter.time_s[-1], GRID_S)
-    theirs_w = _held(meter.time_s, meter.watts, theirs_s)
+    theirs_w = _held(meter.time_s, undisturbed(meter), theirs_s)
     if len(theirs_w) < len(ours_w):
         raise EnergyError(
             f"the wall meter covers {len(theirs_w) * GRID_S:.0f} s, to be fitted are {end_s - begin_s:.0f} s"
@@ -102,23 +64,15 @@ def fit_wall(meter: WallMeter, own: Trace, *, pulse: tuple[float, float] | None 
     correlations = _correlations(ours_w, theirs_w)
     best = int(np.argmax(correlations))
     margin = float(correlations[best] - _best_elsewhere(correlations, best))
-    if correlations[best] < LEAST_CORRELATION or margin < LEAST_MARGIN:
+    needed = LEAST_CORRELATION if margin < PLAIN_MARGIN else DOUBTFUL_CORRELATION
+    if correlations[best] < needed or margin < LEAST_MARGIN:
         raise EnergyError(
             f"the wall meter's curve fits with a correlation of {correlations[best]:.2f}, "
-            f"{margin:.2f} better than elsewhere, but {LEAST_CORRELATION} and {LEAST_MARGIN} are needed",
+            f"{margin:.2f} better than elsewhere, but {needed} and {LEAST_MARGIN} are needed",
             fix="record a calibration pulse",
         )
     lag_s = float(theirs_s[0] + (best + _between(correlations, best)) * GRID_S - grid_s[0])
-    return _placed(meter, lag_s, float(correlations[best]), margin)
-
-
-def _seconds(text: str) -> float:
-    """A time as seconds: a number, or ISO-8601, taken as UTC where it names no zone."""
-    try:
-        return float(text)
-    except ValueError:
-        moment = datetime.fromisoformat(text.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return _placed(meter, own, lag_s, float(correlations[best]), margin)
 
 
 def _held(until_s: Floats, watts: Floats, grid_s: Floats) -> Floats:
@@ -160,10 +114,9 @@ def _between(correlations: Floats, best: int) -> float:
     return float((left - right) / (2 * bend)) if bend < 0 else 0.0
 
 
-def _placed(meter: WallMeter, lag_s: float, correlation: float, margin: float) -> WallFit:
-    end_s = meter.time_s[1:] - lag_s
-    start_s = meter.time_s[:-1] - lag_s
-    joules = (meter.watts[1:] * (end_s - start_s))[:, None]
+def _placed(meter: WallMeter, own: Trace, lag_s: float, correlation: float, margin: float) -> WallFit:
+    start_s, end_s = covered_since(meter.time_s) - lag_s, meter.time_s[1:] - lag_s
+    joules, faults = judged(start_s, end_s, meter.watts[1:], own)
     info = SourceInfo(
         name="wall",
         kind="measured",
@@ -174,5 +127,5 @@ def _placed(meter: WallMeter, lag_s: float, correlation: float, margin: float) -
         stamp_s=GRID_S,
         details={"lag_s": f"{lag_s:.2f}", "correlation": f"{correlation:.3f}", "margin": f"{margin:.3f}"},
     )
-    trace = Trace(("system",), start_s, end_s, joules, alignment_s=GRID_S)
+    trace = Trace(("system",), start_s, end_s, joules[:, None], alignment_s=GRID_S, faults=tuple(faults))
     return WallFit(trace=trace, info=info, lag_s=lag_s, correlation=correlation, margin=margin)

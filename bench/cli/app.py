@@ -156,7 +156,11 @@ def report(
         Path | None, typer.Option(help="Folder for the page; RUN/report without it, for one run.")
     ] = None,
     wall: Annotated[
-        Path | None, typer.Option(help="CSV (time, watts) of an external meter, which then leads.")
+        Path | None, typer.Option(help="CSV (time, power) of an external meter, which then leads.")
+    ] = None,
+    wall_column: Annotated[
+        str | None,
+        typer.Option(help="With --wall: heading of the column of power."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -166,7 +170,7 @@ def report(
     """
     from bench.report.page.make import report_runs
 
-    report_runs(folders, console(), as_json=as_json, wall=wall, out=out)
+    report_runs(folders, console(), as_json=as_json, wall=wall, wall_column=wall_column, out=out)
 
 
 look.register(app)

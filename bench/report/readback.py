@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from analysis.checks import failed_gate, is_nominal
@@ -14,7 +13,8 @@ from bench.run.store import StoredRun
 from energy import idle as energy_idle
 from energy.base import Trace
 from energy.selftest import Finding, Outcome, outcome
-from energy.wall import fit_wall, read_wall
+from energy.wall import fit_wall
+from energy.wall_file import WallMeter
 
 Record = dict[str, Any]
 ArmKey = tuple[str, str, bool]
@@ -106,7 +106,7 @@ class Readback:
         return [slot for slot in self.slots if slot.arm == arm]
 
 
-def read_back(run: StoredRun, *, wall: Path | None = None) -> Readback:
+def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
     """Find the slots that count and attribute their joules.
 
     Args:
@@ -114,7 +114,7 @@ def read_back(run: StoredRun, *, wall: Path | None = None) -> Readback:
         wall: samples of an external meter, which then leads.
 
     Raises:
-        EnergyError: a raw stream can't be read, or the wall meter's curve does not fit the run's own.
+        EnergyError: a raw stream can't be read, or the wall meter's samples don't fit the run's own.
     """
     whole = run.finished_blocks
     begun = {slot["block"]: slot["session"] for slot in run.of_type("slot")}
@@ -187,13 +187,13 @@ def _self_tests(run: StoredRun, sources: dict[int, Sources]) -> dict[int, Outcom
     }
 
 
-def _led(run: StoredRun, session: int, own: Sources, wall: Path | None) -> Sources:
+def _led(run: StoredRun, session: int, own: Sources, wall: WallMeter | None) -> Sources:
     """The readings of a session; an external meter leads where there is one."""
     if wall is None:
         return own
     tests = [test for test in run.of_type("self_test") if test["session"] == session]
     pulse = (tests[0]["start_s"], tests[0]["end_s"]) if tests else None
-    fitted = fit_wall(read_wall(wall), own.lead.trace, pulse=pulse)
+    fitted = fit_wall(wall, own.lead.trace, pulse=pulse)
     return Sources(Readings(fitted.trace, fitted.info), (own.lead, *own.others))
 
 

@@ -10,6 +10,7 @@ from bench.report.readback import Readback, read_back
 from bench.report.rows import slot_rows
 from bench.report.summary import Summary, summarise
 from bench.run import store
+from energy.wall_file import WallMeter
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Story:
     """One row per slot that has a window, in the order in which they ran."""
 
     @classmethod
-    def of(cls, folder: Path, *, wall: Path | None = None) -> Story:
+    def of(cls, folder: Path, *, wall: WallMeter | None = None) -> Story:
         """Read a run folder.
 
         Args:

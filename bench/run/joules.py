@@ -18,7 +18,7 @@ from energy.grade import Facts, SelfTest, grade
 from energy.recording import INDEX
 from energy.replay import load
 from energy.selftest import without_silent
-from energy.together import Together, cross_check
+from energy.together import Together, cross_check, same_instrument
 
 MIN_READINGS = 10
 """A window with fewer is mostly edge: its joules are withheld."""
@@ -86,7 +86,9 @@ def joules_of(windows: Sequence[Window], sources: Sources, trust: Trust) -> list
     lead = _attributed(windows, sources.lead)
     others = [_attributed(windows, other) for other in sources.others]
     return [
-        _figure(window, lead[i], [other[i] for other in others], readings=sources.lead, trust=trust)
+        _figure(
+            window, lead[i], sources, _checks(lead[i], [other[i] for other in others], sources), trust=trust
+        )
         for i, window in enumerate(windows)
     ]
 
@@ -121,17 +123,32 @@ def _edges(windows: Sequence[Window]) -> NDArray[np.float64]:
     return np.asarray(windows, dtype=np.float64).reshape(-1, 2)
 
 
-def _figure(window: Window, rails: Rails, others: list[Rails], *, readings: Readings, trust: Trust) -> Joules:
-    info, trace = readings.info, readings.trace
+@dataclass(frozen=True)
+class _Checks:
+    """Whether other sources agree in a window: other instruments, and other looks at the same counters."""
+
+    cross_check: bool | None
+    same_counters: bool | None
+
+
+def _checks(lead: Rails, others: list[Rails], sources: Sources) -> _Checks:
+    said: dict[bool, list[bool]] = {True: [], False: []}
+    for rails, readings in zip(others, sources.others, strict=True):
+        agrees = cross_check(lead, rails).agrees
+        if agrees is not None:
+            said[same_instrument(sources.lead.info, readings.info)].append(agrees)
+    return _Checks(*(all(said[same]) if said[same] else None for same in (False, True)))
+
+
+def _figure(window: Window, rails: Rails, sources: Sources, checks: _Checks, *, trust: Trust) -> Joules:
+    info, trace = sources.lead.info, sources.lead.trace
     count = int(np.count_nonzero((trace.end_s > window[0]) & (trace.start_s < window[1])))
     faults = [f for f in trace.faults if f.start_s < window[1] and f.end_s > window[0]]
     missing = tuple(rail for rail in info.rails if math.isnan(rails.get(rail, (math.nan, 0))[0]))
     withheld = _why_withheld(count, faults, missing)
     total_j = None if withheld else sum(rails[rail][0] for rail in info.rails)
     bound_j = None if withheld else sum(rails[rail][1] for rail in info.rails)
-    agreements = [cross_check(rails, other).agrees for other in others]
-    known = [agrees for agrees in agreements if agrees is not None]
-    found = grade(
+    graded = grade(
         Facts(
             kind=info.kind,
             boundary=info.boundary,
@@ -142,7 +159,8 @@ def _figure(window: Window, rails: Rails, others: list[Rails], *, readings: Read
             bound_j=bound_j,
             self_test=trust.self_test,
             idle_stable=trust.idle_stable,
-            cross_check=all(known) if known else None,
+            cross_check=checks.cross_check,
+            same_counters=checks.same_counters,
         )
     )
     return Joules(
@@ -152,9 +170,9 @@ def _figure(window: Window, rails: Rails, others: list[Rails], *, readings: Read
         readings=count,
         kind=info.kind,
         boundary=info.boundary,
-        grade=found.level,
-        grade_name=found.name,
-        grade_reasons=list(found.reasons),
+        grade=graded.level,
+        grade_name=graded.name,
+        grade_reasons=list(graded.reasons),
         withheld=withheld,
     )
 

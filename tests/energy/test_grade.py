@@ -21,7 +21,7 @@ GOOD = Facts(
 def test_all_rails_self_test_and_a_tight_bound_are_metered():
     got = grade(GOOD)
     assert (got.level, str(got)) == (2, "2 metered")
-    assert got.reasons == ("no second source checks it",)
+    assert got.reasons == ("no other instrument checks it",)
 
 
 def test_a_second_source_that_agrees_makes_it_cross_checked():
@@ -30,7 +30,7 @@ def test_a_second_source_that_agrees_makes_it_cross_checked():
 
 def test_a_second_source_that_disagrees_keeps_it_metered_and_is_named():
     got = grade(replace(GOOD, cross_check=False))
-    assert (got.level, got.reasons) == (2, ("a second source disagrees",))
+    assert (got.level, got.reasons) == (2, ("another instrument disagrees",))
 
 
 def test_an_external_meter_over_the_window_is_wall():

@@ -7,7 +7,8 @@ from energy.attribute import attribute
 from energy.base import EnergyError, SourceUnavailable, Trace
 from energy.lab.known_power import columns, noisy, on_rails, ramped, simulate, slots
 from energy.timeline import stream_trace
-from energy.wall import WallMeter, fit_wall, read_wall
+from energy.wall import fit_wall
+from energy.wall_file import WallMeter, read_wall
 
 LAG_S = 3607.3
 

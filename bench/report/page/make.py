@@ -13,10 +13,17 @@ from bench.report import tables as report
 from bench.report.page.build import write_page
 from bench.report.story import Story
 from bench.run import store
+from energy.wall_file import WallMeter, read_wall
 
 
 def report_runs(
-    folders: Sequence[Path], console: Console, *, as_json: bool, wall: Path | None, out: Path | None
+    folders: Sequence[Path],
+    console: Console,
+    *,
+    as_json: bool,
+    wall: Path | None,
+    wall_column: str | None = None,
+    out: Path | None,
 ) -> None:
     """Recompute runs from their raw files, print the tables of each, and write the page.
 
@@ -24,17 +31,19 @@ def report_runs(
         folders: of the runs.
         console: where the tables go.
         as_json: print the rows as JSON instead; for one run.
-        wall: samples of an external meter, which then leads; for one run.
+        wall: CSV of an external meter, which then leads; for one run.
+        wall_column: heading of its column of power; without, the one that names power.
         out: folder of the page; without it, `report` within the run folder.
 
     Raises:
         UserError: not a run folder, or options that fit one run only.
-        EnergyError: a raw stream can't be read.
+        EnergyError: a raw stream or the samples of the external meter can't be read.
     """
     if len(folders) > 1:
         _check_several(folders, as_json=as_json, wall=wall, out=out)
     place = out or folders[0] / "report"
-    stories = _told(folders, console, as_json=as_json, wall=wall)
+    samples = read_wall(wall, column=wall_column) if wall is not None else None
+    stories = _told(folders, console, as_json=as_json, wall=samples)
     if as_json:
         story = next(stories)
         page = write_page([story], place)
@@ -44,7 +53,9 @@ def report_runs(
     console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _told(folders: Sequence[Path], console: Console, *, as_json: bool, wall: Path | None) -> Iterator[Story]:
+def _told(
+    folders: Sequence[Path], console: Console, *, as_json: bool, wall: WallMeter | None
+) -> Iterator[Story]:
     """Each run, read when it is its turn: several long ones would not fit into memory together."""
     for folder in folders:
         story = Story.of(folder, wall=wall)

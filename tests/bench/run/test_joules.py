@@ -50,14 +50,28 @@ def test_what_was_not_measured_is_grade_0_whatever_else_holds(kind: Kind) -> Non
     assert (found.grade, found.grade_name, found.kind) == (0, kind, kind)
 
 
-def test_a_second_source_that_agrees_makes_it_cross_checked() -> None:
-    assert one(readings(), readings((2.01, 3.01))).grade_name == "cross-checked"
+def other_instrument(watts: tuple[float, float]) -> Readings:
+    made = readings(watts)
+    return replace(made, info=replace(made.info, name="another chip's meter"))
 
 
-def test_a_second_source_that_disagrees_does_not() -> None:
-    found = one(readings(), readings((2.5, 3.0)))
+def test_another_instrument_that_agrees_makes_it_cross_checked() -> None:
+    assert one(readings(), other_instrument((2.01, 3.01))).grade_name == "cross-checked"
+
+
+def test_another_instrument_that_disagrees_does_not() -> None:
+    found = one(readings(), other_instrument((2.5, 3.0)))
     assert found.grade_name == "metered"
     assert "disagrees" in found.grade_reasons[0]
+
+
+@pytest.mark.parametrize(("watts", "word"), [((2.01, 3.01), "agree"), ((2.5, 3.0), "disagree")])
+def test_the_same_counters_read_twice_are_consistent_at_best(watts: tuple[float, float], word: str) -> None:
+    second = readings(watts)
+    second = replace(second, info=replace(second.info, name="ioreport"))
+    found = one(readings(), second)
+    assert found.grade_name == "metered"
+    assert f"read by two tools, {word}:" in found.grade_reasons[1]
 
 
 @pytest.mark.parametrize(
