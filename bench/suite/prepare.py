@@ -43,10 +43,6 @@ class Prepared:
         """Backends in the order of the suite."""
         return self.suite.backends
 
-    def missing_models(self) -> list[str]:
-        """Names of models that have to be fetched first."""
-        return [m.name for m in self.models.values() if self.locate(m) is None]
-
     @property
     def weight_files(self) -> tuple[str, ...]:
         """Patterns of the weight files that the backends read."""

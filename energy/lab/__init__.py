@@ -2,7 +2,6 @@
 
 known_power   a power that is known to the last digit, read in memory as a meter would read it
 documents     powermetrics documents of our own making, in the shapes that real chips print
-mishaps       everything that can happen to a stream, done on purpose
 standin       a program that takes powermetrics' command line and prints its stream; `simulated` runs it
 truth         the exact joules of a stand-in, beside its stream
 """

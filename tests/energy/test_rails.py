@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from energy.base import SourceInfo, Trace
-from energy.lab.mishaps import deliveries, record
 from energy.recording import Header, Recording, Stamp
 from energy.replay import load, read_kept
+from tests.energy.lab.mishaps import deliveries, record
 from tests.energy.lab.test_mishaps import SMALL, SOURCE, simulation
 
 COUNTERS = SourceInfo(

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.report.readback import ArmKey
 from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.show.plots import Look, looks, words
@@ -50,11 +49,6 @@ def no_joules(story: Story) -> str | None:
         why = f" ({min(reasons)})" if reasons else ""
         return f"the joules of every slot are withheld{why}; look at: bench report RUN"
     return None
-
-
-def baseline_of(story: Story, backend: str) -> ArmKey:
-    """The ungated arm that a backend's arms are compared with."""
-    return backend, story.readback.run.header["baseline"], False
 
 
 def rows_of(table: pd.DataFrame) -> list[Any]:

@@ -11,7 +11,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -125,16 +124,6 @@ class WorkerProcess:
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f": {lines[-1][:200]}" if lines else ""
-
-
-def answer_all(
-    workers: list[WorkerProcess], command: str, *, deadline_s: float, **message: Any
-) -> list[dict[str, Any]]:
-    """Ask several workers the same at once; replies in the order of the workers."""
-    for worker in workers:
-        worker.send(command, **message)
-    end_s = time.perf_counter() + deadline_s
-    return [w.receive(command, deadline_s=max(0.0, end_s - time.perf_counter())) for w in workers]
 
 
 _QUIET = {

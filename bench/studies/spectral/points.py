@@ -72,18 +72,6 @@ class ArmStudy:
     controls: Controls
 
 
-def measure_points(backend: Encoder, prompts: Sequence[SpectralPrompt], *, model: str) -> list[SpectralPoint]:
-    """One point per prompt; prompts that are too short for a spectrum have none.
-
-    Args:
-        backend: a loaded model.
-        prompts: texts, some of them to be cut.
-        model: its name in the tables.
-    """
-    found = [point_of(backend, prompt, ids_of(backend, prompt), model=model) for prompt in prompts]
-    return [point for point in found if point is not None]
-
-
 def ids_of(backend: Encoder, prompt: SpectralPrompt) -> list[int]:
     """Token ids of a prompt, cut if it is to be cut."""
     return backend.encode(prompt.text)[: prompt.tokens]

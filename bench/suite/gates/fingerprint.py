@@ -58,11 +58,3 @@ def connectivity(residue: int, modulus: int = 24) -> float | None:
     np.fill_diagonal(weights, 0.0)
     laplacian = np.diag(weights.sum(axis=1)) - weights
     return float(np.linalg.eigvalsh(laplacian)[1])
-
-
-def float32_residue(ids: Sequence[int], modulus: int = 24) -> int:
-    """The residue as the paper computed it, with a float32 norm; for counting how often it differs."""
-    import numpy as np
-
-    norm = np.linalg.norm(np.asarray(ids, dtype=np.float32))
-    return math.floor(float(norm)) % modulus

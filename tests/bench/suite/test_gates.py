@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from bench.errors import UserError
 from bench.suite import plugins
 from bench.suite.gates.base import Budget
-from bench.suite.gates.fingerprint import connectivity, float32_residue, fraction, residue, sum_of_squares
+from bench.suite.gates.fingerprint import connectivity, fraction, residue, sum_of_squares
 
 ROUTING = Path(__file__).resolve().parents[4] / "shared" / "published" / "routing_50.csv"
 CONNECTIVITY = {
@@ -36,6 +37,11 @@ MODULI = {  # units, share of residues with a value, mean, deviation: the paper'
     32: (16, 0.500, 0.6500, 0.0412),
     48: (16, 0.333, 0.6614, 0.0643),
 }
+
+
+def float32_residue(ids: Sequence[int], modulus: int = 24) -> int:
+    """The residue as the paper computed it, with a float32 norm."""
+    return math.floor(float(np.linalg.norm(np.asarray(ids, dtype=np.float32)))) % modulus
 
 
 def test_connectivity_has_the_eight_values_and_is_undefined_for_the_rest() -> None:

@@ -9,8 +9,8 @@ from energy.attribute import attribute
 from energy.base import SourceInfo, Trace
 from energy.lab.documents import Shape
 from energy.lab.known_power import bursts, noisy, on_rails, simulate
-from energy.lab.mishaps import MISHAPS, deliveries, record
 from energy.replay import load
+from tests.energy.lab.mishaps import MISHAPS, deliveries, record
 
 RECORDINGS, EACH = 10, 10
 DOCUMENTS_APART = 45

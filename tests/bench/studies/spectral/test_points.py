@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +17,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from analysis.correlation import Correlation, Permutation
+from analysis.rows import SpectralPoint
 from analysis.spectral import Spectrum, spectrum
 from analysis.values import Withheld
 from bench.cli.app import app
 from bench.errors import UserError
-from bench.studies.spectral.points import CSV_COLUMNS, Measured, from_csv, judge_arm, measure_points, to_csv
+from bench.studies.spectral.points import CSV_COLUMNS, Measured, from_csv, ids_of, judge_arm, point_of, to_csv
 from bench.studies.spectral.prompts import (
     FIXED_TOKENS,
     SpectralPrompt,
@@ -46,6 +49,12 @@ def measured(prompts: list[SpectralPrompt], *, arm: str = "powered", repeats: in
     points = measure_points(Random(), prompts, model="random") * repeats
     ids = {p.id: Random().encode(p.text)[: p.tokens] for p in prompts}
     return Measured(arm=arm, points=points, prompts=len(prompts), ids=ids, vocabulary=300)
+
+
+def measure_points(backend: Any, prompts: Sequence[SpectralPrompt], *, model: str) -> list[SpectralPoint]:
+    """As the worker does it, prompts without a spectrum left out."""
+    found = [point_of(backend, prompt, ids_of(backend, prompt), model=model) for prompt in prompts]
+    return [point for point in found if point is not None]
 
 
 def test_a_point_holds_the_fingerprint_and_the_spectrum_of_its_ids() -> None:
