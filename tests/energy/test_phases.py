@@ -1,4 +1,7 @@
+import dataclasses
+
 import numpy as np
+import pytest
 
 from energy.lab.known_power import STEP_S, columns, noisy, on_rails, rippled, simulate
 from energy.phases import phase_power
@@ -46,6 +49,18 @@ def test_a_prefill_of_60_ms_is_recovered_within_3_percent():
             assert found[name].low_w <= truth_w <= found[name].high_w
             assert found[name].joules == found[name].watts * found[name].seconds
         assert found["gap"].seconds > 0
+
+
+@pytest.mark.parametrize("lag_s", [-0.007, 0.01, 0.027, 0.035])
+def test_a_lag_of_the_meter_that_nobody_knows_is_found(lag_s: float):
+    """Edges of power appear up to 33 ms from where they were commanded; a search of 2 ms would not see it."""
+    for seed in range(3):
+        trace, spans, window, power = slot(seed)
+        late = dataclasses.replace(trace, start_s=trace.start_s + lag_s, end_s=trace.end_s + lag_s)
+        prefill = fitted(late, spans, window)["prefill"]
+        seconds = float((spans["prefill"][:, 1] - spans["prefill"][:, 0]).sum())
+        truth_w = float(power.joules_in(spans["prefill"]).sum()) / seconds
+        assert abs(prefill.watts / truth_w - 1) < 0.03
 
 
 def test_a_phase_that_is_seldom_is_withheld():
