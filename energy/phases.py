@@ -7,9 +7,10 @@ phases many times, and each reading holds them in another mixture:
 
 Non-negative least squares solves that for the watts. Where readings lie is known to a few milliseconds,
 which for a phase of 60 ms is a matter of per cents; and on real Macs edges of power appear up to 33 ms from
-where they were commanded, which no alignment of clocks sees. Within both, the offset with the smallest residual
-is taken: a search of 2 ms would put prefill 4 to 9 % too low beside a lag of 27. Intervals come from a bootstrap of whole repeats, because neighbouring readings are alike.
-One reading is never sliced by hand.
+where they were commanded, which no alignment of clocks sees. Within both, the offset with the smallest
+residual is taken: a search of 2 ms would put prefill 4 to 9 % too low beside a lag of 27. Intervals come
+from a bootstrap of whole repeats, because neighbouring readings are alike. One reading is never sliced by
+hand.
 """
 
 from __future__ import annotations
