@@ -163,12 +163,11 @@ def that_count(slots: Sequence[AnySlot]) -> list[AnySlot]:
 
 
 def first_requests(slots: Iterable[SlotRead]) -> dict[str, Record]:
-    """The first request of each prompt that did not fail: greedy decoding repeats it in every later pass."""
+    """The first request of each prompt in these slots: greedy decoding repeats it in every later pass."""
     found: dict[str, Record] = {}
     for slot in slots:
-        for request in slot.requests:
-            if request["error"] is None:
-                found.setdefault(request["prompt_id"], request)
+        for request in slot.requests if slot.has_a_window else ():
+            found.setdefault(request["prompt_id"], request)
     return found
 
 

@@ -46,15 +46,21 @@ def joules(story: Story, row: ArmRow) -> Facts:
     }
 
 
-def work(story: Story, row: ArmRow) -> Facts:
+def work(story: Story, key: ArmKey, row: ArmRow) -> Facts:
     """The work of one pass: which prompts, and how many tokens."""
     prompts = story.readback.run.header["prompts"]
     return {
         "prompt hash": _said(prompts.get("sha256"), lambda sha: sha[:12]),
         "prompts per pass": str(row.prompts),
-        "prompt tokens per pass": f"{row.prompt_tokens:.6g}",
+        "prompt tokens per pass": f"{prompt_tokens(story, key) / max(row.passes, 1):.6g}",
         "new tokens per pass": f"{row.new_tokens:.6g}",
     }
+
+
+def prompt_tokens(story: Story, key: ArmKey) -> int:
+    """Prompt tokens of all whole slots of an arm."""
+    slots = [slot for slot in story.readback.of_arm(key) if slot.slot["error"] is None]
+    return sum(request["prompt_tokens"] for slot in slots for request in slot.requests)
 
 
 def subject(story: Story, key: ArmKey) -> Facts:

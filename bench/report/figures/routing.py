@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.report.figures.arms import ROW_IN, arm_legend, name_rows
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.readback import first_requests
+from bench.report.readback import ArmKey
 from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.show.plots import looks, page_figure
@@ -54,7 +54,7 @@ def route_table(story: Story) -> pd.DataFrame:
         }
         for key in story.readback.arms
         if key[1] != baseline
-        for prompt, request in first_requests(story.readback.of_arm(key)).items()
+        for prompt, request in _first(story, key).items()
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -75,8 +75,17 @@ def _usual_lengths(story: Story, baseline: str) -> dict[tuple[str, str], int]:
         (key[0], prompt): request["prompt_tokens"]
         for key in story.readback.arms
         if key[1] == baseline
-        for prompt, request in first_requests(story.readback.of_arm(key)).items()
+        for prompt, request in _first(story, key).items()
     }
+
+
+def _first(story: Story, key: ArmKey) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for slot in story.readback.of_arm(key):
+        if slot.slot["error"] is None:
+            for request in slot.requests:
+                found.setdefault(request["prompt_id"], request)
+    return found
 
 
 def _draw(table: pd.DataFrame) -> Figure:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from analysis.quality import agreement
 from bench.errors import UserError
 from bench.report.page.tables import Table
-from bench.report.readback import ArmKey, Readback, Record, first_requests
+from bench.report.readback import ArmKey, Readback, Record
 from bench.report.rows import arm_label
 from bench.suite.config import parse_suite
 from bench.suite.prompts import load_prompts
@@ -51,7 +50,7 @@ def prompt_texts(header: dict[str, Any]) -> dict[str, str]:
 def _rows(readback: Readback, ids: list[str], texts: dict[str, str]) -> Iterator[list[Any]]:
     header = readback.run.header
     arms = [arm for arm in readback.arms if not arm[2]]
-    first = {arm: first_requests(readback.of_arm(arm)) for arm in readback.arms}
+    first = {arm: _first_requests(readback, arm) for arm in readback.arms}
     for name in ids:
         for arm in arms:
             request = first[arm].get(name)
@@ -61,22 +60,36 @@ def _rows(readback: Readback, ids: list[str], texts: dict[str, str]) -> Iterator
 
 
 def _row(name: str, text: str | None, arm: ArmKey, request: Record, usual: Record | None) -> list[Any]:
-    tokens = [r["tokens"] for r in (request, usual or request)]
     return [
         name,
         None if text is None else _short(text),
         request["prompt_tokens"],
         arm_label(arm),
         _where(request),
-        None if usual is None or usual is request else f"{100 * agreement(*tokens):.0f} %",
+        None if usual is None or usual is request else _agreement(request, usual),
         None if request["text"] is None else _short(request["text"]),
     ]
+
+
+def _first_requests(readback: Readback, arm: ArmKey) -> dict[str, Record]:
+    found: dict[str, Record] = {}
+    for slot in readback.of_arm(arm):
+        for request in slot.requests:
+            if request["error"] is None:
+                found.setdefault(request["prompt_id"], request)
+    return found
 
 
 def _where(request: Record) -> str:
     """The model, and what was cut from it."""
     cut = ", ".join(f"{key} {value}" for key, value in (request["cut"] or {}).items())
     return f"{request['model']}, {cut}" if cut else str(request["model"])
+
+
+def _agreement(request: Record, usual: Record) -> str:
+    mine, theirs = request["tokens"], usual["tokens"]
+    same = sum(a == b for a, b in zip(mine, theirs, strict=False))
+    return f"{100 * same / max(len(mine), len(theirs), 1):.0f} %"
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.verdict import INACTIVE
 from backends.cut import Cut
-from bench.report.readback import Readback, first_requests, read_back, that_count
+from bench.report.readback import Readback, read_back
 from bench.report.summary import ArmRow, summarise
 from bench.run.store import StoredRun
 from bench.run.workers.asking import Asker, asking
@@ -84,8 +84,7 @@ def _session(stored: StoredRun) -> Record:
 
 
 def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
-    mine = readback.of_arm((row.backend, row.gate, row.a_a))
-    slots = that_count([slot for slot in mine if slot.has_a_window])
+    slots = [s for s in readback.of_arm((row.backend, row.gate, row.a_a)) if s.slot["error"] is None]
     requests = [request for slot in slots for request in slot.requests]
     decode_s = sum(r["end_s"] - r["prefilled_s"] for r in requests)
     decoded = sum(len(r["tokens"]) - 1 for r in requests)
@@ -105,8 +104,12 @@ def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
 
 
 def _answers(readback: Readback, backend: str) -> Answers:
-    keys = [key for key in readback.arms if key[0] == backend and not key[2]]
-    return {key[1]: first_requests(readback.of_arm(key)) for key in keys}
+    found: Answers = {}
+    for slot in readback.slots:
+        if slot.arm[0] == backend and not slot.arm[2] and slot.slot["error"] is None:
+            for request in slot.requests:
+                found.setdefault(slot.arm[1], {}).setdefault(request["prompt_id"], request)
+    return found
 
 
 Compared = Mapping[str, Mapping[str, LogitComparison]]
