@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from bench.run import store
 from bench.run.joules import Sources, Trust, joules_of
 from bench.run.records import IdleRecord, SlotRecord
+from bench.suite.header import EnergyAsked, Host, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
 from bench.suite.plan import make_arms, make_blocks
 from benchmarks.made_up import (
     BACKENDS,
@@ -77,7 +77,7 @@ def make_long_run(
     arms = make_arms(BACKENDS, ("ungated", *gates), baseline="ungated", a_a=True)
     block_s = 2 * len(arms) * (slot_s + 0.45 * prompts + COOL_DOWN_S) + IDLE_S
     blocks = make_blocks(arms, count=max(sessions, round(hours * 3600 / block_s)), seed=seed)
-    run = store.create(folder, name="long", header=_header(lengths, gates)).folder
+    run = store.create(folder, header=_header(lengths, gates)).folder
     for number, share in enumerate(np.array_split(np.arange(len(blocks)), sessions), start=1):
         script = Script(number, np.random.default_rng([seed, number]))
         perform(script, [blocks[i] for i in share], lengths, slot_s=slot_s)
@@ -126,7 +126,7 @@ def _stamp(at_s: float) -> Stamp:
 def _keep(script: Script, run: Path, folder: Path) -> None:
     """Attribute the joules of every window at once, and store the records."""
     windows = [record for record in script.records if isinstance(record, SlotRecord | IdleRecord)]
-    spans = [(record.start_s or 0.0, record.end_s or 0.0) for record in windows]
+    spans = [(record.start_s, record.end_s) for record in windows]
     found = iter(joules_of(spans, Sources.stored(folder), Trust()))
     records = store.Store(run)
     records.append(
@@ -136,28 +136,23 @@ def _keep(script: Script, run: Path, folder: Path) -> None:
     records.close()
 
 
-def _header(prompts: dict[str, int], gates: Sequence[str]) -> dict[str, Any]:
+def _header(prompts: dict[str, int], gates: Sequence[str]) -> RunHeader:
     """run.json of a machine that does not exist."""
     text = 'name = "long"  # made up by benchmarks/long_run.py\n'
-    models = {
-        key: {"name": f"made-up-{key}", "revision": None, "weight_sha256": None} for key in FORWARD_BYTES
-    }
-    return {
-        "suite": {"name": "long", "path": "long.toml", "sha256": _sha256(text), "text": text},
-        "overrides": {"backends": None, "blocks": None},
-        "energy": {"source": "simulated", "options": {}, "cross_check": []},
-        "backends": list(BACKENDS),
-        "baseline": "ungated",
-        "threshold": 0.02,
-        "gates": ["ungated", *gates],
-        "prompts": {"file": "short_questions.jsonl", "sha256": _sha256(str(prompts)), "ids": list(prompts)},
-        "models": models,
-        "host": {"chip": "made up", "system": "none", "memory_bytes": 16 << 30},
-        "packages": {},
-        "python": "3.11.7",
-        "environment": {},
-        "git": None,
-    }
+    asked = PromptsUsed(file="short_questions.jsonl", sha256=_sha256(str(prompts)), ids=list(prompts))
+    return RunHeader(
+        suite=SuiteFile(name="long", path="long.toml", sha256=_sha256(text), text=text),
+        overrides=Overrides(),
+        energy=EnergyAsked(source="simulated"),
+        backends=list(BACKENDS),
+        baseline="ungated",
+        threshold=0.02,
+        gates=["ungated", *gates],
+        prompts=asked,
+        models={key: ModelFound(name=f"made-up-{key}") for key in FORWARD_BYTES},
+        host=Host(chip="made up", system="none", memory_bytes=16 << 30),
+        python="3.11.7",
+    )
 
 
 def _sha256(text: str) -> str:

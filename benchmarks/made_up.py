@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.guard import Verdict
 from bench.run.records import (
     BlockRecord,
     EventRecord,
@@ -117,7 +118,7 @@ def _hold(script: Script, slot: Slot, prompts: dict[str, int], *, slot_s: float)
             done = _request(script, slot.arm, prompt_tokens, level)
             script.records.append(RequestRecord(**place, pass_number=passes, prompt_id=prompt_id, **done))
     window: dict[str, Any] = {"start_s": start_s, "end_s": script.now_s}
-    script.records.append(SlotRecord(**place, passes=passes, **window, joules=None))
+    script.records.append(SlotRecord(**place, passes=passes, **window, joules=UNKNOWN))
 
 
 def _request(script: Script, arm: Arm, prompt_tokens: int, level: float) -> dict[str, Any]:
@@ -147,12 +148,12 @@ def _session(number: int, prompts: dict[str, int], arms: set[Arm]) -> SessionRec
     return SessionRecord(
         session=number,
         started_utc="2026-01-01T00:00:00+00:00",
-        source=asdict(SOURCE),
+        source=SOURCE,
         note="simulated: made up, nothing was run",
         loaded={},
         equal_work=[],
         prompt_tokens={"full": prompts, "small": prompts},
-        gates={f"{arm.backend}/{arm.gate}": {"outcome": "effective", "reason": ""} for arm in arms},
+        gates={f"{arm.backend}/{arm.gate}": Verdict(outcome="effective", reason="") for arm in arms},
     )
 
 

@@ -117,8 +117,13 @@ def _request(slot: Slot, number: int, opened_s: float) -> RequestRecord:
         gate=slot.arm.gate,
         a_a=slot.arm.a_a,
         prompt_id=f"prompt-{number % PROMPTS}",
+        model="full",
+        prompt_tokens=64,
         tokens=list(range(64)),
+        forwards=63,
         start_s=opened_s,
+        gated_s=opened_s,
+        prefilled_s=opened_s,
         end_s=time.perf_counter(),
     )
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = ("backends", "energy", "analysis")
 PACKAGES = ("bench", *LEAVES)
-ROOMS = ("cli", "studies", "report", "run", "suite", "show", "errors")
+ROOMS = ("cli", "studies", "report", "run", "suite", "show", "errors", "typed")
 """The rooms of `bench`, top first: each may use those below it, and none above."""
 CLIMBS = {
     ("report/page/outputs.py", "studies"): "the page of a run judges the published claims on it",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ from bench.cli.init import command as init
 from bench.cli.meter import meter_app
 from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
 from bench.errors import BenchError, Interrupted, UserError
+from bench.suite.header import RunHeader
 
 if TYPE_CHECKING:
     from bench.run.sources import Meter
@@ -122,7 +123,7 @@ def run(
 
 def _run(
     prepared: Prepared,
-    header: dict[str, Any],
+    header: RunHeader,
     meter: Meter,
     *,
     out: Path,

@@ -12,6 +12,7 @@ from rich.table import Table
 from analysis.values import counted
 from bench.run import store
 from bench.run.display.plain import clock
+from bench.run.records import EventRecord, SessionRecord
 from bench.run.sources import Meter
 from bench.run.store import StoredRun
 from bench.show.safe_text import visible
@@ -91,13 +92,11 @@ def show_runs(out: Path, console: Console) -> None:
     folders = sorted((f.parent for f in out.glob("*/run.json")), reverse=True)
     for folder in folders:
         stored = store.read(folder)
-        endings = [
-            e["kind"] for e in stored.of_type("event") if e["kind"] in ("finished", "interrupted", "failed")
-        ]
-        kinds = {session["source"]["kind"] for session in stored.of_type("session")}
+        endings = [e.kind for e in stored.of(EventRecord) if e.kind in ("finished", "interrupted", "failed")]
+        kinds = {session.source.kind for session in stored.of(SessionRecord)}
         table.add_row(
             folder.name,
-            stored.header["suite"]["name"],
+            stored.header.suite.name,
             ", ".join(sorted(kinds)) or "-",
             str(len(stored.finished_blocks)),
             endings[-1] if endings else "killed",

@@ -10,7 +10,8 @@ from analysis.checks import Caution, check_judgements, check_slots
 from analysis.rows import Slot
 from analysis.values import counted
 from analysis.verdict import INACTIVE, Judgement
-from bench.report.readback import ArmKey, Readback
+from bench.report.readback import Readback
+from bench.run.records import ArmKey, EventRecord
 
 if TYPE_CHECKING:
     from bench.report.summary import ArmRow
@@ -72,7 +73,7 @@ def _about_blocks(readback: Readback) -> Iterator[Caution]:
 
 
 def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Caution]:
-    withheld = {slot.joules.withheld for slot in readback.slots if slot.joules and slot.joules.withheld}
+    withheld = {slot.joules.withheld for slot in readback.slots if slot.joules.withheld}
     for reason in sorted(withheld):
         yield Caution(code="joules withheld", subject="run", words=f"joules withheld: {reason}")
     for words in sorted({f"{row.backend}: {row.reason}" for row in rows if row.verdict == "withheld"}):
@@ -92,7 +93,7 @@ def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Cautio
 
 
 def _about_events(readback: Readback) -> Iterator[Caution]:
-    for event in readback.run.of_type("event"):
-        if event["kind"] != "finished":
-            words = f"{event['kind']}: {event['detail']}"
-            yield Caution(code=event["kind"], subject="run", words=words)
+    for event in readback.run.of(EventRecord):
+        if event.kind != "finished":
+            words = f"{event.kind}: {event.detail}"
+            yield Caution(code=event.kind, subject="run", words=words)

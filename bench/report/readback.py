@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 from analysis.checks import failed_gate, is_nominal
 from bench.run.joules import MIN_READINGS, Readings, Sources, Trust, joules_of
-from bench.run.records import Joules
+from bench.run.records import (
+    ArmKey,
+    FailedRequest,
+    IdleRecord,
+    Joules,
+    RequestRecord,
+    SelfTestRecord,
+    SlotRecord,
+    VoidSlot,
+)
 from bench.run.store import StoredRun
 from energy import idle as energy_idle
 from energy.base import Trace
-from energy.selftest import Finding, Outcome, outcome
+from energy.selftest import Outcome, outcome
 from energy.wall import fit_wall
 from energy.wall_file import WallMeter
 
-Record = dict[str, Any]
-ArmKey = tuple[str, str, bool]
-"""Backend, gate label, whether it is the A/A arm."""
+Place = tuple[int, int, int]
+"""Session, block and position of a slot."""
 
 
 @dataclass(frozen=True)
@@ -47,40 +56,26 @@ class Idle:
         return net_j if net_j > 0 else None
 
 
-@dataclass(frozen=True)
-class SlotRead:
-    """One slot with its requests; `joules` is None for a slot that is void."""
+@dataclass(frozen=True, kw_only=True)
+class SlotRead(SlotRecord):
+    """One slot that counts, with its requests; its joules are attributed anew."""
 
-    slot: Record
-    requests: list[Record]
-    joules: Joules | None
-    thermal: str | None = None
+    requests: list[RequestRecord]
+    thermal: str | None
     """Worst thermal pressure within it; None if the meter does not say."""
-    excluded: str | None = None
+    excluded: str | None
     """The declared gate that it failed (`analysis.checks.failed_gate`); None if it counts."""
 
-    @property
-    def has_a_window(self) -> bool:
-        """Whether it ran to its end: a void slot has no figures."""
-        return self.slot["error"] is None
 
-    @property
-    def arm(self) -> ArmKey:
-        """Which arm it held."""
-        return arm_of(self.slot)
-
-    @property
-    def seconds_s(self) -> float:
-        """Length of the window."""
-        return float(self.slot["end_s"] - self.slot["start_s"])
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Readback:
     """What of a run counts."""
 
     run: StoredRun
     slots: list[SlotRead]
+    """Those that count, in the order in which they ran."""
+    void: list[VoidSlot]
+    """Those of the same blocks that don't."""
     sources: dict[int, Sources]
     """Readings by session."""
     idle: Idle
@@ -91,19 +86,51 @@ class Readback:
     """What the meter's self-test found, by session that had one."""
 
     @property
+    def baseline(self) -> str:
+        """Gate label of the ungated arm."""
+        return self.run.header.baseline
+
+    @property
     def arms(self) -> list[ArmKey]:
         """Arms in reading order: per backend the baseline, its copy, then the gates as in the suite."""
         header = self.run.header
-        gates = [header["baseline"], *header["gates"]]
+        gates = [header.baseline, *header.gates]
 
         def place(arm: ArmKey) -> tuple[int, int, bool]:
-            return header["backends"].index(arm[0]), gates.index(arm[1]), arm[2]
+            return header.backends.index(arm[0]), gates.index(arm[1]), arm[2]
 
-        return sorted({slot.arm for slot in self.slots}, key=place)
+        return sorted({slot.arm for slot in (*self.slots, *self.void)}, key=place)
 
     def of_arm(self, arm: ArmKey) -> list[SlotRead]:
-        """The slots of one arm, void ones included."""
+        """The slots of one arm."""
         return [slot for slot in self.slots if slot.arm == arm]
+
+    def answers(self, arm: ArmKey) -> dict[str, RequestRecord]:
+        """By prompt id the request of the first time that an arm was asked it."""
+        return first_of_each_prompt(self.of_arm(arm))
+
+
+def first_of_each_prompt(slots: Iterable[SlotRead]) -> dict[str, RequestRecord]:
+    """By prompt id the first request of these slots."""
+    found: dict[str, RequestRecord] = {}
+    for slot in slots:
+        for request in slot.requests:
+            found.setdefault(request.prompt_id, request)
+    return found
+
+
+def tokens_of(requests: Mapping[str, RequestRecord]) -> dict[str, list[int]]:
+    """By prompt id the new tokens."""
+    return {prompt: request.tokens for prompt, request in requests.items()}
+
+
+def requests_by_slot(run: StoredRun) -> dict[Place, list[RequestRecord | FailedRequest]]:
+    """The requests of each slot of a run; where one failed it is the last."""
+    found: dict[Place, list[RequestRecord | FailedRequest]] = defaultdict(list)
+    requests: list[RequestRecord | FailedRequest] = [*run.of(RequestRecord), *run.of(FailedRequest)]
+    for request in requests:
+        found[request.place].append(request)
+    return found
 
 
 def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
@@ -117,9 +144,9 @@ def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
         EnergyError: a raw stream can't be read, or the wall meter's samples don't fit the run's own.
     """
     whole = run.finished_blocks
-    begun = {slot["block"]: slot["session"] for slot in run.of_type("slot")}
+    begun = {slot.block: slot.session for slot in (*run.of(SlotRecord), *run.of(VoidSlot))}
     sessions = whole or begun
-    slots = [slot for slot in run.of_type("slot") if sessions.get(slot["block"]) == slot["session"]]
+    slots = [slot for slot in run.of(SlotRecord) if sessions.get(slot.block) == slot.session]
     stored = {number: Sources.stored(run.session_folder(number)) for number in sorted(set(sessions.values()))}
     self_tests = _self_tests(run, stored)
     sources = {
@@ -132,6 +159,7 @@ def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
     return Readback(
         run=run,
         slots=_with_joules(run, slots, sources, _trust(sources, self_tests, idle)),
+        void=[slot for slot in run.of(VoidSlot) if sessions.get(slot.block) == slot.session],
         sources=sources,
         idle=idle,
         whole_blocks=len(whole),
@@ -162,28 +190,12 @@ def that_count(slots: Sequence[AnySlot]) -> list[AnySlot]:
     return [slot for slot in slots if slot.excluded is None or slot.arm not in counting]
 
 
-def first_requests(slots: Iterable[SlotRead]) -> dict[str, Record]:
-    """The first request of each prompt in these slots: greedy decoding repeats it in every later pass."""
-    found: dict[str, Record] = {}
-    for slot in slots:
-        for request in slot.requests if slot.has_a_window else ():
-            found.setdefault(request["prompt_id"], request)
-    return found
-
-
-def arm_of(record: Record) -> ArmKey:
-    """The arm of a stored slot or request."""
-    return record["backend"], record["gate"], record["a_a"]
-
-
 def _self_tests(run: StoredRun, sources: dict[int, Sources]) -> dict[int, Outcome]:
     """What the self-test of each session means, judged anew from its findings."""
     return {
-        test["session"]: outcome(
-            [Finding(**finding) for finding in test["findings"]], sources[test["session"]].lead.info.rails
-        )
-        for test in run.of_type("self_test")
-        if test["session"] in sources
+        test.session: outcome(test.findings, sources[test.session].lead.info.rails)
+        for test in run.of(SelfTestRecord)
+        if test.session in sources
     }
 
 
@@ -191,8 +203,8 @@ def _led(run: StoredRun, session: int, own: Sources, wall: WallMeter | None) -> 
     """The readings of a session; an external meter leads where there is one."""
     if wall is None:
         return own
-    tests = [test for test in run.of_type("self_test") if test["session"] == session]
-    pulse = (tests[0]["start_s"], tests[0]["end_s"]) if tests else None
+    tests = [test for test in run.of(SelfTestRecord) if test.session == session]
+    pulse = (tests[0].start_s, tests[0].end_s) if tests else None
     fitted = fit_wall(wall, own.lead.trace, pulse=pulse)
     return Sources(Readings(fitted.trace, fitted.info), (own.lead, *own.others))
 
@@ -200,45 +212,40 @@ def _led(run: StoredRun, session: int, own: Sources, wall: WallMeter | None) -> 
 def _idle(run: StoredRun, sources: dict[int, Sources]) -> Idle:
     watts: list[float | None] = []
     for session, readings in sources.items():
-        windows = [(i["start_s"], i["end_s"]) for i in run.of_type("idle") if i["session"] == session]
-        found = joules_of(windows, readings, Trust()) if windows else []
-        for (start_s, end_s), joules in zip(windows, found, strict=True):
-            watts.append(None if joules.total_j is None else joules.total_j / (end_s - start_s))
+        windows = [idle for idle in run.of(IdleRecord) if idle.session == session]
+        found = joules_of([(idle.start_s, idle.end_s) for idle in windows], readings, Trust())
+        watts += [replace(idle, joules=joules).power_w for idle, joules in zip(windows, found, strict=True)]
     return Idle(watts)
 
 
 def _with_joules(
-    run: StoredRun, slots: list[Record], sources: dict[int, Sources], trust: dict[int, Trust]
+    run: StoredRun, slots: Sequence[SlotRecord], sources: dict[int, Sources], trust: dict[int, Trust]
 ) -> list[SlotRead]:
-    requests: dict[Place, list[Record]] = {}
-    for request in run.of_type("request"):
-        requests.setdefault(_place(request), []).append(request)
+    requests: dict[Place, list[RequestRecord]] = defaultdict(list)
+    for request in run.of(RequestRecord):
+        requests[request.place].append(request)
     joules: dict[Place, Joules] = {}
     for session, readings in sources.items():
-        mine = [slot for slot in slots if slot["session"] == session and slot["error"] is None]
-        windows = [(slot["start_s"], slot["end_s"]) for slot in mine]
-        figures = joules_of(windows, readings, trust[session]) if mine else []
-        joules |= {_place(slot): energy for slot, energy in zip(mine, figures, strict=True)}
-    return [_read(slot, requests.get(_place(slot), []), joules.get(_place(slot)), sources) for slot in slots]
+        mine = [slot for slot in slots if slot.session == session]
+        figures = joules_of([(slot.start_s, slot.end_s) for slot in mine], readings, trust[session])
+        joules |= {slot.place: figure for slot, figure in zip(mine, figures, strict=True)}
+    return [_read(slot, requests[slot.place], joules[slot.place], sources) for slot in slots]
 
 
 def _read(
-    slot: Record, requests: list[Record], joules: Joules | None, sources: dict[int, Sources]
+    slot: SlotRecord, requests: list[RequestRecord], joules: Joules, sources: dict[int, Sources]
 ) -> SlotRead:
     """A slot, and whether it counts: the only place that leaves one out."""
-    if slot["error"] is not None:
-        return SlotRead(slot, requests, joules)
-    thermal = _thermal(sources[slot["session"]].lead.trace, slot)
-    readings = joules.readings if joules else None
-    gate = failed_gate(thermal=thermal, readings=readings, fewest_readings=MIN_READINGS)
-    return SlotRead(slot, requests, joules, thermal=thermal, excluded=gate)
+    thermal = _thermal(sources[slot.session].lead.trace, slot)
+    gate = failed_gate(thermal=thermal, readings=joules.readings, fewest_readings=MIN_READINGS)
+    fields = {**vars(slot), "joules": joules}
+    return SlotRead(**fields, requests=requests, thermal=thermal, excluded=gate)
 
 
-def _thermal(trace: Trace, slot: Record) -> str | None:
+def _thermal(trace: Trace, slot: SlotRecord) -> str | None:
     """Thermal pressure within a slot: the first that was not nominal, if there was one."""
-    start_s, end_s = slot["start_s"], slot["end_s"]
-    before = [state for at_s, state in trace.thermal if at_s <= start_s][-1:]
-    states = before + [state for at_s, state in trace.thermal if start_s < at_s <= end_s]
+    before = [state for at_s, state in trace.thermal if at_s <= slot.start_s][-1:]
+    states = before + [state for at_s, state in trace.thermal if slot.start_s < at_s <= slot.end_s]
     return next((state for state in states if not is_nominal(state)), states[0] if states else None)
 
 
@@ -251,10 +258,3 @@ def _trust(sessions: Iterable[int], self_tests: dict[int, Outcome], idle: Idle) 
         )
         for number in sessions
     }
-
-
-Place = tuple[int, int, int]
-
-
-def _place(record: Record) -> Place:
-    return record["session"], record["block"], record["position"]

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,12 @@ from analysis.contrast import Held
 from analysis.quality import mean_agreement
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
-from bench.report.readback import ArmKey, Readback, SlotRead, first_requests
+from bench.report.readback import Readback, SlotRead, tokens_of
 from bench.run.host import packages
 from bench.run.joules import Readings
+from bench.run.records import ArmKey
 from bench.suite.asked import asked_of_run
+from bench.suite.header import Git, RunHeader
 from bench.suite.plan import Arm
 from energy.boundary import total_w
 
@@ -48,9 +49,8 @@ def slot_rows(readback: Readback) -> list[Slot]:
 
     A void slot has no window and so no row: its block then counts as cut short.
     """
-    whole = [slot for slot in readback.slots if slot.slot["error"] is None]
-    name = readback.run.header["run_id"]
-    return [_slot_row(slot, readback, run=name, position=i) for i, slot in enumerate(whole)]
+    name = readback.run.header.run_id
+    return [_slot_row(slot, readback, run=name, position=i) for i, slot in enumerate(readback.slots)]
 
 
 def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:
@@ -59,97 +59,89 @@ def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:
     The reading is the first that begins after a slot's end, as a tool that is started then would get it.
     Joules are None where no reading follows, or a rail is missing from it.
     """
-    whole = [slot for slot in readback.slots if slot.slot["error"] is None]
     return [
         replace(row, gross_j=_by_the_power_after(slot, readback), net_j=None)
-        for row, slot in zip(rows, whole, strict=True)
+        for row, slot in zip(rows, readback.slots, strict=True)
     ]
 
 
 def agreement_with(readback: Readback, treated: ArmKey, baseline: ArmKey) -> Estimate | Withheld:
     """Share of new-token positions that equal the baseline's: the quality that a saving is shown beside."""
-    found = mean_agreement(*(answers(readback.of_arm(key)) for key in (treated, baseline)))
+    found = mean_agreement(*(tokens_of(readback.answers(key)) for key in (treated, baseline)))
     return Withheld("no prompt was answered by both") if found is None else found.interval
 
 
-def likeness(header: Mapping[str, Any]) -> tuple[str, ...]:
+def likeness(header: RunHeader) -> tuple[str, ...]:
     """What has to be the same for two runs to count as one long run: machine, suite, prompts, weights."""
-    host = header.get("host", {})
-    keys = ("chip", "gpu_cores", "memory_bytes", "os_build", "power_source", "low_power_mode")
-    weights = [model.get("weight_sha256") for model in header.get("models", {}).values()]
+    host = header.host
     return (
-        *(str(host.get(key)) for key in keys),
-        str(header["suite"]["sha256"]),
-        str(header["prompts"]["sha256"]),
-        *map(str, weights),
+        *map(str, (host.chip, host.gpu_cores, host.memory_bytes)),
+        *map(str, (host.os_build, host.power_source, host.low_power_mode)),
+        header.suite.sha256,
+        header.prompts.sha256,
+        *(str(model.weight_sha256) for model in header.models.values()),
     )
 
 
-def provenance(header: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(header: RunHeader) -> dict[str, Any]:
     """Where a run's numbers come from, as columns of a data set; what is not known is None."""
-    host, versions, git = (header.get(key) or {} for key in ("host", "packages", "git"))
-    models = {key: f"{m['name']}@{m.get('revision')}" for key, m in header.get("models", {}).items()}
-    weights = {key: m.get("weight_sha256") for key, m in header.get("models", {}).items()}
+    git = header.git or Git()
+    models = {key: f"{model.name}@{model.revision}" for key, model in header.models.items()}
+    weights = {key: model.weight_sha256 for key, model in header.models.items()}
     return {
-        "run": header["run_id"],
-        "started_utc": header["started_utc"],
-        "suite": Path(header["suite"]["path"]).stem,
-        "suite_sha256": header["suite"]["sha256"],
-        "baseline": header["baseline"],
-        "prompts_sha256": header["prompts"]["sha256"],
+        "run": header.run_id,
+        "started_utc": header.started_utc,
+        "suite": header.suite.stem,
+        "suite_sha256": header.suite.sha256,
+        "baseline": header.baseline,
+        "prompts_sha256": header.prompts.sha256,
         "asked": asked_of_run(header).model_dump_json(),
         "models": json.dumps(models),
         "weights_sha256": json.dumps(weights),
-        **{name: host.get(name) for name in HOST_COLUMNS},
-        **{f"{name.replace('-', '_')}_version": versions.get(name) for name in packages()},
-        "python_version": header.get("python"),
-        "git_commit": git.get("commit"),
-        "git_dirty": git.get("dirty"),
+        **{name: getattr(header.host, name) for name in HOST_COLUMNS},
+        **{f"{name.replace('-', '_')}_version": header.packages.get(name) for name in packages()},
+        "python_version": header.python,
+        "git_commit": git.commit,
+        "git_dirty": git.dirty,
     }
 
 
 def _slot_row(slot: SlotRead, readback: Readback, *, run: str, position: int) -> Slot:
     joules, requests = slot.joules, slot.requests
-    gross_j = joules.total_j if joules else None
-    backend, gate, _ = slot.arm
+    gross_j = joules.total_j
     return Slot(
         run=run,
-        block=slot.slot["block"],
+        block=slot.block,
         position=position,
         arm=arm_label(slot.arm),
-        backend=backend,
-        gate=gate,
+        backend=slot.backend,
+        gate=slot.gate,
         requests=len(requests),
-        prompt_tokens=sum(request["prompt_tokens"] for request in requests),
-        new_tokens=sum(len(request["tokens"]) for request in requests),
-        forwards=sum(request["forwards"] for request in requests),
+        prompt_tokens=sum(request.prompt_tokens for request in requests),
+        new_tokens=sum(len(request.tokens) for request in requests),
+        forwards=sum(request.forwards for request in requests),
         seconds_s=slot.seconds_s,
         gross_j=gross_j,
         net_j=readback.idle.net_j(gross_j, seconds_s=slot.seconds_s),
-        boundary=joules.boundary if joules else "none",
-        kind=joules.kind if joules else "none",
-        grade=joules.grade if joules else 0,
-        readings=joules.readings if joules else None,
+        boundary=joules.boundary,
+        kind=joules.kind,
+        grade=joules.grade,
+        readings=joules.readings,
         thermal=slot.thermal,
         excluded=slot.excluded,
     )
 
 
 def _lead(slot: SlotRead, readback: Readback) -> Readings:
-    return readback.sources[slot.slot["session"]].lead
+    return readback.sources[slot.session].lead
 
 
 def _by_the_power_after(slot: SlotRead, readback: Readback) -> float | None:
     """The power of the first reading after a slot, times the slot's seconds."""
     raw = _lead(slot, readback)
     trace = raw.trace
-    following = int(np.searchsorted(trace.start_s, slot.slot["end_s"]))
+    following = int(np.searchsorted(trace.start_s, slot.end_s))
     if following >= len(trace.start_s):
         return None
     power_w = float(total_w(trace, raw.info.rails)[following])
     return power_w * slot.seconds_s if np.isfinite(power_w) else None
-
-
-def answers(slots: Sequence[SlotRead]) -> dict[str, list[int]]:
-    """Tokens of each prompt, from the first time that it was asked."""
-    return {prompt: request["tokens"] for prompt, request in first_requests(slots).items()}

@@ -16,8 +16,9 @@ import numpy as np
 from analysis.costs import UNITS, Counts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Withheld
-from bench.report.readback import ArmKey, Readback, Record, SlotRead, first_requests, that_count
+from bench.report.readback import Readback, SlotRead, first_of_each_prompt, that_count
 from bench.run.joules import MIN_READINGS, energy_of
+from bench.run.records import ArmKey, RequestRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class ArmSplit:
 
 def splits(readback: Readback, arms: Collection[ArmKey]) -> dict[ArmKey, ArmSplit | Withheld]:
     """The split of each of these arms that is neither ungated nor its copy."""
-    gate = readback.run.header["baseline"]
+    gate = readback.baseline
     compared = {
         key: (key[0], gate, False)
         for key in readback.arms
@@ -62,34 +63,32 @@ def _split(
     split = split_saving(costs, before=_one_pass(before), after=_one_pass(after))
     if isinstance(split, Withheld):
         return split
-    kind = before[0].joules.kind if before[0].joules else "none"
-    return ArmSplit(arm=key, kind=kind, windows=costs.rows, r2=costs.r2, split=split)
+    return ArmSplit(arm=key, kind=before[0].joules.kind, windows=costs.rows, r2=costs.r2, split=split)
 
 
 def _whole(readback: Readback, key: ArmKey) -> list[SlotRead]:
     """Slots of an arm whose joules are known."""
-    return that_count([s for s in readback.of_arm(key) if s.joules and s.joules.total_j is not None])
+    return that_count([slot for slot in readback.of_arm(key) if slot.joules.total_j is not None])
 
 
 def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]:
     """By arm, one row per prompt and block; prompts that are too short to meter are left out."""
-    repeats: dict[tuple[ArmKey, str, str, int], list[tuple[Record, float]]] = defaultdict(list)
+    repeats: dict[tuple[ArmKey, str, str, int], list[tuple[RequestRecord, float]]] = defaultdict(list)
     for session, sources in readback.sources.items():
-        asked = [(slot, r) for slot in slots if slot.slot["session"] == session for r in slot.requests]
-        joules = energy_of([(r["start_s"], r["end_s"]) for _, r in asked], sources.lead).tolist()
-        for (slot, request), used_j in zip(asked, joules, strict=True):
-            place = slot.arm, _group(request), request["prompt_id"], slot.slot["block"]
-            repeats[place].append((request, used_j))
+        asked = [r for slot in slots if slot.session == session for r in slot.requests]
+        joules = energy_of([(r.start_s, r.end_s) for r in asked], sources.lead).tolist()
+        for request, used_j in zip(asked, joules, strict=True):
+            repeats[request.arm, _group(request), request.prompt_id, request.block].append((request, used_j))
     intervals_s = [sources.lead.info.interval_s for sources in readback.sources.values()]
     shortest_s = MIN_READINGS * max(intervals_s, default=0.0)
     found: dict[ArmKey, list[Work]] = defaultdict(list)
     for (arm, group, _, _), mine in repeats.items():
-        if sum(request["end_s"] - request["start_s"] for request, _ in mine) >= shortest_s:
+        if sum(request.end_s - request.start_s for request, _ in mine) >= shortest_s:
             found[arm].append(_row(group, mine))
     return found
 
 
-def _row(group: str, repeats: list[tuple[Record, float]]) -> Work:
+def _row(group: str, repeats: list[tuple[RequestRecord, float]]) -> Work:
     requests = [request for request, _ in repeats]
     joules = sum(joules for _, joules in repeats)
     return Work(group=group, joules_j=joules if np.isfinite(joules) else None, **_counted(requests))
@@ -97,17 +96,17 @@ def _row(group: str, repeats: list[tuple[Record, float]]) -> Work:
 
 def _one_pass(slots: list[SlotRead]) -> dict[str, Counts]:
     """What each model does in one pass over the prompts."""
-    by_group: dict[str, list[Record]] = defaultdict(list)
-    for request in first_requests(slots).values():
+    by_group: dict[str, list[RequestRecord]] = defaultdict(list)
+    for request in first_of_each_prompt(slots).values():
         by_group[_group(request)].append(request)
     return {group: Counts(**_counted(requests)) for group, requests in by_group.items()}
 
 
-def _counted(requests: Iterable[Record]) -> dict[str, int]:
-    counts = [(1, int(r["prompt_tokens"]), len(r["tokens"])) for r in requests]
+def _counted(requests: Iterable[RequestRecord]) -> dict[str, int]:
+    counts = [(1, r.prompt_tokens, len(r.tokens)) for r in requests]
     return dict(zip(UNITS, map(sum, zip(*counts, strict=True)), strict=True))
 
 
-def _group(request: Record) -> str:
+def _group(request: RequestRecord) -> str:
     """What has a price list of its own: a model, or a gate that cuts it."""
-    return f"{request['model']}, {request['gate']}" if request["cut"] else str(request["model"])
+    return f"{request.model}, {request.gate}" if request.cut else request.model

@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.values import Estimate, Withheld
-from bench.report.readback import ArmKey
 from bench.report.rows import arm_label
 from bench.report.split import ArmSplit
+from bench.run.records import ArmKey
 from bench.show.safe_text import visible
 from bench.show.words import kind_label
 

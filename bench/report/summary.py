@@ -7,6 +7,7 @@ their windows can be compared. Percentages compare an arm with the ungated arm o
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -15,11 +16,11 @@ from analysis.quality import mean_agreement
 from analysis.values import Withheld
 from analysis.verdict import INACTIVE
 from bench.report.cautions import cautions
-from bench.report.readback import ArmKey, Idle, Readback, first_requests, that_count
+from bench.report.readback import Idle, Readback, first_of_each_prompt, that_count, tokens_of
 from bench.report.rows import arm_label, slot_rows
 from bench.report.split import ArmSplit, splits
 from bench.report.verdicts import ArmVerdict, columns, judge_arms
-from bench.run.records import Joules
+from bench.run.records import ArmKey, Joules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +103,12 @@ class Summary:
 
 def summarise(readback: Readback) -> Summary:
     """A run's rows and whatever could overturn them."""
-    header, slots = readback.run.header, slot_rows(readback)
-    judged = judge_arms(slots, readback.arms, baseline=header["baseline"], threshold=header["threshold"])
+    baseline, slots = readback.baseline, slot_rows(readback)
+    threshold = readback.run.header.threshold
+    judged = judge_arms(slots, readback.arms, baseline=baseline, threshold=threshold)
     arms = {key: _Arm(key, readback) for key in readback.arms}
     rows = [
-        _row(arm, arms.get((key[0], header["baseline"], False)), columns(readback, key, judged.get(key)))
+        _row(arm, arms.get((key[0], baseline, False)), columns(readback, key, judged.get(key)))
         for key, arm in arms.items()
     ]
     active = {key for key, row in zip(arms, rows, strict=True) if row.verdict != INACTIVE}
@@ -119,26 +121,26 @@ def summarise(readback: Readback) -> Summary:
 
 
 class _Arm:
-    """The slots of one arm that are not void, and what they add up to."""
+    """The slots of one arm, and what they add up to."""
 
     def __init__(self, key: ArmKey, readback: Readback) -> None:
-        mine = readback.of_arm(key)
         self.key = key
         self.idle = readback.idle
-        ran = [slot for slot in mine if slot.has_a_window]
+        ran = readback.of_arm(key)
         self.slots = that_count(ran)
-        self.void, self.left_out = len(mine) - len(ran), sum(slot.excluded is not None for slot in ran)
+        self.void = sum(slot.arm == key for slot in readback.void)
+        self.left_out = sum(slot.excluded is not None for slot in ran)
         self.requests = [request for slot in self.slots for request in slot.requests]
-        self.passes = sum(slot.slot["passes"] for slot in self.slots)
-        self.first = first_requests(self.slots)
+        self.passes = sum(slot.passes for slot in self.slots)
+        self.first = first_of_each_prompt(self.slots)
 
     def per_pass(self, total: float) -> float:
         return total / self.passes if self.passes else math.nan
 
     def work(self) -> dict[str, Any]:
-        prefill_s = sum(r["prefilled_s"] - r["gated_s"] for r in self.requests)
-        decode_s = sum(r["end_s"] - r["prefilled_s"] for r in self.requests)
-        forwards = sum(r["forwards"] for r in self.requests)
+        prefill_s = sum(r.prefill_s for r in self.requests)
+        decode_s = sum(r.decode_s for r in self.requests)
+        forwards = sum(r.forwards for r in self.requests)
         return {
             "prompts": len(self.first),
             "passes": self.passes,
@@ -149,12 +151,12 @@ class _Arm:
             "prompt_tokens": self.prompt_tokens,
             "new_tokens": self.new_tokens,
             "forwards": self.per_pass(forwards),
-            "prefill_tokens_per_s": _rate(sum(r["prompt_tokens"] for r in self.requests), prefill_s),
+            "prefill_tokens_per_s": _rate(sum(r.prompt_tokens for r in self.requests), prefill_s),
             "decode_tokens_per_s": _rate(forwards, decode_s),
         }
 
     def energy(self) -> dict[str, Any]:
-        joules = [slot.joules for slot in self.slots if slot.joules]
+        joules = [slot.joules for slot in self.slots]
         gross_j = self._total([j.total_j for j in joules])
         seconds_s = self.per_pass(sum(slot.seconds_s for slot in self.slots))
         return {
@@ -170,22 +172,19 @@ class _Arm:
 
     @property
     def prompt_tokens(self) -> float:
-        return self.per_pass(sum(r["prompt_tokens"] for r in self.requests))
+        return self.per_pass(sum(r.prompt_tokens for r in self.requests))
 
     @property
     def new_tokens(self) -> float:
-        return self.per_pass(sum(len(r["tokens"]) for r in self.requests))
+        return self.per_pass(sum(len(r.tokens) for r in self.requests))
 
-    def _total(self, values: list[float | None]) -> float | None:
+    def _total(self, values: Sequence[float | None]) -> float | None:
         known = [value for value in values if value is not None]
         return self.per_pass(sum(known)) if values and len(known) == len(values) else None
 
     def bytes_read(self) -> float | None:
         """Bytes per pass that must be read, counted; None for a stand-in."""
-        counted = [(r["prefill_bytes"], r["decode_bytes"]) for r in self.requests]
-        if not counted or any(None in pair for pair in counted):
-            return None
-        return self.per_pass(sum(map(sum, counted)))
+        return self._total([n for r in self.requests for n in (r.prefill_bytes, r.decode_bytes)])
 
 
 def _lowest_grade(joules: list[Joules]) -> dict[str, Any]:
@@ -210,10 +209,10 @@ def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
     if baseline is None or baseline is arm:
         nothing = dict.fromkeys(("tokens_saved_percent", "bytes_saved_percent", "agreement_percent"))
         return {**nothing, "routed_to_small": 0}
-    usual = {prompt: request["model"] for prompt, request in baseline.first.items()}
+    usual = {prompt: request.model for prompt, request in baseline.first.items()}
     read = (arm.bytes_read(), baseline.bytes_read())
     return {
-        "routed_to_small": sum(r["model"] != usual.get(p, r["model"]) for p, r in arm.first.items()),
+        "routed_to_small": sum(r.model != usual.get(p, r.model) for p, r in arm.first.items()),
         "tokens_saved_percent": 100 * (1 - arm.new_tokens / baseline.new_tokens),
         "bytes_saved_percent": 100 * (1 - read[0] / read[1]) if read[0] and read[1] else None,
         "agreement_percent": _agreement_percent(arm, baseline),
@@ -222,7 +221,7 @@ def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
 
 def _agreement_percent(arm: _Arm, baseline: _Arm) -> float | None:
     """Mean over prompts of the share of equal new-token positions."""
-    found = mean_agreement(*({p: r["tokens"] for p, r in side.first.items()} for side in (arm, baseline)))
+    found = mean_agreement(tokens_of(arm.first), tokens_of(baseline.first))
     return None if found is None else 100 * found.mean
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from analysis.contrast import judge
 from analysis.rows import Slot
 from analysis.verdict import COPY, INACTIVE, Judgement
-from bench.report.readback import ArmKey, Readback
+from bench.report.readback import Readback
 from bench.report.rows import held
+from bench.run.records import ArmKey, SessionRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +78,8 @@ def columns(readback: Readback, key: ArmKey, judgement: Judgement | None) -> Arm
 def why_inactive(readback: Readback, key: ArmKey) -> str | None:
     """Why an arm's gate takes no effect; None if it does. The A/A arm has no gate to take effect."""
     backend, gate, a_a = key
-    sessions = readback.run.of_type("session")
-    gates = sessions[-1]["gates"] if sessions else {}
-    verdict = gates.get(f"{backend}/{gate}")
-    if verdict is None or a_a or gate == readback.run.header["baseline"]:
+    sessions = readback.run.of(SessionRecord)
+    verdict = sessions[-1].gates.get(f"{backend}/{gate}") if sessions else None
+    if verdict is None or verdict.effective or a_a or gate == readback.baseline:
         return None
-    return str(verdict["reason"]) if verdict["outcome"] == INACTIVE else None
+    return verdict.reason

@@ -14,14 +14,15 @@ from typing import Any
 import psutil
 
 from bench.suite import libraries
+from bench.suite.header import Git, Host
 
 _ENVIRONMENT = ("MLX_", "PYTORCH_", "MTL_", "METAL_", "OMP_", "MKL_", "OPENBLAS_", "VECLIB_")
 
 
 def facts() -> dict[str, Any]:
-    """Host, package and git facts for `run.json`."""
+    """Host, package and git facts: fields of `bench.suite.header.RunHeader`."""
     return {
-        "host": machine(),
+        "host": Host(**machine()),
         "packages": {name: version(name) for name in packages()},
         "python": platform.python_version(),
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_ENVIRONMENT)},
@@ -54,14 +55,14 @@ def version(package: str) -> str | None:
         return None
 
 
-def git_state() -> dict[str, Any] | None:
+def git_state() -> Git | None:
     """Commit of the checkout that this program runs from; None for an installed wheel."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     commit = output(["git", "-C", str(root), "rev-parse", "HEAD"])
     changed = output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
-    return {"commit": commit, "dirty": None if changed is None else bool(changed)}
+    return Git(commit=commit, dirty=None if changed is None else bool(changed))
 
 
 def output(command: list[str], *, timeout_s: float = 10.0) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 from bench.errors import RunFailed
@@ -66,7 +65,7 @@ class Gauge:
             end_s=time.perf_counter(),
             outcome=tested.word,
             reason=tested.reason,
-            findings=[asdict(finding) for finding in findings],
+            findings=findings,
         )
 
     def idle(self, seconds_s: float) -> tuple[float, float, Joules]:

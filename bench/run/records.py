@@ -1,8 +1,8 @@
 """What is stored: one JSON line per request, slot, idle, session, block and event.
 
-A record is written once and never changed. Instants are seconds of the harness clock
-(`time.perf_counter()`), which starts anew with the machine, so they only mean something within one
-session of a run. Not measured is null.
+A record is written once and never changed, and read back as what it was. Instants are seconds of the
+harness clock (`time.perf_counter()`), which starts anew with the machine, so they only mean something
+within one session of a run. Not measured is null.
 
 Schema history (`SCHEMA` is on every line)
     1   first
@@ -10,10 +10,19 @@ Schema history (`SCHEMA` is on every line)
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from backends.base import BackendInfo
+from backends.guard import Verdict
+from bench.typed import from_json
+from energy.base import SourceInfo
+from energy.selftest import Finding
+
 SCHEMA = 1
+
+ArmKey = tuple[str, str, bool]
+"""Backend, gate label, whether it is the A/A arm."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +34,20 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """The line that is stored."""
         return {"type": self.type, "schema": SCHEMA, **asdict(self)}
+
+
+def record_from_json(line: dict[str, Any]) -> Record:
+    """The record that was stored as this line.
+
+    Raises:
+        ValueError: it was stored by no version of this program; the message says what is wrong.
+    """
+    kind = line.get("type")
+    if line.get("error") is not None:
+        kind = f"failed {kind}"
+    if kind not in _KINDS:
+        raise ValueError(f"no record has the type {line.get('type')!r}")
+    return from_json(_KINDS[kind], line)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,22 +75,40 @@ class Joules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SameLogits:
+    """Two backends on one probe prompt."""
+
+    model: str
+    backends: tuple[str, str]
+    probe_tokens: int
+    same_ids: bool
+    logit_difference: float
+    """Largest absolute difference over all positions and the whole vocabulary."""
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two may be compared."""
+        return self.same_ids and self.logit_difference <= self.tolerance
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionRecord(Record):
     """The start of a run, or of its resumption."""
 
     type: ClassVar[str] = "session"
     session: int
     started_utc: str
-    source: dict[str, Any]
+    source: SourceInfo
     note: str
     """How the energy source was chosen."""
-    loaded: dict[str, dict[str, Any]]
-    """BackendInfo by `backend/model key`."""
-    equal_work: list[dict[str, Any]]
+    loaded: dict[str, BackendInfo]
+    """By `backend/model key`."""
+    equal_work: list[SameLogits]
     prompt_tokens: dict[str, dict[str, int]]
     """Number of prompt tokens by model key and prompt id."""
-    gates: dict[str, dict[str, str]]
-    """By `backend/gate label`: `outcome` (`effective` or `gate inactive`) and `reason`."""
+    gates: dict[str, Verdict]
+    """Whether each gate takes effect, by `backend/gate label`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +121,8 @@ class SelfTestRecord(Record):
     end_s: float
     outcome: str
     """`passed` or `failed`."""
-    findings: list[dict[str, Any]]
-    """energy.selftest.Finding of each rail under each load."""
+    findings: list[Finding]
+    """Of each rail under each load."""
     reason: str = ""
     """What failed; empty if nothing did."""
 
@@ -98,30 +139,53 @@ class IdleRecord(Record):
     end_s: float
     joules: Joules
 
+    @property
+    def power_w(self) -> float | None:
+        """Mean power of the window; None where it was not measured."""
+        total_j = self.joules.total_j
+        return None if total_j is None else total_j / (self.end_s - self.start_s)
+
 
 @dataclass(frozen=True, kw_only=True)
-class RequestRecord(Record):
-    """One prompt under one arm."""
+class PlacedRecord(Record):
+    """Something that was done for an arm, in its place in the run."""
 
-    type: ClassVar[str] = "request"
     session: int
     block: int
     position: int
-    pass_number: int
     backend: str
     gate: str
     a_a: bool
+
+    @property
+    def arm(self) -> ArmKey:
+        """Which arm it was done for."""
+        return self.backend, self.gate, self.a_a
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Session, block and position: the name of a slot."""
+        return self.session, self.block, self.position
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRecord(PlacedRecord):
+    """One prompt under one arm, answered."""
+
+    type: ClassVar[str] = "request"
+    pass_number: int
     prompt_id: str
-    model: str | None = None
+    model: str
     """Key of the model that the gate chose."""
-    prompt_tokens: int | None = None
-    tokens: list[int] = field(default_factory=list)
-    forwards: int | None = None
-    start_s: float | None = None
-    gated_s: float | None = None
-    prefilled_s: float | None = None
-    end_s: float | None = None
+    prompt_tokens: int
+    tokens: list[int]
+    forwards: int
+    start_s: float
+    gated_s: float
+    prefilled_s: float
+    end_s: float
     text: str | None = None
+    """Like all that follows null in a slot that is void: it is asked for when the window is closed."""
     cut: dict[str, Any] | None = None
     """What was left out: the values of `backends.cut.Cut` that are not the default."""
     prefill_bytes: int | None = None
@@ -130,26 +194,57 @@ class RequestRecord(Record):
     prefill_flops: int | None = None
     """A multiply-add counts as two."""
     decode_flops: int | None = None
-    error: str | None = None
+    error: None = None
+    """Stored so that every request says whether it failed; like that of a slot."""
+
+    @property
+    def prefill_s(self) -> float:
+        """Seconds from the gate's decision to the end of the prefill."""
+        return self.prefilled_s - self.gated_s
+
+    @property
+    def decode_s(self) -> float:
+        """Seconds from the end of the prefill to the end."""
+        return self.end_s - self.prefilled_s
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlotRecord(Record):
+class FailedRequest(PlacedRecord):
+    """A prompt to which no answer came; its slot is void."""
+
+    type: ClassVar[str] = "request"
+    pass_number: int
+    prompt_id: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotRecord(PlacedRecord):
     """An arm held for whole passes, with the joules of its window."""
 
     type: ClassVar[str] = "slot"
-    session: int
-    block: int
-    position: int
-    backend: str
-    gate: str
-    a_a: bool
     passes: int
-    start_s: float | None
-    end_s: float | None
-    joules: Joules | None
-    error: str | None = None
-    """The slot is void: its worker died or hung, or a request failed."""
+    start_s: float
+    end_s: float
+    joules: Joules
+    error: None = None
+
+    @property
+    def seconds_s(self) -> float:
+        """Length of the window."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoidSlot(PlacedRecord):
+    """A slot that counts for nothing: its worker died or hung, or a request failed."""
+
+    type: ClassVar[str] = "slot"
+    passes: int
+    start_s: None = None
+    end_s: None = None
+    joules: None = None
+    error: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,3 +265,17 @@ class EventRecord(Record):
     kind: str
     detail: str
     at_s: float
+
+
+_KINDS: dict[str, type[Record]] = {
+    "session": SessionRecord,
+    "self_test": SelfTestRecord,
+    "idle": IdleRecord,
+    "request": RequestRecord,
+    "failed request": FailedRequest,
+    "slot": SlotRecord,
+    "failed slot": VoidSlot,
+    "block": BlockRecord,
+    "event": EventRecord,
+}
+"""The classes of `records.jsonl` by type; one that failed has another."""

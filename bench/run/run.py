@@ -9,11 +9,12 @@ from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.session import Session
 from bench.run.sources import Meter
+from bench.suite.header import RunHeader
 from bench.suite.prepare import Prepared
 from energy.base import EnergyError
 
 
-def run(prepared: Prepared, *, meter: Meter, out: Path, header: dict[str, object], display: Display) -> Path:
+def run(prepared: Prepared, *, meter: Meter, out: Path, header: RunHeader, display: Display) -> Path:
     """Run a suite into a new folder under `out`; returns the folder.
 
     A run that fails before anything was measured leaves nothing behind.
@@ -23,7 +24,7 @@ def run(prepared: Prepared, *, meter: Meter, out: Path, header: dict[str, object
         RunFailed: the backends disagree, or nothing could be loaded.
         Interrupted: Ctrl-C; what is measured is kept.
     """
-    new = store.create(out, name=prepared.suite.name, header=header)
+    new = store.create(out, header=header)
     try:
         _measure(Session(prepared, folder=new.folder, number=1, meter=meter, display=display))
     except (BenchError, EnergyError):

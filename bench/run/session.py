@@ -13,7 +13,16 @@ from typing import Any, Self
 from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.meter import Gauge
-from bench.run.records import BlockRecord, EventRecord, IdleRecord, RequestRecord, SessionRecord, SlotRecord
+from bench.run.records import (
+    BlockRecord,
+    EventRecord,
+    FailedRequest,
+    IdleRecord,
+    RequestRecord,
+    SessionRecord,
+    SlotRecord,
+    VoidSlot,
+)
 from bench.run.remaining import Remaining
 from bench.run.sources import Meter
 from bench.run.workers.group import Workers
@@ -71,7 +80,7 @@ class Session:
         record = SessionRecord(
             session=self.number,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-            source=asdict(self.gauge.info),
+            source=self.gauge.info,
             note=self.gauge.note,
             loaded=self.workers.loaded,
             equal_work=agreements,
@@ -114,11 +123,12 @@ class Session:
         self.display.slot_started(slot, remaining=self._remaining)
         requests: list[RequestRecord] = []
         began_s = time.perf_counter()
+        record: SlotRecord | VoidSlot
         try:
             record = self._hold(slot, requests)
+            self.store.append([*requests, record])
         except (WorkerLost, WorkerRefused) as error:
             record = self._void(slot, requests, error)
-        self.store.append([*requests, record])
         self.gauge.check_alive()
         self._remaining.slot_took(slot, seconds_s=time.perf_counter() - began_s)
         self.display.slot_done(record, requests, thermal=self.gauge.thermal)
@@ -146,7 +156,8 @@ class Session:
             end_s = self._synchronized_s(worker)
         requests[:] = self._settled(requests, worker)
         joules = self.gauge.joules(start_s, end_s)
-        return self._slot_record(slot, passes, start_s=start_s, end_s=end_s, joules=joules)
+        place = self._place(slot)
+        return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules)
 
     def _cool_down(self) -> None:
         limit_s = self.protocol.cool_down_limit_s
@@ -165,32 +176,29 @@ class Session:
             prompt_id=prompt_id,
             gate=slot.arm.gate,
         )
-        return self._request_record(slot, passes, prompt_id, **reply)
+        return RequestRecord(**self._place(slot), pass_number=passes, prompt_id=prompt_id, **reply)
 
     def _settled(self, requests: list[RequestRecord], worker: WorkerProcess) -> list[RequestRecord]:
         """The requests with their answers as text and their counted work; the window is closed."""
         reply = worker.ask("settle", deadline_s=self.protocol.request_deadline_s)
         return [replace(r, **settled) for r, settled in zip(requests, reply["requests"], strict=True)]
 
-    def _void(self, slot: Slot, requests: list[RequestRecord], error: Exception) -> SlotRecord:
-        """Record why a slot has no figures, and get a new worker if its own is gone."""
+    def _void(self, slot: Slot, requests: list[RequestRecord], error: Exception) -> VoidSlot:
+        """Store why a slot has no figures, and get a new worker if its own is gone."""
         passes, done = divmod(len(requests), len(self.prepared.prompts.prompts))
+        place, why = self._place(slot), str(error)
         prompt_id = self.prepared.prompts.prompts[done].id
-        requests.append(self._request_record(slot, passes + 1, prompt_id, error=str(error)))
+        failed = FailedRequest(**place, pass_number=passes + 1, prompt_id=prompt_id, error=why)
+        void = VoidSlot(**place, passes=passes, error=why)
         self._event("slot void", str(error))
         if isinstance(error, WorkerLost):
             lost = self.workers.replace(slot.arm.backend)
             if lost is not None:
                 self._event("backend lost", lost)
-        return self._slot_record(slot, passes, start_s=None, end_s=None, joules=None, error=str(error))
+        self.store.append([*requests, failed, void])
+        return void
 
     # Records ---------------------------------------------------------------------------------------
-
-    def _request_record(self, slot: Slot, passes: int, prompt_id: str, **fields: Any) -> RequestRecord:
-        return RequestRecord(pass_number=passes, prompt_id=prompt_id, **self._place(slot), **fields)
-
-    def _slot_record(self, slot: Slot, passes: int, **fields: Any) -> SlotRecord:
-        return SlotRecord(passes=passes, **self._place(slot), **fields)
 
     def _place(self, slot: Slot) -> dict[str, Any]:
         return {

@@ -15,13 +15,18 @@ import secrets
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.errors import UserError
-from bench.run.records import SCHEMA, Record
+from bench.run.records import SCHEMA, BlockRecord, Record, SessionRecord, record_from_json
+from bench.suite.header import RunHeader
+from bench.typed import from_json
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +34,30 @@ class StoredRun:
     """A run folder as read back."""
 
     folder: Path
-    header: dict[str, Any]
+    header: RunHeader
     """run.json."""
-    records: list[dict[str, Any]]
+    records: list[Record]
 
-    def of_type(self, kind: str) -> list[dict[str, Any]]:
-        """Records of one type, in the order they were written."""
-        return [record for record in self.records if record["type"] == kind]
+    def of(self, kind: type[R]) -> list[R]:
+        """Records of one class, in the order they were written."""
+        return self._by_class.get(kind, [])
+
+    @cached_property
+    def _by_class(self) -> dict[type[Record], list[Any]]:
+        found: dict[type[Record], list[Any]] = {}
+        for record in self.records:
+            found.setdefault(type(record), []).append(record)
+        return found
 
     @property
     def finished_blocks(self) -> dict[int, int]:
         """Block number -> session in which it was completed."""
-        return {record["block"]: record["session"] for record in self.of_type("block")}
+        return {record.block: record.session for record in self.of(BlockRecord)}
 
     @property
     def sessions(self) -> int:
         """How often the run was started."""
-        return max((record["session"] for record in self.of_type("session")), default=0)
+        return max((record.session for record in self.of(SessionRecord)), default=0)
 
     def session_folder(self, session: int) -> Path:
         """Where the raw stream of a session lies."""
@@ -87,7 +99,7 @@ class NewRun:
         _remove_empty(self.made)
 
 
-def create(out: Path, *, name: str, header: dict[str, Any]) -> NewRun:
+def create(out: Path, *, header: RunHeader) -> NewRun:
     """A new run folder under `out`, visible only once its run.json is whole.
 
     Raises:
@@ -100,13 +112,13 @@ def create(out: Path, *, name: str, header: dict[str, Any]) -> NewRun:
             fix=(f"choose another folder with --out, or go on with that run: bench run --resume {inside}"),
         )
     now = datetime.now(UTC)
-    run_id = f"{now:%Y%m%d-%H%M%S}-{name}-{secrets.token_hex(2)}"
+    run_id = f"{now:%Y%m%d-%H%M%S}-{header.suite.name}-{secrets.token_hex(2)}"
     started = now.isoformat(timespec="seconds")
     made = tuple(folder for folder in (out, *out.parents) if not folder.exists())
     staging = out / f".{run_id}"
     try:
         staging.mkdir(parents=True)
-        document = {"schema": SCHEMA, "run_id": run_id, "started_utc": started, **header}
+        document = {"schema": SCHEMA, **asdict(replace(header, run_id=run_id, started_utc=started))}
         (staging / "run.json").write_text(
             json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
@@ -129,29 +141,48 @@ def read(folder: Path) -> StoredRun:
     """Read a run folder; a last line that was cut by a crash is not a record.
 
     Raises:
-        UserError: not a run folder, or written by a newer program.
+        UserError: not a run folder, written by a newer program, or damaged.
+    """
+    header = read_header(folder)
+    return StoredRun(folder=folder, header=header, records=_read_records(folder / "records.jsonl"))
+
+
+def read_header(folder: Path) -> RunHeader:
+    """The run.json of a run folder.
+
+    Raises:
+        UserError: not a run folder, written by a newer program, or damaged.
     """
     try:
-        header = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        stored = json.loads((folder / "run.json").read_bytes())
     except (OSError, ValueError):
         raise UserError(
             f"{folder} is not a run folder: it has no readable run.json", fix="list runs with: bench runs"
         ) from None
-    if header.get("schema", 0) > SCHEMA:
-        raise UserError(
-            f"{folder} has schema {header['schema']}, this program reads {SCHEMA}", fix="upgrade it"
-        )
-    return StoredRun(folder=folder, header=header, records=_read_records(folder / "records.jsonl"))
+    schema = stored.get("schema", 0) if isinstance(stored, dict) else 0
+    if schema > SCHEMA:
+        raise UserError(f"{folder} has schema {schema}, this program reads {SCHEMA}", fix="upgrade it")
+    try:
+        return from_json(RunHeader, stored)
+    except ValueError as error:
+        raise UserError(f"{folder / 'run.json'} is damaged: {error}", fix="restore it from a copy") from None
 
 
-def _read_records(file: Path) -> list[dict[str, Any]]:
+def _read_records(file: Path) -> list[Record]:
     if not file.exists():
         return []
     *lines, _cut = file.read_bytes().split(b"\n")
+    return [_read_record(line, file=file, number=number) for number, line in enumerate(lines, start=1)]
+
+
+def _read_record(line: bytes, *, file: Path, number: int) -> Record:
     try:
-        return [json.loads(line) for line in lines]
+        stored = json.loads(line)
+        if not isinstance(stored, dict):
+            raise ValueError("no record")
+        return record_from_json(stored)
     except ValueError as error:
-        raise UserError(f"{file} is damaged: {error}", fix="restore it from a copy") from None
+        raise UserError(f"{file}, line {number}, is damaged: {error}", fix="restore it from a copy") from None
 
 
 def drop_cut_line(folder: Path) -> None:

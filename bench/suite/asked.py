@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from bench.errors import UserError
 from bench.suite import plugins
 from bench.suite.config import Gate, Generation, Model, Suite, find_suite, load_suite, parse_suite
+from bench.suite.header import RunHeader
 from bench.suite.prompts import load_prompts
 
 
@@ -73,12 +74,11 @@ def asked_by_suite(name: str) -> Asked:
     return Asked(prompts=PromptsAsked(count=len(prompts.prompts), sha256=prompts.sha256), **_rest_of(text))
 
 
-def asked_of_run(header: Mapping[str, Any]) -> Asked:
+def asked_of_run(header: RunHeader) -> Asked:
     """The same of a stored run."""
-    prompts = header["prompts"]
+    prompts = header.prompts
     return Asked(
-        prompts=PromptsAsked(count=len(prompts["ids"]), sha256=prompts["sha256"]),
-        **_rest_of(header["suite"]["text"]),
+        prompts=PromptsAsked(count=len(prompts.ids), sha256=prompts.sha256), **_rest_of(header.suite.text)
     )
 
 

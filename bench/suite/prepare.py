@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.errors import UserError, nearest
 from bench.suite import libraries, plugins
 from bench.suite.config import Model, Suite, load_suite, parse_suite
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
+from bench.suite.header import RunHeader
 from bench.suite.models import LocalModel, locate
 from bench.suite.plan import Arm, Slot, make_arms, make_blocks
 from bench.suite.prompts import PromptSet, load_prompts
@@ -68,15 +68,16 @@ def prepare(file: Path, *, backends: list[str] | None = None, blocks: int | None
     return resolve(suite, text, file=file, backends=backends, blocks=blocks)
 
 
-def prepare_again(header: dict[str, Any]) -> Prepared:
+def prepare_again(header: RunHeader) -> Prepared:
     """The suite of a stored run, for resuming it.
 
     Raises:
         UserError: its prompts or plugins are not what they were.
     """
-    file, text = Path(header["suite"]["path"]), header["suite"]["text"]
-    prepared = resolve(parse_suite(text, file=file), text, file=file, **header["overrides"])
-    if prepared.prompts.sha256 != header["prompts"]["sha256"]:
+    file, text, changed = Path(header.suite.path), header.suite.text, header.overrides
+    suite = parse_suite(text, file=file)
+    prepared = resolve(suite, text, file=file, backends=changed.backends, blocks=changed.blocks)
+    if prepared.prompts.sha256 != header.prompts.sha256:
         raise UserError(
             f"{prepared.prompts.file} has changed since the run was started",
             fix="restore it, or start a new run",

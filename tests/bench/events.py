@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from bench.run.display.plain import Display
-from bench.run.records import Joules, RequestRecord, SlotRecord
+from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
 from bench.run.remaining import Remaining
 from bench.suite.plan import Slot, make_arms, make_blocks
 
@@ -29,20 +31,13 @@ def blocks(count: int = 2, *, gate: str = "norm_fraction") -> list[list[Slot]]:
     return make_blocks(arms, count=count, seed=1)
 
 
-def slot_record(slot: Slot, *, energy: Joules | None = None, error: str | None = None) -> SlotRecord:
-    return SlotRecord(
-        session=1,
-        block=slot.block,
-        position=slot.position,
-        backend=slot.arm.backend,
-        gate=slot.arm.gate,
-        a_a=slot.arm.a_a,
-        passes=2,
-        start_s=None if error else 100.0,
-        end_s=None if error else 112.0,
-        joules=None if error else energy or joules(),
-        error=error,
-    )
+def slot_record(
+    slot: Slot, *, energy: Joules | None = None, error: str | None = None
+) -> SlotRecord | VoidSlot:
+    place = {"session": 1, "block": slot.block, "position": slot.position, **asdict(slot.arm), "passes": 2}
+    if error:
+        return VoidSlot(**place, error=error)
+    return SlotRecord(**place, start_s=100.0, end_s=112.0, joules=energy or joules())
 
 
 def request(slot: Slot, *, number: int = 0, start_s: float = 0.0, end_s: float = 1.0) -> RequestRecord:
@@ -55,8 +50,13 @@ def request(slot: Slot, *, number: int = 0, start_s: float = 0.0, end_s: float =
         gate=slot.arm.gate,
         a_a=slot.arm.a_a,
         prompt_id=f"prompt-{number % 6}",
+        model="full",
+        prompt_tokens=5,
         tokens=[1, 2, 3, 4],
+        forwards=3,
         start_s=start_s,
+        gated_s=start_s,
+        prefilled_s=start_s,
         end_s=end_s,
     )
 
@@ -66,7 +66,14 @@ def tell(display: Display, *, slots: int = 4, gate: str = "norm_fraction", therm
     display.stage("loading torch")
     display.note("simulated, as asked for")
     display.equal_work(
-        {"backends": ["torch", "mlx"], "model": "full", "logit_difference": 6e-5, "tolerance": 1e-3}
+        SameLogits(
+            model="full",
+            backends=("torch", "mlx"),
+            probe_tokens=16,
+            same_ids=True,
+            logit_difference=6e-5,
+            tolerance=1e-3,
+        )
     )
     display.stage("idle before the blocks, 20 s")
     display.idle_done(joules(), seconds_s=20.0, thermal=thermal)

@@ -6,9 +6,11 @@ import copy
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.suite.header import EnergyAsked, Overrides, PromptsUsed, RunHeader, SuiteFile
 from tests.bench.suites import changed
 
 Record = dict[str, Any]
@@ -35,6 +37,21 @@ def stored_copy(
     edited = map(edit, records) if edit else records
     (into / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in edited))
     return into
+
+
+def run_header(**changes: Any) -> RunHeader:
+    """run.json of a run that never was; `changes` are fields of it."""
+    header = RunHeader(
+        suite=SuiteFile(name="suite", path="suite.toml", sha256="", text=""),
+        overrides=Overrides(),
+        energy=EnergyAsked(source="simulated"),
+        backends=["torch"],
+        baseline="ungated",
+        threshold=0.02,
+        gates=["ungated", "gate"],
+        prompts=PromptsUsed(file="prompts.jsonl", sha256="", ids=[]),
+    )
+    return replace(header, **changes)
 
 
 def _repeated(record: Record, blocks: int) -> list[Record]:

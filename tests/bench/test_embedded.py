@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.run import store
+from bench.run.records import RequestRecord, SessionRecord
 from bench.suite.bundled import configs_folder
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
@@ -37,19 +38,17 @@ def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
     assert "torch and mlx agree on full" in done.stdout
     assert "NOT a measurement" in done.stdout
     run = store.read(next((tmp_path / "results").iterdir()))
-    agreements = run.of_type("session")[0]["equal_work"]
-    assert {a["model"] for a in agreements} == {"full", "small"}
-    assert all(a["logit_difference"] < 1e-3 and a["same_ids"] for a in agreements)
-    answers = {
-        (r["backend"], r["gate"], r["prompt_id"]): r for r in run.of_type("request") if r["pass_number"] == 1
-    }
+    agreements = run.of(SessionRecord)[0].equal_work
+    assert {a.model for a in agreements} == {"full", "small"}
+    assert all(a.logit_difference < 1e-3 and a.same_ids for a in agreements)
+    answers = {(r.backend, r.gate, r.prompt_id): r for r in run.of(RequestRecord) if r.pass_number == 1}
     pairs = [(r, answers["mlx", g, p]) for (b, g, p), r in answers.items() if b == "torch"]
-    positions = [a == b for x, y in pairs for a, b in zip(x["tokens"], y["tokens"], strict=True)]
+    positions = [a == b for x, y in pairs for a, b in zip(x.tokens, y.tokens, strict=True)]
     assert len(pairs) == 6
     assert sum(positions) >= 0.95 * len(positions)
-    assert all(x["forwards"] == y["forwards"] == 5 for x, y in pairs)
-    assert all(x["text"].strip() for x, _ in pairs if x["gate"] == "ungated")
-    assert run.header["models"]["full"]["weight_sha256"] == run.header["models"]["small"]["weight_sha256"]
+    assert all(x.forwards == y.forwards == 5 for x, y in pairs)
+    assert all((x.text or "").strip() for x, _ in pairs if x.gate == "ungated")
+    assert run.header.models["full"].weight_sha256 == run.header.models["small"].weight_sha256
 
 
 def test_a_rope_base_hidden_from_one_backend_is_refused_with_the_difference(

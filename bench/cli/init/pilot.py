@@ -23,6 +23,7 @@ from bench.errors import Interrupted, RunFailed
 from bench.report.story import Story
 from bench.run import start
 from bench.run.display.plain import Display
+from bench.run.records import IdleRecord
 from bench.suite.plan import Arm
 
 BLOCKS = 6
@@ -100,8 +101,8 @@ def fly(draft: Draft, display: Display) -> Pilot:
                 f"the pilot broke ({error.what})", fix="go without: bench init --no-pilot"
             ) from None
         story = Story.of(folder)
-        idle = story.readback.run.of_type("idle")
-        measured_s = idle[-1]["end_s"] - idle[0]["start_s"]
+        idle = story.readback.run.of(IdleRecord)
+        measured_s = idle[-1].end_s - idle[0].start_s
         startup_s = time.perf_counter() - began_s - measured_s
     return Pilot(
         noise=_noise(story.slots, draft.backends),
@@ -127,11 +128,10 @@ def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
 
 
 def _pace(story: Story, *, startup_s: float) -> Pace:
-    slots = [slot.slot for slot in story.readback.slots]
     gaps_s = [
-        after["start_s"] - before["end_s"] - COOL_DOWN_S
-        for before, after in pairwise(slots)
-        if before["block"] == after["block"]
+        after.start_s - before.end_s - COOL_DOWN_S
+        for before, after in pairwise(story.readback.slots)
+        if before.block == after.block
     ]
     return Pace(
         request_s=max(slot.seconds_s / slot.requests for slot in story.slots),

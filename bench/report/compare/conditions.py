@@ -7,32 +7,29 @@ version of a library, is what a comparison is made for; it is named beside the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from bench.report.readback import ArmKey
 from bench.report.story import Story
 from bench.report.summary import ArmRow
+from bench.run.records import ArmKey, SessionRecord
+from bench.suite.header import Host
 
 Facts = dict[str, str | None]
 """By name, in words; None where the run does not say."""
 
 
-_MODEL = ("name", "revision", "dtype", "layers", "weight_sha256")
-
-
-def machine(header: Mapping[str, Any]) -> Facts:
+def machine(host: Host) -> Facts:
     """Chip bin, memory, operating system and power mode of a run."""
-    host: Mapping[str, Any] = header.get("host") or {}
     return {
-        "chip": _said(host.get("chip")),
-        "GPU cores": _said(host.get("gpu_cores")),
-        "CPU cores": _said(host.get("cpu_cores")),
-        "memory": _said(host.get("memory_bytes"), lambda size: f"{size / 2**30:.1f} GiB"),
-        "OS version": _said(host.get("os_version"), lambda version: f"{host.get('system')} {version}"),
-        "OS build": _said(host.get("os_build")),
-        "power source": _said(host.get("power_source")),
-        "low-power mode": _said(host.get("low_power_mode"), lambda on: "on" if on else "off"),
+        "chip": _said(host.chip),
+        "GPU cores": _said(host.gpu_cores),
+        "CPU cores": _said(host.cpu_cores),
+        "memory": _said(host.memory_bytes, lambda size: f"{size / 2**30:.1f} GiB"),
+        "OS version": _said(host.os_version, lambda version: f"{host.system} {version}"),
+        "OS build": _said(host.os_build),
+        "power source": _said(host.power_source),
+        "low-power mode": _said(host.low_power_mode, lambda on: "on" if on else "off"),
     }
 
 
@@ -48,9 +45,8 @@ def joules(story: Story, row: ArmRow) -> Facts:
 
 def work(story: Story, key: ArmKey, row: ArmRow) -> Facts:
     """The work of one pass: which prompts, and how many tokens."""
-    prompts = story.readback.run.header["prompts"]
     return {
-        "prompt hash": _said(prompts.get("sha256"), lambda sha: sha[:12]),
+        "prompt hash": story.readback.run.header.prompts.sha256[:12],
         "prompts per pass": str(row.prompts),
         "prompt tokens per pass": f"{prompt_tokens(story, key) / max(row.passes, 1):.6g}",
         "new tokens per pass": f"{row.new_tokens:.6g}",
@@ -59,30 +55,26 @@ def work(story: Story, key: ArmKey, row: ArmRow) -> Facts:
 
 def prompt_tokens(story: Story, key: ArmKey) -> int:
     """Prompt tokens of all whole slots of an arm."""
-    slots = [slot for slot in story.readback.of_arm(key) if slot.slot["error"] is None]
-    return sum(request["prompt_tokens"] for slot in slots for request in slot.requests)
+    return sum(r.prompt_tokens for slot in story.readback.of_arm(key) for r in slot.requests)
 
 
 def subject(story: Story, key: ArmKey) -> Facts:
     """What may well be compared: backend, gate, suite, models, versions."""
     header = story.readback.run.header
-    git = header.get("git") or {}
     models = {
-        f"model {name}": " ".join(str(model[key])[:12] for key in _MODEL if model.get(key) is not None)
-        for name, model in header.get("models", {}).items()
+        f"model {name}": " ".join(str(value)[:12] for value in vars(model).values() if value is not None)
+        for name, model in header.models.items()
     }
-    packages = {name: _said(version) for name, version in (header.get("packages") or {}).items()}
-    environment = header.get("environment") or {}
     return {
         "backend": key[0],
         "gate": key[1],
-        "machine model": _said((header.get("host") or {}).get("hw_model")),
-        "suite": f"{header['suite']['name']} {header['suite']['sha256'][:12]}",
+        "machine model": header.host.hw_model,
+        "suite": f"{header.suite.name} {header.suite.sha256[:12]}",
         **models,
-        **packages,
-        "python": _said(header.get("python")),
-        "environment": ", ".join(f"{name}={value}" for name, value in environment.items()),
-        "git commit": _said(git.get("commit"), lambda commit: commit[:12]),
+        **header.packages,
+        "python": header.python,
+        "environment": ", ".join(f"{name}={value}" for name, value in header.environment.items()),
+        "git commit": _said(header.git and header.git.commit, lambda commit: commit[:12]),
     }
 
 
@@ -92,11 +84,11 @@ def _said(value: Any, word: Callable[[Any], str] = str) -> str | None:
 
 def _source(story: Story, *, kind: str) -> str | None:
     """Name of the source; of modelled joules with the numbers of the model, which make the figures."""
-    sources = [session["source"] for session in story.readback.run.of_type("session")]
-    if not sources:
+    sessions = story.readback.run.of(SessionRecord)
+    if not sessions:
         return None
-    name = str(sources[0]["name"])
-    settings = sorted((sources[0].get("details") or {}).items()) if kind == "modelled" else []
+    name = sessions[0].source.name
+    settings = sorted(sessions[0].source.details.items()) if kind == "modelled" else []
     numbers = [f"{key} {value}" for key, value in settings if _is_number(value)]
     return f"{name} with {', '.join(numbers)}" if numbers else name
 

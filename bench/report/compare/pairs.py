@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from analysis.blocks import Amount, Per
 from analysis.comparable import Unlike, known_of_neither, unlike
@@ -20,10 +19,11 @@ from analysis.verdict import Judgement, LogPair, Verdict
 from bench.errors import UserError
 from bench.report.compare import conditions
 from bench.report.compare.selectors import Chosen, choose, matched
-from bench.report.readback import ArmKey
-from bench.report.rows import answers, arm_label, held
+from bench.report.readback import tokens_of
+from bench.report.rows import arm_label, held
 from bench.report.story import Story
 from bench.report.summary import ArmRow
+from bench.run.records import ArmKey, RequestRecord
 from bench.show.safe_text import visible
 
 AMOUNTS: dict[str, tuple[Amount, Per]] = {
@@ -48,7 +48,7 @@ class Side:
     @property
     def run_id(self) -> str:
         """Name of the run."""
-        return str(self.story.readback.run.header["run_id"])
+        return self.story.readback.run.header.run_id
 
     @property
     def label(self) -> str:
@@ -77,12 +77,11 @@ class Side:
 
     def among(self, slots: list[Slot]) -> Held:
         """The arm among the slots of its run, or of a phase of them."""
-        return held(slots, self.key, self.story.readback.run.header["baseline"])
+        return held(slots, self.key, self.story.readback.baseline)
 
     def phase(self, phase: str) -> list[Slot]:
         """The slots of the run with the seconds and tokens of one phase alone."""
-        whole = [slot for slot in self.story.readback.slots if slot.has_a_window]
-        pairs = zip(self.story.slots, whole, strict=True)
+        pairs = zip(self.story.slots, self.story.readback.slots, strict=True)
         return [_of_phase(row, slot.requests, phase) for row, slot in pairs]
 
 
@@ -183,7 +182,7 @@ def _refuse(found: Sequence[Comparison], first: Chosen) -> None:
     alike = [one.second.label for one in found if not one.unlike]
     also = f" ({', '.join(alike)} alone would do: name the arm as RUN:backend/gate)" if alike else ""
     raise UserError(
-        f"no ratio: {first.story.readback.run.header['run_id']} and what it is compared with are unlike in "
+        f"no ratio: {first.story.readback.run.header.run_id} and what it is compared with are unlike in "
         f"{visible('; '.join(named))}{also}",
         fix="to see the figures side by side, without a ratio, add --anyway",
     )
@@ -207,7 +206,7 @@ def _comparison(first: Side, second: Side) -> Comparison:
 
 def _conditions(side: Side) -> conditions.Facts:
     return {
-        **conditions.machine(side.story.readback.run.header),
+        **conditions.machine(side.story.readback.run.header.host),
         **conditions.joules(side.story, side.row),
         **conditions.work(side.story, side.key, side.row),
     }
@@ -243,7 +242,7 @@ def _ratio(
 
 def _judged(first: Side, second: Side) -> Judgement:
     """The verdict on the joules per pass."""
-    threshold = max(side.story.readback.run.header["threshold"] for side in (first, second))
+    threshold = max(side.story.readback.run.header.threshold for side in (first, second))
     amount, per = AMOUNTS["joules_per_pass"]
     one, other = (side.among(side.story.slots) for side in (first, second))
     return judge(other, one, amount=amount, per=per, threshold=threshold)
@@ -251,17 +250,13 @@ def _judged(first: Side, second: Side) -> Judgement:
 
 def _agreement(first: Side, second: Side) -> Mean | None:
     """Share of equal tokens."""
-    mine, theirs = (answers(side.story.readback.of_arm(side.key)) for side in (first, second))
+    mine, theirs = (tokens_of(side.story.readback.answers(side.key)) for side in (first, second))
     return mean_agreement(theirs, mine)
 
 
-def _of_phase(row: Slot, requests: Sequence[dict[str, Any]], phase: str) -> Slot:
-    begin, end, tokens = {
-        "prefill": ("gated_s", "prefilled_s", "prompt_tokens"),
-        "decode": ("prefilled_s", "end_s", "forwards"),
-    }[phase]
-    return replace(
-        row,
-        seconds_s=sum(request[end] - request[begin] for request in requests),
-        new_tokens=sum(request[tokens] for request in requests),
-    )
+def _of_phase(row: Slot, requests: Sequence[RequestRecord], phase: str) -> Slot:
+    lengths = [
+        (r.prefill_s, r.prompt_tokens) if phase == "prefill" else (r.decode_s, r.forwards) for r in requests
+    ]
+    seconds_s, tokens = map(sum, zip(*lengths, strict=True))
+    return replace(row, seconds_s=seconds_s, new_tokens=tokens)

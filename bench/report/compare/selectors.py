@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UserError, nearest
-from bench.report.readback import ArmKey
 from bench.report.rows import arm_label
 from bench.report.story import Story
+from bench.run.records import ArmKey
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ run; `bench report` attributes them anew from the raw readings, which stay where
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from bench.errors import UserError
 from bench.report.readback import Idle
 from bench.report.rows import likeness, provenance
 from bench.run import store
-from bench.run.records import SCHEMA
 from bench.show.files import growing
+from bench.suite.header import RunHeader
 
 BATCH = 250
 """Runs that are parsed at once: enough to be fast, few enough to fit into memory."""
@@ -120,19 +119,11 @@ def collect(folders: Sequence[Path], out: Path) -> Collected:
 def _tables(folders: Sequence[Path]) -> Iterator[tuple[pa.Table, list[str]]]:
     for begin in range(0, len(folders), BATCH):
         some = folders[begin : begin + BATCH]
-        headers = [_header(folder) for folder in some]
+        headers = [store.read_header(folder) for folder in some]
         records = _records(some)
         table = _slots(records, headers)
         whole = set(pc.unique(table["run"]).to_pylist())
-        yield table, [header["run_id"] for header in headers if header["run_id"] not in whole]
-
-
-def _header(folder: Path) -> dict[str, Any]:
-    try:
-        header: dict[str, Any] = json.loads((folder / "run.json").read_bytes())
-    except (OSError, ValueError):
-        header = {"schema": SCHEMA + 1}
-    return store.read(folder).header if header.get("schema", 0) > SCHEMA else header
+        yield table, [header.run_id for header in headers if header.run_id not in whole]
 
 
 def _records(folders: Sequence[Path]) -> pa.Table:
@@ -161,7 +152,7 @@ def _parse(data: bytes, options: pa.json.ParseOptions) -> pa.Table:
     return pa.json.read_json(io.BytesIO(data), parse_options=options).select(_RECORD.names)
 
 
-def _slots(records: pa.Table, headers: Sequence[dict[str, Any]]) -> pa.Table:
+def _slots(records: pa.Table, headers: Sequence[RunHeader]) -> pa.Table:
     """One row per slot of a whole block, as `analysis.rows.Slot`, and its run's provenance."""
     slots = _of_type(records, "slot")
     slots = (

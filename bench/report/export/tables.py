@@ -17,8 +17,9 @@ from pydantic import BaseModel
 
 from bench.errors import UserError, nearest
 from bench.report.export.schema import SCHEMA_VERSION, TABLES, schema_text
-from bench.report.readback import Record, SlotRead
+from bench.report.readback import SlotRead, requests_by_slot
 from bench.report.story import Story
+from bench.run.records import ArmKey, FailedRequest, RequestRecord, VoidSlot
 from bench.show.files import csv_text, together
 
 if TYPE_CHECKING:
@@ -69,11 +70,14 @@ def tables_of(stories: Sequence[Story]) -> Tables:
     """The rows of every table, checked against their models."""
     tables: Tables = {name: [] for name in TABLES}
     for story in stories:
-        whole = iter(story.slots)
-        for slot in story.readback.slots:
-            row = None if slot.slot["error"] is not None else next(whole)
-            tables["slots"].append(_slot(story, slot, row))
-            tables["requests"] += [_request(story, request) for request in slot.requests]
+        readback = story.readback
+        rows = {slot.place: row for slot, row in zip(readback.slots, story.slots, strict=True)}
+        requests = requests_by_slot(readback.run)
+        slots: list[SlotRead | VoidSlot] = [*readback.slots, *readback.void]
+        for slot in sorted(slots, key=lambda slot: slot.place):
+            mine = requests[slot.place]
+            tables["slots"].append(_slot(story, slot, rows.get(slot.place), requests=len(mine)))
+            tables["requests"] += [_request(story, request) for request in mine]
         tables["arms"] += _arms(story)
     return {name: [_checked(TABLES[name], row) for row in rows] for name, rows in tables.items()}
 
@@ -114,42 +118,44 @@ def parquet_schema(name: str) -> pa.Schema:
     return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION)})
 
 
-def _base(story: Story, record: Record) -> dict[str, Any]:
+def _base(story: Story, arm: ArmKey) -> dict[str, Any]:
     header = story.readback.run.header
     return {
         "schema_version": SCHEMA_VERSION,
-        "run": header["run_id"],
-        "suite": header["suite"]["name"],
-        **{name: record[name] for name in ("backend", "gate", "a_a")},
+        "run": header.run_id,
+        "suite": header.suite.name,
+        **dict(zip(("backend", "gate", "a_a"), arm, strict=True)),
     }
 
 
-def _request(story: Story, request: Record) -> dict[str, Any]:
-    same = ("session", "block", "position", "pass_number", "prompt_id", "model", "prompt_tokens", "forwards")
-    counted = ("prefill_bytes", "decode_bytes", "prefill_flops", "decode_flops")
-    failed = request["error"] is not None
+def _request(story: Story, request: RequestRecord | FailedRequest) -> dict[str, Any]:
+    base, own = _base(story, request.arm), TABLES["requests"].model_fields
+    stored = {name: value for name, value in vars(request).items() if name in own}
+    if isinstance(request, FailedRequest):
+        return {**dict.fromkeys(own), **base, **stored, "cut": "{}"}
     return {
-        **_base(story, request),
-        **{name: request[name] for name in (*same, *counted, "start_s", "text", "error")},
-        "new_tokens": None if failed else len(request["tokens"]),
-        "gate_s": _between(request, "start_s", "gated_s"),
-        "prefill_s": _between(request, "gated_s", "prefilled_s"),
-        "decode_s": _between(request, "prefilled_s", "end_s"),
-        "cut": json.dumps(request["cut"] or {}, sort_keys=True),
+        **base,
+        **stored,
+        "error": None,
+        "new_tokens": len(request.tokens),
+        "gate_s": request.gated_s - request.start_s,
+        "prefill_s": request.prefill_s,
+        "decode_s": request.decode_s,
+        "cut": json.dumps(request.cut or {}, sort_keys=True),
     }
 
 
-def _slot(story: Story, slot: SlotRead, row: Slot | None) -> dict[str, Any]:
-    joules, stored = slot.joules, slot.slot
+def _slot(story: Story, slot: SlotRead | VoidSlot, row: Slot | None, *, requests: int) -> dict[str, Any]:
+    joules = slot.joules if isinstance(slot, SlotRead) else None
     energy = {name: getattr(joules, name, None) for name in ("kind", "boundary", "grade", "grade_name")}
     rails = joules.rails_j if joules else {}
     work = {name: getattr(row, name, None) for name in ("prompt_tokens", "new_tokens", "forwards")}
     return {
-        **_base(story, stored),
-        **{name: stored[name] for name in ("session", "block", "position", "passes", "start_s", "error")},
-        "requests": len(slot.requests),
+        **_base(story, slot.arm),
+        **dict(zip(("session", "block", "position"), slot.place, strict=True)),
+        **{name: getattr(slot, name, None) for name in ("passes", "start_s", "seconds_s", "error")},
+        "requests": requests,
         **work,
-        "seconds_s": _between(stored, "start_s", "end_s"),
         **energy,
         "grade_reasons": "; ".join(joules.grade_reasons) if joules else None,
         "gross_j": joules.total_j if joules else None,
@@ -165,7 +171,7 @@ def _slot(story: Story, slot: SlotRead, row: Slot | None) -> dict[str, Any]:
 def _arms(story: Story) -> list[dict[str, Any]]:
     rows = []
     for found in story.summary.rows:
-        base = _base(story, {"backend": found.backend, "gate": found.gate, "a_a": found.a_a})
+        base = _base(story, (found.backend, found.gate, found.a_a))
         own = TABLES["arms"].model_fields.keys() - base.keys()
         values = {name: getattr(found, _ARM_NAMES.get(name, name)) for name in own}
         rows.append({**base, **values, "grade_reasons": "; ".join(found.grade_reasons)})
@@ -182,12 +188,6 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _between(record: Record, begin: str, end: str) -> float | None:
-    if record[begin] is None or record[end] is None:
-        return None
-    return float(record[end] - record[begin])
 
 
 def _csv(name: str, rows: Sequence[dict[str, Any]]) -> bytes:

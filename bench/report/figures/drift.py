@@ -40,7 +40,7 @@ def drift_table(story: Story) -> pd.DataFrame:
     """One row per slot with joules: where it ran, and by how much it lies off its arm's mean."""
     import pandas as pd
 
-    prompts = len(story.readback.run.header["prompts"]["ids"])
+    prompts = len(story.readback.run.header.prompts.ids)
     table = pd.DataFrame(
         {
             "slot": slot.position + 1,

@@ -100,7 +100,7 @@ def _draw(story: Story, slots: pd.DataFrame, table: pd.DataFrame) -> Figure:
 
 def _draw_bands(axes: Axes, story: Story, table: pd.DataFrame) -> bool:
     """Behind the arms of each backend: the ungated mean, give or take what it differs from itself."""
-    baseline = story.readback.run.header["baseline"]
+    baseline = story.readback.baseline
     drawn = False
     for backend in table["backend"].unique():
         rows = table.index[table["backend"] == backend]

@@ -48,7 +48,7 @@ def trade_table(story: Story) -> pd.DataFrame:
     """One row per arm whose joules can be set beside the ungated arm's, which is at 100 %, 100 %."""
     import pandas as pd
 
-    baseline = story.readback.run.header["baseline"]
+    baseline = story.readback.baseline
     rows = [_row(row, is_base=row.gate == baseline and not row.a_a) for row in story.summary.rows]
     table = pd.DataFrame([row for row in rows if row is not None], columns=list(_COLUMNS)).astype(_COLUMNS)
     table["pareto"] = table["arm"].isin(_unbeaten(table))

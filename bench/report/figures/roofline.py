@@ -51,17 +51,13 @@ def rate_table(story: Story) -> pd.DataFrame:
 
     rows = []
     for key in story.readback.arms:
-        requests = [
-            r
-            for s in that_count([s for s in story.readback.of_arm(key) if s.has_a_window])
-            for r in s.requests
-            if r["forwards"]
-        ]
-        counted = [r["decode_bytes"] for r in requests]
-        seconds = sum(r["end_s"] - r["prefilled_s"] for r in requests)
-        if not counted or None in counted or not sum(counted) or seconds <= 0:
+        slots = that_count(story.readback.of_arm(key))
+        requests = [r for slot in slots for r in slot.requests if r.forwards]
+        counted = [r.decode_bytes for r in requests if r.decode_bytes is not None]
+        seconds = sum(r.decode_s for r in requests)
+        if len(counted) < len(requests) or not sum(counted) or seconds <= 0:
             continue
-        forwards, read_bytes = sum(r["forwards"] for r in requests), sum(counted)
+        forwards, read_bytes = sum(r.forwards for r in requests), sum(counted)
         rows.append(
             {
                 "arm": arm_label(key),
@@ -78,8 +74,8 @@ def _roof(story: Story) -> tuple[float, str] | None:
     measured = _isolated(story.readback.run.folder / ISOLATION)
     if measured is not None:
         return measured, "measured by bench isolate"
-    host = story.readback.run.header.get("host") or {}
-    published = apple_bandwidth(host.get("chip") or "", host.get("gpu_cores"))
+    host = story.readback.run.header.host
+    published = apple_bandwidth(host.chip or "", host.gpu_cores)
     return (published / GB, "published by Apple, not measured here") if published else None
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from bench.report.figures.arms import ROW_IN, arm_legend, name_rows
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.readback import ArmKey
+from bench.report.readback import Readback
 from bench.report.rows import arm_label
 from bench.report.story import Story
+from bench.run.records import RequestRecord
 from bench.show.plots import looks, page_figure
 
 if TYPE_CHECKING:
@@ -42,50 +43,40 @@ def route_table(story: Story) -> pd.DataFrame:
     """One row per gated arm and prompt, as it was first asked in a slot that counts."""
     import pandas as pd
 
-    baseline = story.readback.run.header["baseline"]
-    lengths = _usual_lengths(story, baseline)
+    readback = story.readback
+    lengths = _usual_lengths(readback)
     rows = [
         {
             "arm": arm_label(key),
             "prompt": prompt,
-            "prompt_tokens": lengths.get((key[0], prompt), request["prompt_tokens"]),
+            "prompt_tokens": lengths.get((key[0], prompt), request.prompt_tokens),
             "route": route_of(request),
-            "new_tokens": len(request["tokens"]),
+            "new_tokens": len(request.tokens),
         }
-        for key in story.readback.arms
-        if key[1] != baseline
-        for prompt, request in _first(story, key).items()
+        for key in readback.arms
+        if key[1] != readback.baseline
+        for prompt, request in readback.answers(key).items()
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def route_of(request: dict[str, Any]) -> str:
+def route_of(request: RequestRecord) -> str:
     """The model that a prompt was sent to, and what was left out of it."""
-    cut = request.get("cut") or {}
     parts = [
         f"{name} {value if isinstance(value, int | float | str) else json.dumps(value)}"
-        for name, value in cut.items()
+        for name, value in (request.cut or {}).items()
     ]
-    return f"{request['model']}, {', '.join(parts)}" if parts else str(request["model"])
+    return f"{request.model}, {', '.join(parts)}" if parts else request.model
 
 
-def _usual_lengths(story: Story, baseline: str) -> dict[tuple[str, str], int]:
+def _usual_lengths(readback: Readback) -> dict[tuple[str, str], int]:
     """Tokens of each prompt for the ungated arm's model: one length, whatever it was sent to."""
     return {
-        (key[0], prompt): request["prompt_tokens"]
-        for key in story.readback.arms
-        if key[1] == baseline
-        for prompt, request in _first(story, key).items()
+        (key[0], prompt): request.prompt_tokens
+        for key in readback.arms
+        if key[1] == readback.baseline
+        for prompt, request in readback.answers(key).items()
     }
-
-
-def _first(story: Story, key: ArmKey) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for slot in story.readback.of_arm(key):
-        if slot.slot["error"] is None:
-            for request in slot.requests:
-                found.setdefault(request["prompt_id"], request)
-    return found
 
 
 def _draw(table: pd.DataFrame) -> Figure:

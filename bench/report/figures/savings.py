@@ -42,7 +42,7 @@ def saving_table(story: Story) -> pd.DataFrame:
     """One row per arm that is not the ungated one, as in the summary; NaN where there is no figure."""
     import pandas as pd
 
-    baseline = story.readback.run.header["baseline"]
+    baseline = story.readback.baseline
     names = {
         "saved_percent": "joules_saved_percent",
         "low_percent": "saved_low_percent",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.report.rows import arm_label
 from bench.report.story import Story
+from bench.run.records import IdleRecord
 from bench.show.plots import COLOURS, FAINT, GREY, Look, words
 
 if TYPE_CHECKING:
@@ -112,31 +113,27 @@ def draw_lanes(axes: Axes, story: Story, timeline: Timeline, looks: Mapping[str,
 
 def phases_can_be_seen(story: Story, timeline: Timeline) -> bool:
     """Whether the middling prefill is at least two pixels wide."""
-    lengths_s = [
-        r["prefilled_s"] - r["gated_s"] for slot in story.readback.slots for r in slot.requests if r["end_s"]
-    ]
+    lengths_s = [r.prefill_s for slot in story.readback.slots for r in slot.requests]
     return bool(lengths_s) and float(np.median(lengths_s)) > 2 * timeline.length_s / PIXELS
 
 
 def _slot_spans(story: Story, timeline: Timeline, name: str) -> Spans:
-    slots = [s.slot for s in story.readback.slots if s.slot["error"] is None and arm_label(s.arm) == name]
-    return [_span(timeline, s["session"], s["start_s"], s["end_s"]) for s in slots]
+    slots = [slot for slot in story.readback.slots if arm_label(slot.arm) == name]
+    return [_span(timeline, s.session, s.start_s, s.end_s) for s in slots]
 
 
 def _idle_spans(story: Story, timeline: Timeline) -> Spans:
-    idle = [i for i in story.readback.run.of_type("idle") if i["session"] in timeline.begins_s]
-    return [_span(timeline, i["session"], i["start_s"], i["end_s"]) for i in idle]
+    idle = [i for i in story.readback.run.of(IdleRecord) if i.session in timeline.begins_s]
+    return [_span(timeline, i.session, i.start_s, i.end_s) for i in idle]
 
 
 def _draw_phases(axes: Axes, story: Story, timeline: Timeline, lane: int) -> None:
     """Prefill high and dark, decode low and light; what is left white is neither."""
-    requests = [r for s in story.readback.slots if s.slot["error"] is None for r in s.requests]
-    for begin, end, top, height, colour in (
-        ("gated_s", "prefilled_s", -0.4, 0.8, COLOURS[6]),
-        ("prefilled_s", "end_s", 0.0, 0.4, COLOURS[5]),
-    ):
-        spans = [_span(timeline, r["session"], r[begin], r[end]) for r in requests]
-        axes.broken_barh(spans, (lane + top, height), color=colour, linewidth=0)
+    requests = [r for slot in story.readback.slots for r in slot.requests]
+    prefills = [_span(timeline, r.session, r.gated_s, r.prefilled_s) for r in requests]
+    decodes = [_span(timeline, r.session, r.prefilled_s, r.end_s) for r in requests]
+    axes.broken_barh(prefills, (lane - 0.4, 0.8), color=COLOURS[6], linewidth=0)
+    axes.broken_barh(decodes, (lane, 0.4), color=COLOURS[5], linewidth=0)
 
 
 def _span(timeline: Timeline, session: int, start_s: float, end_s: float) -> tuple[float, float]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from bench.report.figures.arms import ROW_IN, below, name_rows, no_joules, records_of
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.readback import ArmKey, SlotRead, that_count
+from bench.report.readback import SlotRead, that_count
 from bench.report.story import Story
+from bench.run.records import ArmKey
 from bench.show.plots import COLOURS, GREY, HATCHES, page_figure, words
 from energy.boundary import total_j
 from energy.phases import GAP, PhasePower, phase_power
@@ -51,7 +52,7 @@ def share_table(story: Story) -> pd.DataFrame:
 
     rows = []
     for row in story.summary.rows:
-        slots = that_count([s for s in story.readback.of_arm(_key(row)) if s.joules is not None])
+        slots = that_count(story.readback.of_arm(_key(row)))
         gross_j = np.nan if row.joules_gross is None else row.joules_gross
         idle_w = story.readback.idle.judged.mean_w
         found: dict[str, Any] = {"arm": row.label, "passes": row.passes, "gross_j": gross_j}
@@ -67,10 +68,10 @@ def _key(row: Any) -> ArmKey:
 
 
 def _by_rail(slots: Sequence[SlotRead], *, passes: int) -> dict[str, float]:
-    rails = {rail: None for slot in slots if slot.joules for rail in slot.joules.rails_j}
+    rails = {rail: None for slot in slots for rail in slot.joules.rails_j}
     found = {}
     for rail in rails:
-        values = [slot.joules.rails_j.get(rail) for slot in slots if slot.joules]
+        values = [slot.joules.rails_j.get(rail) for slot in slots]
         known = [np.nan if value is None else value for value in values]
         found[f"rail_{rail}_j"] = float(np.sum(known)) / passes if passes else np.nan
     return found
@@ -83,7 +84,7 @@ def _by_phase(slots: Sequence[SlotRead], story: Story, *, passes: int) -> dict[s
         for name, spans in _phases(slot).items():
             spent_s[name] += float(np.sum(spans[:, 1] - spans[:, 0]))
     spent_s[GAP] = sum(slot.seconds_s for slot in slots) - spent_s["prefill"] - spent_s["decode"]
-    power = _powers([s for s in slots if s.joules and s.joules.total_j is not None], story)
+    power = _powers([s for s in slots if s.joules.total_j is not None], story)
     found: dict[str, Any] = {}
     for name in PHASES:
         fit = power.get(name)
@@ -105,8 +106,8 @@ def _powers(slots: Sequence[SlotRead], story: Story) -> dict[str, PhasePower]:
     phases: dict[str, list[Floats]] = {"prefill": [], "decode": []}
     now_s, alignment_s = 0.0, 0.0
     for slot in _some(slots):
-        lead = story.readback.sources[slot.slot["session"]].lead
-        begin_s, until_s = slot.slot["start_s"], slot.slot["end_s"]
+        lead = story.readback.sources[slot.session].lead
+        begin_s, until_s = slot.start_s, slot.end_s
         first = int(np.searchsorted(lead.trace.start_s, begin_s))
         last = int(np.searchsorted(lead.trace.end_s, until_s, side="right"))
         start_s.append(lead.trace.start_s[first:last] - begin_s + now_s)
@@ -130,14 +131,14 @@ def _powers(slots: Sequence[SlotRead], story: Story) -> dict[str, PhasePower]:
 
 def _some(slots: Sequence[SlotRead]) -> list[SlotRead]:
     """So many slots, spread evenly, that their readings are enough."""
-    readings = sum(slot.joules.readings for slot in slots if slot.joules)
+    readings = sum(slot.joules.readings for slot in slots)
     wanted = max(1, round(len(slots) * min(1.0, ENOUGH_READINGS / max(readings, 1))))
     chosen = np.linspace(0, len(slots) - 1, wanted).round().astype(int)
     return [slots[i] for i in chosen] if slots else []
 
 
 def _phases(slot: SlotRead) -> dict[str, Floats]:
-    spans = [(r["gated_s"], r["prefilled_s"], r["end_s"]) for r in slot.requests if r["end_s"] is not None]
+    spans = [(r.gated_s, r.prefilled_s, r.end_s) for r in slot.requests]
     edges = np.array(spans, dtype=np.float64).reshape(-1, 3)
     return {"prefill": edges[:, :2], "decode": edges[:, 1:]}
 

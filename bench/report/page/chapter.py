@@ -104,13 +104,13 @@ def make_chapter(story: Story, drawings: Drawings, folder: Path, *, number: int,
 def _head(story: Story) -> dict[str, Any]:
     """What the run is and says."""
     header, summary = story.readback.run.header, story.summary
-    baseline = header["baseline"]
+    baseline = header.baseline
     judged = answers(summary, baseline=baseline)
     return {
-        "name": header["run_id"],
-        "suite": header["suite"]["name"],
-        "suite_text": header["suite"]["text"],
-        "started_utc": header["started_utc"],
+        "name": header.run_id,
+        "suite": header.suite.name,
+        "suite_text": header.suite.text,
+        "started_utc": header.started_utc,
         "joules": kind_label([row.energy_kind for row in summary.rows]),
         "answers": judged,
         "nothing": None if judged else nothing_to_say(summary),

@@ -35,7 +35,7 @@ def claims_table(readback: Readback) -> Table | None:
     from bench.studies.claims.reproduce import judge_statements
     from bench.studies.claims.statements import statements
 
-    suite = Path(readback.run.header["suite"]["path"]).stem
+    suite = readback.run.header.suite.stem
     chosen = [s for s in statements().values() if s.suite is not None and Path(s.suite).stem == suite]
     if not chosen or not readback.slots:
         return None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bench.report.readback import Readback
 from bench.report.rows import arm_label
 from bench.run.joules import Readings
+from bench.run.records import IdleRecord, SlotRecord
 from bench.show.plots import looks
 from bench.show.safe_text import visible
 from bench.show.words import kind_label
@@ -135,29 +136,28 @@ def _slots(readback: Readback, shifts: dict[int, float]) -> list[list[float]]:
     """[start, end, number of the arm, block], in seconds of the chart."""
     places = {arm: number for number, arm in enumerate(readback.arms)}
     return [
-        [*_span(slot.slot, shifts), places[slot.arm], slot.slot["block"]]
+        [*_span(slot, shifts), places[slot.arm], slot.block]
         for slot in readback.slots
-        if slot.slot["error"] is None and slot.slot["session"] in shifts
+        if slot.session in shifts
     ]
 
 
 def _idle(readback: Readback, shifts: dict[int, float]) -> list[list[float]]:
-    return [_span(idle, shifts) for idle in readback.run.of_type("idle") if idle["session"] in shifts]
+    return [_span(idle, shifts) for idle in readback.run.of(IdleRecord) if idle.session in shifts]
 
 
-def _span(record: dict[str, Any], shifts: dict[int, float]) -> list[float]:
-    shift_s = shifts[record["session"]]
-    return [round(record["start_s"] + shift_s, 3), round(record["end_s"] + shift_s, 3)]
+def _span(window: SlotRecord | IdleRecord, shifts: dict[int, float]) -> list[float]:
+    shift_s = shifts[window.session]
+    return [round(window.start_s + shift_s, 3), round(window.end_s + shift_s, 3)]
 
 
 def _phases(readback: Readback, shifts: dict[int, float]) -> dict[str, Any] | None:
     """Per request its start and the lengths of gate, prefill and decode; None if there are too many."""
     stamps = [
-        [request[key] + shifts[request["session"]] for key in ("start_s", "gated_s", "prefilled_s", "end_s")]
+        [at_s + shifts[slot.session] for at_s in (r.start_s, r.gated_s, r.prefilled_s, r.end_s)]
         for slot in readback.slots
-        if slot.slot["session"] in shifts
-        for request in slot.requests
-        if request["error"] is None
+        if slot.session in shifts
+        for r in slot.requests
     ]
     if not stamps or len(stamps) > MOST_REQUESTS:
         return None

@@ -8,9 +8,11 @@ from typing import Any
 
 from bench.errors import UserError
 from bench.report.page.tables import Table
-from bench.report.readback import ArmKey, Readback, Record
+from bench.report.readback import Readback
 from bench.report.rows import arm_label
+from bench.run.records import ArmKey, RequestRecord
 from bench.suite.config import parse_suite
+from bench.suite.header import RunHeader
 from bench.suite.prompts import load_prompts
 
 MOST_PROMPTS = 200
@@ -21,7 +23,7 @@ _COLUMNS = ("prompt", "text", "tokens", "arm", "model", "agreement", "answer")
 
 def prompt_table(readback: Readback) -> Table:
     """A row per prompt and arm, A/A arms left out; the first prompts only."""
-    ids = readback.run.header["prompts"]["ids"]
+    ids = readback.run.header.prompts.ids
     few = ids[:MOST_PROMPTS]
     which = f"the first {len(few)} of {len(ids)} prompts" if len(few) < len(ids) else f"{len(ids)} prompts"
     texts = prompt_texts(readback.run.header)
@@ -35,59 +37,51 @@ def prompt_table(readback: Readback) -> Table:
     )
 
 
-def prompt_texts(header: dict[str, Any]) -> dict[str, str]:
+def prompt_texts(header: RunHeader) -> dict[str, str]:
     """Texts by id, if the prompt set is still where and what it was; the run keeps only its hash."""
     try:
-        suite = parse_suite(header["suite"]["text"], file=Path(header["suite"]["path"]))
-        beside = Path(header["suite"]["path"]).parent
-        found = load_prompts(suite.prompts.file, beside=beside, limit=suite.prompts.limit)
+        file = Path(header.suite.path)
+        suite = parse_suite(header.suite.text, file=file)
+        found = load_prompts(suite.prompts.file, beside=file.parent, limit=suite.prompts.limit)
     except UserError:
         return {}
-    same = found.sha256 == header["prompts"]["sha256"]
+    same = found.sha256 == header.prompts.sha256
     return {prompt.id: prompt.text for prompt in found.prompts} if same else {}
 
 
 def _rows(readback: Readback, ids: list[str], texts: dict[str, str]) -> Iterator[list[Any]]:
-    header = readback.run.header
     arms = [arm for arm in readback.arms if not arm[2]]
-    first = {arm: _first_requests(readback, arm) for arm in readback.arms}
+    first = {arm: readback.answers(arm) for arm in readback.arms}
     for name in ids:
         for arm in arms:
             request = first[arm].get(name)
-            usual = first.get((arm[0], header["baseline"], False), {}).get(name)
+            usual = first.get((arm[0], readback.baseline, False), {}).get(name)
             if request is not None:
                 yield _row(name, texts.get(name), arm, request, usual)
 
 
-def _row(name: str, text: str | None, arm: ArmKey, request: Record, usual: Record | None) -> list[Any]:
+def _row(
+    name: str, text: str | None, arm: ArmKey, request: RequestRecord, usual: RequestRecord | None
+) -> list[Any]:
     return [
         name,
         None if text is None else _short(text),
-        request["prompt_tokens"],
+        request.prompt_tokens,
         arm_label(arm),
         _where(request),
         None if usual is None or usual is request else _agreement(request, usual),
-        None if request["text"] is None else _short(request["text"]),
+        None if request.text is None else _short(request.text),
     ]
 
 
-def _first_requests(readback: Readback, arm: ArmKey) -> dict[str, Record]:
-    found: dict[str, Record] = {}
-    for slot in readback.of_arm(arm):
-        for request in slot.requests:
-            if request["error"] is None:
-                found.setdefault(request["prompt_id"], request)
-    return found
-
-
-def _where(request: Record) -> str:
+def _where(request: RequestRecord) -> str:
     """The model, and what was cut from it."""
-    cut = ", ".join(f"{key} {value}" for key, value in (request["cut"] or {}).items())
-    return f"{request['model']}, {cut}" if cut else str(request["model"])
+    cut = ", ".join(f"{key} {value}" for key, value in (request.cut or {}).items())
+    return f"{request.model}, {cut}" if cut else request.model
 
 
-def _agreement(request: Record, usual: Record) -> str:
-    mine, theirs = request["tokens"], usual["tokens"]
+def _agreement(request: RequestRecord, usual: RequestRecord) -> str:
+    mine, theirs = request.tokens, usual.tokens
     same = sum(a == b for a, b in zip(mine, theirs, strict=False))
     return f"{100 * same / max(len(mine), len(theirs), 1):.0f} %"
 

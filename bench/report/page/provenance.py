@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bench.report.page.tables import Table
+from bench.run.records import SessionRecord
 from bench.run.store import StoredRun
 from bench.show.words import kind_label
+from bench.suite.header import Git, Host, ModelFound
 
 _HOST = {
     "chip": "chip",
@@ -27,19 +29,19 @@ def facts_table(run: StoredRun) -> Table:
     """Machine, meter, models, prompts, packages and git state of a run."""
     header = run.header
     rows = [
-        ("run", header["run_id"]),
-        ("started (UTC)", header["started_utc"]),
+        ("run", header.run_id),
+        ("started (UTC)", header.started_utc),
         ("sessions", run.sessions),
-        *_host(header.get("host") or {}),
+        *_host(header.host),
         *_meters(run),
-        *_models(header.get("models") or {}),
-        ("prompts", f"{header['prompts']['file']}, {len(header['prompts']['ids'])} prompts"),
-        ("prompts SHA-256", header["prompts"]["sha256"]),
-        ("suite SHA-256", header["suite"]["sha256"]),
-        ("git", _git(header.get("git") or {})),
-        ("Python", header.get("python")),
-        *sorted((header.get("packages") or {}).items()),
-        *sorted((header.get("environment") or {}).items()),
+        *_models(header.models),
+        ("prompts", f"{header.prompts.file}, {len(header.prompts.ids)} prompts"),
+        ("prompts SHA-256", header.prompts.sha256),
+        ("suite SHA-256", header.suite.sha256),
+        ("git", _git(header.git)),
+        ("Python", header.python),
+        *sorted(header.packages.items()),
+        *sorted(header.environment.items()),
     ]
     return Table(
         name="provenance",
@@ -49,45 +51,44 @@ def facts_table(run: StoredRun) -> Table:
     )
 
 
-def _host(host: dict[str, Any]) -> list[tuple[str, Any]]:
-    known = dict(host)
-    if known.get("memory_bytes") is not None:
-        known["memory_bytes"] = f"{known['memory_bytes'] / 2**30:.0f} GiB"
-    return [(label, known.get(name)) for name, label in _HOST.items()]
+def _host(host: Host) -> list[tuple[str, Any]]:
+    known = vars(host)
+    if host.memory_bytes is not None:
+        known = {**known, "memory_bytes": f"{host.memory_bytes / 2**30:.0f} GiB"}
+    return [(label, known[name]) for name, label in _HOST.items()]
 
 
 def _meters(run: StoredRun) -> list[tuple[str, Any]]:
     found = []
-    for session in run.of_type("session"):
-        source = session["source"]
+    for session in run.of(SessionRecord):
+        source = session.source
         value = (
-            f"{source['name']}, {kind_label([source['kind']])}, boundary {source['boundary']}, rails "
-            f"{' + '.join(source['rails'])}, every {1000 * source['interval_s']:.0f} ms ({session['note']})"
+            f"{source.name}, {kind_label([source.kind])}, boundary {source.boundary}, rails "
+            f"{' + '.join(source.rails)}, every {1000 * source.interval_s:.0f} ms ({session.note})"
         )
         if ("energy source", value) not in found:
             found.append(("energy source", value))
     return found
 
 
-def _models(models: dict[str, dict[str, Any]]) -> list[tuple[str, Any]]:
+def _models(models: dict[str, ModelFound]) -> list[tuple[str, Any]]:
     return [
         row
         for key, model in models.items()
         for row in (
             (f"model {key}", _settings(model)),
-            (f"model {key}, revision", model.get("revision")),
-            (f"model {key}, weights SHA-256", model.get("weight_sha256")),
+            (f"model {key}, revision", model.revision),
+            (f"model {key}, weights SHA-256", model.weight_sha256),
         )
     ]
 
 
-def _settings(model: dict[str, Any]) -> str:
-    hidden = ("name", "revision", "weight_sha256")
-    rest = [f"{k} {v}" for k, v in model.items() if k not in hidden and v is not None]
-    return ", ".join([str(model.get("name")), *rest])
+def _settings(model: ModelFound) -> str:
+    rest = [f"{name} {getattr(model, name)}" for name in ("dtype", "layers")]
+    return ", ".join([model.name, *(setting for setting in rest if not setting.endswith(" None"))])
 
 
-def _git(git: dict[str, Any]) -> str | None:
-    if git.get("commit") is None:
+def _git(git: Git | None) -> str | None:
+    if git is None or git.commit is None:
         return None
-    return f"{git['commit']}{', with changes that are not committed' if git.get('dirty') else ''}"
+    return f"{git.commit}{', with changes that are not committed' if git.dirty else ''}"

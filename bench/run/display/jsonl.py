@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from bench.run.records import Joules, RequestRecord, SlotRecord
+from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
 from bench.run.remaining import Remaining
 from bench.suite.plan import Slot
 
@@ -23,9 +24,9 @@ class JsonDisplay:
         """A note."""
         self._write("note", text=text)
 
-    def equal_work(self, agreement: dict[str, Any]) -> None:
+    def equal_work(self, agreement: SameLogits) -> None:
         """An agreement of two backends."""
-        self._write("equal_work", **agreement)
+        self._write("equal_work", **asdict(agreement))
 
     def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
         """An idle measurement."""
@@ -50,7 +51,9 @@ class JsonDisplay:
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """Nothing: a window is open."""
 
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+    def slot_done(
+        self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None
+    ) -> None:
         """A slot is over."""
         self._write("slot_done", **slot.to_json(), thermal=thermal)
 

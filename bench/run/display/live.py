@@ -17,7 +17,7 @@ from rich.text import Text
 
 from bench.run.display.layout import joules_text, progress_bar, rails_text, status_lines
 from bench.run.display.plain import PlainDisplay, clock, left_text, watts
-from bench.run.records import Joules, RequestRecord, SlotRecord
+from bench.run.records import Joules, RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
 from bench.suite.plan import Slot
@@ -87,19 +87,21 @@ class LiveDisplay(PlainDisplay):
         """Count; redraw if the last time is long enough ago."""
         self._done += 1
         self._new_tokens += len(request.tokens)
-        if request.start_s is None or request.end_s is None or request.end_s - self._drawn_s < REDRAW_S:
+        if request.end_s - self._drawn_s < REDRAW_S:
             return
         self._rows["prompt"] = f"{(self._done - 1) % of + 1} of {of}, pass {request.pass_number}"
         self._rows["speed"] = f"{self._new_tokens / (request.end_s - self._opened_s):.1f} new tokens/s"
         self._draw()
 
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+    def slot_done(
+        self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None
+    ) -> None:
         """Print the slot's figures and keep its power."""
         for name in ("prompt", "speed"):
             self._rows.pop(name, None)
         super().slot_done(slot, requests, thermal=thermal)
-        if slot.joules and slot.start_s is not None and slot.end_s is not None:
-            self._keep(slot.joules, slot.end_s - slot.start_s, of="slot", thermal=thermal)
+        if isinstance(slot, SlotRecord):
+            self._keep(slot.joules, slot.seconds_s, of="slot", thermal=thermal)
             self._slots_j.append(slot.joules.total_j)
             self._rows["energy"] = joules_text(self._slots_j, kind=slot.joules.kind)
 

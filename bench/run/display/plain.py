@@ -12,11 +12,11 @@ the machine lands in somebody's joules. `benchmarks/redraw.py` measures how much
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
 
-from bench.run.records import Joules, RequestRecord, SlotRecord
+from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
 from bench.suite.plan import Slot
@@ -31,7 +31,7 @@ class Display(Protocol):
     def note(self, text: str) -> None:
         """Something that the user must know."""
 
-    def equal_work(self, agreement: dict[str, Any]) -> None:
+    def equal_work(self, agreement: SameLogits) -> None:
         """Two backends were found to agree."""
 
     def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
@@ -46,7 +46,9 @@ class Display(Protocol):
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """A request of the running slot is over; a pass has `of` requests. The window is open."""
 
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+    def slot_done(
+        self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None
+    ) -> None:
         """A slot is over and stored."""
 
 
@@ -59,7 +61,7 @@ class QuietDisplay:
     def note(self, text: str) -> None:
         """Nothing: it is in the run folder too."""
 
-    def equal_work(self, agreement: dict[str, Any]) -> None:
+    def equal_work(self, agreement: SameLogits) -> None:
         """Nothing."""
 
     def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
@@ -74,7 +76,9 @@ class QuietDisplay:
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """Nothing."""
 
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+    def slot_done(
+        self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None
+    ) -> None:
         """Nothing."""
 
 
@@ -93,7 +97,7 @@ class PlainDisplay:
         """Print it, marked."""
         self._print(f"note: {text}")
 
-    def equal_work(self, agreement: dict[str, Any]) -> None:
+    def equal_work(self, agreement: SameLogits) -> None:
         """Print by how much the backends differ."""
         self._print(equal_work_line(agreement))
 
@@ -112,7 +116,9 @@ class PlainDisplay:
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """Nothing: a window is open."""
 
-    def slot_done(self, slot: SlotRecord, requests: Sequence[RequestRecord], *, thermal: str | None) -> None:
+    def slot_done(
+        self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None
+    ) -> None:
         """Print the slot's figures."""
         self._print(f"{self._slot}: {slot_line(slot, requests)}{_if_hot(thermal)}{self._left()}")
 
@@ -125,12 +131,12 @@ class PlainDisplay:
         self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
-def equal_work_line(agreement: dict[str, Any]) -> str:
+def equal_work_line(agreement: SameLogits) -> str:
     """`equal work: torch and mlx agree on full, logits within 6e-05 (tolerance 0.001)`."""
-    first, other = agreement["backends"]
+    first, other = agreement.backends
     return (
-        f"equal work: {first} and {other} agree on {agreement['model']}, logits within "
-        f"{agreement['logit_difference']:.1g} (tolerance {agreement['tolerance']:g})"
+        f"equal work: {first} and {other} agree on {agreement.model}, logits within "
+        f"{agreement.logit_difference:.1g} (tolerance {agreement.tolerance:g})"
     )
 
 
@@ -139,11 +145,10 @@ def idle_line(joules: Joules, *, seconds_s: float) -> str:
     return f"idle: {watts(joules, seconds_s)}, over {seconds_s:.0f} s"
 
 
-def slot_line(slot: SlotRecord, requests: Sequence[RequestRecord]) -> str:
+def slot_line(slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord]) -> str:
     """Time, tokens and joules of a slot, or why it has none."""
-    if slot.error or slot.start_s is None or slot.end_s is None or slot.joules is None:
+    if isinstance(slot, VoidSlot):
         return f"void ({slot.error})"
-    seconds_s = slot.end_s - slot.start_s
     tokens = sum(len(request.tokens) for request in requests)
     energy = slot.joules
     joules = (
@@ -152,7 +157,7 @@ def slot_line(slot: SlotRecord, requests: Sequence[RequestRecord]) -> str:
         else f"{energy.total_j:.1f} J {energy.kind}"
     )
     passes = "1 pass" if slot.passes == 1 else f"{slot.passes} passes"
-    return f"{passes}, {seconds_s:.1f} s, {tokens} new tokens, {joules}"
+    return f"{passes}, {slot.seconds_s:.1f} s, {tokens} new tokens, {joules}"
 
 
 def watts(joules: Joules, seconds_s: float) -> str:

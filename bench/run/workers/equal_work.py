@@ -7,13 +7,12 @@ base, say) runs happily and computes something else. Its joules belong to a diff
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RunFailed
+from bench.run.records import SameLogits
 from bench.run.workers.process import WorkerProcess
 from bench.suite import libraries
 
@@ -21,27 +20,9 @@ _PROBE_TOKENS = 16
 _DEADLINE_S = 600.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class SameLogits:
-    """Two backends on one probe prompt."""
-
-    model: str
-    backends: tuple[str, str]
-    probe_tokens: int
-    same_ids: bool
-    logit_difference: float
-    """Largest absolute difference over all positions and the whole vocabulary."""
-    tolerance: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the two may be compared."""
-        return self.same_ids and self.logit_difference <= self.tolerance
-
-
 def check(
     workers: Mapping[str, WorkerProcess], *, model: str, dtype: str, ids: Mapping[str, list[int]]
-) -> list[dict[str, Any]]:
+) -> list[SameLogits]:
     """Compare every backend with the first on a probe; `ids` are each backend's ids of one prompt.
 
     Raises:
@@ -62,7 +43,7 @@ def check(
         )
         if not agreement.holds:
             raise RunFailed(_refusal(agreement))
-        agreements.append(asdict(agreement))
+        agreements.append(agreement)
     return agreements
 
 

@@ -7,11 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from backends.base import BackendInfo
+from backends.guard import Verdict
 from bench.errors import RunFailed, UserError
 from bench.run.display.plain import Display
+from bench.run.records import SameLogits
 from bench.run.workers import equal_work
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite.prepare import Prepared, make_gates
+from bench.typed import from_json
 
 _STILL_FASTER = 0.97
 """A request that takes less than this share of the best so far shows that warming up goes on."""
@@ -26,15 +30,15 @@ class Workers:
         self.display = display
         self._working: dict[str, WorkerProcess] = {}
         self._unfit: dict[str, str] = {}
-        self.loaded: dict[str, dict[str, Any]] = {}
-        """BackendInfo by `backend/model key`."""
+        self.loaded: dict[str, BackendInfo] = {}
+        """By `backend/model key`."""
         self.ids: dict[str, dict[str, dict[str, list[int]]]] = {}
         """Token ids by backend, model key and prompt id."""
-        self.gates: dict[str, dict[str, str]] = {}
+        self.gates: dict[str, Verdict] = {}
         """Whether each gate takes effect, by `backend/label`."""
         self._started: list[WorkerProcess] = []
 
-    def start(self) -> list[dict[str, Any]]:
+    def start(self) -> list[SameLogits]:
         """Start a worker per backend, and check that they do equal work; returns how well they agree.
 
         Raises:
@@ -91,7 +95,7 @@ class Workers:
         for worker in self._started:
             worker.stop()
 
-    def _check_equal_work(self) -> list[dict[str, Any]]:
+    def _check_equal_work(self) -> list[SameLogits]:
         """Compare the backends' logits on the first prompt, for every model."""
         if len({self._is_stand_in(backend) for backend in self._working}) > 1:
             raise UserError(
@@ -117,7 +121,9 @@ class Workers:
         deadline_s = self.prepared.suite.protocol.load_deadline_s
         for backend, worker in workers.items():
             reply = worker.receive("load", deadline_s=deadline_s)
-            self.loaded |= {f"{backend}/{key}": info for key, info in reply["loaded"].items()}
+            self.loaded |= {
+                f"{backend}/{key}": from_json(BackendInfo, info) for key, info in reply["loaded"].items()
+            }
             prompts = [{"id": p.id, "text": p.text} for p in self.prepared.prompts.prompts]
             self.ids[backend] = worker.ask("encode", deadline_s=deadline_s, prompts=prompts)["ids"]
             self._check_lengths(backend)
@@ -125,7 +131,7 @@ class Workers:
         return workers
 
     def _is_stand_in(self, backend: str) -> bool:
-        return any(info["stand_in"] for key, info in self.loaded.items() if key.startswith(f"{backend}/"))
+        return any(info.stand_in for key, info in self.loaded.items() if key.startswith(f"{backend}/"))
 
     def prompt_tokens(self) -> dict[str, dict[str, int]]:
         """Tokens of each prompt by model key; the same for all backends, or the run was refused."""
@@ -136,10 +142,10 @@ class Workers:
         """Find out whether the gates take effect, and say so of those that don't."""
         deadline_s = self.prepared.suite.protocol.load_deadline_s
         found = worker.ask("guard", deadline_s=deadline_s, baseline=self.prepared.suite.baseline)["gates"]
-        for label, verdict in found.items():
-            self.gates[f"{backend}/{label}"] = verdict
-            if label != self.prepared.suite.baseline and verdict["outcome"] != "effective":
-                self.display.note(f"{backend} {label}: {verdict['outcome']}, {verdict['reason']}")
+        for label, said in found.items():
+            verdict = self.gates[f"{backend}/{label}"] = from_json(Verdict, said)
+            if label != self.prepared.suite.baseline and not verdict.effective:
+                self.display.note(f"{backend} {label}: {verdict.outcome}, {verdict.reason}")
 
     def _warm_up(self, worker: WorkerProcess) -> None:
         """Repeat a request with every model until it stops getting faster, or for `warm_up_s`."""
@@ -180,7 +186,7 @@ class Workers:
         suite = self.prepared.suite
         budgets = {budget for gate in make_gates(suite).values() for budget in gate.budgets}
         for budget in budgets:
-            context = self.loaded[f"{backend}/{budget.model}"]["context"]
+            context = self.loaded[f"{backend}/{budget.model}"].context
             new_tokens = budget.max_new_tokens or suite.generation.max_new_tokens
             for prompt, ids in self.ids[backend][budget.model].items():
                 if context is not None and len(ids) + new_tokens > context:

@@ -75,9 +75,9 @@ def of_readbacks(readbacks: Sequence[Readback]) -> Evidence:
         after += after_the_run(readback, rows)
     header = readbacks[0].run.header
     return Evidence(
-        runs=tuple(readback.run.header["run_id"] for readback in readbacks),
+        runs=tuple(readback.run.header.run_id for readback in readbacks),
         asked=asked_of_run(header),
-        baseline=header["baseline"],
+        baseline=header.baseline,
         slots=slots,
         slots_after=after,
         readback=readbacks[0],

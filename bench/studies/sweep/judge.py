@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from analysis.verdict import INACTIVE
+from backends.base import BackendInfo
 from backends.cut import Cut
+from backends.guard import Verdict
 from bench.report.readback import Readback, read_back
 from bench.report.summary import ArmRow, summarise
+from bench.run.records import RequestRecord, SessionRecord
 from bench.run.store import StoredRun
 from bench.run.workers.asking import Asker, asking
 from bench.run.workers.study import LogitComparison
@@ -25,10 +27,10 @@ from bench.studies.cuts.quality import (
 from bench.studies.cuts.texts import Reading, Text
 from bench.studies.sweep.findings import JudgedSweep, SweptArm, cliffs_of, with_pareto
 from bench.suite.gates.matching import match_controls
+from bench.suite.header import Sweep
 from bench.suite.prepare import Prepared, make_gates
 
-Record = dict[str, Any]
-Answers = dict[str, dict[str, Record]]
+Answers = dict[str, dict[str, RequestRecord]]
 """First request of each prompt, by gate label and prompt id."""
 
 
@@ -49,7 +51,8 @@ def judge_run(
     """
     readback = read_back(stored)
     summary = summarise(readback)
-    spec, swept = stored.header["sweep"], list[SweptArm]()
+    spec, swept = stored.header.sweep, list[SweptArm]()
+    assert spec is not None, "only a sweep is judged as one"
     for backend in prepared.backends:
         progress(f"quality on {backend}")
         answers = _answers(readback, backend)
@@ -57,59 +60,55 @@ def judge_run(
         arms = [_arm(row, stored, readback) for row in summary.rows if row.backend == backend]
         swept += [_with_quality(arm, prepared, answers, *compared) for arm in arms]
     arms, cost = with_pareto([_beside_baseline(arm, swept, prepared.suite.baseline) for arm in swept])
-    info = _session(stored)["loaded"][f"{prepared.backends[0]}/{prepared.baseline_model}"]
+    info = _session(stored).loaded[f"{prepared.backends[0]}/{prepared.baseline_model}"]
     judged = JudgedSweep(
-        run=stored.header["run_id"],
+        run=stored.header.run_id,
         suite=prepared.suite.name,
-        swept=tuple(spec["swept"]),
+        swept=tuple(spec.swept),
         text_name=text.name,
         cost=cost,
         arms=arms,
         cliffs=[],
         warnings=summary.warnings,
-        layers=info["layers"],
+        layers=info.layers,
         loaded_bits=_loaded_bits(info),
     )
     return replace(judged, cliffs=cliffs_of(judged))
 
 
-def _loaded_bits(info: Mapping[str, Any]) -> int:
+def _loaded_bits(info: BackendInfo) -> int:
     """Bits of a weight as loaded; those of float32 for a stand-in, which has no weights."""
-    return round(8 * info["weight_bytes"] / info["parameters"]) if info["parameters"] else 32
+    return round(8 * info.weight_bytes / info.parameters) if info.parameters else 32
 
 
-def _session(stored: StoredRun) -> Record:
+def _session(stored: StoredRun) -> SessionRecord:
     """The record of the last session."""
-    return stored.of_type("session")[-1]
+    return stored.of(SessionRecord)[-1]
 
 
 def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
-    slots = [s for s in readback.of_arm((row.backend, row.gate, row.a_a)) if s.slot["error"] is None]
+    slots = readback.of_arm((row.backend, row.gate, row.a_a))
     requests = [request for slot in slots for request in slot.requests]
-    decode_s = sum(r["end_s"] - r["prefilled_s"] for r in requests)
-    decoded = sum(len(r["tokens"]) - 1 for r in requests)
-    counted = [r["decode_bytes"] for r in requests]
-    read = sum(counted) if counted and None not in counted else 0
-    cuts = [Cut.model_validate(r["cut"]) for r in requests if r["cut"] is not None]
-    is_ungated = row.gate == stored.header["baseline"]
-    verdict = _session(stored)["gates"].get(f"{row.backend}/{row.gate}", {})
+    decode_s = sum(r.decode_s for r in requests)
+    decoded = sum(len(r.tokens) - 1 for r in requests)
+    counted = [r.decode_bytes for r in requests if r.decode_bytes is not None]
+    read = sum(counted) if len(counted) == len(requests) else 0
+    cuts = [Cut.model_validate(r.cut) for r in requests if r.cut is not None]
+    is_ungated = row.gate == readback.baseline
+    unseen = Verdict(outcome="gate inactive", reason="the guard never looked at it")
+    verdict = _session(stored).gates.get(f"{row.backend}/{row.gate}", unseen)
     return SweptArm(
         row=row,
         cut=cuts[0] if cuts and all(cut == cuts[0] for cut in cuts) else None,
-        outcome="ungated" if is_ungated else verdict.get("outcome", INACTIVE),
-        reason="" if is_ungated else verdict.get("reason", "the guard never looked at it"),
+        outcome="ungated" if is_ungated else verdict.outcome,
+        reason="" if is_ungated else verdict.reason,
         tokens_per_s=decoded / decode_s if decode_s > 0 and decoded else None,
         bytes_per_token=read / decoded if read and decoded else None,
     )
 
 
 def _answers(readback: Readback, backend: str) -> Answers:
-    found: Answers = {}
-    for slot in readback.slots:
-        if slot.arm[0] == backend and not slot.arm[2] and slot.slot["error"] is None:
-            for request in slot.requests:
-                found.setdefault(slot.arm[1], {}).setdefault(request["prompt_id"], request)
-    return found
+    return {arm[1]: readback.answers(arm) for arm in readback.arms if arm[0] == backend and not arm[2]}
 
 
 Compared = Mapping[str, Mapping[str, LogitComparison]]
@@ -120,14 +119,14 @@ def _compare(
     prepared: Prepared,
     answers: Answers,
     text: Text,
-    spec: Mapping[str, Any],
+    spec: Sweep,
     progress: Callable[[str], None],
 ) -> tuple[Compared, Mapping[str, Sequence[LogitComparison]]]:
     """Logits over the prompts' ungated answers, and over the windows of the text, by gate label."""
     key = prepared.baseline_model
     with asking(backend, _models(prepared, backend)) as asker:
         text_ids = asker.encode([("text", text.text)], model=key)["text"]
-        windows = windows_of(text_ids, Reading(**spec["reading"]))
+        windows = windows_of(text_ids, Reading(**spec.reading))
         ids = asker.encode([(prompt.id, prompt.text) for prompt in prepared.prompts.prompts], model=key)
         compared = _compare_answers(asker, prepared, answers, ids, progress)
         cuts = _cuts_of_windows(prepared, windows)
@@ -149,9 +148,9 @@ def _compare_answers(
             for label, requests in answers.items()
             if label != prepared.suite.baseline and prompt in requests
         }
-        cuts = {k: Cut.model_validate(r["cut"]) for k, r in gated.items() if r["model"] == base["model"]}
+        cuts = {k: Cut.model_validate(r.cut) for k, r in gated.items() if r.model == base.model}
         compared = asker.compare(
-            ids[prompt] + base["tokens"],
+            ids[prompt] + base.tokens,
             list(cuts.values()),
             model=prepared.baseline_model,
             first=len(ids[prompt]) - 1,
@@ -195,10 +194,10 @@ def _with_quality(
     answered = [
         Answer(
             prompt=prompt.id,
-            tokens=mine[prompt.id]["tokens"],
-            ungated=base[prompt.id]["tokens"],
-            text=mine[prompt.id]["text"] or "",
-            ungated_text=base[prompt.id]["text"] or "",
+            tokens=mine[prompt.id].tokens,
+            ungated=base[prompt.id].tokens,
+            text=mine[prompt.id].text or "",
+            ungated_text=base[prompt.id].text or "",
             references=references_of(prompt.reference),
             comparison=compared.get(label, {}).get(prompt.id),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +28,7 @@ from bench.studies.sweep.judge import judge_run
 from bench.suite import prepare as preparing
 from bench.suite.bundled import configs_folder
 from bench.suite.config import Suite, find_suite, load_suite
+from bench.suite.header import RunHeader, Sweep
 from bench.suite.prepare import Prepared, make_gates
 from bench.suite.prompts import load_prompts
 
@@ -51,7 +52,7 @@ class Job:
     """A sweep that is ready to run."""
 
     prepared: Prepared
-    header: dict[str, Any]
+    header: RunHeader
     meter: Meter
     resume: Path | None
 
@@ -75,7 +76,7 @@ def prepare(request: SweepRequest | None, resume: Path | None, *, progress: Prog
         gates = point_gates(suite_of(request), request.points.points)
         prepared, header = as_suite(request, gates)
     start.fetch_models(prepared, progress=progress)
-    _check_context(prepared, Reading(**header["sweep"]["reading"]))
+    _check_context(prepared, Reading(**swept(header).reading))
     return Job(prepared=prepared, header=header, meter=start.choose_meter(header), resume=resume)
 
 
@@ -105,15 +106,13 @@ def judge(folder: Path, *, progress: Callable[[str], None]) -> JudgedSweep:
     """
     header = _header_of(folder)
     prepared = preparing.prepare_again(header)
-    text = Reading(**header["sweep"]["reading"]).open(prepared.prompts)
-    if text.sha256 != header["sweep"]["text_sha256"]:
+    text = Reading(**swept(header).reading).open(prepared.prompts)
+    if text.sha256 != swept(header).text_sha256:
         raise UserError(f"the text {text.name!r} has changed since the sweep was started", fix="restore it")
     return judge_run(store.read(folder), prepared, text, progress=progress)
 
 
-def as_suite(
-    request: SweepRequest, gates: Mapping[str, Mapping[str, Any]]
-) -> tuple[Prepared, dict[str, Any]]:
+def as_suite(request: SweepRequest, gates: Mapping[str, Mapping[str, Any]]) -> tuple[Prepared, RunHeader]:
     """The request's suite with other gates beside the ungated one, and the start of its run.json.
 
     Args:
@@ -133,14 +132,14 @@ def as_suite(
         prepared, header = start.prepared(
             str(file), energy=request.energy, backends=request.backends, blocks=request.blocks
         )
-    header["suite"]["path"] = str(original.resolve())
-    header["sweep"] = {
-        "swept": list(request.points.swept),
-        "points": [{"label": point.label, "cut": _plain(point.cut)} for point in request.points.points],
-        "reading": {**asdict(request.reading), "text": _found_from_anywhere(request.reading.text)},
-        "text_sha256": text.sha256,
-    }
-    return prepared, header
+    sweep = Sweep(
+        swept=list(request.points.swept),
+        points=[{"label": point.label, "cut": _plain(point.cut)} for point in request.points.points],
+        reading={**asdict(request.reading), "text": _found_from_anywhere(request.reading.text)},
+        text_sha256=text.sha256,
+    )
+    named = replace(header.suite, path=str(original.resolve()))
+    return prepared, replace(header, suite=named, sweep=sweep)
 
 
 def point_gates(suite: Suite, points: tuple[Point, ...]) -> dict[str, dict[str, Any]]:
@@ -171,11 +170,17 @@ def _plain(cut: Cut) -> dict[str, Any]:
     return cut.model_dump(mode="json", exclude_defaults=True)
 
 
-def _header_of(folder: Path) -> dict[str, Any]:
-    header = store.read(folder).header
-    if "sweep" not in header:
+def _header_of(folder: Path) -> RunHeader:
+    header = store.read_header(folder)
+    if header.sweep is None:
         raise UserError(f"{folder} is a run but no sweep", fix=f"look at it with: bench report {folder}")
     return header
+
+
+def swept(header: RunHeader) -> Sweep:
+    """What makes the run a sweep."""
+    assert header.sweep is not None, "only headers of sweeps are asked"
+    return header.sweep
 
 
 def _found_from_anywhere(name: str | None) -> str | None:

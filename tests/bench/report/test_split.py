@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from rich.console import Console
 
 from analysis.costs import Split
 from analysis.values import Withheld
-from bench.report.readback import ArmKey, Idle, Readback, SlotRead
+from bench.report.readback import Idle, Readback, SlotRead
 from bench.report.split import ArmSplit, splits
 from bench.report.split_tables import show, to_rows
 from bench.run.joules import Readings, Sources
-from bench.run.records import Joules
+from bench.run.records import Joules, RequestRecord
 from bench.run.store import StoredRun
 from energy.base import SourceInfo, Trace
+from tests.bench.stored import run_header
 
 UNGATED, GATED = ("torch", "ungated", False), ("torch", "gate", False)
 PRICES = {"full": (2.0, 0.01, 0.5), "small": (0.4, 0.002, 0.1)}
@@ -30,24 +32,27 @@ SMALL = {"b": 1, "c": 2, "d": 4}
 """New tokens of the small model, to which the gate sends these."""
 
 
-def request(prompt: str, arm: ArmKey, start_s: float, *, fixed_tokens: bool) -> dict[str, Any]:
-    is_small = arm == GATED and prompt in SMALL
+def request(prompt: str, place: dict[str, Any], start_s: float, *, fixed_tokens: bool) -> RequestRecord:
+    is_small = place["gate"] == "gate" and prompt in SMALL
     tokens = 6 if fixed_tokens else SMALL[prompt] if is_small else PROMPTS[prompt][1]
-    return {
-        "prompt_id": prompt,
-        "model": "small" if is_small else "full",
-        "gate": arm[1],
-        "cut": None,
-        "prompt_tokens": PROMPTS[prompt][0],
-        "tokens": [1] * tokens,
-        "start_s": start_s,
-        "end_s": start_s + 2.0,
-    }
+    return RequestRecord(
+        **place,
+        pass_number=1,
+        prompt_id=prompt,
+        model="small" if is_small else "full",
+        prompt_tokens=PROMPTS[prompt][0],
+        tokens=[1] * tokens,
+        forwards=tokens - 1,
+        start_s=start_s,
+        gated_s=start_s,
+        prefilled_s=start_s + 0.5,
+        end_s=start_s + 2.0,
+    )
 
 
-def joules_of(one: dict[str, Any]) -> float:
-    fixed, per_prompt, per_new = PRICES[one["model"]]
-    return fixed + per_prompt * one["prompt_tokens"] + per_new * len(one["tokens"])
+def joules_of(one: RequestRecord) -> float:
+    fixed, per_prompt, per_new = PRICES[one.model]
+    return fixed + per_prompt * one.prompt_tokens + per_new * len(one.tokens)
 
 
 def readback(*, blocks: int = 3, fixed_tokens: bool = False, gap: bool = False) -> Readback:
@@ -56,15 +61,15 @@ def readback(*, blocks: int = 3, fixed_tokens: bool = False, gap: bool = False) 
     for block in range(1, blocks + 1):
         for position, arm in enumerate((UNGATED, GATED, GATED, UNGATED)):
             start_s, requests = now_s, []
+            names = dict(zip(("backend", "gate", "a_a"), arm, strict=True))
+            place = {"session": 1, "block": block, "position": position, **names}
             for prompt in PROMPTS:
-                one = request(prompt, arm, now_s, fixed_tokens=fixed_tokens)
+                one = request(prompt, place, now_s, fixed_tokens=fixed_tokens)
                 requests.append(one)
                 watts += [joules_of(one) / 2.0] * 20
                 now_s += 2.0
-            place = {"session": 1, "block": block, "position": position, "error": None}
-            names = dict(zip(("backend", "gate", "a_a"), arm, strict=True))
-            slot = {**place, **names, "passes": 1, "start_s": start_s, "end_s": now_s}
-            slots.append(SlotRead(slot, requests, known(1.0)))
+            window: dict[str, Any] = {"start_s": start_s, "end_s": now_s, "joules": known(1.0)}
+            slots.append(SlotRead(**place, passes=1, **window, requests=requests))
     end_s = np.arange(1, len(watts) + 1) * READING_S
     joules = np.array(watts)[:, None] * READING_S
     if gap:
@@ -78,9 +83,9 @@ def readback(*, blocks: int = 3, fixed_tokens: bool = False, gap: bool = False) 
         resolution_j=0.0,
     )
     sources = {1: Sources(Readings(Trace(("cpu",), end_s - READING_S, end_s, joules, 0.0), info))}
-    header = {"baseline": "ungated", "gates": ["gate"], "backends": ["torch"]}
-    run = StoredRun(folder=Path(), header=header, records=[])
-    return Readback(run=run, slots=slots, sources=sources, idle=Idle([]), whole_blocks=blocks, cut_blocks=0)
+    run = StoredRun(folder=Path(), header=run_header(), records=[])
+    counts = {"whole_blocks": blocks, "cut_blocks": 0}
+    return Readback(run=run, slots=slots, void=[], sources=sources, idle=Idle([]), **counts)
 
 
 def known(total_j: float) -> Joules:
@@ -142,11 +147,10 @@ def test_a_missing_rail_withholds_it() -> None:
 
 
 def test_prompts_of_too_few_readings_are_left_out() -> None:
-    short = readback()
-    for slot in short.slots:
-        for one in slot.requests:
-            one["end_s"] = one["start_s"] + 0.05
-    one = split(short)
+    run = readback()
+    for slot in run.slots:
+        slot.requests[:] = [replace(one, end_s=one.start_s + 0.05) for one in slot.requests]
+    one = split(run)
     assert isinstance(one, Withheld)
     assert "10 readings" in one.reason
 

@@ -15,8 +15,9 @@ from bench.report import tables as report
 from bench.run.store import StoredRun
 from tests.bench.report.page.hostile import GATE
 from tests.bench.report.page.rows import arm_row, saving_row, summary_of
+from tests.bench.stored import run_header
 
-RUN = StoredRun(folder=Path("results/run"), header={}, records=[])
+RUN = StoredRun(folder=Path("results/run"), header=run_header(), records=[])
 HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, energy_kind="modelled", grade=0))
 
 

@@ -15,6 +15,7 @@ import pytest
 from bench.report.readback import read_back
 from bench.report.summary import summarise
 from bench.run import store
+from bench.run.records import EventRecord, IdleRecord, RequestRecord, SlotRecord
 from energy.lab.truth import read_truth
 from tests.bench.processes import are_gone, bench, children_of, of_type, records, start, wait_for
 from tests.bench.suites import write_suite
@@ -32,30 +33,30 @@ def test_a_run_stores_what_it_did_and_prints_a_labelled_table(tmp_path: Path) ->
     assert "1 block is not enough for a claim" in done.stdout
     assert "\x1b" not in done.stdout
     run = store.read(run_folder(tmp_path / "results"))
-    slots = run.of_type("slot")
-    assert [slot["position"] for slot in slots] == [1, 2, 3, 4, 5, 6]
-    assert all(slot["joules"]["kind"] == "modelled" for slot in slots)
-    assert all(slot["joules"]["total_j"] > 0 for slot in slots)
-    assert [idle["where"] for idle in run.of_type("idle")] == ["before", "after"]
-    assert run.header["prompts"]["ids"] == ["short", "long"]
-    assert len(run.header["prompts"]["sha256"]) == 64
-    assert [e["kind"] for e in run.of_type("event")] == ["finished"]
+    slots = run.of(SlotRecord)
+    assert [slot.position for slot in slots] == [1, 2, 3, 4, 5, 6]
+    assert all(slot.joules.kind == "modelled" for slot in slots)
+    assert all((slot.joules.total_j or 0) > 0 for slot in slots)
+    assert [idle.where for idle in run.of(IdleRecord)] == ["before", "after"]
+    assert run.header.prompts.ids == ["short", "long"]
+    assert len(run.header.prompts.sha256) == 64
+    assert [e.kind for e in run.of(EventRecord)] == ["finished"]
 
 
 def test_phases_lie_inside_the_window_and_forwards_are_one_less_than_tokens(tmp_path: Path) -> None:
     write_suite(tmp_path)
     bench("run", "suite.toml", cwd=tmp_path)
     run = store.read(run_folder(tmp_path / "results"))
-    windows = {slot["position"]: (slot["start_s"], slot["end_s"]) for slot in run.of_type("slot")}
-    requests = run.of_type("request")
+    windows = {slot.position: (slot.start_s, slot.end_s) for slot in run.of(SlotRecord)}
+    requests = run.of(RequestRecord)
     assert requests
     for request in requests:
-        start_s, end_s = windows[request["position"]]
-        stamps = [request[key] for key in ("start_s", "gated_s", "prefilled_s", "end_s")]
+        start_s, end_s = windows[request.position]
+        stamps = [request.start_s, request.gated_s, request.prefilled_s, request.end_s]
         assert [start_s, *stamps, end_s] == sorted([start_s, *stamps, end_s])
-        assert request["forwards"] == len(request["tokens"]) - 1 == 3
-        routed_small = request["gate"] == "length" and request["prompt_id"] == "short"
-        assert request["model"] == ("small" if routed_small else "full")
+        assert request.forwards == len(request.tokens) - 1 == 3
+        routed_small = request.gate == "length" and request.prompt_id == "short"
+        assert request.model == ("small" if routed_small else "full")
 
 
 def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_parquet(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bench.errors import UserError
 from bench.run import store
 from bench.run.records import BlockRecord, EventRecord
+from tests.bench.stored import run_header
 
 
 def event(detail: str) -> EventRecord:
@@ -17,7 +18,7 @@ def event(detail: str) -> EventRecord:
 
 
 def make_run(out: Path) -> Path:
-    return store.create(out, name="suite", header={"asked": "for"}).folder
+    return store.create(out, header=run_header(baseline="asked for")).folder
 
 
 def append(folder: Path, *records: EventRecord | BlockRecord) -> None:
@@ -29,7 +30,7 @@ def append(folder: Path, *records: EventRecord | BlockRecord) -> None:
 def test_a_new_folder_is_whole_and_leaves_no_staging(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "deep" / "out")
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
-    assert store.read(folder).header["asked"] == "for"
+    assert store.read(folder).header.baseline == "asked for"
     assert store.read(folder).records == []
 
 
@@ -38,7 +39,7 @@ def test_records_come_back_in_order(tmp_path: Path) -> None:
     append(folder, event("one"), event("zwei ✓ \u202e\x00"))
     append(folder, BlockRecord(session=2, block=3))
     run = store.read(folder)
-    assert [e["detail"] for e in run.of_type("event")] == ["one", "zwei ✓ \u202e\x00"]
+    assert [e.detail for e in run.of(EventRecord)] == ["one", "zwei ✓ \u202e\x00"]
     assert run.finished_blocks == {3: 2}
 
 
@@ -50,7 +51,7 @@ def test_a_line_that_was_cut_is_not_a_record_and_is_dropped_before_going_on(tmp_
     assert len(store.read(folder).records) == 1
     store.drop_cut_line(folder)
     append(folder, event("after"))
-    assert [e["detail"] for e in store.read(folder).records] == ["kept", "after"]
+    assert [e.detail for e in store.read(folder).of(EventRecord)] == ["kept", "after"]
 
 
 def test_a_damaged_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
@@ -94,13 +95,13 @@ def test_an_out_that_is_a_file_is_refused_and_nothing_is_left(tmp_path: Path) ->
 def test_discarding_removes_only_what_was_made_for_the_run(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
-    first = store.create(theirs / "deep" / "results", name="suite", header={})
-    second = store.create(theirs / "deep" / "results", name="suite", header={})
+    first = store.create(theirs / "deep" / "results", header=run_header())
+    second = store.create(theirs / "deep" / "results", header=run_header())
     first.discard()
     assert second.folder.is_dir()
     second.discard()
     assert (theirs / "deep" / "results").is_dir()  # the first run made it, and it was not empty then
-    third = store.create(theirs / "new" / "results", name="suite", header={})
+    third = store.create(theirs / "new" / "results", header=run_header())
     third.discard()
     assert sorted(path.name for path in theirs.iterdir()) == ["deep"]
 

@@ -65,7 +65,5 @@ def empty(made: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A run that was started and measured nothing."""
     from bench.run import store
 
-    header = {
-        k: v for k, v in made.readback.run.header.items() if k not in ("schema", "run_id", "started_utc")
-    }
-    return Story.of(store.create(tmp_path_factory.mktemp("empty"), name="empty", header=header).folder)
+    new = store.create(tmp_path_factory.mktemp("empty"), header=made.readback.run.header)
+    return Story.of(new.folder)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bench.report.story import Story
+from bench.run.records import RequestRecord, SlotRecord
 from tests.bench.report.figures.drawn import row, table
 
 WARM = {3, 7}
@@ -12,17 +13,15 @@ WARM = {3, 7}
 def by_block(story: Story, backend: str, gate: str, *, a_a: bool = False) -> dict[int, float]:
     """Mean J per new token of the slots of each block that count, from the stored records."""
     run = story.readback.run
-    throttled = {(s.slot["block"], s.slot["position"]) for s in story.readback.slots if s.excluded}
+    throttled = {(s.block, s.position) for s in story.readback.slots if s.excluded}
     assert {block for block, _ in throttled} <= WARM
     tokens: dict[tuple[int, int], int] = defaultdict(int)
-    for request in run.of_type("request"):
-        tokens[request["block"], request["position"]] += len(request["tokens"])
+    for request in run.of(RequestRecord):
+        tokens[request.block, request.position] += len(request.tokens)
     blocks = defaultdict(list)
-    for slot in run.of_type("slot"):
-        is_of_arm = (slot["backend"], slot["gate"], slot["a_a"]) == (backend, gate, a_a)
-        if is_of_arm and (slot["block"], slot["position"]) not in throttled:
-            joules = slot["joules"]["total_j"]
-            blocks[slot["block"]].append(joules / tokens[slot["block"], slot["position"]])
+    for slot in run.of(SlotRecord):
+        if slot.arm == (backend, gate, a_a) and (slot.block, slot.position) not in throttled:
+            blocks[slot.block].append(slot.joules.total_j / tokens[slot.block, slot.position])
     return {block: float(np.mean(values)) for block, values in blocks.items()}
 
 

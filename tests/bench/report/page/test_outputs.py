@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bench.report.page.outputs import claims_table, other_tables
@@ -14,8 +15,9 @@ def test_a_suite_that_re_runs_no_claim_has_no_table_of_claims(echo_run: Path) ->
 
 
 def test_a_claim_suite_has_its_claims_judged(echo_run: Path) -> None:
-    readback = read_back(read(echo_run))
-    readback.run.header["suite"]["path"] = "/anywhere/routing_short.toml"
+    run = read(echo_run)
+    suite = replace(run.header.suite, path="/anywhere/routing_short.toml")
+    readback = read_back(replace(run, header=replace(run.header, suite=suite)))
     table = claims_table(readback)
     assert table is not None
     assert "routing.short.tokens" in [row[0] for row in table.rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,5 +52,5 @@ def test_prompts_that_are_not_what_was_run_are_not_shown(echo_run: Path, tmp_pat
     beside = tmp_path / "suite.toml"
     if change == "changed":
         (tmp_path / "prompts.jsonl").write_text('{"id": "short", "text": "another"}\n')
-    moved = {**header, "suite": {**header["suite"], "path": str(beside)}}
+    moved = replace(header, suite=replace(header.suite, path=str(beside)))
     assert prompt_texts(moved) == {}

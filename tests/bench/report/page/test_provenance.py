@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bench.report.page.provenance import facts_table
@@ -11,19 +12,18 @@ from bench.run.store import read
 def test_machine_meter_models_and_hashes_are_told(echo_run: Path) -> None:
     run = read(echo_run)
     facts = {str(name): str(value) for name, value in facts_table(run).rows}
-    assert facts["run"] == run.header["run_id"]
-    assert facts["prompts SHA-256"] == run.header["prompts"]["sha256"]
-    assert facts["suite SHA-256"] == run.header["suite"]["sha256"]
+    assert facts["run"] == run.header.run_id
+    assert facts["prompts SHA-256"] == run.header.prompts.sha256
+    assert facts["suite SHA-256"] == run.header.suite.sha256
     assert facts["energy source"].startswith("modelled, modelled, NOT a measurement, boundary modelled")
     assert facts["model small"] == "echo, dtype float32, layers 2"
-    assert facts["numpy"] == run.header["packages"]["numpy"]
+    assert facts["numpy"] == run.header.packages["numpy"]
 
 
 def test_what_is_not_known_is_called_so(echo_run: Path) -> None:
     run = read(echo_run)
-    run.header["host"]["chip"] = None
-    run.header["git"] = None
-    facts = {str(name): str(value) for name, value in facts_table(run).rows}
+    header = replace(run.header, host=replace(run.header.host, chip=None), git=None)
+    facts = {str(name): str(value) for name, value in facts_table(replace(run, header=header)).rows}
     assert facts["chip"] == "not known"
     assert facts["git"] == "not known"
     assert facts["model full, revision"] == "not known"

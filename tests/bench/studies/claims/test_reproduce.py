@@ -199,7 +199,7 @@ def test_the_published_protocol_is_the_reading_after_the_slot_times_its_seconds(
     assert {row.position for row in rows} == set(range(6))
     trace = readback.sources[1].lead.trace
     for slot, row in zip(readback.slots, after, strict=True):
-        following = next(i for i, start_s in enumerate(trace.start_s) if start_s >= slot.slot["end_s"])
+        following = next(i for i, start_s in enumerate(trace.start_s) if start_s >= slot.end_s)
         watts = trace.joules[following, 0] / (trace.end_s[following] - trace.start_s[following])
         assert row.gross_j == pytest.approx(watts * row.seconds_s)
     # power right after the work is not power during it

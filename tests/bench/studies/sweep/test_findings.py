@@ -18,6 +18,7 @@ from backends.cut import FULL, Cut
 from bench.errors import UserError
 from bench.report.summary import ArmRow
 from bench.run import store
+from bench.run.records import SlotRecord
 from bench.studies.cuts.options import points_of
 from bench.studies.cuts.quality import Mean, TextQuality
 from bench.studies.cuts.texts import Reading
@@ -136,10 +137,10 @@ def run_of(folder: Path) -> Path:
 
 def test_a_sweep_is_a_run_whose_gates_are_its_points(swept: Path) -> None:
     run = store.read(run_of(swept))
-    assert run.header["gates"] == ["ungated", "kv_keep=0.5"]
-    assert Path(run.header["suite"]["path"]) == (swept / "suite.toml").resolve()
+    assert run.header.gates == ["ungated", "kv_keep=0.5"]
+    assert Path(run.header.suite.path) == (swept / "suite.toml").resolve()
     assert len(run.finished_blocks) == 1
-    assert {slot["a_a"] for slot in run.of_type("slot")} == {True, False}
+    assert {slot.a_a for slot in run.of(SlotRecord)} == {True, False}
 
 
 def test_its_tables_say_what_they_show(swept: Path) -> None:

@@ -1,0 +1,34 @@
+"""Values from JSON -> the dataclass that they were written from, checked field by field.
+
+A key that the class does not know is passed over: a newer program may have added it. A key that is missing
+takes the default of its field, so a field that was added later needs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+
+def from_json(kind: type[T], value: Any) -> T:
+    """An instance of `kind`, a dataclass or pydantic model, dataclasses within it included.
+
+    Raises:
+        ValueError: the value is not one of these; the message names the field.
+    """
+    try:
+        return cast(T, _adapter(cast(Hashable, kind)).validate_python(value))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise ValueError(f"{where}: {first['msg']}") from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
