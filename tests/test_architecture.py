@@ -20,6 +20,14 @@ CLIMBS = {
 """The imports that go up all the same, each with its reason."""
 HEAVY = ("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow")
 
+SAID = {"error", "warning", "caution", "reason", "refusal", "note", "why", "what", "fix", "meaning", "msg"}
+"""Names of what is said to a person, which no code reads."""
+READS = {
+    *("startswith", "endswith", "partition", "rpartition", "split", "rsplit", "splitlines", "find", "index"),
+    *("removeprefix", "removesuffix", "replace", "strip", "match", "search", "fullmatch", "findall", "sub"),
+}
+"""Methods of text, and functions of `re`, that take it apart."""
+
 
 def modules_of(file: Path) -> set[str]:
     """Dotted names of everything a file imports, wherever in the file."""
@@ -106,3 +114,51 @@ def test_nothing_is_unpickled_or_run_by_a_shell() -> None:
             assert not imports_of(file) & {"pickle", "shelve", "marshal", "dill", "cloudpickle"}, file
             for word in ("shell=True", "os.system", "trust_remote_code=True", "killall", "pkill"):
                 assert word not in text, f"{file}: {word}"
+
+
+def is_said(node: ast.AST, caught: set[str]) -> bool:
+    """Whether an expression is something that is said to a person, or an error that was caught."""
+    name = getattr(node, "id", None) or getattr(node, "attr", None)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        name = node.slice.value
+    return isinstance(name, str) and (name in caught or name.removesuffix("s") in SAID)
+
+
+def read_prose(tree: ast.AST) -> list[int]:
+    """Lines that take apart what is said to a person, or look for words in it."""
+    caught = {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) and node.name}
+    lines = []
+    for node in ast.walk(tree):
+        read: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS:
+            read = [node.func.value, *node.args]
+        elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant):
+            read = [
+                b
+                for op, b in zip(node.ops, node.comparators, strict=True)
+                if isinstance(op, ast.In | ast.NotIn)
+            ]
+        if any(is_said(part, caught) for one in read for part in ast.walk(one)):
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "try: f()\nexcept E as gone: g(str(gone).partition('; ')[0])",
+        "any(warning.startswith('joules are ') for warning in report.warnings)",
+        "re.search('`(.+)`', refusal.what)",
+        "'sudo' in error.fix",
+        "problem['msg'].removeprefix('Value error, ')",
+    ],
+)
+def test_what_takes_prose_apart_is_seen(code: str) -> None:
+    assert read_prose(ast.parse(code))
+
+
+def test_no_code_reads_what_is_said_to_a_person() -> None:
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            lines = read_prose(ast.parse(file.read_text(encoding="utf-8")))
+            assert not lines, f"{file.relative_to(ROOT)}, lines {lines}: take a value instead"

@@ -54,9 +54,9 @@ def main() -> None:
 
 
 def _fail(error: Exception, code: int) -> None:
-    from bench.show.safe_text import visible
+    from bench.show.safe_text import one_line
 
-    print(f"bench: {visible(' '.join(str(error).split()))}", file=sys.stderr)
+    print(f"bench: {one_line(error)}", file=sys.stderr)
     sys.exit(code)
 
 

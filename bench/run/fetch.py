@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench.errors import RunFailed, UserError
 from bench.run import privilege
+from bench.show.safe_text import first_line
 from bench.suite import libraries
 from bench.suite.models import (
     HUB_FILES,
@@ -204,7 +205,6 @@ def _fetch_from_hub(
             f"the hub has no model {at}, or it is private", fix="check the id, or log in with: hf auth login"
         ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"can't fetch {at} from the hub: {first}", fix="try `bench models fetch` when online"
+            f"can't fetch {at} from the hub: {first_line(error)}", fix="try `bench models fetch` when online"
         ) from None

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.show.safe_text import visible
+from bench.show.safe_text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,8 +81,7 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
 
 def words(text: object, *, most: int = LONGEST_WORDS) -> str:
     """Text of others as a figure can show it: one line, not too long, a box for what the font lacks."""
-    plain = " ".join(visible(text, lines=True).split())
-    known = "".join(char if ord(char) in _glyphs() else "\u25a1" for char in plain)
+    known = "".join(char if ord(char) in _glyphs() else "\u25a1" for char in one_line(text))
     return known if len(known) <= most else f"{known[: most - 1]}\u2026"
 
 

@@ -35,6 +35,17 @@ def visible(text: object, *, lines: bool = False) -> str:
     return "".join(char if char in keep else _picture(char) for char in plain)
 
 
+def one_line(text: object) -> str:
+    """The same with all white space narrowed to single spaces."""
+    return visible(" ".join(str(text).split()))
+
+
+def first_line(text: object) -> str:
+    """Where a library says a page, what it says first; the name of its class where it says nothing."""
+    lines = str(text).strip().splitlines()
+    return one_line(lines[0]) if lines else type(text).__name__
+
+
 def csv_cell(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula; numbers stay what they are, NaN is nothing."""
     value = value.item() if hasattr(value, "item") else value  # NumPy's scalars tell their type to csv

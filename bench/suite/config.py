@@ -210,7 +210,7 @@ def parse_suite(text: str, *, file: Path) -> Suite:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
-        raise UserError(f"{file}: {explain(error, Suite)}") from None
+        raise invalid(f"{file}", error, Suite) from None
 
 
 def find_suite(name: str) -> Path:
@@ -219,17 +219,17 @@ def find_suite(name: str) -> Path:
     return bundled if not Path(name).exists() and bundled.is_file() else Path(name)
 
 
-def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str:
-    """One line for the first problem of a validation error."""
+def invalid(what: str, error: ValidationError, model: type[BaseModel] | None = None) -> UserError:
+    """The first problem of a validation error of `what`."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = first.get("ctx", {}).get("known") or _known_keys(model, first["loc"])
-        return f"unknown key {where!r}; {nearest(str(first['loc'][-1]), known)}"
+        return UserError(f"{what}: unknown key {key!r}", fix=nearest(str(first["loc"][-1]), known))
     if first["type"] in ("missing", "missing_keyword_only_argument"):
-        return f"the key {where!r} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where} = {first['input']!r}: {message}" if where else message
+        return UserError(f"{what}: the key {key!r} is missing")
+    problem = first.get("ctx", {}).get("error", first["msg"])  # pydantic's own words, or a validator's
+    return UserError(f"{what}: {key} = {first['input']!r}: {problem}" if key else f"{what}: {problem}")
 
 
 def _known_keys(model: type[BaseModel] | None, loc: tuple[int | str, ...]) -> list[str]:

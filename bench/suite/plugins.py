@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, valida
 from pydantic_core import to_jsonable_python
 
 from bench.errors import UserError, nearest
-from bench.suite.config import explain
+from bench.suite.config import invalid
 
 Group = Literal["backends", "energy", "gates", "figures", "cuts"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -66,7 +66,7 @@ def create(group: Group, name: str, options: dict[str, Any]) -> Any:
     try:
         return checked(**options)
     except ValidationError as error:
-        raise UserError(f"{_singular(group)} {name!r}: {explain(error)}") from None
+        raise invalid(f"{_singular(group)} {name!r}", error) from None
     except ValueError as error:
         raise UserError(f"{_singular(group)} {name!r}: {error}") from None
 
@@ -100,7 +100,7 @@ def all_options(group: Group, name: str, options: dict[str, Any]) -> dict[str, A
             key: to_jsonable_python(TypeAdapter(kinds[key]).validate_python(v)) for key, v in found.items()
         }
     except ValidationError as error:
-        raise UserError(f"{_singular(group)} {name!r}: {explain(error)}") from None
+        raise invalid(f"{_singular(group)} {name!r}", error) from None
 
 
 def listing() -> list[Plugin]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
-from bench.suite.config import explain
+from bench.suite.config import invalid
 
 
 class Prompt(BaseModel):
@@ -77,7 +77,7 @@ def _parse(text: str, file: Path) -> tuple[Prompt, ...]:
                 f"{file}, line {number}: not JSON ({error.msg})", fix="one object a line"
             ) from None
         except ValidationError as error:
-            raise UserError(f"{file}, line {number}: {explain(error, Prompt)}") from None
+            raise invalid(f"{file}, line {number}", error, Prompt) from None
         if prompt.id in prompts:
             raise UserError(
                 f"{file}, line {number}: the id {prompt.id!r} is used twice", fix="ids must differ"

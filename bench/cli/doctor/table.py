@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cli.doctor.checks import Diagnosis, Finding
+from bench.run.sources import REAL_METERS
 from bench.show.safe_text import visible
 
 _MARKS = {"good": ("ok", "green"), "note": ("note", "yellow"), "bad": ("bad", "red"), "unknown": ("?", "dim")}
@@ -34,7 +35,8 @@ def verdict(diagnosis: Diagnosis) -> list[str]:
     """Whether joules can be measured here, and the best grade with its source."""
     best = diagnosis.best
     bad = [finding.what for finding in diagnosis.findings if finding.state == "bad"]
-    limits = [f.what for f in diagnosis.findings if f.state == "note" and not f.what.startswith("meter ")]
+    meters = {f"meter {name}" for name in REAL_METERS}
+    limits = [f.what for f in diagnosis.findings if f.state == "note" and f.what not in meters]
     if diagnosis.is_fit:
         first = "fit to measure" + (f", but look at: {', '.join(limits)}" if limits else "")
     elif bad:

@@ -111,7 +111,7 @@ class LiveDisplay(PlainDisplay):
 
     def _keep(self, joules: Joules, seconds_s: float, *, of: str, thermal: str | None) -> None:
         """What the status says of the machine until the next window is closed."""
-        self._rows["power"] = f"{watts(joules, seconds_s).removeprefix('power ')}, last {of}"
+        self._rows["power"] = f"{watts(joules, seconds_s)}, last {of}"
         self._rows["rails"] = "" if joules.withheld else rails_text(joules.rails_j, seconds_s)
         self._rows["thermal"] = "" if thermal is None else f"{thermal}, last {of}"
 

@@ -142,7 +142,8 @@ def equal_work_line(agreement: SameLogits) -> str:
 
 def idle_line(joules: Joules, *, seconds_s: float) -> str:
     """`idle: 4.01 W modelled, over 3 s`."""
-    return f"idle: {watts(joules, seconds_s)}, over {seconds_s:.0f} s"
+    power = "power " if joules.total_j is None else ""
+    return f"idle: {power}{watts(joules, seconds_s)}, over {seconds_s:.0f} s"
 
 
 def slot_line(slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord]) -> str:
@@ -163,7 +164,7 @@ def slot_line(slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord]) ->
 def watts(joules: Joules, seconds_s: float) -> str:
     """Mean power of a window with the kind of its source."""
     if joules.total_j is None:
-        return f"power unknown ({joules.withheld})"
+        return f"unknown ({joules.withheld})"
     return f"{joules.total_j / seconds_s:.2f} W {joules.kind}"
 
 

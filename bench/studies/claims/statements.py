@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
-from bench.suite.config import explain
+from bench.suite.config import invalid
 
 Amount = Literal["tokens", "energy", "energy_per_token"]
 
@@ -61,7 +61,7 @@ def statements() -> dict[str, Statement]:
             try:
                 found[name] = Statement.model_validate({"name": name, **table})
             except ValidationError as error:
-                raise UserError(f"{file}, claim {name!r}: {explain(error, Statement)}") from None
+                raise invalid(f"{file}, claim {name!r}", error, Statement) from None
     return found
 
 

@@ -21,7 +21,7 @@ from backends.added import added_cut
 from backends.cut import Cut
 from backends.cut_keys import DROPS, added_keys
 from bench.errors import UserError, nearest
-from bench.suite.config import explain
+from bench.suite.config import invalid
 
 MOST_POINTS = 200
 MOST_SWEPT = 2
@@ -106,9 +106,7 @@ def checked_cut(values: dict[str, object]) -> Cut:
     try:
         return Cut.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        said = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else None
-        raise UserError(f"--cut: {said or explain(error)}") from None
+        raise invalid("--cut", error) from None
 
 
 def _point(values: dict[str, str]) -> Point:

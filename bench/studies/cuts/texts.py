@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.errors import UserError
 from bench.run import privilege
+from bench.show.safe_text import first_line
 from bench.suite import libraries
 from bench.suite.prompts import PromptSet
 
@@ -110,8 +111,7 @@ def _wikitext() -> str:
     try:
         file = hf_hub_download(_REPO, _FILE, repo_type="dataset")
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"can't fetch {WIKITEXT}: {first}", fix="offline, give a text file with --text"
+            f"can't fetch {WIKITEXT}: {first_line(error)}", fix="offline, give a text file with --text"
         ) from None
     return "".join(parquet.read_table(file, columns=["text"])["text"].to_pylist())

@@ -28,7 +28,7 @@ from bench.run.sources import Meter, started
 from bench.run.workers.asking import PROBER, Asker, asking, model_here
 from bench.studies.isolate.window import Window
 from bench.suite import libraries
-from bench.suite.config import Energy, explain, find_suite
+from bench.suite.config import Energy, find_suite, invalid
 
 READING_DELAY_S = 3.0
 """How long after a window the reading that covers its end may take to arrive, beside its interval."""
@@ -113,7 +113,7 @@ def load(name: str) -> IsolateSuite:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
-        raise UserError(f"{file}: {explain(error, IsolateSuite)}") from None
+        raise invalid(f"{file}", error, IsolateSuite) from None
 
 
 def narrow(suite: IsolateSuite, *, backends: Sequence[str] | None, rounds: int | None) -> IsolateSuite:

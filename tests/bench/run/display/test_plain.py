@@ -19,7 +19,7 @@ from rich.console import Console
 from bench.cli.options import display
 from bench.run.display.jsonl import JsonDisplay
 from bench.run.display.live import LiveDisplay
-from bench.run.display.plain import PlainDisplay, QuietDisplay, clock, left_text, slot_line, watts
+from bench.run.display.plain import PlainDisplay, QuietDisplay, clock, idle_line, left_text, slot_line, watts
 from bench.run.remaining import Expected
 from tests.bench.events import blocks, joules, slot_record, tell
 from tests.bench.processes import AS_ROOT, COMMAND, bench
@@ -59,7 +59,8 @@ def test_no_joules_are_never_shown_as_zero() -> None:
     slot = blocks()[0][0]
     assert "no joules (the rail gpu is missing)" in slot_line(slot_record(slot, energy=joules(None)), [])
     assert slot_line(slot_record(slot, error="it died"), []) == "void (it died)"
-    assert watts(joules(None), 1.0) == "power unknown (the rail gpu is missing)"
+    assert watts(joules(None), 1.0) == "unknown (the rail gpu is missing)"
+    assert "power unknown" in idle_line(joules(None), seconds_s=1.0)
 
 
 @pytest.mark.parametrize(
