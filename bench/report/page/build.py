@@ -11,10 +11,10 @@ from pathlib import Path
 from bench import __version__
 from bench.report.figures.catalogue import figures
 from bench.report.page.chapter import Chapter, Drawings, make_chapter
-from bench.report.page.tables import NOTHING
 from bench.report.story import Story
 from bench.show.files import together
 from bench.show.safe_text import visible
+from bench.show.table import NOTHING
 
 PAGE = "report.html"
 SCRIPTS = ("tools.js", "chart.js", "hands.js", "page.js")

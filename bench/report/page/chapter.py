@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import tables as report
+from bench.report.arm_tables import grade_reasons, savings_table, split_table, withheld_splits, work_table
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.page import tables
 from bench.report.page.answer import Answer, answers, nothing_to_say, quality_warnings
-from bench.report.page.arms import grade_reasons, savings_table, split_table, withheld_splits, work_table
 from bench.report.page.outputs import claims_table, other_tables
 from bench.report.page.power_data import power_data
 from bench.report.page.prompt_table import prompt_table
 from bench.report.page.provenance import facts_table
-from bench.report.page.tables import Table
 from bench.report.story import Story
 from bench.show import plots
+from bench.show.table import Table
 from bench.show.words import kind_label
 
 Drawings = Callable[[Story], Iterable[Drawing | NotDrawn]]
@@ -59,7 +58,7 @@ class Chapter:
     savings: Table | None
     work: Table | None
     split: Table | None
-    withheld_splits: list[str]
+    withheld_splits: list[tuple[str, str]]
     power: dict[str, Any] | None
     power_figure: Figure | None
     figures: list[Figure]
@@ -96,8 +95,8 @@ def make_chapter(story: Story, drawings: Drawings, folder: Path, *, number: int,
     for name, content in report.files(story.summary).items():
         (folder / name).write_bytes(content)
     for table in _tables(chapter):
-        (folder / f"{table.name}.csv").write_bytes(tables.to_csv(table))
-        (folder / f"{table.name}.md").write_bytes(tables.to_markdown(table))
+        (folder / f"{table.name}.csv").write_bytes(table.to_csv())
+        (folder / f"{table.name}.md").write_bytes(table.to_markdown())
     return chapter
 
 
@@ -125,9 +124,9 @@ def _own_tables(story: Story) -> dict[str, Any]:
     readback, summary = story.readback, story.summary
     measured = bool(summary.rows)
     return {
-        "savings": savings_table(summary) if measured else None,
-        "split": split_table(summary),
-        "work": work_table(summary) if measured else None,
+        "savings": savings_table(summary, place="page") if measured else None,
+        "split": split_table(summary, place="page"),
+        "work": work_table(summary, place="page") if measured else None,
         "prompts": prompt_table(readback) if measured else None,
         "claims": claims_table(readback) if measured else None,
         "others": other_tables(readback.run.folder),
@@ -143,7 +142,7 @@ def _draw(drawing: Drawing, folder: Path) -> Figure:
         name=drawing.name,
         title=drawing.title,
         alt=drawing.alt,
-        table=tables.of_frame(drawing.name, drawing.title, drawing.table),
+        table=Table.of_frame(drawing.table, name=drawing.name, title=drawing.title),
         svg=svg,
     )
 

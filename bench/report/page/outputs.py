@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from bench.report.page.tables import Table
 from bench.report.readback import Readback
+from bench.show.table import Table
 
 _LEFT_BY = ("isolate", "sweep", "reproduce", "claims", "quality", "spectral", "redundancy")
 """How the names of such files begin, as `bench isolate --csv RUN/isolate.csv` leaves them."""
@@ -41,10 +41,10 @@ def claims_table(readback: Readback) -> Table | None:
         return None
     judged = claim_files.to_rows(judge_statements(chosen, [of_readbacks([readback])]))
     rows = [[row.get(key) or None for key in _CLAIM_COLUMNS] for row in judged]
-    return Table(
+    return Table.plain(
         name="claims",
         title="Published claims that this suite re-runs",
-        columns=tuple(_CLAIM_COLUMNS.values()),
+        headings=tuple(_CLAIM_COLUMNS.values()),
         rows=rows,
     )
 
@@ -59,9 +59,9 @@ def _table(file: Path, folder: Path) -> Table:
     with file.open(newline="", encoding="utf-8", errors="replace") as lines:
         columns, *rows = list(csv.reader(lines)) or [[""]]
     width = len(columns)
-    return Table(
+    return Table.plain(
         name=f"other-{file.stem}",
         title=f"From {file.relative_to(folder)}",
-        columns=tuple(columns),
+        headings=tuple(columns),
         rows=[[cell or None for cell in [*row, *[""] * width][:width]] for row in rows],
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
-from bench.report.page.tables import Table
 from bench.report.readback import Readback
 from bench.report.rows import arm_label
 from bench.run.records import ArmKey, RequestRecord
+from bench.show.table import Table
 from bench.suite.config import parse_suite
 from bench.suite.header import RunHeader
 from bench.suite.prompts import load_prompts
@@ -28,10 +28,10 @@ def prompt_table(readback: Readback) -> Table:
     which = f"the first {len(few)} of {len(ids)} prompts" if len(few) < len(ids) else f"{len(ids)} prompts"
     texts = prompt_texts(readback.run.header)
     gone = "" if texts else "; the prompt file is gone or has changed, so their texts are not shown"
-    return Table(
+    return Table.plain(
         name="prompts",
         title=f"Routing by prompt: {which}, first pass of each arm{gone}",
-        columns=_COLUMNS,
+        headings=_COLUMNS,
         rows=list(_rows(readback, few, texts)),
         most_rows=MOST_ROWS,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.report.page.tables import Table
 from bench.run.records import SessionRecord
 from bench.run.store import StoredRun
+from bench.show.table import Table
 from bench.show.words import kind_label
 from bench.suite.header import Git, Host, ModelFound
 
@@ -43,10 +43,10 @@ def facts_table(run: StoredRun) -> Table:
         *sorted(header.packages.items()),
         *sorted(header.environment.items()),
     ]
-    return Table(
+    return Table.plain(
         name="provenance",
         title="Where the numbers come from",
-        columns=("fact", "value"),
+        headings=("fact", "value"),
         rows=[(name, UNKNOWN if value is None else value) for name, value in rows],
     )
 

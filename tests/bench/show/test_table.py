@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.report.page.tables import NOTHING, Table, of_frame, shown, to_csv, to_markdown
+from bench.show.table import NOTHING, Table, shown
 from tests.bench.report.page.hostile import PIECES
 
 
 def table(*rows: list[object], columns: tuple[str, ...] = ("name", "value"), most_rows: int = 200) -> Table:
-    return Table(name="t", title="a|title", columns=columns, rows=rows, most_rows=most_rows)
+    return Table.plain(columns, rows, name="t", title="a|title", most_rows=most_rows)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_only_columns_of_numbers_are_set_as_numbers() -> None:
 
 def test_a_frame_keeps_its_columns_and_knows_what_is_missing() -> None:
     frame = pd.DataFrame({"arm": ["a", "b"], "joules (J)": [1.5, np.nan], "blocks": [1, 2]})
-    found = of_frame("t", "title", frame)
-    assert found.columns == ("arm", "joules (J)", "blocks")
+    found = Table.of_frame(frame, name="t", title="title")
+    assert found.headings == ("arm", "joules (J)", "blocks")
     assert [list(row) for row in found.rows] == [["a", 1.5, 1], ["b", None, 2]]
 
 
 def test_csv_has_every_row_and_no_formula() -> None:
     rows = [[piece, 1.25] for piece in PIECES] + [["plain", None]]
-    read = list(csv.reader(io.StringIO(to_csv(table(*rows, most_rows=1)).decode(), newline="")))
+    read = list(csv.reader(io.StringIO(table(*rows, most_rows=1).to_csv().decode(), newline="")))
     assert len(read) == len(rows) + 1
     assert read[-1] == ["plain", ""]
     assert {row[1] for row in read[1:-1]} == {"1.25"}
@@ -58,14 +58,14 @@ def test_csv_has_every_row_and_no_formula() -> None:
 
 
 def test_numpy_numbers_are_written_as_numbers() -> None:
-    assert to_csv(table(["a", np.float64(0.5)], ["b", np.int64(3)])).decode().splitlines()[1:] == [
+    assert table(["a", np.float64(0.5)], ["b", np.int64(3)]).to_csv().decode().splitlines()[1:] == [
         "a,0.5",
         "b,3",
     ]
 
 
 def test_markdown_has_a_line_per_row_and_says_what_it_leaves_out() -> None:
-    lines = to_markdown(table(["a|b\nc", 1.0], ["d", 2.0], ["e", 3.0], most_rows=2)).decode().splitlines()
+    lines = table(["a|b\nc", 1.0], ["d", 2.0], ["e", 3.0], most_rows=2).to_markdown().decode().splitlines()
     assert lines[0] == "**a\\|title**"
     assert lines[2:6] == ["| name | value |", "| --- | ---: |", "| a\\|b c | 1.000 |", "| d | 2.000 |"]
     assert lines[-1] == "The first 2 of 3 rows; t.csv has them all."

@@ -6,44 +6,49 @@ from dataclasses import fields, replace
 
 from analysis.costs import Split
 from analysis.values import Estimate, Withheld
-from bench.report.page.arms import grade_reasons, savings_table, split_table, withheld_splits, work_table
+from bench.report.arm_tables import grade_reasons, savings_table, split_table, withheld_splits, work_table
 from bench.report.split import ArmSplit
 from tests.bench.report.page.rows import arm_row, saving_row, summary_of
 
 
 def test_a_saving_stands_beside_its_floor_blocks_agreement_and_grade() -> None:
-    table = savings_table(summary_of(arm_row(joules_gross=29.0, joules_bound=0.2), saving_row()))
-    row = dict(zip(table.columns, table.shown[1], strict=True))
-    assert table.title == "Joules per pass by arm (measured)"
+    table = savings_table(
+        summary_of(arm_row(joules_gross=29.0, joules_bound=0.2), saving_row()), place="page"
+    )
+    row = dict(zip(table.headings, table.shown[1], strict=True))
+    assert table.title == "Energy per pass, measured"
     assert row["arm"] == "torch norm_fraction"
-    assert row["saved"] == "+31.2 %"
+    assert row["J saved"] == "+31.2 %"
     assert row["95 % interval"] == "+29.8 to +32.5 %"
     assert (row["A/A floor"], row["blocks"], row["agreement"]) == ("1.4 %", "6", "71.0 %")
-    assert (row["gross J"], row["grade"]) == ("20.0 ±0.1", "2 metered")
+    assert (row["J gross"], row["grade"]) == ("20.0 ±0.1", "2 metered")
 
 
 def test_joules_of_tiny_runs_keep_their_digits_and_bound_theirs() -> None:
-    table = savings_table(summary_of(saving_row(joules_gross=0.0877, joules_bound=0.00134)))
+    table = savings_table(summary_of(saving_row(joules_gross=0.0877, joules_bound=0.00134)), place="page")
     assert "0.0877 ±0.0013" in table.shown[0]
-    table = savings_table(summary_of(saving_row(joules_gross=1.03, joules_bound=0.002)))
+    table = savings_table(summary_of(saving_row(joules_gross=1.03, joules_bound=0.002)), place="page")
     assert "1.03 ±0.002" in table.shown[0]
 
 
 def test_what_was_withheld_is_called_so() -> None:
     row = saving_row(joules_gross=None, joules_bound=None, energy_kind="modelled")
-    table = savings_table(summary_of(row))
-    assert table.title == "Joules per pass by arm (modelled, NOT a measurement)"
+    table = savings_table(summary_of(row), place="page")
+    assert table.title == "Energy per pass, modelled, NOT a measurement"
     assert "withheld" in table.shown[0]
 
 
 def test_an_inactive_gate_has_no_agreement_to_boast_of() -> None:
-    assert "gate inactive" in savings_table(summary_of(saving_row(verdict="gate inactive"))).shown[0]
+    assert (
+        "gate inactive"
+        in savings_table(summary_of(saving_row(verdict="gate inactive")), place="page").shown[0]
+    )
 
 
 def test_work_is_per_pass_and_names_its_prompts() -> None:
-    table = work_table(summary_of(arm_row(prompts=6, new_tokens=48.0, void_slots=1, passes=2)))
-    row = dict(zip(table.columns, table.shown[0], strict=True))
-    assert table.title == "Work per pass of 6 prompts by arm"
+    table = work_table(summary_of(arm_row(prompts=6, new_tokens=48.0, void_slots=1, passes=2)), place="page")
+    row = dict(zip(table.headings, table.shown[0], strict=True))
+    assert table.title == "Work per pass of 6 prompts"
     assert (row["new tokens"], row["void slots"], row["passes"]) == ("48", "1", "2")
 
 
@@ -60,7 +65,7 @@ def test_where_a_saving_comes_from_is_told_or_withheld() -> None:
     table = split_table(told)
     assert table is not None
     assert "modelled, NOT a measurement" in table.title
-    assert table.shown[0][:2] == ["torch norm_fraction", "+10.0 (+8.0 to +12.0)"]
+    assert table.shown[0][:2] == ["torch norm_fraction", "+10.0\n(+8.0 to +12.0)"]
     withheld = replace(told, splits={arm: Withheld("too few mixes")})
     assert split_table(withheld) is None
-    assert withheld_splits(withheld) == ["torch norm_fraction: too few mixes"]
+    assert withheld_splits(withheld) == [("torch norm_fraction", "too few mixes")]

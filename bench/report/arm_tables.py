@@ -1,0 +1,113 @@
+"""The tables of a run's arms, on the terminal and on its page: joules, work, and the causes of a saving."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis.values import Estimate, Withheld
+from analysis.verdict import INACTIVE
+from bench.report.rows import arm_label
+from bench.report.split import ArmSplit
+from bench.report.summary import ArmRow, Summary
+from bench.show import words
+from bench.show.table import Column, Place, Table
+
+
+def savings_table(summary: Summary, *, place: Place = "terminal") -> Table:
+    """Joules of every arm, and what they are worth."""
+    title = f"Energy per pass, {_kinds(summary)}"
+    return Table.of(_ENERGY, summary.rows, place=place, name="savings-by-arm", title=title)
+
+
+def work_table(summary: Summary, *, place: Place = "terminal") -> Table:
+    """What every arm did for its joules."""
+    title = f"Work per pass of {summary.rows[0].prompts} prompts"
+    return Table.of(_WORK, summary.rows, place=place, name="work-by-arm", title=title)
+
+
+def narrow_table(summary: Summary) -> Table:
+    """Both in one, for a list per arm."""
+    return Table.of((*_ENERGY, *_WORK[1:]), summary.rows, title=f"per pass, joules {_kinds(summary)}")
+
+
+def split_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
+    """Where the savings come from, of the arms for which that can be told; None if there is none."""
+    found = [split for split in summary.splits.values() if isinstance(split, ArmSplit)]
+    kinds = words.kind_label(split.kind for split in found)
+    title = f"Where the saving per pass comes from, J {kinds}"
+    return Table.of(_SPLIT, found, place=place, name="saving-by-cause", title=title) if found else None
+
+
+def withheld_splits(summary: Summary) -> list[tuple[str, str]]:
+    """Arms whose saving can't be split, and why."""
+    return [
+        (arm_label(arm), split.reason) for arm, split in summary.splits.items() if isinstance(split, Withheld)
+    ]
+
+
+def grade_reasons(summary: Summary) -> list[str]:
+    """What keeps the joules from a higher grade, each reason once."""
+    return list(dict.fromkeys(reason for row in summary.rows for reason in row.grade_reasons))
+
+
+def _kinds(summary: Summary) -> str:
+    return words.kind_label(row.energy_kind for row in summary.rows)
+
+
+def _interval(row: ArmRow) -> str | None:
+    low, high = row.saved_low_percent, row.saved_high_percent
+    return None if low is None or high is None else f"{low:+.1f} to {high:+.1f} %"
+
+
+def _agreement(row: ArmRow) -> str | None:
+    return INACTIVE if row.verdict == INACTIVE else words.percent(row.agreement_percent)
+
+
+def _grade(row: ArmRow) -> str | None:
+    return None if row.grade is None else f"{row.grade} {row.grade_name}"
+
+
+def _part(part: Estimate) -> str:
+    return f"{part.point:+.1f}\n({part.low:+.1f} to {part.high:+.1f})"
+
+
+_AGREEMENT: Column[ArmRow] = Column("agreement", _agreement)
+_ENERGY: tuple[Column[ArmRow], ...] = (
+    Column("arm", lambda row: row.label),
+    Column("J gross", lambda row: words.with_bound(row.joules_gross, row.joules_bound)),
+    Column("J net", lambda row: words.joules(row.joules_net)),
+    Column("J/new token", lambda row: words.significant(row.joules_per_new_token)),
+    Column("J/total token", lambda row: words.significant(row.joules_per_total_token), is_under=True),
+    Column("J saved", lambda row: words.percent(row.joules_saved_percent, signed=True)),
+    Column("95 % interval", _interval, is_under=True),
+    Column("A/A floor", lambda row: words.percent(row.noise_floor_percent)),
+    Column("blocks", lambda row: row.blocks or None),
+    replace(_AGREEMENT, only="page"),
+    Column("verdict", lambda row: row.verdict, is_text=True),
+    Column("grade", _grade, is_text=True),
+)
+_WORK: tuple[Column[ArmRow], ...] = (
+    Column("arm", lambda row: row.label),
+    Column("to small", lambda row: row.routed_to_small),
+    Column("new tokens", lambda row: f"{row.new_tokens:.0f}"),
+    Column("forwards", lambda row: f"{row.forwards:.0f}"),
+    Column("prefill tok/s", lambda row: words.number(row.prefill_tokens_per_s, 1)),
+    Column("decode tok/s", lambda row: words.number(row.decode_tokens_per_s, 1)),
+    Column("seconds", lambda row: words.joules(row.seconds)),
+    Column("tokens saved", lambda row: words.percent(row.tokens_saved_percent, signed=True)),
+    Column("bytes saved", lambda row: words.percent(row.bytes_saved_percent, signed=True)),
+    replace(_AGREEMENT, only="terminal"),
+    Column("passes", lambda row: row.passes, only="page"),
+    Column("slots", lambda row: row.slots, only="page"),
+    Column("void slots", lambda row: row.void_slots, only="page"),
+)
+_SPLIT: tuple[Column[ArmSplit], ...] = (
+    Column("arm", lambda one: arm_label(one.arm)),
+    Column("J saved", lambda one: _part(one.split.saved_j)),
+    Column("fewer new tokens", lambda one: _part(one.split.fewer_new_tokens_j)),
+    Column("cheaper new tokens", lambda one: _part(one.split.cheaper_new_tokens_j)),
+    Column("cheaper prompts", lambda one: _part(one.split.cheaper_prompt_tokens_j)),
+    Column("fixed per request", lambda one: _part(one.split.fixed_cost_j)),
+    Column("R\u00b2", lambda one: f"{one.r2:.2f}"),
+    Column("windows", lambda one: one.windows),
+)
