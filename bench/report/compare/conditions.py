@@ -48,14 +48,9 @@ def work(story: Story, key: ArmKey, row: ArmRow) -> Facts:
     return {
         "prompt hash": story.readback.run.header.prompts.sha256[:12],
         "prompts per pass": str(row.prompts),
-        "prompt tokens per pass": f"{prompt_tokens(story, key) / max(row.passes, 1):.6g}",
+        "prompt tokens per pass": f"{row.prompt_tokens:.6g}",
         "new tokens per pass": f"{row.new_tokens:.6g}",
     }
-
-
-def prompt_tokens(story: Story, key: ArmKey) -> int:
-    """Prompt tokens of all whole slots of an arm."""
-    return sum(r.prompt_tokens for slot in story.readback.of_arm(key) for r in slot.requests)
 
 
 def subject(story: Story, key: ArmKey) -> Facts:

@@ -63,13 +63,12 @@ class Side:
     @property
     def figures(self) -> dict[str, float | None]:
         """The figures of the side by itself, per pass, token and second."""
-        row, passes = self.row, self.row.passes
-        total_tokens = conditions.prompt_tokens(self.story, self.key) / passes + row.new_tokens
+        row = self.row
         return {
             "joules_per_pass": row.joules_gross,
             "net_joules_per_pass": row.joules_net,
             "joules_per_new_token": row.joules_per_new_token,
-            "joules_per_total_token": None if row.joules_gross is None else row.joules_gross / total_tokens,
+            "joules_per_total_token": row.joules_per_total_token,
             "new_tokens_per_s": row.new_tokens / row.seconds,
             "prefill_tokens_per_s": row.prefill_tokens_per_s,
             "decode_tokens_per_s": row.decode_tokens_per_s,

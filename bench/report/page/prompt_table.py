@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from analysis.quality import agreement
 from bench.errors import UserError
 from bench.report.readback import Readback
 from bench.report.rows import arm_label
@@ -69,7 +70,9 @@ def _row(
         request.prompt_tokens,
         arm_label(arm),
         _where(request),
-        None if usual is None or usual is request else _agreement(request, usual),
+        None
+        if usual is None or usual is request
+        else f"{100 * agreement(request.tokens, usual.tokens):.0f} %",
         None if request.text is None else _short(request.text),
     ]
 
@@ -78,12 +81,6 @@ def _where(request: RequestRecord) -> str:
     """The model, and what was cut from it."""
     cut = ", ".join(f"{key} {value}" for key, value in (request.cut or {}).items())
     return f"{request.model}, {cut}" if cut else request.model
-
-
-def _agreement(request: RequestRecord, usual: RequestRecord) -> str:
-    mine, theirs = request.tokens, usual.tokens
-    same = sum(a == b for a, b in zip(mine, theirs, strict=False))
-    return f"{100 * same / max(len(mine), len(theirs), 1):.0f} %"
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from backends.base import BackendInfo
 from backends.cut import Cut
 from backends.guard import Verdict
-from bench.report.readback import Readback, read_back
+from bench.report.readback import Readback, read_back, that_count
 from bench.report.summary import ArmRow, summarise
 from bench.run.records import RequestRecord, SessionRecord
 from bench.run.store import StoredRun
@@ -87,7 +87,7 @@ def _session(stored: StoredRun) -> SessionRecord:
 
 
 def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
-    slots = readback.of_arm((row.backend, row.gate, row.a_a))
+    slots = that_count(readback.of_arm((row.backend, row.gate, row.a_a)))
     requests = [request for slot in slots for request in slot.requests]
     decode_s = sum(r.decode_s for r in requests)
     decoded = sum(len(r.tokens) - 1 for r in requests)

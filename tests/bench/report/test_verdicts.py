@@ -1,0 +1,230 @@
+"""One question, one answer: whoever is asked, by the functions that the commands call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.checks import failed_gate
+from backends.guard import Verdict
+from bench.report.compare.pairs import Comparison, Side, _comparison
+from bench.report.compare.tables import warnings
+from bench.report.readback import Idle, Readback, SlotRead
+from bench.report.rows import slot_rows
+from bench.report.story import Story
+from bench.report.summary import summarise
+from bench.run.records import ArmKey, Joules, RequestRecord, SessionRecord, VoidSlot
+from bench.run.store import StoredRun
+from bench.studies.claims.evidence import Evidence
+from bench.studies.claims.reproduce import _Case
+from bench.studies.claims.statements import choose
+from bench.studies.sweep.judge import _arm
+from energy.base import SourceInfo
+from tests.bench.stored import run_header
+
+ARMS: tuple[ArmKey, ...] = tuple(
+    ("torch", gate, a_a) for gate, a_a in (("ungated", False), ("gated", False), ("ungated", True))
+)
+PLAIN, GATED, _ = ARMS
+HEADER = run_header(run_id="made-up", gates=["gated"])
+SESSION = SessionRecord(
+    session=1,
+    started_utc="2026-01-01T00:00:00+00:00",
+    source=SourceInfo(
+        name="simulated",
+        kind="simulated",
+        rails=(),
+        boundary="soc_cpu_gpu_ane",
+        interval_s=0.1,
+        resolution_j=0,
+    ),
+    note="",
+    loaded={},
+    equal_work=[],
+    prompt_tokens={},
+    gates={"torch/gated": Verdict(outcome="effective", reason="")},
+)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run that never was."""
+
+    blocks: int
+    effect: float
+    noise: float
+    a_a: bool
+    throttled: float
+    """Chance of a slot."""
+    no_joules: float
+    void: float
+
+    @classmethod
+    def drawn(cls, chance: np.random.Generator) -> Experiment:
+        return cls(
+            blocks=int(chance.integers(2, 13)),
+            effect=float(chance.choice([0.0, 0.0, 0.01, -0.02, -0.04, 0.05, -0.3])),
+            noise=float(chance.choice([0.002, 0.005, 0.01, 0.02, 0.05])),
+            a_a=bool(chance.random() < 0.95),
+            throttled=float(chance.choice([0.0, 0.0, 0.02, 0.5], p=[0.5, 0.2, 0.25, 0.05])),
+            no_joules=float(chance.choice([0.0, 0.02], p=[0.8, 0.2])),
+            void=float(chance.choice([0.0, 0.02], p=[0.8, 0.2])),
+        )
+
+    def read(self, chance: np.random.Generator) -> Readback:
+        """What `read_back` would make of it."""
+        arms = ARMS if self.a_a else ARMS[:2]
+        slots = [
+            self._slot(chance, arm, block=block, position=position)
+            for block in range(1, self.blocks + 1)
+            for position, arm in enumerate(arms)
+        ]
+        return Readback(
+            run=StoredRun(folder=Path("made-up"), header=HEADER, records=[SESSION]),
+            slots=[slot for slot in slots if isinstance(slot, SlotRead)],
+            void=[slot for slot in slots if isinstance(slot, VoidSlot)],
+            sources={},
+            idle=Idle([]),
+            whole_blocks=self.blocks,
+            cut_blocks=0,
+        )
+
+    def _slot(
+        self, chance: np.random.Generator, arm: ArmKey, *, block: int, position: int
+    ) -> SlotRead | VoidSlot:
+        effect = self.effect if arm == GATED else 0.0
+        joules = 100 * float(np.exp(effect + 0.02 * block + chance.normal(0, self.noise)))
+        void, hot = chance.random() < self.void, chance.random() < self.throttled
+        start_s = 200.0 * (block * 3 + position)
+        place: dict[str, Any] = {"session": 1, "block": block, "position": position, "passes": 1}
+        place |= dict(zip(("backend", "gate", "a_a"), arm, strict=True))
+        if void:
+            return VoidSlot(**place, error="died")
+        thermal = "Heavy" if hot else "Nominal"
+        return SlotRead(
+            **place,
+            start_s=start_s,
+            end_s=start_s + 60,
+            joules=_joules(None if chance.random() < self.no_joules else joules),
+            requests=[_request(place, start_s)],
+            thermal=thermal,
+            excluded=failed_gate(thermal=thermal, readings=600, fewest_readings=10),
+        )
+
+
+def _request(place: dict[str, Any], start_s: float) -> RequestRecord:
+    names = {key: value for key, value in place.items() if key != "passes"}
+    return RequestRecord(
+        **names,
+        pass_number=1,
+        prompt_id="p",
+        model="full",
+        prompt_tokens=9,
+        tokens=[1, 2, 3, 4],
+        forwards=3,
+        start_s=start_s,
+        gated_s=start_s,
+        prefilled_s=start_s + 10,
+        end_s=start_s + 60,
+    )
+
+
+def _joules(total_j: float | None) -> Joules:
+    return Joules(
+        total_j=total_j,
+        bound_j=None if total_j is None else 0.1,
+        rails_j={},
+        readings=600,
+        kind="simulated",
+        boundary="soc_cpu_gpu_ane",
+        grade=0,
+        grade_name="simulated",
+        grade_reasons=[],
+        withheld="a hole" if total_j is None else None,
+    )
+
+
+def compared(readback: Readback) -> Comparison:
+    """As `bench compare RUN:torch/ungated RUN:torch/gated` does."""
+    story = Story(readback, summarise(readback), slot_rows(readback))
+    return _comparison(Side(story=story, key=PLAIN), Side(story=story, key=GATED))
+
+
+def answers(readback: Readback) -> dict[str, tuple[str | None, str | None]]:
+    """Verdict and reason of every command that is asked about the gated arm."""
+    (row,) = [row for row in summarise(readback).rows if row.gate == "gated"]
+    swept = _arm(row, readback.run, readback).row
+    comparison = compared(readback)
+    slots = slot_rows(readback)
+    evidence = Evidence(
+        runs=("r",), asked={}, baseline="ungated", slots=slots, slots_after=None, readback=None
+    )
+    (statement,) = choose(["routing.short.energy"])
+    claimed = _Case(statement, None, evidence, "torch").rerun(slots, "gated").judgement
+    assert claimed is not None
+    return {
+        "report": (row.verdict, row.reason),
+        "compare": (comparison.verdict, comparison.reason),
+        "sweep": (swept.verdict, swept.reason),
+        "claims": (claimed.verdict, claimed.reason),
+    }
+
+
+def test_a_thousand_random_experiments_have_one_answer_each() -> None:
+    chance = np.random.default_rng(20261125)
+    seen: Counter[str | None] = Counter()
+    left_out = 0
+    for _ in range(1000):
+        experiment = Experiment.drawn(chance)
+        found = answers(experiment.read(chance))
+        assert len(set(found.values())) == 1, (experiment, found)
+        verdict, reason = found["report"]
+        seen[verdict] += 1
+        left_out += "throttled" in (reason or "")
+    assert set(seen) == {
+        *("saves", "costs", "equivalent"),
+        *("inconclusive", "not enough blocks", "withheld"),
+    }
+    assert min(seen.values()) >= 20, seen
+    assert left_out >= 50
+
+
+@pytest.mark.parametrize("blocks", [6, 12])
+def test_a_run_that_was_throttled_throughout_is_not_judged(blocks: int) -> None:
+    chance = np.random.default_rng(1)
+    hot = Experiment(blocks=blocks, effect=-0.3, noise=0.01, a_a=True, throttled=1.0, no_joules=0.0, void=0.0)
+    readback = hot.read(chance)
+    for verdict, reason in answers(readback).values():
+        assert verdict == "not enough blocks"
+        assert reason == (
+            "0 whole blocks are not enough for a claim (needs 5); left out: "
+            f"{blocks} blocks (throttled: thermal pressure Heavy)"
+        )
+    summary = summarise(readback)
+    said = f"{3 * blocks} of {3 * blocks} slots left out (throttled: thermal pressure Heavy)"
+    assert any(said in warning for warning in summary.warnings)
+    assert any(said in warning for warning in warnings([compared(readback)]))
+    for row in summary.rows:  # the figures there are, and no verdict rests on them
+        assert (row.left_out_slots, row.slots, row.saved_low_percent) == (blocks, blocks, None)
+        assert row.joules_gross == pytest.approx(100, rel=0.5)
+
+
+def test_slots_that_were_throttled_leave_the_figures_of_their_arm() -> None:
+    chance = np.random.default_rng(2)
+    cool = Experiment(blocks=8, effect=-0.3, noise=0.01, a_a=True, throttled=0.0, no_joules=0.0, void=0.0)
+    readback = cool.read(chance)
+    hot = {1, 5}
+    slots = [
+        replace(s, joules=_joules(900.0), thermal="Heavy", excluded="throttled") if s.block in hot else s
+        for s in readback.slots
+    ]
+    one = replace(readback, slots=slots)
+    (row,) = [row for row in summarise(one).rows if row.gate == "gated"]
+    assert (row.verdict, row.blocks, row.slots, row.left_out_slots) == ("saves", 6, 6, 2)
+    assert row.joules_gross is not None
+    assert row.joules_gross < 100
