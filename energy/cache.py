@@ -68,7 +68,7 @@ def decode_and_keep(decoder: Decoder) -> Decoded:
 
 
 def keep(decoder: Decoder) -> None:
-    """The same at the end of a sitting, when nobody asks for the readings: what can't be kept is not."""
+    """The same at the end of a session, when nobody asks for the readings: what can't be kept is not."""
     with contextlib.suppress(EnergyError, OSError):
         if kept(decoder.folder) is None:
             decode_and_keep(decoder)

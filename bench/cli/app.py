@@ -20,7 +20,7 @@ from bench.errors import BenchError, Interrupted, UserError
 from bench.suite.header import RunHeader
 
 if TYPE_CHECKING:
-    from bench.run.sources import Meter
+    from bench.run.sources import ChosenMeter
     from bench.suite.prepare import Prepared
 
 SET_UP, MEASURE, JUDGE = "Set up", "Measure", "Judge"
@@ -124,7 +124,7 @@ def run(
 def _run(
     prepared: Prepared,
     header: RunHeader,
-    meter: Meter,
+    meter: ChosenMeter,
     *,
     out: Path,
     resume_from: Path | None,

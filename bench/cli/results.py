@@ -13,13 +13,13 @@ from analysis.values import counted
 from bench.run import store
 from bench.run.display.plain import clock
 from bench.run.records import EventRecord, SessionRecord
-from bench.run.sources import Meter
+from bench.run.sources import ChosenMeter
 from bench.run.store import StoredRun
 from bench.show.safe_text import visible
 from bench.suite.prepare import Prepared
 
 
-def plan(found: Prepared, chosen: Meter) -> dict[str, Any]:
+def plan(found: Prepared, chosen: ChosenMeter) -> dict[str, Any]:
     """What `bench run` would do, for programs."""
     protocol = found.suite.protocol
     slots = sum(len(block) for block in found.blocks)
@@ -39,7 +39,7 @@ def plan(found: Prepared, chosen: Meter) -> dict[str, Any]:
     }
 
 
-def show_plan(found: Prepared, chosen: Meter, console: Console, *, as_json: bool) -> None:
+def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json: bool) -> None:
     """Print it: for a person, or as JSON."""
     what = plan(found, chosen)
     if as_json:

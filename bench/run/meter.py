@@ -1,4 +1,4 @@
-"""The meter of one sitting: started first, trusted after its self-test, asked for the joules of windows."""
+"""The meter of one session: started first, trusted after its self-test, asked for the joules of windows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.run import workloads
 from bench.run.cooling import cool_down
 from bench.run.joules import Sources, Trust, joules_of
 from bench.run.records import Joules, SelfTestRecord
-from bench.run.sources import Meter, started
+from bench.run.sources import ChosenMeter, started
 from energy.base import SourceInfo
 from energy.selftest import outcome, run_self_test
 
@@ -22,10 +22,10 @@ _PATIENCE = 2
 """After so many windows in a row without a reading at their end the meter is taken for dead."""
 
 
-class Gauge:
+class Meter:
     """A running meter, and what is known of it."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: ChosenMeter) -> None:
         self.note = meter.note
         self._meter = meter
         self._open = ExitStack()

@@ -8,13 +8,13 @@ from bench.errors import BenchError, Interrupted, RunFailed
 from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.session import Session
-from bench.run.sources import Meter
+from bench.run.sources import ChosenMeter
 from bench.suite.header import RunHeader
 from bench.suite.prepare import Prepared
 from energy.base import EnergyError
 
 
-def run(prepared: Prepared, *, meter: Meter, out: Path, header: RunHeader, display: Display) -> Path:
+def run(prepared: Prepared, *, meter: ChosenMeter, out: Path, header: RunHeader, display: Display) -> Path:
     """Run a suite into a new folder under `out`; returns the folder.
 
     A run that fails before anything was measured leaves nothing behind.
@@ -34,7 +34,7 @@ def run(prepared: Prepared, *, meter: Meter, out: Path, header: RunHeader, displ
     return new.folder
 
 
-def resume(folder: Path, prepared: Prepared, *, meter: Meter, display: Display) -> Path:
+def resume(folder: Path, prepared: Prepared, *, meter: ChosenMeter, display: Display) -> Path:
     """Go on with a run that was cut short, at its first block that is not whole."""
     store.drop_cut_line(folder)
     number = store.read(folder).sessions + 1

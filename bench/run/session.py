@@ -1,4 +1,4 @@
-"""One sitting of a run: the meter and the workers that are alive, and what is done with them."""
+"""One session of a run: the meter and the workers that are alive, and what is done with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from bench.run import store
 from bench.run.display.plain import Display
-from bench.run.meter import Gauge
+from bench.run.meter import Meter
 from bench.run.records import (
     BlockRecord,
     EventRecord,
@@ -24,7 +24,7 @@ from bench.run.records import (
     VoidSlot,
 )
 from bench.run.remaining import Remaining
-from bench.run.sources import Meter
+from bench.run.sources import ChosenMeter
 from bench.run.workers.group import Workers
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite.plan import Slot
@@ -35,7 +35,7 @@ class Session:
     """Use as a context manager: on exit no process is left, whatever happened."""
 
     def __init__(
-        self, prepared: Prepared, *, folder: Path, number: int, meter: Meter, display: Display
+        self, prepared: Prepared, *, folder: Path, number: int, meter: ChosenMeter, display: Display
     ) -> None:
         self.prepared = prepared
         self.protocol = prepared.suite.protocol
@@ -44,7 +44,7 @@ class Session:
         self.stored = store.read(folder)
         self.folder = self.stored.session_folder(number)
         self.folder.mkdir(exist_ok=True)
-        self.gauge = Gauge(meter)
+        self.meter = Meter(meter)
         self.workers = Workers(prepared, folder=self.folder, display=display)
         self._has_begun = False
         self._open = ExitStack()
@@ -53,7 +53,7 @@ class Session:
         self.store = store.Store(self.stored.folder)
         self._open.callback(self.store.close)
         self._open.callback(self.workers.stop)
-        self._open.callback(self.gauge.stop)
+        self._open.callback(self.meter.stop)
         return self
 
     def __exit__(
@@ -66,7 +66,7 @@ class Session:
             self._open.close()
 
     def how_to_go_on(self) -> str:
-        """What to tell somebody when this sitting ended early."""
+        """What to tell somebody when this session ended early."""
         if not self._has_begun:
             return "nothing was measured and nothing is kept"
         return f"what is measured is kept, go on with: bench run --resume {self.stored.folder}"
@@ -75,13 +75,13 @@ class Session:
 
     def load(self) -> None:
         """Start the meter, then the workers: loaded, warm, and known to do equal work."""
-        self.gauge.start(self.folder)
+        self.meter.start(self.folder)
         agreements = self.workers.start()
         record = SessionRecord(
             session=self.number,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-            source=self.gauge.info,
-            note=self.gauge.note,
+            source=self.meter.info,
+            note=self.meter.note,
             loaded=self.workers.loaded,
             equal_work=agreements,
             prompt_tokens=self.workers.prompt_tokens(),
@@ -93,7 +93,7 @@ class Session:
     def self_test(self) -> None:
         """Does each rail of the meter move when it should?"""
         self.display.stage("self-test of the meter")
-        record = self.gauge.self_test(seconds_s=self.protocol.self_test_s, session=self.number)
+        record = self.meter.self_test(seconds_s=self.protocol.self_test_s, session=self.number)
         if record is not None:
             self.store.append([record])
             why = f": {record.reason}" if record.reason else ""
@@ -113,10 +113,10 @@ class Session:
         """Measure the machine with the models loaded and nothing running."""
         self.display.stage(f"idle {where} the blocks, {self.protocol.idle_s:g} s")
         self.workers.synchronize()
-        start_s, end_s, joules = self.gauge.idle(self.protocol.idle_s)
+        start_s, end_s, joules = self.meter.idle(self.protocol.idle_s)
         record = IdleRecord(session=self.number, where=where, start_s=start_s, end_s=end_s, joules=joules)
         self.store.append([record])
-        self.display.idle_done(joules, seconds_s=end_s - start_s, thermal=self.gauge.thermal)
+        self.display.idle_done(joules, seconds_s=end_s - start_s, thermal=self.meter.thermal)
 
     def measure(self, slot: Slot) -> None:
         """Hold one arm for whole passes, then attribute and store."""
@@ -129,9 +129,9 @@ class Session:
             self.store.append([*requests, record])
         except (WorkerLost, WorkerRefused) as error:
             record = self._void(slot, requests, error)
-        self.gauge.check_alive()
+        self.meter.check_alive()
         self._remaining.slot_took(slot, seconds_s=time.perf_counter() - began_s)
-        self.display.slot_done(record, requests, thermal=self.gauge.thermal)
+        self.display.slot_done(record, requests, thermal=self.meter.thermal)
 
     def finish(self, block: list[Slot]) -> None:
         """Mark a block as whole; measure idle before the next one."""
@@ -155,13 +155,13 @@ class Session:
                 self.display.request_done(requests[-1], of=len(self.prepared.prompts.prompts))
             end_s = self._synchronized_s(worker)
         requests[:] = self._settled(requests, worker)
-        joules = self.gauge.joules(start_s, end_s)
+        joules = self.meter.joules(start_s, end_s)
         place = self._place(slot)
         return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules)
 
     def _cool_down(self) -> None:
         limit_s = self.protocol.cool_down_limit_s
-        problem = self.gauge.cool_down(rest_s=self.protocol.cool_down_s, limit_s=limit_s)
+        problem = self.meter.cool_down(rest_s=self.protocol.cool_down_s, limit_s=limit_s)
         if problem is not None:
             self._event("not cooled down", f"{problem} after {limit_s:g} s")
 

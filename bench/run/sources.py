@@ -19,14 +19,14 @@ REAL_METERS = ("powermetrics", "ioreport", "rapl")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meter:
+class ChosenMeter:
     """A source that was found usable, and why it was chosen."""
 
     source: EnergySource
     note: str
 
 
-def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = ()) -> Meter:
+def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = ()) -> ChosenMeter:
     """The source of that name, or for `auto` the best real meter, else the model.
 
     Args:
@@ -42,13 +42,13 @@ def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = (
     if not cross_check:
         return lead
     others = [_named(other, {}).source for other in cross_check]
-    return Meter(
+    return ChosenMeter(
         source=Together(lead.source, others), note=f"{lead.note}; checked by {', '.join(cross_check)}"
     )
 
 
 @contextmanager
-def started(meter: Meter, folder: Path) -> Iterator[EnergySource]:
+def started(meter: ChosenMeter, folder: Path) -> Iterator[EnergySource]:
     """The meter, running; root, if there was any, is given up as soon as it runs.
 
     Args:
@@ -64,13 +64,13 @@ def started(meter: Meter, folder: Path) -> Iterator[EnergySource]:
         meter.source.stop()
 
 
-def _named(name: str, options: dict[str, Any]) -> Meter:
+def _named(name: str, options: dict[str, Any]) -> ChosenMeter:
     source: EnergySource = plugins.create("energy", name, options)
     source.check()
-    return Meter(source=source, note=f"{name}, as asked for")
+    return ChosenMeter(source=source, note=f"{name}, as asked for")
 
 
-def _best(options: dict[str, Any]) -> Meter:
+def _best(options: dict[str, Any]) -> ChosenMeter:
     reasons = []
     for name in REAL_METERS:
         try:
@@ -78,10 +78,10 @@ def _best(options: dict[str, Any]) -> Meter:
         except SourceUnavailable as error:
             reasons.append(f"{name}: {error.what}")  # what to use is chosen below
             continue
-        return Meter(source=meter.source, note=f"{name}, the best meter of this machine")
+        return ChosenMeter(source=meter.source, note=f"{name}, the best meter of this machine")
     modelled = plugins.create("energy", "modelled", {})
     why = "; ".join(reasons) if sys.platform == "darwin" else f"this is not a Mac; {reasons[-1]}"
-    return Meter(
+    return ChosenMeter(
         source=modelled,
         note=f"no meter can be read ({why}): joules are MODELLED from CPU time, not measured",
     )

@@ -11,7 +11,7 @@ from bench.run import host, run, sources, store
 from bench.run.display.plain import Display
 from bench.run.fetch import ensure
 from bench.run.records import SessionRecord
-from bench.run.sources import Meter
+from bench.run.sources import ChosenMeter
 from bench.suite import prepare
 from bench.suite.config import find_suite
 from bench.suite.header import EnergyAsked, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
@@ -58,7 +58,7 @@ def prepared_again(folder: Path) -> tuple[Prepared, RunHeader]:
     return found, stored.header
 
 
-def choose_meter(header: RunHeader) -> Meter:
+def choose_meter(header: RunHeader) -> ChosenMeter:
     """The energy source that a run asks for."""
     asked = header.energy
     return sources.choose(asked.source, asked.options, cross_check=asked.cross_check)
@@ -73,7 +73,7 @@ def fetch_models(found: Prepared, *, progress: Callable[[str, int | None, int | 
 def run_or_resume(
     found: Prepared,
     header: RunHeader,
-    chosen: Meter,
+    chosen: ChosenMeter,
     *,
     out: Path,
     resume_from: Path | None,
@@ -92,7 +92,7 @@ def run_or_resume(
     return run.resume(resume_from, found, meter=chosen, display=display)
 
 
-def _check_same_meter(folder: Path, chosen: Meter) -> None:
+def _check_same_meter(folder: Path, chosen: ChosenMeter) -> None:
     """Joules of two sources are never mixed in one run."""
     before = {session.source.name for session in store.read(folder).of(SessionRecord)}
     now = chosen.source.info.name

@@ -46,7 +46,7 @@ class JsonDisplay:
         )
 
     def window_opens(self) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """Nothing: a window is open."""

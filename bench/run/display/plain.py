@@ -56,30 +56,30 @@ class QuietDisplay:
     """Nothing at all."""
 
     def stage(self, what: str) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def note(self, text: str) -> None:
-        """Nothing: it is in the run folder too."""
+        """Show nothing: it is in the run folder too."""
 
     def equal_work(self, agreement: SameLogits) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def window_opens(self) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def request_done(self, request: RequestRecord, *, of: int) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def slot_done(
         self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None
     ) -> None:
-        """Nothing."""
+        """Show nothing."""
 
 
 class PlainDisplay:
@@ -111,7 +111,7 @@ class PlainDisplay:
         self._remaining = remaining
 
     def window_opens(self) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """Nothing: a window is open."""

@@ -1,4 +1,4 @@
-"""The workers of one sitting: models loaded, prompts encoded, warmed up; replaced when one is lost."""
+"""The workers of one session: models loaded, prompts encoded, warmed up; replaced when one is lost."""
 
 from __future__ import annotations
 

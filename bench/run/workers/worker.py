@@ -155,7 +155,7 @@ class Worker:
 
     def compare(self, message: dict[str, Any]) -> dict[str, Any]:
         """Teacher-forced logits under cuts beside those without; see `bench/run/workers/study.py`."""
-        from bench.run.workers.study import compare  # a worker that measures has no need of it
+        from bench.run.workers.logits import compare  # a worker that measures has no need of it
 
         cuts = [Cut.model_validate(cut) for cut in message["cuts"]]
         found = compare(self.models[message["model"]], message["ids"], cuts, first=message["first"])

@@ -14,7 +14,7 @@ from rich.table import Table
 from analysis.quality import Mean
 from analysis.values import Estimate
 from backends.cut import Cut
-from bench.run.workers.asking import Asker, asking
+from bench.run.workers.model import ModelWorker, model_worker
 from bench.studies.cuts.quality import (
     Answer,
     AnswerQuality,
@@ -81,12 +81,12 @@ def judge_cut(model: LocalModel, question: Question, *, progress: Progress) -> C
     """
     read = question.reading.open(question.prompts)
     progress(f"loading {model.name} on {question.backend}")
-    with _worker(model, question) as asker:
-        question.reading.check_context(asker.info[MODEL]["context"])
-        windows = windows_of(asker.encode([("text", read.text)], model=MODEL)["text"], question.reading)
-        answers, verdict = _answers(asker, question, progress)
+    with _worker(model, question) as worker:
+        question.reading.check_context(worker.info[MODEL]["context"])
+        windows = windows_of(worker.encode([("text", read.text)], model=MODEL)["text"], question.reading)
+        answers, verdict = _answers(worker, question, progress)
         cuts = {CUT: [question.cut] * len(windows)}
-        compared = compare_windows(asker, windows, cuts, model=MODEL, progress=progress)
+        compared = compare_windows(worker, windows, cuts, model=MODEL, progress=progress)
     text = quality_of_text(compared[CUT])
     return CutQuality(
         model=model.name,
@@ -107,7 +107,7 @@ def _plain(cut: Cut) -> dict[str, Any]:
     return cut.model_dump(mode="json", exclude_defaults=True)
 
 
-def _worker(model: LocalModel, question: Question) -> AbstractContextManager[Asker]:
+def _worker(model: LocalModel, question: Question) -> AbstractContextManager[ModelWorker]:
     """A worker with the model, and two gates for it: without and with the cut."""
     gates = {
         UNGATED: {"plugin": "ungated", "options": {}},
@@ -115,26 +115,28 @@ def _worker(model: LocalModel, question: Question) -> AbstractContextManager[Ask
     }
     folder = str(model.folder) if model.folder else None
     models = {MODEL: {"folder": folder, **question.options}}
-    return asking(question.backend, models, gates=gates, max_new_tokens=question.max_new_tokens)
+    return model_worker(question.backend, models, gates=gates, max_new_tokens=question.max_new_tokens)
 
 
-def _answers(asker: Asker, question: Question, progress: Progress) -> tuple[list[Answer], dict[str, str]]:
+def _answers(
+    worker: ModelWorker, question: Question, progress: Progress
+) -> tuple[list[Answer], dict[str, str]]:
     """The prompts answered, and the guard's verdict on the cut."""
     prompts = question.prompts.prompts
-    ids = asker.encode([(prompt.id, prompt.text) for prompt in prompts], model=MODEL)
-    asker.ask("ready", gate_model=MODEL)
-    verdict = asker.ask("guard", baseline=UNGATED)["gates"][CUT]
+    ids = worker.encode([(prompt.id, prompt.text) for prompt in prompts], model=MODEL)
+    worker.ask("ready", gate_model=MODEL)
+    verdict = worker.ask("guard", baseline=UNGATED)["gates"][CUT]
     found = []
     for number, prompt in enumerate(prompts, start=1):
         progress(f"answering prompt {number} of {len(prompts)}")
-        found.append(_answer(asker, prompt, ids[prompt.id], question.cut))
+        found.append(_answer(worker, prompt, ids[prompt.id], question.cut))
     return found, verdict
 
 
-def _answer(asker: Asker, prompt: Prompt, ids: list[int], cut: Cut) -> Answer:
-    ungated, gated = (asker.ask("request", prompt_id=prompt.id, gate=gate) for gate in (UNGATED, CUT))
-    said, said_gated = asker.ask("settle")["requests"]
-    [comparison] = asker.compare(ids + ungated["tokens"], [cut], model=MODEL, first=len(ids) - 1)
+def _answer(worker: ModelWorker, prompt: Prompt, ids: list[int], cut: Cut) -> Answer:
+    ungated, gated = (worker.ask("request", prompt_id=prompt.id, gate=gate) for gate in (UNGATED, CUT))
+    said, said_gated = worker.ask("settle")["requests"]
+    [comparison] = worker.compare(ids + ungated["tokens"], [cut], model=MODEL, first=len(ids) - 1)
     return Answer(
         prompt=prompt.id,
         tokens=gated["tokens"],

@@ -19,8 +19,8 @@ import numpy as np
 from analysis.quality import Mean, agreement, first_divergence, mean_of, perplexity
 from backends.cut import Cut
 from bench.errors import UserError
-from bench.run.workers.asking import Asker
-from bench.run.workers.study import LogitComparison
+from bench.run.workers.logits import LogitComparison
+from bench.run.workers.model import ModelWorker
 from bench.studies.cuts.texts import Reading
 
 Progress = Callable[[str], None]
@@ -141,7 +141,7 @@ def windows_of(ids: list[int], reading: Reading) -> list[Window]:
 
 
 def compare_windows(
-    asker: Asker,
+    worker: ModelWorker,
     windows: Sequence[Window],
     cuts: Mapping[str, Sequence[Cut]],
     *,
@@ -151,7 +151,7 @@ def compare_windows(
     """Logits of every window under the cut that each arm gives it.
 
     Args:
-        asker: a worker that has loaded `model`.
+        worker: a worker that has loaded `model`.
         windows: of a text.
         cuts: by arm, one for each window.
         model: key of the model.
@@ -161,7 +161,7 @@ def compare_windows(
     for number, window in enumerate(windows):
         progress(f"perplexity: window {number + 1} of {len(windows)}")
         chosen = [cuts[arm][number] for arm in found]
-        compared = asker.compare(window.ids, chosen, model=model, first=window.first)
+        compared = worker.compare(window.ids, chosen, model=model, first=window.first)
         for arm, comparison in zip(found, compared, strict=True):
             found[arm].append(comparison)
     return found

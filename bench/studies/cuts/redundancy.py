@@ -28,7 +28,7 @@ from rich.table import Table
 
 from backends.cut_keys import DROPS
 from bench.errors import UserError
-from bench.run.workers.asking import Asker, asking
+from bench.run.workers.model import ModelWorker, model_worker
 from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, new_figure, save
 from bench.studies.cuts.quality import Progress
@@ -114,9 +114,9 @@ def profile(
     """
     progress(f"loading {model.name} on {backend}")
     folder = {"folder": str(model.folder) if model.folder else None}
-    with asking(backend, {MODEL: {**folder, **options}}) as asker:
-        pieces = _pieces(asker, calibration, most_pieces)
-        changes = [_measure(asker, ids, name, len(pieces), progress) for name, ids in pieces.items()]
+    with model_worker(backend, {MODEL: {**folder, **options}}) as worker:
+        pieces = _pieces(worker, calibration, most_pieces)
+        changes = [_measure(worker, ids, name, len(pieces), progress) for name, ids in pieces.items()]
     tokens = [len(ids) for ids in pieces.values()]
     mean = np.average(changes, axis=0, weights=tokens)
     return Profile(
@@ -181,22 +181,24 @@ def _named(calibration: PromptSet | Text) -> dict[str, str]:
     return {"text_name": name, "text_sha256": calibration.sha256}
 
 
-def _pieces(asker: Asker, calibration: PromptSet | Text, most: int) -> dict[str, list[int]]:
+def _pieces(worker: ModelWorker, calibration: PromptSet | Text, most: int) -> dict[str, list[int]]:
     """Token ids by the name of a piece."""
     if most < 1:
         raise UserError(f"pieces = {most}", fix="give 1 or more")
-    longest = min(PIECE_TOKENS, asker.info[MODEL]["context"] or PIECE_TOKENS)
+    longest = min(PIECE_TOKENS, worker.info[MODEL]["context"] or PIECE_TOKENS)
     if isinstance(calibration, PromptSet):
         texts = [(prompt.id, prompt.text) for prompt in calibration.prompts[:most]]
-        return {name: ids[:longest] for name, ids in asker.encode(texts, model=MODEL).items()}
-    ids = asker.encode([("text", calibration.text)], model=MODEL)["text"]
+        return {name: ids[:longest] for name, ids in worker.encode(texts, model=MODEL).items()}
+    ids = worker.encode([("text", calibration.text)], model=MODEL)["text"]
     begins = range(0, len(ids), longest)[:most]
     return {f"from token {begin}": ids[begin : begin + longest] for begin in begins}
 
 
-def _measure(asker: Asker, ids: list[int], name: str, of: int, progress: Progress) -> list[list[float]]:
+def _measure(
+    worker: ModelWorker, ids: list[int], name: str, of: int, progress: Progress
+) -> list[list[float]]:
     progress(f"redundancy: {name}, one of {of} pieces")
-    reply = asker.ask("redundancy", model=MODEL, ids=ids)
+    reply = worker.ask("redundancy", model=MODEL, ids=ids)
     return [reply[part] for part in PARTS]
 
 

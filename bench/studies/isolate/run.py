@@ -24,8 +24,8 @@ from analysis.values import Withheld
 from bench.errors import UserError, nearest
 from bench.run import host
 from bench.run.joules import Sources, Trust, joules_of
-from bench.run.sources import Meter, started
-from bench.run.workers.asking import PROBER, Asker, asking, model_here
+from bench.run.sources import ChosenMeter, started
+from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_here, model_worker
 from bench.studies.isolate.window import Window
 from bench.suite import libraries
 from bench.suite.config import Energy, find_suite, invalid
@@ -132,7 +132,7 @@ def narrow(suite: IsolateSuite, *, backends: Sequence[str] | None, rounds: int |
     return suite.model_copy(update={"cells": cells, "rounds": rounds or suite.rounds})
 
 
-def isolate(suite: IsolateSuite, meter: Meter, progress: Progress) -> list[CellReport]:
+def isolate(suite: IsolateSuite, meter: ChosenMeter, progress: Progress) -> list[CellReport]:
     """Run and judge every cell.
 
     Raises:
@@ -172,7 +172,9 @@ class Rows:
         return rates[len(rates) // 2] if rates else 0.0
 
 
-def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, progress: Progress) -> Rows:
+def _run_cell(
+    suite: IsolateSuite, cell: CellPlan, meter: ChosenMeter, scratch: Path, progress: Progress
+) -> Rows:
     name = f"{cell.backend}, {cell.model}, {cell.precision}"
     progress(f"{name}: loading")
     folder = model_here(cell.model, backend=cell.backend).folder
@@ -183,21 +185,21 @@ def _run_cell(suite: IsolateSuite, cell: CellPlan, meter: Meter, scratch: Path, 
     if tiny is not None:
         models["tiny"] = {"folder": str(tiny), "dtype": cell.dtype}
     windows: list[Window] = []
-    with asking(cell.backend, models, module=PROBER) as asker:
+    with model_worker(cell.backend, models, module=STUDY_WORKER) as worker:
         progress(f"{name}: which tests can be run")
-        missing = _open(asker, suite, cell)
+        missing = _open(worker, suite, cell)
         start_s = time.monotonic()
         for number in range(suite.rounds):
             each = f", {(time.monotonic() - start_s) / number:.0f} s each" if number else ""
             progress(f"{name}: round {number + 1} of {suite.rounds}{each}")
-            windows += [Window(**w) for w in asker.ask("isolate_round", number=number)["windows"]]
-        device = asker.info["full"]["device"]
+            windows += [Window(**w) for w in worker.ask("isolate_round", number=number)["windows"]]
+        device = worker.info["full"]["device"]
     return Rows(_steps(windows, meter), missing, device)
 
 
-def _open(asker: Asker, suite: IsolateSuite, cell: CellPlan) -> dict[str, str]:
+def _open(worker: ModelWorker, suite: IsolateSuite, cell: CellPlan) -> dict[str, str]:
     plan = {"window_s": suite.window_s, "stream_bytes": suite.stream_bytes}
-    reply = asker.ask("isolate_open", cut=cell.cut, plan=plan)
+    reply = worker.ask("isolate_open", cut=cell.cut, plan=plan)
     return dict(reply["missing"])
 
 
@@ -211,7 +213,7 @@ def _tiny_model(backend: str, folder: Path, out: Path) -> Path | None:
     return out
 
 
-def _steps(windows: Sequence[Window], meter: Meter) -> list[Step]:
+def _steps(windows: Sequence[Window], meter: ChosenMeter) -> list[Step]:
     """Windows as rows of the analysis, with joules where the readings bear them."""
     source = meter.source
     source.wait(max(w.end_s for w in windows), timeout_s=READING_DELAY_S + 3 * source.info.interval_s)

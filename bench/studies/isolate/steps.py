@@ -1,4 +1,4 @@
-"""The ten tests of the isolation, as windows of repeated steps on one loaded model. Runs in the prober.
+"""The ten tests of the isolation, as windows of repeated steps on one loaded model. Runs in a worker.
 
 A setting is one test at one value, such as S6 at 256 tokens of context. Settings take turns, a window of
 each per round and every other round backwards, so that whatever drifts hits all of them alike. Bytes and

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.rows import SpectralPoint
-from bench.run.workers.asking import PROBER, Asker, asking, model_here
+from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_here, model_worker
 from bench.studies.spectral.points import Measured
 from bench.studies.spectral.prompts import (
     PUBLISHED_REPEATS,
@@ -52,28 +52,30 @@ def measure_arms(
     here = model_here(name, backend=backend)
     progress(f"loading {name} on {backend}")
     folder = str(here.folder) if here.folder else None
-    with asking(backend, {name: {"folder": folder, **options}}, module=PROBER) as asker:
-        return [_measure(asker, name, arm, _chosen(asker, name, arm, prompts[arm]), progress) for arm in arms]
+    with model_worker(backend, {name: {"folder": folder, **options}}, module=STUDY_WORKER) as worker:
+        return [
+            _measure(worker, name, arm, _chosen(worker, name, arm, prompts[arm]), progress) for arm in arms
+        ]
 
 
 def _chosen(
-    asker: Asker, name: str, arm: ArmName, prompts: Sequence[SpectralPrompt]
+    worker: ModelWorker, name: str, arm: ArmName, prompts: Sequence[SpectralPrompt]
 ) -> Sequence[SpectralPrompt]:
     if arm != "published":
         return prompts
     texts = [{"id": prompt.id, "text": prompt.text} for prompt in prompts]
-    return as_published(prompts, asker.ask("encode", prompts=texts)["ids"][name])
+    return as_published(prompts, worker.ask("encode", prompts=texts)["ids"][name])
 
 
 def _measure(
-    asker: Asker, name: str, arm: ArmName, prompts: Sequence[SpectralPrompt], progress: Progress
+    worker: ModelWorker, name: str, arm: ArmName, prompts: Sequence[SpectralPrompt], progress: Progress
 ) -> Measured:
     points: list[SpectralPoint] = []
     ids: dict[str, list[int]] = {}
     for begin in range(0, len(prompts), AT_ONCE):
         progress(f"{name}, arm {arm}: prompt {begin + 1} of {len(prompts)}")
         some = prompts[begin : begin + AT_ONCE]
-        reply = asker.ask("points", model=name, name=name, prompts=[asdict(prompt) for prompt in some])
+        reply = worker.ask("points", model=name, name=name, prompts=[asdict(prompt) for prompt in some])
         ids |= {prompt.id: row for prompt, row in zip(some, reply["ids"], strict=True)}
         points += [SpectralPoint(**point) for point in reply["points"] if point is not None]
     return Measured(
@@ -81,5 +83,5 @@ def _measure(
         points=points * (PUBLISHED_REPEATS if arm == "published" else 1),
         prompts=len(prompts),
         ids=ids,
-        vocabulary=asker.info[name]["vocabulary"],
+        vocabulary=worker.info[name]["vocabulary"],
     )

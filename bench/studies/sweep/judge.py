@@ -13,8 +13,8 @@ from bench.report.readback import Readback, read_back, that_count
 from bench.report.summary import ArmRow, summarise
 from bench.run.records import RequestRecord, SessionRecord
 from bench.run.store import StoredRun
-from bench.run.workers.asking import Asker, asking
-from bench.run.workers.study import LogitComparison
+from bench.run.workers.logits import LogitComparison
+from bench.run.workers.model import ModelWorker, model_worker
 from bench.studies.cuts.quality import (
     Answer,
     Window,
@@ -124,17 +124,17 @@ def _compare(
 ) -> tuple[Compared, Mapping[str, Sequence[LogitComparison]]]:
     """Logits over the prompts' ungated answers, and over the windows of the text, by gate label."""
     key = prepared.baseline_model
-    with asking(backend, _models(prepared, backend)) as asker:
-        text_ids = asker.encode([("text", text.text)], model=key)["text"]
+    with model_worker(backend, _models(prepared, backend)) as worker:
+        text_ids = worker.encode([("text", text.text)], model=key)["text"]
         windows = windows_of(text_ids, Reading(**spec.reading))
-        ids = asker.encode([(prompt.id, prompt.text) for prompt in prepared.prompts.prompts], model=key)
-        compared = _compare_answers(asker, prepared, answers, ids, progress)
+        ids = worker.encode([(prompt.id, prompt.text) for prompt in prepared.prompts.prompts], model=key)
+        compared = _compare_answers(worker, prepared, answers, ids, progress)
         cuts = _cuts_of_windows(prepared, windows)
-        return compared, compare_windows(asker, windows, cuts, model=key, progress=progress)
+        return compared, compare_windows(worker, windows, cuts, model=key, progress=progress)
 
 
 def _compare_answers(
-    asker: Asker,
+    worker: ModelWorker,
     prepared: Prepared,
     answers: Answers,
     ids: Mapping[str, list[int]],
@@ -149,7 +149,7 @@ def _compare_answers(
             if label != prepared.suite.baseline and prompt in requests
         }
         cuts = {k: Cut.model_validate(r.cut) for k, r in gated.items() if r.model == base.model}
-        compared = asker.compare(
+        compared = worker.compare(
             ids[prompt] + base.tokens,
             list(cuts.values()),
             model=prepared.baseline_model,

@@ -19,7 +19,7 @@ from backends.folder import open_folder
 from bench.errors import UserError
 from bench.run import start, store
 from bench.run.display.plain import Display
-from bench.run.sources import Meter
+from bench.run.sources import ChosenMeter
 from bench.run.workers.process import WorkerRefused
 from bench.studies.cuts.options import Point, Points
 from bench.studies.cuts.texts import Reading
@@ -53,7 +53,7 @@ class Job:
 
     prepared: Prepared
     header: RunHeader
-    meter: Meter
+    meter: ChosenMeter
     resume: Path | None
 
 

@@ -12,7 +12,7 @@ from bench.report.readback import read_back
 from bench.report.summary import Summary, summarise
 from bench.run import start, store
 from bench.run.display.plain import QuietDisplay
-from bench.run.sources import Meter
+from bench.run.sources import ChosenMeter
 from energy.base import SourceInfo
 from energy.polled import Counters, PolledSource
 from tests.bench.processes import of_type
@@ -21,7 +21,7 @@ from tests.bench.suites import write_suite
 RAILS = ("cpu", "gpu", "ane")
 
 
-def meter_of(counters: Callable[[], Counters]) -> Meter:
+def meter_of(counters: Callable[[], Counters]) -> ChosenMeter:
     """A made-up meter of this machine that claims to measure."""
     info = SourceInfo(
         name="deaf",
@@ -31,7 +31,7 @@ def meter_of(counters: Callable[[], Counters]) -> Meter:
         interval_s=0.02,
         resolution_j=0.0,
     )
-    return Meter(source=PolledSource(info, counters), note="made up")
+    return ChosenMeter(source=PolledSource(info, counters), note="made up")
 
 
 def eight_watts() -> Counters:

@@ -1,4 +1,4 @@
-"""What the gauge remembers of the meter when a window has been closed."""
+"""What the meter remembers of the meter when a window has been closed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench.errors import RunFailed
-from bench.run.meter import Gauge
-from bench.run.sources import Meter
+from bench.run.meter import Meter
+from bench.run.sources import ChosenMeter
 from energy.base import EnergySource, SourceInfo, Trace
 
 
@@ -42,25 +42,25 @@ def source() -> Source:
 
 
 @pytest.fixture
-def gauge(source: Source) -> Gauge:
+def running(source: Source) -> Meter:
     meter: EnergySource = source  # type: ignore[assignment]
-    return Gauge(Meter(source=meter, note="made up"))
+    return Meter(ChosenMeter(source=meter, note="made up"))
 
 
 def test_thermal_pressure_is_that_of_the_last_reading_and_none_where_it_is_not_told(
-    gauge: Gauge, source: Source
+    running: Meter, source: Source
 ) -> None:
-    assert gauge.joules(1.0, 5.0).total_j == pytest.approx(4.0)
-    assert gauge.thermal is None
+    assert running.joules(1.0, 5.0).total_j == pytest.approx(4.0)
+    assert running.thermal is None
     source.thermal = ((0.0, "Nominal"), (6.0, "Heavy"))
-    gauge.joules(5.0, 9.0)
-    assert gauge.thermal == "Heavy"
+    running.joules(5.0, 9.0)
+    assert running.thermal == "Heavy"
 
 
-def test_a_meter_without_readings_for_two_windows_is_dead(gauge: Gauge, source: Source) -> None:
+def test_a_meter_without_readings_for_two_windows_is_dead(running: Meter, source: Source) -> None:
     source.is_alive = False
-    gauge.joules(1.0, 5.0)
-    gauge.check_alive()
-    gauge.joules(5.0, 9.0)
+    running.joules(1.0, 5.0)
+    running.check_alive()
+    running.joules(5.0, 9.0)
     with pytest.raises(RunFailed, match="made up gives no readings"):
-        gauge.check_alive()
+        running.check_alive()

@@ -13,7 +13,7 @@ import pytest
 from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
 from bench.errors import UserError
-from bench.run.workers.study import LogitComparison, compare
+from bench.run.workers.logits import LogitComparison, compare
 from bench.studies.cuts.options import one_cut, points_of, strength
 from bench.studies.cuts.quality import (
     Answer,

@@ -11,20 +11,20 @@ from typing import Any
 
 from backends.cut import Cut
 from bench.errors import RunFailed, UserError
+from bench.run.workers.logits import LogitComparison
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
-from bench.run.workers.study import LogitComparison
 from bench.suite import libraries
 from bench.suite.models import LocalModel, locate
 
 LOAD_DEADLINE_S = 1800.0
 ASK_DEADLINE_S = 1800.0
-PROBER = "bench.studies.prober"
+STUDY_WORKER = "bench.studies.worker"
 """A worker that knows about points of a spectral study and steps of an isolation."""
 LOG = "worker.log"
 
 
 @dataclass(frozen=True)
-class Asker:
+class ModelWorker:
     """A worker with loaded models."""
 
     process: WorkerProcess
@@ -55,14 +55,14 @@ class Asker:
 
 
 @contextmanager
-def asking(
+def model_worker(
     backend: str,
     models: dict[str, dict[str, Any]],
     *,
     gates: dict[str, dict[str, Any]] | None = None,
     max_new_tokens: int = 1,
     module: str = "bench.run.workers.worker",
-) -> Iterator[Asker]:
+) -> Iterator[ModelWorker]:
     """Start a worker and load models; no process is left afterwards.
 
     Args:
@@ -79,7 +79,7 @@ def asking(
     with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch:
         process = WorkerProcess(backend, log=Path(scratch) / LOG, module=module)
         try:
-            yield Asker(process, _ask(process, "load", deadline_s=LOAD_DEADLINE_S, **load)["loaded"])
+            yield ModelWorker(process, _ask(process, "load", deadline_s=LOAD_DEADLINE_S, **load)["loaded"])
         finally:
             process.stop()
 

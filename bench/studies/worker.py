@@ -1,6 +1,6 @@
 """A worker that answers questions about models instead of measuring requests.
 
-    python -P -m bench.studies.prober BACKEND CHANNEL LIFELINE
+    python -P -m bench.studies.worker BACKEND CHANNEL LIFELINE
 
 It is a worker (`bench.run.workers.worker`) with other commands: hidden states of prompts, and timed steps.
 """
@@ -18,7 +18,7 @@ from bench.studies.spectral.points import ids_of, point_of
 from bench.studies.spectral.prompts import SpectralPrompt
 
 
-class Prober(Worker):
+class StudyWorker(Worker):
     """Loaded models of one backend."""
 
     def points(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -53,4 +53,4 @@ class Prober(Worker):
 
 
 if __name__ == "__main__":
-    serve(Prober)
+    serve(StudyWorker)
