@@ -75,6 +75,67 @@ def percent_change(after: float, before: float) -> float:
     return 100 * (after / before - 1)
 
 
+def claim_of_record(
+    name: str,
+    *,
+    published_percent: float,
+    record: tuple[float, float, float | None] | None,
+    unit: str = "",
+    would_test: str | None = None,
+) -> Claim:
+    """A claimed change beside the published figures that it should follow from.
+
+    Args:
+        name: of the claim.
+        published_percent: the claimed change, negative for a saving.
+        record: published figures before, after, and before once more; None where none were published.
+        unit: of the figures.
+        would_test: what would settle the claim where nothing was published.
+    """
+    claimed = (Figure(label="claimed", value=published_percent, unit="%"),)
+    if record is None:
+        why = "no figures are given that it could be recomputed from"
+        return Claim(
+            name=name,
+            published=claimed,
+            recomputed=(),
+            verdict="not testable here",
+            why=why,
+            would_test=would_test,
+            change_percent=published_percent,
+        )
+    before, after, again = record
+    change = percent_change(after, before)
+    recomputed = [
+        Figure(label="before", value=before, unit=unit, role="detail"),
+        Figure(label="after", value=after, unit=unit, role="detail"),
+        Figure(label="change", value=change, unit="%"),
+    ]
+    if again is not None:
+        recomputed.append(Figure(label="A/A", value=percent_change(again, before), unit="%", role="a_a"))
+    verdict, why = _follows(published_percent, change, a_a=None if again is None else again / before)
+    return Claim(
+        name=name,
+        published=claimed,
+        recomputed=tuple(recomputed),
+        verdict=verdict,
+        why=why,
+        change_percent=published_percent,
+    )
+
+
+def _follows(claimed: float, found: float, *, a_a: float | None) -> tuple[ClaimVerdict, str]:
+    """Whether a claimed change follows from published figures, within the practical threshold."""
+    if abs(found - claimed) > 100 * THRESHOLD:
+        return "not reproduced", f"the published figures give {found:+.1f} %"
+    if a_a is None:
+        return "reproduced", "the published figures give it; they hold no A/A to weigh it against"
+    if abs(np.log1p(found / 100)) <= abs(np.log(a_a)):
+        why = f"the same measured twice differs by {100 * (a_a - 1):+.1f} %, as much as the change"
+        return "reproduced but inside the A/A error", why
+    return "reproduced", f"the published figures give it, and their A/A is {100 * (a_a - 1):+.1f} %"
+
+
 def judge_rerun(published_percent: float | None, judgement: Judgement) -> Rerun:
     """Verdict on a published change of joules from a saving measured here.
 

@@ -55,6 +55,10 @@ def reproduce(
         list[Path] | None,
         typer.Option(help="Judge the claims on this run folder or data set; repeat for more."),
     ] = None,
+    own: Annotated[
+        list[Path] | None,
+        typer.Option("--claims", help="TOML file with claims of your own; repeat for more."),
+    ] = None,
     measure: Annotated[
         bool,
         typer.Option("--measure", help="Run the suites of the named claims first, and judge them on that."),
@@ -79,7 +83,7 @@ def reproduce(
     runs = list(run or ())
     if measure:
         runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json, allow_root=allow_root)
-    judged = judge(claims or (), runs)
+    judged = judge(claims or (), runs, own or ())
     if csv is not None:
         files.write(csv, claim_files.to_csv(judged))
     if as_json:

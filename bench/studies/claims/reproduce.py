@@ -20,6 +20,7 @@ from analysis.published.table import MODULI, record_claims
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
 from bench.report.rows import agreement_with, arm_label, held
+from bench.studies.claims.added import AddedStatement, read_claims
 from bench.studies.claims.evidence import Evidence, gather
 from bench.studies.claims.statements import Statement, choose
 from bench.studies.claims.sweeps import Resweep, read_sweeps, resweeps
@@ -60,24 +61,29 @@ class JudgedClaim:
     """The same for claims about the strength of a cut, on sweeps."""
 
 
-def reproduce(names: Sequence[str] = (), runs: Sequence[Path] = ()) -> list[JudgedClaim]:
+def reproduce(
+    names: Sequence[str] = (), runs: Sequence[Path] = (), added: Sequence[Path] = ()
+) -> list[JudgedClaim]:
     """Judge claims.
 
     Args:
         names: of claims, or the beginnings of their names; none means all.
         runs: run folders, or data sets of `bench collect`, on which claims are judged again.
+        added: files with claims of the user's own.
 
     Raises:
-        UserError: an unknown claim, or not a run folder.
+        UserError: an unknown claim, not a run folder, or not a file of claims.
         EnergyError: a raw stream can't be read.
     """
-    judged, sweeps = judge_statements(choose(names), gather(runs)), read_sweeps(runs)
+    own = read_claims(added)
+    judged, sweeps = judge_statements(choose(names, own), gather(runs)), read_sweeps(runs)
     return [replace(row, resweeps=resweeps(row.statement.name, sweeps)) for row in judged]
 
 
 def judge_statements(chosen: Sequence[Statement], found: Sequence[Evidence]) -> list[JudgedClaim]:
     """Judge these claims on evidence that was read already."""
     record = {claim.name: claim for claim in record_claims(tables())}
+    record |= {s.name: s.claim for s in chosen if isinstance(s, AddedStatement)}
     return [
         JudgedClaim(statement=s, record=record[s.name], remeasured=_remeasured(s, record[s.name], found))
         for s in chosen

@@ -7,7 +7,7 @@ same name, from the published record.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal
 
@@ -26,12 +26,13 @@ class Statement(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    paper: Literal["FP", "RC", "literature"]
+    paper: str = Field(min_length=1)
+    """`FP` or `RC` for the two papers, `literature`, or whose it is."""
     text: str = Field(min_length=1)
     source: str = Field(min_length=1)
     """Where the published figures stand."""
-    recompute: str
-    """The file that recomputes them."""
+    recompute: str | None = None
+    """The file that recomputes them; None for a claim that brings its figures along."""
     suite: str | None = None
     """What re-runs the claim; None where no suite can."""
     gate: str | None = None
@@ -65,13 +66,17 @@ def statements() -> dict[str, Statement]:
     return found
 
 
-def choose(names: Sequence[str]) -> list[Statement]:
-    """The claims of these names, or of all names that begin with one; all claims without any.
+def choose(names: Sequence[str], added: Mapping[str, Statement] | None = None) -> list[Statement]:
+    """The claims of these names, or of all names that begin with one.
+
+    Args:
+        names: none means all: those that were added, where some were.
+        added: claims of the user's own, by name.
 
     Raises:
         UserError: a name fits no claim.
     """
-    known = statements()
+    known = {**statements(), **(added or {})} if names or not added else added
     chosen: dict[str, Statement] = {} if names else dict(known)
     for name in names:
         fitting = {key: claim for key, claim in known.items() if f"{key}.".startswith(f"{name}.")}

@@ -135,7 +135,8 @@ def _background(row: JudgedClaim, *, with_figures: bool) -> list[Line]:
         lines += [("re-run", _rerun(again)) for again in row.remeasured]
     lines += [("re-run", reason) for reason in _reasons(row.remeasured)]
     lines += [("sweep", f"{_coloured(again.verdict)}: {escape(seen(again))}") for again in row.resweeps]
-    lines.append(("source", f"[dim]{stated.paper}, {escape(stated.source)}; by {stated.recompute}[/]"))
+    by = f"; by {stated.recompute}" if stated.recompute else ""
+    lines.append(("source", f"[dim]{escape(stated.paper)}, {escape(stated.source)}{by}[/]"))
     test = tested_by(row)
     if test and not row.remeasured and not row.resweeps:
         lines.append(("tested by", f"[dim]{escape(test)}[/]"))

@@ -30,7 +30,7 @@ def test_one_run_has_its_page_in_its_own_folder(echo_run: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "2 runs go into one page: say where with --out DIR"),
+        ((), "2 runs go into one page; say where with --out DIR"),
         (("--out", "pages", "--wall", "w.csv"), "--wall is the meter of one run"),
         (("--out", "pages", "--json"), "--json is for one run"),
     ],
