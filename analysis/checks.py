@@ -54,21 +54,16 @@ class Caution:
     """What was seen, in the unit that the module's list gives; None where there is nothing to count."""
 
 
-def is_nominal(thermal: str) -> bool:
-    """Whether the machine ran as fast as when it is cool, as the meter words its thermal pressure."""
-    return thermal.lower() in ("nominal", "none")
-
-
-def failed_gate(*, thermal: str | None, readings: int | None, fewest_readings: int) -> str | None:
+def gate_that_failed(*, throttled: str | None, readings: int | None, fewest_readings: int) -> str | None:
     """Which gate a slot failed, in the words that stand beside a verdict; None if it counts.
 
     Args:
-        thermal: worst thermal pressure within the slot, as the meter words it; None if it does not say.
+        throttled: thermal pressure above nominal within the slot, in the meter's word; None if none.
         readings: of the slot; None without a meter.
         fewest_readings: below which a window has no joules.
     """
-    if thermal is not None and not is_nominal(thermal):
-        return f"throttled: thermal pressure {thermal}"
+    if throttled is not None:
+        return f"throttled: thermal pressure {throttled}"
     if readings is not None and readings < fewest_readings:
         return f"fewer than {fewest_readings} readings"
     return None

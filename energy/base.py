@@ -41,6 +41,11 @@ class DocumentError(EnergyError):
     """Bytes from a meter that can't be read as a reading."""
 
 
+def is_nominal(thermal: str) -> bool:
+    """Whether the machine ran as fast as when it is cool, as a meter words its thermal pressure."""
+    return thermal.lower() in ("nominal", "none")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceInfo:
     """What a source's joules are. Stored in `run.json` and shown beside every figure."""

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from analysis.checks import failed_gate, is_nominal
+from analysis.checks import gate_that_failed
 from bench.run.joules import MIN_READINGS, Readings, Sources, Trust, joules_of
 from bench.run.records import (
     ArmKey,
@@ -21,7 +21,7 @@ from bench.run.records import (
 )
 from bench.run.store import StoredRun
 from energy import idle as energy_idle
-from energy.base import Trace
+from energy.base import is_nominal
 from energy.selftest import Outcome, outcome
 from energy.wall import fit_wall
 from energy.wall_file import WallMeter
@@ -64,7 +64,7 @@ class SlotRead(SlotRecord):
     thermal: str | None
     """Worst thermal pressure within it; None if the meter does not say."""
     excluded: str | None
-    """The declared gate that it failed (`analysis.checks.failed_gate`); None if it counts."""
+    """The declared gate that it failed (`analysis.checks`); None if it counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,24 +229,25 @@ def _with_joules(
         mine = [slot for slot in slots if slot.session == session]
         figures = joules_of([(slot.start_s, slot.end_s) for slot in mine], readings, trust[session])
         joules |= {slot.place: figure for slot, figure in zip(mine, figures, strict=True)}
-    return [_read(slot, requests[slot.place], joules[slot.place], sources) for slot in slots]
+    return [_read(slot, requests[slot.place], joules[slot.place]) for slot in slots]
 
 
-def _read(
-    slot: SlotRecord, requests: list[RequestRecord], joules: Joules, sources: dict[int, Sources]
-) -> SlotRead:
-    """A slot, and whether it counts: the only place that leaves one out."""
-    thermal = _thermal(sources[slot.session].lead.trace, slot)
-    gate = failed_gate(thermal=thermal, readings=joules.readings, fewest_readings=MIN_READINGS)
+def _read(slot: SlotRecord, requests: list[RequestRecord], joules: Joules) -> SlotRead:
+    """A slot, and whether it counts."""
     fields = {**vars(slot), "joules": joules}
-    return SlotRead(**fields, requests=requests, thermal=thermal, excluded=gate)
+    gate = failed_gate(joules.thermal, joules.readings)
+    return SlotRead(**fields, requests=requests, thermal=joules.thermal, excluded=gate)
 
 
-def _thermal(trace: Trace, slot: SlotRecord) -> str | None:
-    """Thermal pressure within a slot: the first that was not nominal, if there was one."""
-    before = [state for at_s, state in trace.thermal if at_s <= slot.start_s][-1:]
-    states = before + [state for at_s, state in trace.thermal if slot.start_s < at_s <= slot.end_s]
-    return next((state for state in states if not is_nominal(state)), states[0] if states else None)
+def failed_gate(thermal: str | None, readings: int | None) -> str | None:
+    """The declared gate that a slot failed, which leaves it out; None if it counts.
+
+    Args:
+        thermal: worst pressure within it, as the meter words it; None if no meter says.
+        readings: of it; None without a meter.
+    """
+    throttled = None if thermal is None or is_nominal(thermal) else thermal
+    return gate_that_failed(throttled=throttled, readings=readings, fewest_readings=MIN_READINGS)
 
 
 def _trust(sessions: Iterable[int], self_tests: dict[int, Outcome], idle: Idle) -> dict[int, Trust]:

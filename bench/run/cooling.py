@@ -7,7 +7,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.base import EnergySource, Trace
+from energy.base import EnergySource, Trace, is_nominal
 from energy.boundary import total_j
 
 _LOOK_S = 0.2
@@ -46,7 +46,7 @@ def what_is_hot(trace: Trace, rails: tuple[str, ...], idle_w: float | None, *, s
 
     Power is that of the last second, and of readings that began after `since_s`: before it there was work.
     """
-    if trace.thermal and trace.thermal[-1][1].lower() != "nominal":
+    if trace.thermal and not is_nominal(trace.thermal[-1][1]):
         return f"thermal pressure is {trace.thermal[-1][1]}"
     if idle_w is None or not set(rails) <= set(trace.rails):
         return None

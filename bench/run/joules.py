@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.run.records import Joules
 from energy.attribute import attribute
-from energy.base import EnergySource, Fault, SourceInfo, Trace
+from energy.base import EnergySource, Fault, SourceInfo, Trace, is_nominal
 from energy.boundary import total_j
 from energy.grade import Facts, SelfTest, grade
 from energy.recording import INDEX
@@ -91,6 +91,16 @@ def joules_of(windows: Sequence[Window], sources: Sources, trust: Trust) -> list
         )
         for i, window in enumerate(windows)
     ]
+
+
+def _thermal(window: Window, sources: Sources) -> str | None:
+    """Thermal pressure within a window: the first that was not nominal, of the first source that says it."""
+    for readings in (sources.lead, *sources.others):
+        before = [state for at_s, state in readings.trace.thermal if at_s <= window[0]][-1:]
+        states = before + [state for at_s, state in readings.trace.thermal if window[0] < at_s <= window[1]]
+        if states:
+            return next((state for state in states if not is_nominal(state)), states[0])
+    return None
 
 
 def energy_of(windows: Sequence[Window], readings: Readings) -> NDArray[np.float64]:
@@ -173,6 +183,7 @@ def _figure(window: Window, rails: Rails, sources: Sources, checks: _Checks, *, 
         grade=graded.level,
         grade_name=graded.name,
         grade_reasons=list(graded.reasons),
+        thermal=_thermal(window, sources),
         withheld=withheld,
     )
 

@@ -72,6 +72,8 @@ class Joules:
     """What keeps the grade from being higher."""
     withheld: str | None = None
     """Why there is no total, if there is none."""
+    thermal: str | None = None
+    """Worst thermal pressure within the window, in the meter's word; null if no meter says."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,12 +21,13 @@ import pyarrow.json
 import pyarrow.parquet as pq
 
 from bench.errors import UserError
-from bench.report.readback import Idle
+from bench.report.readback import Idle, failed_gate
 from bench.report.rows import likeness, provenance
 from bench.run import store
 from bench.show.files import growing
 from bench.suite.header import RunHeader
 
+_FROM_JOULES = ("bound_j", "boundary", "kind", "grade", "readings", "thermal")
 BATCH = 250
 """Runs that are parsed at once: enough to be fast, few enough to fit into memory."""
 PLACE = ("run_index", "session", "block", "position")
@@ -38,6 +39,7 @@ _JOULES = pa.struct(
         ("kind", pa.string()),
         ("boundary", pa.string()),
         ("grade", pa.int64()),
+        ("thermal", pa.string()),
     ]
 )
 _USED = tuple(f'{{"type": "{kind}"'.encode() for kind in ("request", "slot", "block", "idle"))
@@ -199,6 +201,7 @@ def _idle_powers(records: pa.Table, runs: int) -> list[Idle]:
 def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dict[str, Any]:
     """The columns of `analysis.rows.Slot` that the records hold."""
     seconds_s = pc.subtract(slots["end_s"], slots["start_s"])
+    thermal, readings = (slots[f"joules.{name}"].to_pylist() for name in ("thermal", "readings"))
     gross_j = slots["joules.total_j"]
     marks = pc.if_else(slots["a_a"], " (A/A)", "")
     begins = np.flatnonzero(np.diff(run, prepend=-1))
@@ -214,7 +217,8 @@ def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dic
         "seconds_s": seconds_s,
         "gross_j": gross_j,
         "net_j": _net_j(gross_j, seconds_s, run, idle),
-        **{name: slots[f"joules.{name}"] for name in ("bound_j", "boundary", "kind", "grade", "readings")},
+        **{name: slots[f"joules.{name}"] for name in _FROM_JOULES},
+        "excluded": pa.array(map(failed_gate, thermal, readings), pa.string()),
     }
 
 

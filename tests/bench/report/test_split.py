@@ -13,12 +13,14 @@ from rich.console import Console
 
 from analysis.costs import Split
 from analysis.values import Withheld
+from bench.report.arm_tables import split_table, withheld_splits
 from bench.report.readback import Idle, Readback, SlotRead
 from bench.report.split import ArmSplit, splits
-from bench.report.split_tables import show, to_rows
+from bench.report.summary import Summary
 from bench.run.joules import Readings, Sources
 from bench.run.records import Joules, RequestRecord
 from bench.run.store import StoredRun
+from bench.show import table as show_table
 from energy.base import SourceInfo, Trace
 from tests.bench.stored import run_header
 
@@ -69,7 +71,9 @@ def readback(*, blocks: int = 3, fixed_tokens: bool = False, gap: bool = False) 
                 watts += [joules_of(one) / 2.0] * 20
                 now_s += 2.0
             window: dict[str, Any] = {"start_s": start_s, "end_s": now_s, "joules": known(1.0)}
-            slots.append(SlotRead(**place, passes=1, **window, requests=requests))
+            slots.append(
+                SlotRead(**place, passes=1, **window, requests=requests, thermal=None, excluded=None)
+            )
     end_s = np.arange(1, len(watts) + 1) * READING_S
     joules = np.array(watts)[:, None] * READING_S
     if gap:
@@ -160,17 +164,21 @@ def test_every_arm_but_the_ungated_ones_is_split() -> None:
     assert splits(readback(), {UNGATED}) == {}
 
 
+def summary() -> Summary:
+    splits = {GATED: found(), ("torch", "other", False): Withheld("too short")}
+    return Summary(rows=[], cautions=[], idle=readback().idle, splits=splits)
+
+
 def test_the_table_shows_parts_with_intervals_and_says_that_joules_are_simulated() -> None:
-    console = Console(width=100, file=io.StringIO(), record=True)
-    show({GATED: found(), ("torch", "other", False): Withheld("too short")}, console)
+    console = Console(width=140, file=io.StringIO(), record=True)
+    shown = split_table(summary())
+    assert shown is not None
+    show_table.show([shown], console)
     text = console.export_text()
     assert "simulated, NOT a measurement" in text
     assert "+11.5" in text
-    assert "split of the saving of torch other withheld: too short" in text
+    assert " to " in text
 
 
-def test_the_rows_hold_the_ends_of_every_interval() -> None:
-    first, second = to_rows({GATED: found(), ("torch", "other", False): Withheld("too short")})
-    assert first["fewer_new_tokens_j_low"] <= first["fewer_new_tokens_j"] <= first["fewer_new_tokens_j_high"]
-    assert first["energy_kind"] == "simulated"
-    assert second == {"arm": "torch other", "withheld": "too short"}
+def test_an_arm_whose_saving_can_not_be_split_is_named_with_the_reason() -> None:
+    assert withheld_splits(summary()) == [("torch other", "too short")]

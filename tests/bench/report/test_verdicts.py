@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.checks import failed_gate
 from backends.guard import Verdict
 from bench.report.compare.pairs import Comparison, Side, _comparison
 from bench.report.compare.tables import warnings
-from bench.report.readback import Idle, Readback, SlotRead
+from bench.report.readback import Idle, Readback, SlotRead, failed_gate
 from bench.report.rows import slot_rows
 from bench.report.story import Story
 from bench.report.summary import summarise
@@ -113,7 +112,7 @@ class Experiment:
             joules=_joules(None if chance.random() < self.no_joules else joules),
             requests=[_request(place, start_s)],
             thermal=thermal,
-            excluded=failed_gate(thermal=thermal, readings=600, fewest_readings=10),
+            excluded=failed_gate(thermal, 600),
         )
 
 

@@ -30,7 +30,12 @@ HEADER: dict[str, Any] = {
     "run_id": "one",
     "started_utc": "2026-01-01T00:00:00+00:00",
     "suite": {"name": "quick", "path": "routing_short.toml", "sha256": "0" * 64, "text": SUITE.read_text()},
+    "overrides": {"backends": None, "blocks": None},
+    "energy": {"source": "powermetrics", "options": {}, "cross_check": []},
+    "backends": ["torch"],
     "baseline": "ungated",
+    "threshold": 0.02,
+    "gates": ["ungated", "norm_fraction"],
     "prompts": {"file": PROMPTS.file.name, "sha256": PROMPTS.sha256, "ids": [p.id for p in PROMPTS.prompts]},
     "models": {"full": {"name": "m", "revision": "r", "weight_sha256": "2" * 64}},
     "host": {"chip": "Apple M3", "gpu_cores": 10, "memory_bytes": 16, "low_power_mode": False},
@@ -147,7 +152,7 @@ def test_bad_input_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run folder in"):
         collect([tmp_path], tmp_path / "runs.parquet")
     (write_run(tmp_path, "a") / "records.jsonl").write_text('{"type": "slot", nonsense}\n')
-    with pytest.raises(UserError, match=r"records.jsonl is damaged"):
+    with pytest.raises(UserError, match=r"records.jsonl, line 1, is damaged"):
         collect([tmp_path], tmp_path / "runs.parquet")
     assert not (tmp_path / "runs.parquet").exists()
     (tmp_path / "other.parquet").write_bytes(b"no parquet")
@@ -160,3 +165,11 @@ def test_a_data_set_is_called_parquet(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"give one such as .*runs\.parquet"):
         collect([tmp_path], tmp_path / "runs.csv")
     assert not (tmp_path / "runs.csv").exists()
+
+
+def test_slots_that_were_throttled_are_left_out_of_claims_on_a_data_set(tmp_path: Path) -> None:
+    write_run(tmp_path, "hot", thermal="Heavy")
+    (row,) = reproduce(["routing.short.energy"], [collect([tmp_path], tmp_path / "runs.parquet").file])
+    (again,) = row.remeasured
+    assert again.integrated.verdict == "not testable here"
+    assert "left out: 5 blocks (throttled: thermal pressure Heavy)" in again.integrated.why

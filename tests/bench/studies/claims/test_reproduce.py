@@ -70,6 +70,13 @@ def rendered(judged: list[JudgedClaim], width: int) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_the_figures_that_a_claim_quotes_are_those_of_the_record() -> None:
+    quoted = {row.statement.name: row for row in reproduce(["routing.short"])}
+    for name, change in (("routing.short.tokens", -57.2), ("routing.short.energy", -53.0)):
+        assert quoted[name].record.change_percent == change
+        assert f"{-change} %" in quoted[name].statement.text
+
+
 def test_every_claim_of_the_record_has_words_and_the_reverse() -> None:
     record = {row.record.name for row in reproduce()}
     assert record == set(statements())
