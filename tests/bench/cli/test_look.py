@@ -17,7 +17,7 @@ from tests.bench.processes import bench
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_long_run(tmp_path_factory.mktemp("looked"), hours=0.01, slot_s=1.0, prompts=2)
+    return make_long_run(tmp_path_factory.mktemp("looked"), hours=0.02, slot_s=2.0, prompts=2)
 
 
 def typed(*arguments: str) -> Result:

@@ -30,7 +30,7 @@ def test_a_run_stores_what_it_did_and_prints_a_labelled_table(tmp_path: Path) ->
     done = bench("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "NOT a measurement" in done.stdout
-    assert "1 block is not enough for a claim" in done.stdout
+    assert "1 whole block is not enough for a claim" in done.stdout
     assert "\x1b" not in done.stdout
     run = store.read(run_folder(tmp_path / "results"))
     slots = run.of(SlotRecord)

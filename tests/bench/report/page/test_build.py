@@ -78,7 +78,7 @@ def test_joules_that_are_no_measurement_are_called_so_from_top_to_bottom(
     assert answer.count("modelled, NOT a measurement") >= 2
     (few,) = (w for w in Story.of(echo_run).summary.warnings if "not enough for a claim" in w)
     assert few in answer
-    assert "Joules per pass by arm (modelled, NOT a measurement)" in text
+    assert "Energy per pass, modelled, NOT a measurement" in text
     assert "Power over time (modelled, NOT a measurement)" in text
 
 

@@ -31,6 +31,6 @@ def test_tables_that_were_left_beside_the_run_are_taken_in(tmp_path: Path) -> No
     (tmp_path / "else.csv").write_text("a\n1\n")
     first, second = other_tables(tmp_path)
     assert first.title == "From isolate.csv"
-    assert first.columns == ("backend", "<b>J")
+    assert first.headings == ("backend", "<b>J")
     assert first.rows == [["torch", "1.5"], ["mlx", None]]
     assert second.rows == []

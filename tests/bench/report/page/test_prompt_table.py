@@ -16,7 +16,7 @@ from tests.bench.report.page.hostile import PROMPTS
 
 def test_each_prompt_is_shown_under_each_arm(echo_run: Path) -> None:
     table = prompt_table(read_back(read(echo_run)))
-    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
     assert [(row["prompt"], row["arm"], row["model"]) for row in rows] == [
         ("short", "echo ungated", "full"),
         ("short", "echo length", "small"),
