@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import tomlkit
 
 from bench.cli.init.answers import Question
 
@@ -140,9 +141,15 @@ def _energy() -> str:
 
 
 def _table(name: str | None, *rows: tuple[str, object, str]) -> str:
-    lines = [] if name is None else [f"[{name}]"]
+    """A table of keys, values and what each means; the top of the file without a name."""
+    table = tomlkit.document() if name is None else tomlkit.table()
     for key, value, comment in rows:
-        # JSON is TOML for strings, numbers, booleans and lists of these, if DEL is escaped too
-        stated = f"{key} = {json.dumps(value)}".replace("\x7f", "\\u007f")
-        lines.append(f"{stated:<{_COLUMN}}# {comment}" if len(stated) < _COLUMN else f"{stated}  # {comment}")
-    return "\n".join(lines) + "\n"
+        stated = tomlkit.item(value)
+        stated.comment(comment)
+        stated.trivia.comment_ws = " " * max(2, _COLUMN - len(f"{key} = {stated.as_string()}"))
+        table.add(key, stated)
+    for part in reversed(name.split(".") if name else []):
+        above = tomlkit.table(is_super_table=True)
+        above.add(part, table)
+        table = above
+    return table.as_string()

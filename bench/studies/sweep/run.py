@@ -6,12 +6,13 @@ resumed. What it adds to run.json is `sweep`: the points, and the text for perpl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import tomlkit
 
 from backends.base import BackendError
 from backends.cut import FULL, Cut
@@ -206,14 +207,4 @@ def _with_gates(suite: Suite, gates: Mapping[str, Mapping[str, Any]], prompts: P
         table["prompts"]["file"] = str(prompts.resolve())
     table["name"] = f"sweep-{suite.name}"
     table["gates"] = {suite.baseline: table["gates"][suite.baseline], **gates}
-    return "".join(f"{json.dumps(key)} = {_toml(value)}\n" for key, value in table.items())
-
-
-def _toml(value: Any) -> str:
-    """A TOML value on one line; a JSON string is a TOML string."""
-    if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(key)} = {_toml(inner)}" for key, inner in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return tomlkit.dumps(table)
