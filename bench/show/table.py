@@ -26,6 +26,8 @@ MOST_ROWS = 200
 """Shown of a long table; its CSV has them all."""
 TEXT_CHARACTERS = 12
 """A column of text is made no narrower than that."""
+_UNBOUNDED = 10_000
+"""Columns of a terminal on which every table has room."""
 _BEGINS_NUMBER = (*"0123456789+-±.", NOTHING)
 
 Place = Literal["terminal", "page"]
@@ -132,7 +134,8 @@ def show(tables: Sequence[Table], console: Console, *, narrow: Sequence[Table] |
         narrow: what is listed instead where there is no room; without it, the tables themselves.
     """
     drawn = [_drawn(table) for table in tables]
-    if all(console.measure(one).minimum <= console.width for one in drawn):
+    anything = console.options.update(max_width=_UNBOUNDED)  # a measurement never exceeds what it is offered
+    if all(console.measure(one, options=anything).minimum <= console.width for one in drawn):
         for one in drawn:
             console.print(one)
         return
@@ -165,12 +168,15 @@ def _drawn(table: Table) -> RichTable:
     cells = [[_stacked(table, row, numbers) for numbers in below] for row in table.rows]
     for place, numbers in enumerate(below):
         folds = table.columns[numbers[0]].is_text
+        headings = [visible(table.columns[number].heading, lines=True) for number in numbers]
+        words = [len(word) for heading in headings for word in heading.split()]  # folded between words alone
         lengths = [len(line) for row in cells for line in row[place].plain.splitlines()]
-        widest = max(lengths, default=0)
+        widest, longest = max(lengths, default=0), max(words, default=0)
         drawn.add_column(
-            "\n".join(visible(table.columns[number].heading, lines=True) for number in numbers),
+            "\n".join(headings),
             justify="left" if folds or place == 0 else "right",
-            min_width=min(widest, TEXT_CHARACTERS) if folds else widest,  # headings may always be folded
+            min_width=max(longest, min(widest, TEXT_CHARACTERS)) if folds else None,
+            width=None if folds else max(longest, widest),  # a column of figures is never made narrower
             overflow="fold",
         )
     for number, row in enumerate(cells):

@@ -53,6 +53,19 @@ def test_rows_for_programs_are_the_rows_as_they_are() -> None:
     assert found["rows"][1]["gate"] == GATE
 
 
+@pytest.mark.parametrize("width", range(60, 141, 5))
+def test_at_no_width_a_column_is_cut(width: int) -> None:
+    """A terminal has room for a whole table, or there is a list: rich would cut the last columns in silence."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_floor_percent=1.5))
+    report.show(RUN, told, console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert max(map(len, said.splitlines())) <= width
+    for whole in ("agreement", "71.0 %", "forwards", "verdict", "2 metered", "+23.4 %", "+29.8 to +32.5 %"):
+        assert whole in said
+
+
 @pytest.mark.parametrize("width", [40, 80])
 def test_on_a_narrow_terminal_no_number_is_cut(width: int) -> None:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +11,8 @@ import pytest
 from bench.errors import UserError
 from bench.studies.claims.evidence import read_evidence
 from bench.suite.asked import Asked, asked_of_run
+from bench.suite.header import PromptsUsed, SuiteFile
+from tests.bench.stored import run_header
 
 SUITE = """
 name = "one"
@@ -23,11 +24,12 @@ prompts = { file = "any" }
 
 
 def asked(gate: str, *, suite: str = SUITE) -> Asked:
-    header: dict[str, Any] = {
-        "prompts": {"ids": ["a", "b"], "sha256": "c0ffee"},
-        "suite": {"text": suite + gate},
-    }
-    return asked_of_run(header)
+    return asked_of_run(
+        run_header(
+            prompts=PromptsUsed(file="any", ids=["a", "b"], sha256="c0ffee"),
+            suite=SuiteFile(name="s", path="s.toml", sha256="", text=suite + gate),
+        )
+    )
 
 
 def test_an_option_that_is_spelled_out_with_its_default_is_the_option_left_out() -> None:
