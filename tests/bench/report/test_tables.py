@@ -55,7 +55,7 @@ def test_rows_for_programs_are_the_rows_as_they_are() -> None:
 
 @pytest.mark.parametrize("width", range(60, 141, 5))
 def test_at_no_width_a_column_is_cut(width: int) -> None:
-    """A terminal has room for a whole table, or there is a list: rich would cut the last columns in silence."""
+    """A terminal has room for whole tables, or there is a list: rich cuts the last columns in silence."""
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_floor_percent=1.5))
     report.show(RUN, told, console)
