@@ -92,48 +92,47 @@ def claim_of_record(
         unit: of the figures.
         would_test: what would settle the claim where nothing was published.
     """
-    claimed = (Figure(label="claimed", value=published_percent, unit="%"),)
-    if record is None:
-        why = "no figures are given that it could be recomputed from"
-        return Claim(
-            name=name,
-            published=claimed,
-            recomputed=(),
-            verdict="not testable here",
-            why=why,
-            would_test=would_test,
-            change_percent=published_percent,
-        )
-    before, after, again = record
-    change = percent_change(after, before)
-    recomputed = [
-        Figure(label="before", value=before, unit=unit, role="detail"),
-        Figure(label="after", value=after, unit=unit, role="detail"),
-        Figure(label="change", value=change, unit="%"),
-    ]
-    if again is not None:
-        recomputed.append(Figure(label="A/A", value=percent_change(again, before), unit="%", role="a_a"))
-    verdict, why = _follows(published_percent, change, a_a=None if again is None else again / before)
+    recomputed: tuple[Figure, ...] = ()
+    verdict: ClaimVerdict = "not testable here"
+    why = "no figures are given that it could be recomputed from"
+    if record is not None:
+        before, after, again = record
+        change = percent_change(after, before)
+        a_a = None if again is None else percent_change(again, before)
+        recomputed = _of_record(before, after, change, a_a, unit=unit)
+        verdict, why = _follows(published_percent, change, a_a_percent=a_a)
     return Claim(
         name=name,
-        published=claimed,
-        recomputed=tuple(recomputed),
+        published=(Figure(label="claimed", value=published_percent, unit="%"),),
+        recomputed=recomputed,
         verdict=verdict,
         why=why,
+        would_test=would_test if record is None else None,
         change_percent=published_percent,
     )
 
 
-def _follows(claimed: float, found: float, *, a_a: float | None) -> tuple[ClaimVerdict, str]:
+def _of_record(
+    before: float, after: float, change: float, a_a: float | None, *, unit: str
+) -> tuple[Figure, ...]:
+    figures = (
+        Figure(label="before", value=before, unit=unit, role="detail"),
+        Figure(label="after", value=after, unit=unit, role="detail"),
+        Figure(label="change", value=change, unit="%"),
+    )
+    return figures if a_a is None else (*figures, Figure(label="A/A", value=a_a, unit="%", role="a_a"))
+
+
+def _follows(claimed: float, found: float, *, a_a_percent: float | None) -> tuple[ClaimVerdict, str]:
     """Whether a claimed change follows from published figures, within the practical threshold."""
     if abs(found - claimed) > 100 * THRESHOLD:
         return "not reproduced", f"the published figures give {found:+.1f} %"
-    if a_a is None:
+    if a_a_percent is None:
         return "reproduced", "the published figures give it; they hold no A/A to weigh it against"
-    if abs(np.log1p(found / 100)) <= abs(np.log(a_a)):
-        why = f"the same measured twice differs by {100 * (a_a - 1):+.1f} %, as much as the change"
+    if abs(np.log1p(found / 100)) <= abs(np.log1p(a_a_percent / 100)):
+        why = f"the same measured twice differs by {a_a_percent:+.1f} %, as much as the change"
         return "reproduced but inside the A/A error", why
-    return "reproduced", f"the published figures give it, and their A/A is {100 * (a_a - 1):+.1f} %"
+    return "reproduced", f"the published figures give it, and their A/A is {a_a_percent:+.1f} %"
 
 
 def judge_rerun(published_percent: float | None, judgement: Judgement) -> Rerun:
