@@ -150,7 +150,7 @@ def test_under_sudo_the_meter_is_root_and_workers_and_files_are_the_users(tmp_pa
         meters = [p for p in children_of(process) if "bench.run.workers.worker" not in p.cmdline()]
         process.kill()
         process.communicate()
-        wait_for(lambda: not any(p.is_running() for p in meters), timeout_s=2)
+        wait_for(lambda: not any(p.is_running() for p in meters))
     assert set((tmp_path / "meter" / "ran-as").read_text().split()) == {"0"}
     owners = {path: path.stat().st_uid for path in (work / "results").rglob("*")}
     assert len(owners) >= 4
