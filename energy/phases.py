@@ -85,8 +85,7 @@ def phase_power(
     if len(joules) < LEAST_READINGS:
         reason = f"{len(joules)} readings in the slot, {LEAST_READINGS} are needed"
         return {name: _withheld(spent_s, reason) for name, spent_s in seconds.items()}
-    reach_s = alignment_s + LAG_S
-    offsets_s = np.linspace(-reach_s, reach_s, 2 * round(reach_s / OFFSET_STEP_S) + 1)
+    offsets_s = _offsets(alignment_s + LAG_S)
     designs = [_seconds_in(start_s + offset_s, end_s + offset_s, phases) for offset_s in offsets_s]
     best, watts = _best_fit(designs, joules)
     repeats = max((len(spans) for spans in phases.values()), default=1)
@@ -95,6 +94,11 @@ def phase_power(
     low_w, high_w = np.quantile(resampled, [0.025, 0.975], axis=0)
     fits = zip(seconds, watts.tolist(), low_w.tolist(), high_w.tolist(), strict=True)
     return {name: _judged(fit_w, least_w, most_w, seconds[name]) for name, fit_w, least_w, most_w in fits}
+
+
+def _offsets(reach_s: float) -> Floats:
+    """By how much readings may be moved, in steps of about `OFFSET_STEP_S` on either side of 0."""
+    return np.linspace(-reach_s, reach_s, 2 * round(reach_s / OFFSET_STEP_S) + 1)
 
 
 def _seconds_in(start_s: Floats, end_s: Floats, phases: Mapping[str, Floats]) -> Floats:

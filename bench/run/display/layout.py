@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bench.show.words import WIDE
+
 ROWS = (
     *("now", "slot", "arm", "prompt", "speed", "left", "next"),
     *("power", "rails", "energy", "thermal"),
@@ -13,7 +15,6 @@ ROWS = (
 _MACHINE = ("power", "rails", "energy", "thermal")
 """What stands on the right where there is room for two columns."""
 
-_WIDE = 110
 _LABEL = 9
 
 
@@ -24,7 +25,7 @@ def status_lines(rows: Mapping[str, str], *, width: int) -> list[str]:
         rows: text by name, names of `ROWS`; a row that is absent or empty is left out.
         width: of the terminal, in characters.
     """
-    if width < _WIDE:
+    if width < WIDE:
         return [_row(name, rows[name], width) for name in ROWS if rows.get(name)]
     half = width // 2
     left = [_row(name, rows[name], half - 1) for name in ROWS if name not in _MACHINE and rows.get(name)]
