@@ -15,7 +15,7 @@ from bench import __version__
 from bench.cli import compare, complete, judge, look, setup, study
 from bench.cli.init import command as init
 from bench.cli.meter import meter_app
-from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
+from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, console, display
 from bench.errors import BenchError, Interrupted, UserError
 from bench.suite.header import RunHeader
 
@@ -80,7 +80,31 @@ def root(
 
 @app.command(rich_help_panel=MEASURE)
 def run(
-    suite: SuiteName = "quick",
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL…|SUITE]",
+            autocompletion=complete.runnable,
+            help="Models (a name, a folder, a hub id), each beside the first; or a suite. [default: quick]",
+        ),
+    ] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option(autocompletion=complete.prompts, help="Of models: a .txt, .jsonl or .json file."),
+    ] = None,
+    pp: Annotated[
+        int | None, typer.Option(min=1, help="Of models: one synthetic prompt of so many tokens instead.")
+    ] = None,
+    tg: Annotated[
+        int | None,
+        typer.Option("--tg", "--tokens", min=1, help="Of models: new tokens of each answer. [default: 64]"),
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Of models: float32, bfloat16 or float16. [default: float32]")
+    ] = None,
+    save_suite: Annotated[
+        Path | None, typer.Option(help="Of models: write the suite that does the same, and don't run.")
+    ] = None,
     energy: OtherEnergy = None,
     backend: OnlyBackends = None,
     blocks: Annotated[int | None, typer.Option(help="Number of blocks instead of the suite's.")] = None,
@@ -98,20 +122,28 @@ def run(
     allow_root: AllowRoot = False,
     as_json: Json = False,
 ) -> None:
-    """Run a suite: every arm on the same prompts, with the joules of each.
+    """What does a model cost? Joules per token of one or several, on the same prompts; or run a suite.
 
-    Examples: [bold]bench run[/], [bold]bench run my.toml --energy powermetrics[/],
-    [bold]bench run --resume results/RUN[/]
+    Examples: [bold]bench run smollm2-135m --prompts my.txt[/], [bold]bench run A B --pp 512 --tg 128[/],
+    [bold]bench run my.toml[/], [bold]bench run --resume results/RUN[/]
     """
-    from bench.cli import results
+    from bench.cli import models_asked, results
     from bench.run import privilege, start
     from bench.run.display.progress import Bar
 
+    suite, asked = models_asked.understood(
+        what or ["quick"], prompts=prompts, pp=pp, tg=tg, dtype=dtype, backends=backend
+    )
+    if save_suite is not None:
+        models_asked.save(asked, save_suite)
+        return
     privilege.lower(allow_root=allow_root or dry_run, for_meter=True)  # a dry run loads no model
     if resume is not None:
         prepared, header = start.prepared_again(resume)
-    else:
+    elif asked is None:
         prepared, header = start.prepared(suite, energy=energy, backends=backend, blocks=blocks)
+    else:
+        prepared, header = start.prepared_models(asked, energy=energy, blocks=blocks)
     meter = start.choose_meter(header)
     if dry_run:
         results.show_plan(prepared, meter, console(), as_json=as_json)

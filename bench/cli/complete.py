@@ -18,6 +18,11 @@ def suites(incomplete: str) -> list[str]:
     return _beginning(incomplete, [*suite_names(), *files])
 
 
+def runnable(incomplete: str) -> list[str]:
+    """Models and suites."""
+    return [*models(incomplete), *suites(incomplete)]
+
+
 def models(incomplete: str) -> list[str]:
     """Models of the catalogue."""
     import tomllib

@@ -24,7 +24,7 @@ def run(prepared: Prepared, *, meter: ChosenMeter, out: Path, header: RunHeader,
         RunFailed: the backends disagree, or nothing could be loaded.
         Interrupted: Ctrl-C; what is measured is kept.
     """
-    new = store.create(out, header=header)
+    new = store.create(out, header=header, prompts=prepared.prompts.prompts)
     try:
         _measure(Session(prepared, folder=new.folder, number=1, meter=meter, display=display))
     except (BenchError, EnergyError):

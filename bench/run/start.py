@@ -12,8 +12,9 @@ from bench.run.display.plain import Display
 from bench.run.fetch import ensure
 from bench.run.records import SessionRecord
 from bench.run.sources import ChosenMeter
-from bench.suite import prepare
+from bench.suite import from_models, prepare
 from bench.suite.config import find_suite
+from bench.suite.from_models import ModelsAsked
 from bench.suite.header import EnergyAsked, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
 from bench.suite.prepare import Prepared
 
@@ -23,10 +24,25 @@ def prepared(
 ) -> tuple[Prepared, RunHeader]:
     """A suite ready to run, and the part of run.json that says what was asked for."""
     found = prepare.prepare(find_suite(suite), backends=backends, blocks=blocks)
+    return found, _header(found, energy=energy, backends=backends, blocks=blocks)
+
+
+def prepared_models(
+    asked: ModelsAsked, *, energy: str | None, blocks: int | None
+) -> tuple[Prepared, RunHeader]:
+    """The same for models that the command line names."""
+    suite, text = from_models.suite_of(asked)
+    found = prepare.resolve(suite, text, file=from_models.file_of(asked), blocks=blocks)
+    return found, _header(found, energy=energy, backends=None, blocks=blocks)
+
+
+def _header(
+    found: Prepared, *, energy: str | None, backends: list[str] | None, blocks: int | None
+) -> RunHeader:
     stated = found.suite.energy
     asked = EnergyAsked(source=stated.source, options=stated.options, cross_check=list(stated.cross_check))
     file = str(found.file.resolve())
-    header = RunHeader(
+    return RunHeader(
         suite=SuiteFile(name=found.suite.name, path=file, sha256=found.sha256, text=found.text),
         overrides=Overrides(backends=backends, blocks=blocks),
         energy=asked if energy in (None, stated.source) else EnergyAsked(source=str(energy)),
@@ -40,7 +56,6 @@ def prepared(
             ids=[prompt.id for prompt in found.prompts.prompts],
         ),
     )
-    return found, header
 
 
 def prepared_again(folder: Path) -> tuple[Prepared, RunHeader]:
@@ -50,7 +65,7 @@ def prepared_again(folder: Path) -> tuple[Prepared, RunHeader]:
         UserError: nothing is left to run, or something it needs has changed.
     """
     stored = store.read(folder)
-    found = prepare.prepare_again(stored.header)
+    found = prepare.prepare_again(stored.header, stored.prompts)
     if len(stored.finished_blocks) == len(found.blocks):
         raise UserError(
             f"{folder} is complete: nothing to resume", fix=f"look at it with: bench report {folder}"

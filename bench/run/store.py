@@ -1,6 +1,7 @@
 """The append-only run folder.
 
     run.json        what was asked for and where: written whole before the folder gets its name
+    prompts.jsonl   the prompts that it runs, so that the folder needs no other file
     records.jsonl   one line per record; a record counts once its line, newline included, is on disk
 
 Nothing is ever changed or deleted, but for a new run in which nothing was measured. A line that was cut
@@ -13,7 +14,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -23,10 +24,13 @@ from typing import Any, TypeVar
 
 from bench.errors import UserError
 from bench.run.records import SCHEMA, BlockRecord, Record, SessionRecord, record_from_json
+from bench.suite import prompt_forms
 from bench.suite.header import RunHeader
+from bench.suite.prompt_forms import Prompt
 from bench.typed import from_json
 
 R = TypeVar("R", bound=Record)
+PROMPTS = "prompts.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,25 @@ class StoredRun:
     def sessions(self) -> int:
         """How often the run was started."""
         return max((record.session for record in self.of(SessionRecord)), default=0)
+
+    @cached_property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """The prompts that it runs; empty for a run of a version that did not keep them.
+
+        Raises:
+            UserError: their file is damaged.
+        """
+        file = self.folder / PROMPTS
+        if not file.is_file():
+            return ()
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise UserError(f"can't read {file}", fix="restore it from a copy") from None
+        prompts = prompt_forms.read(text, file=file)
+        if [prompt.id for prompt in prompts] != self.header.prompts.ids:
+            raise UserError(f"{file} holds other prompts than run.json says", fix="restore it from a copy")
+        return prompts
 
     def session_folder(self, session: int) -> Path:
         """Where the raw stream of a session lies."""
@@ -99,8 +122,8 @@ class NewRun:
         _remove_empty(self.made)
 
 
-def create(out: Path, *, header: RunHeader) -> NewRun:
-    """A new run folder under `out`, visible only once its run.json is whole.
+def create(out: Path, *, header: RunHeader, prompts: Sequence[Prompt] = ()) -> NewRun:
+    """A new run folder under `out`, visible only once its run.json and its prompts are whole.
 
     Raises:
         UserError: `out` can't be written, or lies in a run folder.
@@ -122,6 +145,8 @@ def create(out: Path, *, header: RunHeader) -> NewRun:
         (staging / "run.json").write_text(
             json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
+        if prompts:
+            (staging / PROMPTS).write_text(prompt_forms.write(prompts), encoding="utf-8")
         staging.rename(out / run_id)
     except OSError as error:
         NewRun(staging, made).discard()

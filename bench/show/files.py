@@ -39,6 +39,18 @@ def write(file: Path, content: str | bytes, *, instead: str = OTHER_FILE) -> Pat
     return file
 
 
+def check_new(file: Path) -> None:
+    """What a person may have edited is never overwritten.
+
+    Raises:
+        UserError: the file exists, or its folder doesn't.
+    """
+    if file.exists():
+        raise UserError(f"{file} exists and is not overwritten", fix="give another name")
+    if not file.parent.is_dir():
+        raise UserError(f"{file.parent} is no folder", fix=f"make it first: mkdir -p {file.parent}")
+
+
 @contextmanager
 def growing(file: Path, *, instead: str = OTHER_FILE) -> Iterator[Path]:
     """Where to write what becomes `file` at the end, unless something goes wrong before.

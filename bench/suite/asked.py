@@ -13,7 +13,7 @@ from bench.errors import UserError
 from bench.suite import plugins
 from bench.suite.config import Gate, Generation, Model, Suite, find_suite, load_suite, parse_suite
 from bench.suite.header import RunHeader
-from bench.suite.prompts import load_prompts
+from bench.suite.prompts import prompts_of
 
 
 class _Value(BaseModel):
@@ -70,7 +70,7 @@ def asked_by_suite(name: str) -> Asked:
     """
     file = find_suite(name)
     suite, text = load_suite(file)
-    prompts = load_prompts(suite.prompts.file, beside=file.parent, limit=suite.prompts.limit)
+    prompts = prompts_of(suite.prompts, beside=file.parent)
     return Asked(prompts=PromptsAsked(count=len(prompts.prompts), sha256=prompts.sha256), **_rest_of(text))
 
 

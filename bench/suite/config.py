@@ -41,10 +41,18 @@ class Model(_Table):
 class Prompts(_Table):
     """The prompt set, the same for every arm."""
 
-    file: str
-    """JSONL, relative to the suite; or the name of a set that comes with the program."""
+    file: str | None = None
+    """A .txt, .jsonl or .json file, relative to the suite; or the name of a set that comes along."""
     limit: int | None = Field(default=None, ge=1)
     """Use only the first prompts of the file."""
+    tokens: int | None = Field(default=None, ge=1)
+    """Instead of a file: one prompt of exactly so many tokens, as `bench run --pp` makes it."""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Prompts:
+        if (self.file is None) == (self.tokens is None):
+            raise ValueError('give either file = "prompts.txt" or tokens = 512')
+        return self
 
 
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "do_sample", "sampling")
@@ -144,7 +152,8 @@ class Suite(_Table):
     models: dict[str, Model] = Field(min_length=1)
     prompts: Prompts
     generation: Generation = Generation()
-    gates: dict[str, Gate] = Field(min_length=1)
+    gates: dict[str, Gate] = Field(default={"ungated": Gate(plugin="ungated")}, min_length=1)
+    """What is compared; the ungated model alone where there is no table."""
     protocol: Protocol = Protocol()
     energy: Energy = Energy()
 

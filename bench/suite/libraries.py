@@ -8,11 +8,13 @@ What needs the library is done by a process of its own:
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from analysis.values import counted
 from backends.about import About, about_of
 from backends.base import MissingLibrary
 from bench.errors import UserError, nearest
@@ -33,6 +35,22 @@ def about(backend: str) -> About:
 def every() -> dict[str, About]:
     """What every installed backend says of itself, by name."""
     return {name: about(name) for name in plugins.names("backends")}
+
+
+def usual(count: int) -> tuple[str, ...]:
+    """So many backends that can run a model here, the usual one of such a machine first.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    first = "mlx" if sys.platform == "darwin" and platform.machine() == "arm64" else "torch"
+    here = [name for name, said in every().items() if said.needs and not said.missing]
+    if len(here) < count:
+        raise UserError(
+            f"{counted(count, 'backend')} that can run a model needed, but {len(here)} can here",
+            fix="pip install 'joulebench[all]'",
+        )
+    return tuple(sorted(here, key=lambda name: name != first)[:count])
 
 
 def packages() -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from bench.suite.bundled import configs_folder
 SAFETENSORS = ("*.safetensors",)
 """Weight files that are read unless a backend says otherwise."""
 HUB_FILES = ("*.safetensors.index.json", "*.json", "tokenizer*", "*.model", "merges.txt")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 class Entry(BaseModel):
@@ -123,7 +123,7 @@ def hub_id(name: str) -> str:
     entry = catalogue().get(name)
     if entry is not None and entry.kind == "hub":
         return entry.repo
-    if _HUB_ID.fullmatch(name):
+    if HUB_ID.fullmatch(name):
         return name
     hint = nearest(name, catalogue())
     raise UserError(f"unknown model {name!r}", fix=f"{hint}; or give a hub id (owner/name) or a folder")

@@ -14,7 +14,8 @@ from bench.suite.gates.matching import match_controls
 from bench.suite.header import RunHeader
 from bench.suite.models import LocalModel, locate
 from bench.suite.plan import Arm, Slot, make_arms, make_blocks
-from bench.suite.prompts import PromptSet, load_prompts
+from bench.suite.prompt_forms import Prompt
+from bench.suite.prompts import PromptSet, prompts_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +69,22 @@ def prepare(file: Path, *, backends: list[str] | None = None, blocks: int | None
     return resolve(suite, text, file=file, backends=backends, blocks=blocks)
 
 
-def prepare_again(header: RunHeader) -> Prepared:
+def prepare_again(header: RunHeader, prompts: tuple[Prompt, ...] = ()) -> Prepared:
     """The suite of a stored run, for resuming it.
+
+    Args:
+        header: of the run.
+        prompts: that the run folder keeps; without them they are read from where they were.
 
     Raises:
         UserError: its prompts or plugins are not what they were.
     """
     file, text, changed = Path(header.suite.path), header.suite.text, header.overrides
     suite = parse_suite(text, file=file)
-    prepared = resolve(suite, text, file=file, backends=changed.backends, blocks=changed.blocks)
+    kept = None
+    if prompts:
+        kept = PromptSet(file=Path(header.prompts.file), sha256=header.prompts.sha256, prompts=prompts)
+    prepared = resolve(suite, text, file=file, backends=changed.backends, blocks=changed.blocks, prompts=kept)
     if prepared.prompts.sha256 != header.prompts.sha256:
         raise UserError(
             f"{prepared.prompts.file} has changed since the run was started",
@@ -86,9 +94,15 @@ def prepare_again(header: RunHeader) -> Prepared:
 
 
 def resolve(
-    suite: Suite, text: str, *, file: Path, backends: list[str] | None = None, blocks: int | None = None
+    suite: Suite,
+    text: str,
+    *,
+    file: Path,
+    backends: list[str] | None = None,
+    blocks: int | None = None,
+    prompts: PromptSet | None = None,
 ) -> Prepared:
-    """Check every reference of a suite."""
+    """Check every reference of a suite; its prompts are read unless they are given."""
     suite = _narrow(suite, backends, blocks)
     for backend in suite.backends:
         plugins.check_options("backends", backend, suite.backend_options.get(backend, {}))
@@ -103,7 +117,7 @@ def resolve(
     for model in models.values():
         locate(model.name, model.revision, weight_files=weight_files)
     baseline = gates[suite.baseline].budgets[0]
-    prompts = load_prompts(suite.prompts.file, beside=file.parent, limit=suite.prompts.limit)
+    prompts = prompts or prompts_of(suite.prompts, beside=file.parent)
     arms = make_arms(suite.backends, list(suite.gates), baseline=suite.baseline, a_a=suite.protocol.a_a)
     return Prepared(
         suite=suite,

@@ -1,29 +1,21 @@
-"""Prompt sets: JSONL files with one prompt a line, hashed into the record of a run."""
+"""Prompt sets: files of prompts, hashed into the record of a run, and prompts of a given length."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
-from bench.suite.config import invalid
+from bench.suite.config import Prompts
+from bench.suite.prompt_forms import Prompt, read, write
 
-
-class Prompt(BaseModel):
-    """One line of a prompt set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(min_length=1, max_length=100)
-    text: str = Field(min_length=1)
-    reference: str | tuple[str, ...] | None = None
-    """The answer, or all accepted answers, where there is one that can be looked for in the output."""
-    kind: str | None = None
+_FILLER = "mixed"
+"""The set whose text fills a prompt of a given length: what is read by a mixture of experts is not noise."""
+_CHARACTERS_PER_TOKEN = 16
+"""More than any tokenizer makes of English on average, which is about four."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +26,24 @@ class PromptSet:
     sha256: str
     """Of the whole file, also when only its first prompts are used."""
     prompts: tuple[Prompt, ...]
+
+
+def prompts_of(asked: Prompts, *, beside: Path) -> PromptSet:
+    """The prompts that a suite asks for: those of a file, or one of a given length.
+
+    Args:
+        asked: the table of the suite.
+        beside: the folder of the suite.
+
+    Raises:
+        UserError: as `load_prompts`.
+    """
+    if asked.tokens is None:
+        assert asked.file is not None, "checked by the validator"
+        return load_prompts(asked.file, beside=beside, limit=asked.limit)
+    prompts = (Prompt(id=f"pp{asked.tokens}", text=_text_of(asked.tokens), tokens=asked.tokens),)
+    digest = hashlib.sha256(write(prompts).encode()).hexdigest()
+    return PromptSet(file=Path(f"{asked.tokens} tokens of the set {_FILLER}"), sha256=digest, prompts=prompts)
 
 
 def load_prompts(name: str, *, beside: Path, limit: int | None = None) -> PromptSet:
@@ -56,7 +66,7 @@ def load_prompts(name: str, *, beside: Path, limit: int | None = None) -> Prompt
         raise UserError(f"can't read the prompts {str(file)!r} ({error.strerror})", fix=known) from None
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: byte {error.start} is not UTF-8", fix="save the file as UTF-8") from None
-    prompts = _parse(text, file)
+    prompts = read(text, file=file)
     return PromptSet(file=file, sha256=hashlib.sha256(raw).hexdigest(), prompts=prompts[:limit])
 
 
@@ -65,24 +75,15 @@ def _find(name: str, beside: Path) -> Path:
     return bundled if bundled.is_file() else beside / Path(name).expanduser()
 
 
-def _parse(text: str, file: Path) -> tuple[Prompt, ...]:
-    prompts: dict[str, Prompt] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            prompt = Prompt.model_validate(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{file}, line {number}: not JSON ({error.msg})", fix="one object a line"
-            ) from None
-        except ValidationError as error:
-            raise invalid(f"{file}, line {number}", error, Prompt) from None
-        if prompt.id in prompts:
-            raise UserError(
-                f"{file}, line {number}: the id {prompt.id!r} is used twice", fix="ids must differ"
-            )
-        prompts[prompt.id] = prompt
-    if not prompts:
-        raise UserError(f"{file}: no prompts in it", fix="write one JSON object with `id` and `text` a line")
-    return tuple(prompts.values())
+def _text_of(tokens: int) -> str:
+    """English that is long enough for so many tokens: a set that comes along, again and again."""
+    texts = [prompt.text for prompt in load_prompts(_FILLER, beside=Path()).prompts]
+    wanted = _CHARACTERS_PER_TOKEN * tokens
+    taken: list[str] = []
+    length = 0
+    for text in cycle(texts):
+        if length >= wanted:
+            return " ".join(taken)[:wanted]
+        taken.append(text)
+        length += len(text) + 1
+    raise AssertionError("the set is not empty")

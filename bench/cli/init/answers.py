@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 from bench.errors import UserError, nearest
@@ -52,15 +51,3 @@ def checked_minutes(text: str) -> float:
     if not 0 < minutes < math.inf:
         raise UserError(f"--minutes {text} is no time", fix="give a number of minutes, such as 60")
     return minutes
-
-
-def check_file(file: Path) -> None:
-    """Nothing is ever overwritten.
-
-    Raises:
-        UserError: the file exists, or its folder doesn't.
-    """
-    if file.exists():
-        raise UserError(f"{file} exists and is not overwritten", fix="give another name: bench init FILE")
-    if not file.parent.is_dir():
-        raise UserError(f"{file.parent} is no folder", fix=f"make it first: mkdir -p {file.parent}")

@@ -53,9 +53,10 @@ def init(
     """
     from bench.cli.init import answers as asking
     from bench.run import privilege
+    from bench.show import files
     from bench.suite.models import locate
 
-    asking.check_file(file)
+    files.check_new(file)
     usual = _DEFAULTS if yes else None
     privilege.lower(allow_root=allow_root, for_meter=not no_pilot)
     answers = asking.Answers(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 import re
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +11,7 @@ from analysis.sizing import Noise
 from backends.base import ModelError
 from backends.echo.load import LAYERS as ECHO_LAYERS
 from backends.folder import open_folder
-from bench.cli.init.answers import QUESTIONS, Answers, check_file
+from bench.cli.init.answers import QUESTIONS, Answers
 from bench.cli.init.pilot import Pilot
 from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Pace, Sized, sentence, size
 from bench.cli.init.text import Draft, to_toml
@@ -51,7 +49,7 @@ def begin(answers: Answers, here: LocalModel, *, file: Path) -> Draft:
         question=answers.question,
         model=answers.model if is_echo or not _is_folder(answers.model) else str(here.folder),
         small_layers=_small_layers(here) if answers.question == "gate" else None,
-        backends=("echo",) if is_echo else _backends(2 if answers.question == "backend" else 1),
+        backends=("echo",) if is_echo else libraries.usual(2 if answers.question == "backend" else 1),
         prompts=1,
         max_new_tokens=MAX_NEW_TOKENS,
         blocks=1,
@@ -93,20 +91,8 @@ def write(draft: Draft, file: Path) -> None:
     Raises:
         UserError: it can't be written.
     """
-    check_file(file)
+    files.check_new(file)
     files.write(file, to_toml(draft))
-
-
-def _backends(count: int) -> tuple[str, ...]:
-    """So many backends that can run a model here, the usual one of such a machine first."""
-    usual = "mlx" if sys.platform == "darwin" and platform.machine() == "arm64" else "torch"
-    here = [name for name, said in libraries.every().items() if said.needs and not said.missing]
-    if len(here) < count:
-        raise UserError(
-            f"{count} backends that run a model are needed, but {len(here)} can here",
-            fix="pip install 'joulebench[all]'",
-        )
-    return tuple(sorted(here, key=lambda name: name != usual)[:count])
 
 
 def _small_layers(here: LocalModel) -> int:

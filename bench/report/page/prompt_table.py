@@ -11,10 +11,12 @@ from bench.errors import UserError
 from bench.report.readback import Readback
 from bench.report.rows import arm_label
 from bench.run.records import ArmKey, RequestRecord
+from bench.run.store import StoredRun
 from bench.show.table import Table
 from bench.suite.config import parse_suite
 from bench.suite.header import RunHeader
-from bench.suite.prompts import load_prompts
+from bench.suite.prompt_forms import Prompt
+from bench.suite.prompts import prompts_of
 
 MOST_PROMPTS = 200
 MOST_ROWS = 1000
@@ -27,7 +29,7 @@ def prompt_table(readback: Readback) -> Table:
     ids = readback.run.header.prompts.ids
     few = ids[:MOST_PROMPTS]
     which = f"the first {len(few)} of {len(ids)} prompts" if len(few) < len(ids) else f"{len(ids)} prompts"
-    texts = prompt_texts(readback.run.header)
+    texts = prompt_texts(readback.run)
     gone = "" if texts else "; the prompt file is gone or has changed, so their texts are not shown"
     return Table.plain(
         name="prompts",
@@ -38,16 +40,18 @@ def prompt_table(readback: Readback) -> Table:
     )
 
 
-def prompt_texts(header: RunHeader) -> dict[str, str]:
-    """Texts by id, if the prompt set is still where and what it was; the run keeps only its hash."""
+def prompt_texts(run: StoredRun) -> dict[str, str]:
+    """Texts by id; those of an older run, which kept only their hash, if their file is what it was."""
     try:
-        file = Path(header.suite.path)
-        suite = parse_suite(header.suite.text, file=file)
-        found = load_prompts(suite.prompts.file, beside=file.parent, limit=suite.prompts.limit)
+        return {prompt.id: prompt.text for prompt in run.prompts or _where_they_were(run.header)}
     except UserError:
         return {}
-    same = found.sha256 == header.prompts.sha256
-    return {prompt.id: prompt.text for prompt in found.prompts} if same else {}
+
+
+def _where_they_were(header: RunHeader) -> tuple[Prompt, ...]:
+    file = Path(header.suite.path)
+    found = prompts_of(parse_suite(header.suite.text, file=file).prompts, beside=file.parent)
+    return found.prompts if found.sha256 == header.prompts.sha256 else ()
 
 
 def _rows(readback: Readback, ids: list[str], texts: dict[str, str]) -> Iterator[list[Any]]:

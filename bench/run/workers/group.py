@@ -124,7 +124,7 @@ class Workers:
             self.loaded |= {
                 f"{backend}/{key}": from_json(BackendInfo, info) for key, info in reply["loaded"].items()
             }
-            prompts = [{"id": p.id, "text": p.text} for p in self.prepared.prompts.prompts]
+            prompts = [prompt.to_encode() for prompt in self.prepared.prompts.prompts]
             self.ids[backend] = worker.ask("encode", deadline_s=deadline_s, prompts=prompts)["ids"]
             self._check_lengths(backend)
             worker.ask("ready", deadline_s=deadline_s, gate_model=self.prepared.baseline_model)

@@ -15,6 +15,7 @@ from bench.run.workers.logits import LogitComparison
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite import libraries
 from bench.suite.models import LocalModel, locate
+from bench.suite.prompt_forms import Prompt
 
 LOAD_DEADLINE_S = 1800.0
 ASK_DEADLINE_S = 1800.0
@@ -40,10 +41,14 @@ class ModelWorker:
         """
         return _ask(self.process, command, deadline_s=ASK_DEADLINE_S, **message)
 
-    def encode(self, prompts: Sequence[tuple[str, str]], *, model: str) -> dict[str, list[int]]:
-        """Token ids by prompt id of pairs (id, text), by the tokenizer of `model`."""
-        reply = self.ask("encode", prompts=[{"id": name, "text": text} for name, text in prompts])
+    def encode(self, prompts: Sequence[Prompt], *, model: str) -> dict[str, list[int]]:
+        """Token ids by prompt id, by the tokenizer of `model`."""
+        reply = self.ask("encode", prompts=[prompt.to_encode() for prompt in prompts])
         return dict(reply["ids"][model])
+
+    def encode_text(self, text: str, *, model: str) -> list[int]:
+        """Token ids of a text."""
+        return self.encode([Prompt(id="text", text=text)], model=model)["text"]
 
     def compare(
         self, ids: list[int], cuts: Sequence[Cut], *, model: str, first: int

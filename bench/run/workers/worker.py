@@ -24,7 +24,7 @@ from typing import Any
 from backends.base import Backend, BackendError, Generated
 from backends.cut import Cut
 from backends.ledger import request_ledger
-from bench.errors import BenchError
+from bench.errors import BenchError, UserError
 from bench.run.workers import guard
 from bench.suite import plugins
 from bench.suite.gates.base import Budget, Gate
@@ -61,7 +61,7 @@ class Worker:
     def encode(self, message: dict[str, Any]) -> dict[str, Any]:
         """Tokenise every prompt for every model, so that no window contains it."""
         for key, model in self.models.items():
-            self.prompts[key] = {prompt["id"]: model.encode(prompt["text"]) for prompt in message["prompts"]}
+            self.prompts[key] = {prompt["id"]: _encode(model, prompt) for prompt in message["prompts"]}
         return {"ids": self.prompts}
 
     def ready(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -188,6 +188,18 @@ class Worker:
             return command(message)
         except (BenchError, BackendError) as error:
             return {"error": {"what": error.what, "fix": error.fix}}
+
+
+def _encode(model: Backend, prompt: dict[str, Any]) -> list[int]:
+    """Token ids of a prompt, cut to its length where it has one.
+
+    Raises:
+        UserError: it has fewer.
+    """
+    ids, wanted = model.encode(prompt["text"]), prompt["tokens"]
+    if wanted is not None and len(ids) < wanted:
+        raise UserError(f"prompt {prompt['id']!r} has {len(ids)} tokens, not {wanted}", fix="ask for fewer")
+    return ids[:wanted]
 
 
 def serve(kind: type[Worker]) -> None:

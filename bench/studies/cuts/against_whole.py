@@ -29,7 +29,8 @@ from bench.studies.cuts.quality import (
 )
 from bench.studies.cuts.texts import Reading
 from bench.suite.models import LocalModel
-from bench.suite.prompts import Prompt, PromptSet
+from bench.suite.prompt_forms import Prompt
+from bench.suite.prompts import PromptSet
 
 MODEL, UNGATED, CUT = "full", "ungated", "cut"
 
@@ -83,7 +84,7 @@ def judge_cut(model: LocalModel, question: Question, *, progress: Progress) -> C
     progress(f"loading {model.name} on {question.backend}")
     with _worker(model, question) as worker:
         question.reading.check_context(worker.info[MODEL]["context"])
-        windows = windows_of(worker.encode([("text", read.text)], model=MODEL)["text"], question.reading)
+        windows = windows_of(worker.encode_text(read.text, model=MODEL), question.reading)
         answers, verdict = _answers(worker, question, progress)
         cuts = {CUT: [question.cut] * len(windows)}
         compared = compare_windows(worker, windows, cuts, model=MODEL, progress=progress)
@@ -123,7 +124,7 @@ def _answers(
 ) -> tuple[list[Answer], dict[str, str]]:
     """The prompts answered, and the guard's verdict on the cut."""
     prompts = question.prompts.prompts
-    ids = worker.encode([(prompt.id, prompt.text) for prompt in prompts], model=MODEL)
+    ids = worker.encode(prompts, model=MODEL)
     worker.ask("ready", gate_model=MODEL)
     verdict = worker.ask("guard", baseline=UNGATED)["gates"][CUT]
     found = []

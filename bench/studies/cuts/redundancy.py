@@ -187,9 +187,9 @@ def _pieces(worker: ModelWorker, calibration: PromptSet | Text, most: int) -> di
         raise UserError(f"pieces = {most}", fix="give 1 or more")
     longest = min(PIECE_TOKENS, worker.info[MODEL]["context"] or PIECE_TOKENS)
     if isinstance(calibration, PromptSet):
-        texts = [(prompt.id, prompt.text) for prompt in calibration.prompts[:most]]
-        return {name: ids[:longest] for name, ids in worker.encode(texts, model=MODEL).items()}
-    ids = worker.encode([("text", calibration.text)], model=MODEL)["text"]
+        found = worker.encode(calibration.prompts[:most], model=MODEL)
+        return {name: ids[:longest] for name, ids in found.items()}
+    ids = worker.encode_text(calibration.text, model=MODEL)
     begins = range(0, len(ids), longest)[:most]
     return {f"from token {begin}": ids[begin : begin + longest] for begin in begins}
 

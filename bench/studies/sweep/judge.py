@@ -125,9 +125,9 @@ def _compare(
     """Logits over the prompts' ungated answers, and over the windows of the text, by gate label."""
     key = prepared.baseline_model
     with model_worker(backend, _models(prepared, backend)) as worker:
-        text_ids = worker.encode([("text", text.text)], model=key)["text"]
+        text_ids = worker.encode_text(text.text, model=key)
         windows = windows_of(text_ids, Reading(**spec.reading))
-        ids = worker.encode([(prompt.id, prompt.text) for prompt in prepared.prompts.prompts], model=key)
+        ids = worker.encode(prepared.prompts.prompts, model=key)
         compared = _compare_answers(worker, prepared, answers, ids, progress)
         cuts = _cuts_of_windows(prepared, windows)
         return compared, compare_windows(worker, windows, cuts, model=key, progress=progress)

@@ -31,7 +31,7 @@ from bench.suite.bundled import configs_folder
 from bench.suite.config import Suite, find_suite, load_suite
 from bench.suite.header import RunHeader, Sweep
 from bench.suite.prepare import Prepared, make_gates
-from bench.suite.prompts import load_prompts
+from bench.suite.prompts import prompts_of
 
 Progress = Callable[[str, int | None, int | None], None]
 
@@ -70,8 +70,9 @@ def prepare(request: SweepRequest | None, resume: Path | None, *, progress: Prog
         UserError: whatever is wrong, in one line.
     """
     if resume is not None:
+        stored = store.read(resume)
         header = _header_of(resume)
-        prepared = preparing.prepare_again(header)
+        prepared = preparing.prepare_again(header, stored.prompts)
     else:
         assert request is not None, "a new sweep says what it sweeps"
         gates = point_gates(suite_of(request), request.points.points)
@@ -105,12 +106,12 @@ def judge(folder: Path, *, progress: Callable[[str], None]) -> JudgedSweep:
         UserError: the folder is no sweep, or its text has changed.
         RunFailed: the process that runs a model died; the run is kept, and the sweep can be resumed.
     """
-    header = _header_of(folder)
-    prepared = preparing.prepare_again(header)
+    header, stored = _header_of(folder), store.read(folder)
+    prepared = preparing.prepare_again(header, stored.prompts)
     text = Reading(**swept(header).reading).open(prepared.prompts)
     if text.sha256 != swept(header).text_sha256:
         raise UserError(f"the text {text.name!r} has changed since the sweep was started", fix="restore it")
-    return judge_run(store.read(folder), prepared, text, progress=progress)
+    return judge_run(stored, prepared, text, progress=progress)
 
 
 def as_suite(request: SweepRequest, gates: Mapping[str, Mapping[str, Any]]) -> tuple[Prepared, RunHeader]:
@@ -125,7 +126,7 @@ def as_suite(request: SweepRequest, gates: Mapping[str, Mapping[str, Any]]) -> t
     """
     original = find_suite(request.suite)
     suite = suite_of(request)
-    prompts = load_prompts(suite.prompts.file, beside=original.parent, limit=suite.prompts.limit)
+    prompts = prompts_of(suite.prompts, beside=original.parent)
     text = request.reading.open(prompts)
     with TemporaryDirectory(prefix="joulebench-") as scratch:
         file = Path(scratch) / original.name

@@ -161,7 +161,7 @@ def test_a_run_that_fails_before_its_first_record_deletes_nothing_of_others(tmp_
         assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_run_is_not_resumed_with_other_prompts(tmp_path: Path) -> None:
+def test_a_run_goes_on_with_the_prompts_that_it_keeps_and_never_with_others(tmp_path: Path) -> None:
     write_suite(tmp_path, protocol__blocks=2)
     out = tmp_path / "results"
     process = start("run", "suite.toml", cwd=tmp_path)
@@ -169,9 +169,34 @@ def test_a_run_is_not_resumed_with_other_prompts(tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     (tmp_path / "prompts.jsonl").write_text('{"id": "other", "text": "something else"}\n')
+    kept = run_folder(out) / "prompts.jsonl"
+    kept.rename(tmp_path / "kept")  # as an older version left the folder
     done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
     assert done.returncode == 2
     assert "has changed" in done.stderr
+    kept.write_text('{"id": "other", "text": "something else"}\n')
+    done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds other prompts" in done.stderr
+    (tmp_path / "kept").replace(kept)
+    (tmp_path / "prompts.jsonl").unlink()
+    done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_models_on_the_command_line_are_run_and_a_suite_that_does_the_same_is_written(tmp_path: Path) -> None:
+    (tmp_path / "my.txt").write_text("What is red?\nWhy?\n")
+    asked = ["echo", "--prompts", "my.txt", "--tg", "4"]
+    done = bench("run", *asked, "--dry-run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["arms"] == ["echo echo", "echo echo (A/A)"]
+    assert plan["prompts"] == 2
+    assert bench("run", *asked, "--save-suite", "same.toml", cwd=tmp_path).returncode == 0
+    same = bench("run", "same.toml", "--dry-run", "--json", cwd=tmp_path)
+    assert json.loads(same.stdout) == plan
+    again = bench("run", *asked, "--save-suite", "same.toml", cwd=tmp_path)
+    assert (again.returncode, "not overwritten" in again.stderr) == (2, True)
 
 
 def worker_of(process: object) -> psutil.Process | None:

@@ -13,7 +13,7 @@ import pytest
 
 import bench
 from bench.errors import UserError
-from bench.show.files import csv_text, growing, together, write
+from bench.show.files import check_new, csv_text, growing, together, write
 from tests.bench.report.page.hostile import PIECES
 
 FORMULAS = ('=HYPERLINK("http://x","y")', "+1+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1")
@@ -52,6 +52,14 @@ def test_a_file_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path, 
     with pytest.raises(UserError, match=f"can't write {tmp_path / place} .*{why}.*; choose another"):
         write(tmp_path / place, "x")
     assert names(tmp_path) == set()
+
+
+def test_a_file_that_is_there_or_has_no_folder_is_refused(tmp_path: Path) -> None:
+    check_new(tmp_path / "a.toml")
+    with pytest.raises(UserError, match="mkdir -p"):
+        check_new(tmp_path / "none" / "a.toml")
+    with pytest.raises(UserError, match="not overwritten"):
+        check_new(tmp_path)
 
 
 def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:

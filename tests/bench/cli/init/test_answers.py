@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -19,14 +18,6 @@ def test_bad_answers_are_told_with_the_option_they_belong_to() -> None:
         with pytest.raises(UserError, match="--minutes"):
             answers.checked_minutes(text)
     assert answers.checked_minutes("7.5") == 7.5
-
-
-def test_a_file_that_is_there_or_has_no_folder_is_refused(tmp_path: Path) -> None:
-    answers.check_file(tmp_path / "a.toml")
-    with pytest.raises(UserError, match="mkdir -p"):
-        answers.check_file(tmp_path / "none" / "a.toml")
-    with pytest.raises(UserError, match="not overwritten"):
-        answers.check_file(tmp_path)
 
 
 def test_nobody_waits_for_a_library_before_the_first_question() -> None:

@@ -89,5 +89,5 @@ def test_the_backends_are_those_whose_library_is_here(
     assert set(init.begin(both, here, file=file).backends) == {"torch", "mlx"}
     said["torch"] = About(needs=("no_such_module",))
     assert init.begin(one, here, file=file).backends == ("mlx",)
-    with pytest.raises(UserError, match=r"2 backends .* are needed, but 1 can here; .*joulebench\[all\]"):
+    with pytest.raises(UserError, match=r"2 backends .* needed, but 1 can here; .*joulebench\[all\]"):
         init.begin(both, here, file=file)

@@ -1,0 +1,138 @@
+"""`bench run MODEL...`: the suite that asks what models cost, written as the TOML that does the same.
+
+The first model is the baseline; every other one, and every backend, stands beside it in the same blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from bench.errors import UserError, nearest
+from bench.suite import libraries
+from bench.suite.bundled import suite_names
+from bench.suite.config import Generation, Suite, parse_suite
+from bench.suite.models import HUB_ID, catalogue
+from bench.suite.prompts import load_prompts
+
+PROMPTS = "short_questions"
+"""The set that is used where the user names none; `LIMIT` of it."""
+LIMIT = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsAsked:
+    """What is asked on the command line; None: what is usual."""
+
+    models: tuple[str, ...]
+    """Names of `bench models`, hub ids or folders; the first is what the others are compared with."""
+    prompts: str | None = None
+    """A file, or a set that comes along."""
+    prompt_tokens: int | None = None
+    """Of a synthetic prompt, in place of a file."""
+    new_tokens: int | None = None
+    backends: tuple[str, ...] = ()
+    dtype: str | None = None
+
+
+def are_models(names: Sequence[str]) -> bool:
+    """Whether the command line names models rather than one suite.
+
+    Raises:
+        UserError: a name is neither, or both kinds are mixed.
+    """
+    kinds = [_is_model(name) for name in names]
+    if any(kinds) and not all(kinds):
+        suite = names[kinds.index(False)]
+        raise UserError(f"{suite!r} is a suite beside models", fix="run a suite alone, or name models only")
+    if not any(kinds) and len(names) > 1:
+        raise UserError(f"{len(names)} suites: {', '.join(names)}", fix="run one at a time")
+    return all(kinds)
+
+
+def _is_model(name: str) -> bool:
+    if name in suite_names() or name.endswith(".toml"):
+        return False
+    if name in catalogue() or Path(name).expanduser().is_dir() or HUB_ID.fullmatch(name):
+        return True
+    known = nearest(name, (*suite_names(), *catalogue()))
+    raise UserError(
+        f"{name!r} is no suite, no model of `bench models`, no folder and no hub id (owner/name)", fix=known
+    )
+
+
+def suite_of(asked: ModelsAsked) -> tuple[Suite, str]:
+    """The suite, and its text.
+
+    Raises:
+        UserError: what is asked contradicts itself, or nothing here runs a model.
+    """
+    text = tomlkit.dumps(_tables(asked))
+    return parse_suite(text, file=file_of(asked)), text
+
+
+def file_of(asked: ModelsAsked) -> Path:
+    """Where the suite would stand: in the folder where the command was typed."""
+    return Path.cwd() / f"{_labels(asked.models)[0]}.toml"
+
+
+def _tables(asked: ModelsAsked) -> dict[str, Any]:
+    labels = _labels(asked.models)
+    models: dict[str, dict[str, Any]] = {
+        label: {"name": _absolute(name)} for label, name in zip(labels, asked.models, strict=True)
+    }
+    for model in models.values():
+        model |= {"dtype": asked.dtype} if asked.dtype else {}
+    return {
+        "name": labels[0],
+        "backends": list(asked.backends or _backends_for(asked.models)),
+        "models": models,
+        "prompts": _prompts(asked),
+        "generation": {"max_new_tokens": asked.new_tokens or Generation().max_new_tokens},
+        "gates": {
+            label: {"plugin": "constant", "budget": {"model": label}}
+            if number
+            else {"plugin": "ungated", "full": {"model": label}}
+            for number, label in enumerate(labels)
+        },
+    }
+
+
+def _prompts(asked: ModelsAsked) -> dict[str, Any]:
+    if asked.prompt_tokens is not None:
+        if asked.prompts is not None:
+            raise UserError("--prompts and --pp both say what the prompt is", fix="leave one of them out")
+        return {"tokens": asked.prompt_tokens}
+    if asked.prompts is None:
+        return {"file": PROMPTS, "limit": LIMIT}
+    found = load_prompts(asked.prompts, beside=Path.cwd())
+    return {"file": str(found.file.resolve()) if Path(asked.prompts).exists() else asked.prompts}
+
+
+def _labels(models: Sequence[str]) -> list[str]:
+    """A short name for each: the last part of its path or id, made different where two are alike."""
+    labels: list[str] = []
+    for name in models:
+        stem = Path(name).expanduser().name or Path(name).expanduser().resolve().name
+        label = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or "model"
+        alike = sum(other == label or other.startswith(f"{label}-") for other in labels)
+        labels.append(f"{label}-{alike + 1}" if label in labels else label)
+    return labels
+
+
+def _absolute(name: str) -> str:
+    """A folder is found from anywhere; other names stay."""
+    is_folder = name not in catalogue() and Path(name).expanduser().is_dir()
+    return str(Path(name).expanduser().resolve()) if is_folder else name
+
+
+def _backends_for(models: Sequence[str]) -> tuple[str, ...]:
+    """The usual backend of this machine; the stand-in for the model that has no weights."""
+    known = catalogue()
+    stand_ins = [name in known and known[name].kind == "stand-in" for name in models]
+    return ("echo",) if all(stand_ins) else libraries.usual(1)

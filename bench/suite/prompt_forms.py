@@ -1,0 +1,136 @@
+"""The forms in which people keep prompts, read into one.
+
+    .txt            a prompt a line                    .md      the whole file is one prompt
+    .jsonl, .json   a record a line, or a list of records (also under "prompts"), each one of
+
+        {"text": "..."} or {"prompt": "..."}           plain
+        {"messages": [{"role": "user", "content": "..."}]}        OpenAI
+        {"conversations": [{"from": "human", "value": "..."}]}    ShareGPT
+
+Of a conversation, all that was said up to the last question is the prompt, a paragraph a turn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import UserError
+from bench.suite.config import invalid
+
+FORMS = 'each record needs "text" (or "prompt"), "messages" or "conversations"; in a .txt, a line is a prompt'
+_SHOWN = 80
+"""Characters of a record that an error shows."""
+_TURNS = {"messages": ("role", "content", ("user",)), "conversations": ("from", "value", ("human", "user"))}
+"""Of each form of a conversation: the keys of who speaks and of what is said, and who asks."""
+
+
+class Prompt(BaseModel):
+    """One prompt of a set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1, max_length=100)
+    text: str = Field(min_length=1)
+    reference: str | tuple[str, ...] | None = None
+    """The answer, or all accepted answers, where there is one that can be looked for in the output."""
+    kind: str | None = None
+    tokens: int | None = Field(default=None, ge=1)
+    """Use only so many tokens of the text, from the front; it must have as many."""
+
+    def to_encode(self) -> dict[str, Any]:
+        """What a worker needs to make its token ids."""
+        return {"id": self.id, "text": self.text, "tokens": self.tokens}
+
+
+def read(text: str, *, file: Path) -> tuple[Prompt, ...]:
+    """The prompts of a file in the form that its ending says; ids are made where there are none.
+
+    Raises:
+        UserError: it holds something else, nothing, or an id twice.
+    """
+    prompts: dict[str, Prompt] = {}
+    for place, record in _records(text, file):
+        prompt = _prompt(record, f"p{len(prompts) + 1}", place)
+        if prompt.id in prompts:
+            raise UserError(f"{place}: the id {prompt.id!r} is used twice", fix="ids must differ")
+        prompts[prompt.id] = prompt
+    if not prompts:
+        raise UserError(f"{file}: no prompts in it", fix=FORMS)
+    return tuple(prompts.values())
+
+
+def write(prompts: Sequence[Prompt]) -> str:
+    """The prompts as JSONL, a record a line."""
+    return "".join(f"{prompt.model_dump_json(exclude_none=True)}\n" for prompt in prompts)
+
+
+def _records(text: str, file: Path) -> Iterator[tuple[str, Any]]:
+    """Every record with the place that an error names."""
+    ending = file.suffix.lower()
+    if ending == ".md":
+        yield f"{file}", text.strip()
+        return
+    if ending == ".json":
+        whole = _json(text, f"{file}")
+        listed = whole.get("prompts", [whole]) if isinstance(whole, dict) else whole
+        if not isinstance(listed, list):
+            raise UserError(f"{file}: no list of prompts but {_shown(listed)}", fix=FORMS)
+        yield from ((f"{file}, record {number}", record) for number, record in enumerate(listed, start=1))
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            place = f"{file}, line {number}"
+            yield place, line.strip() if ending == ".txt" else _json(line, place)
+
+
+def _json(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        why = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        raise UserError(f"{place}: not JSON ({why}): {_shown(text)}", fix=FORMS) from None
+
+
+def _prompt(record: Any, made_id: str, place: str) -> Prompt:
+    if isinstance(record, str) and record:
+        return Prompt(id=made_id, text=record)
+    if not isinstance(record, dict):
+        raise UserError(f"{place}: no prompt but {_shown(record)}", fix=FORMS)
+    name = str(record.get("id", made_id))
+    for form in _TURNS:
+        if form in record:
+            return Prompt(id=name, text=_asked(record[form], form, place))
+    if isinstance(record.get("prompt"), str) and record["prompt"]:
+        return Prompt(id=name, text=record["prompt"])
+    if "text" not in record:
+        raise UserError(f"{place}: the key 'text' is missing in {_shown(record)}", fix=FORMS)
+    try:
+        return Prompt.model_validate({**record, "id": name})
+    except ValidationError as error:
+        raise invalid(place, error, Prompt) from None
+
+
+def _asked(turns: Any, form: str, place: str) -> str:
+    """What a conversation says up to its last question."""
+    who, what, asking = _TURNS[form]
+    try:
+        said = [(turn[who], turn[what]) for turn in turns]
+        last = max(place for place, (speaker, _) in enumerate(said) if speaker in asking)
+        text = "\n\n".join(words for _, words in said[: last + 1] if words)
+    except (TypeError, KeyError, ValueError):
+        fix = f'"{form}" is a list of turns with "{who}" ("{asking[0]}" asks) and "{what}", a text'
+        raise UserError(f"{place}: no question in {_shown(turns)}", fix=fix) from None
+    if not text:
+        raise UserError(f"{place}: the conversation is empty", fix=FORMS)
+    return text
+
+
+def _shown(record: Any) -> str:
+    """The beginning of a record, on one line."""
+    text = record if isinstance(record, str) else json.dumps(record, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -1,0 +1,74 @@
+"""Models on the command line become the suite that does the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UserError
+from bench.suite.config import parse_suite
+from bench.suite.from_models import ModelsAsked, are_models, suite_of
+from bench.suite.prepare import resolve
+from bench.suite.prompts import prompts_of
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_first_model_is_the_baseline_and_the_others_stand_beside_it(here: Path) -> None:
+    (here / "a" / "m-4bit").mkdir(parents=True)
+    (here / "b" / "m-4bit").mkdir(parents=True)
+    asked = ModelsAsked(models=("echo", "a/m-4bit", "b/m-4bit"), backends=("echo",), dtype="float32")
+    suite, text = suite_of(asked)
+    assert suite.baseline == "echo"
+    assert list(suite.gates) == ["echo", "m-4bit", "m-4bit-2"]
+    assert suite.models["m-4bit-2"].name == str(here / "b" / "m-4bit")
+    assert parse_suite(text, file=here / "x.toml") == suite
+
+
+def test_a_model_without_weights_runs_on_the_stand_in() -> None:
+    suite, text = suite_of(ModelsAsked(models=("echo",)))
+    assert suite.backends == ("echo",)
+    assert [arm.label for arm in resolve(suite, text, file=Path("x.toml")).arms] == [
+        "echo echo",
+        "echo echo (A/A)",
+    ]
+
+
+def test_prompts_of_a_file_are_found_from_anywhere(here: Path) -> None:
+    (here / "my.txt").write_text("one\ntwo\n")
+    suite, _ = suite_of(ModelsAsked(models=("echo",), prompts="my.txt", new_tokens=3))
+    assert suite.prompts.file == str(here / "my.txt")
+    assert suite.generation.max_new_tokens == 3
+
+
+def test_a_synthetic_prompt_is_always_the_same_and_long_enough() -> None:
+    suite, _ = suite_of(ModelsAsked(models=("echo",), prompt_tokens=512))
+    first, again = (prompts_of(suite.prompts, beside=Path()) for _ in range(2))
+    assert first == again
+    (prompt,) = first.prompts
+    assert (prompt.id, prompt.tokens) == ("pp512", 512)
+    assert len(prompt.text.split()) > 512
+
+
+def test_two_sources_of_prompts_contradict_each_other() -> None:
+    with pytest.raises(UserError, match="--prompts and --pp"):
+        suite_of(ModelsAsked(models=("echo",), prompts="mixed", prompt_tokens=4))
+
+
+def test_what_is_a_suite_and_what_a_model(here: Path) -> None:
+    (here / "folder").mkdir()
+    assert are_models(["echo", "folder", "owner/name"])
+    assert not are_models(["quick"])
+    assert not are_models(["some.toml"])
+    for names, said in [
+        (["echo", "quick"], "a suite beside models"),
+        (["quick", "my.toml"], "2 suites"),
+        (["qick"], "did you mean 'quick'"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            are_models(names)
