@@ -1,6 +1,7 @@
 """A claim of a paper beside what its own record and a re-run yield, with a verdict in words.
 
-What a claim says and where it is published is text, and stands in `configs/claims`; here are the figures.
+What is claimed, by whom, and where it is published is text, and stands in `configs/claims`; here are the
+figures.
 
 reproduced                              the figures follow, and they show what the claim says
 reproduced but inside the A/A error     they follow, but the protocol reports as much for no change
@@ -153,14 +154,22 @@ def judge_rerun(published_percent: float | None, judgement: Judgement) -> Rerun:
     return Rerun(verdict=verdict, why=why, change_percent=judged_percent(judgement), judgement=judgement)
 
 
-def judge_tokens(published_percent: float | None, saved: TokensSaved | Withheld) -> Rerun:
-    """Verdict on a published change of new tokens, which are counted: no interval, no A/A error."""
+def judge_tokens(
+    published_percent: float | None, saved: TokensSaved | Withheld, *, processed: bool = False
+) -> Rerun:
+    """Verdict on a published change of tokens, which are counted: no interval, no A/A error.
+
+    Args:
+        published_percent: as for `judge_rerun`.
+        saved: of the re-run.
+        processed: tokens of prompt and answer together; else new tokens alone.
+    """
     if isinstance(saved, Withheld):
         return Rerun(verdict="not testable here", why=saved.reason, change_percent=None, judgement=None)
-    change = -100 * saved.new_tokens_saved
+    change = -100 * (saved.total_tokens_saved if processed else saved.new_tokens_saved)
     if published_percent is None:
         reproduced = change < -100 * THRESHOLD
-        why = f"a saving of new tokens beyond {THRESHOLD:.0%} was claimed"
+        why = f"a saving of tokens beyond {THRESHOLD:.0%} was claimed"
     else:
         reproduced = abs(change - published_percent) <= 100 * THRESHOLD
         why = f"counted, and compared within {100 * THRESHOLD:.0f} percentage points"

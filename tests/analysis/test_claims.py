@@ -69,5 +69,14 @@ def test_tokens_are_counted(published: float | None, tokens: float, verdict: Cla
     assert found.judgement is None
 
 
+def test_prompt_tokens_count_where_tokens_processed_are_claimed() -> None:
+    """They are the same in both arms, so less is saved of all tokens than of new ones."""
+    saved = tokens_saved(run_slots(tokens=0.428), treated="gated", baseline="ungated")
+    new, processed = (judge_tokens(-57.2, saved, processed=processed) for processed in (False, True))
+    assert isinstance(new.change_percent, float)
+    assert isinstance(processed.change_percent, float)
+    assert new.change_percent < processed.change_percent < 0
+
+
 def test_no_tokens_no_verdict() -> None:
     assert judge_tokens(-57.2, Withheld("no request")).verdict == "not testable here"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from analysis.values import listed
 from bench.report.readback import Readback
 from bench.show.table import Table
 
@@ -12,6 +13,7 @@ _LEFT_BY = ("isolate", "sweep", "reproduce", "claims", "quality", "spectral", "r
 """How the names of such files begin, as `bench isolate --csv RUN/isolate.csv` leaves them."""
 _CLAIM_COLUMNS = {
     "claim": "claim",
+    "whose": "whose",
     "backend": "backend",
     "text": "what was claimed",
     "published": "published",
@@ -34,16 +36,19 @@ def claims_table(readback: Readback) -> Table | None:
     from bench.studies.claims.evidence import of_readbacks
     from bench.studies.claims.reproduce import judge_statements
     from bench.studies.claims.statements import statements
+    from bench.studies.claims.text import apart, how_many
 
     suite = readback.run.header.suite.stem
     chosen = [s for s in statements().values() if s.suite is not None and Path(s.suite).stem == suite]
     if not chosen or not readback.slots:
         return None
-    judged = claim_files.to_rows(judge_statements(chosen, [of_readbacks([readback])]))
+    by_whose = apart(judge_statements(chosen, [of_readbacks([readback])]))
+    judged = claim_files.to_rows([row for rows in by_whose.values() for row in rows])
     rows = [[row.get(key) or None for key in _CLAIM_COLUMNS] for row in judged]
+    counts = listed([how_many(whose, len(mine)) for whose, mine in by_whose.items()])
     return Table.plain(
         name="claims",
-        title="Published claims that this suite re-runs",
+        title=f"What this suite re-runs: {counts}",
         headings=tuple(_CLAIM_COLUMNS.values()),
         rows=rows,
     )

@@ -12,7 +12,8 @@ from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.text import change, figures, noise, seen, share, tested_by, why
 
 COLUMNS = (
-    *("claim", "paper", "text", "source", "published", "recomputed", "a_a", "controls", "verdict", "why"),
+    *("claim", "paper", "whose", "text", "source", "published", "recomputed", "a_a", "controls"),
+    *("verdict", "why"),
     *("would_test", "runs", "backend", "kind", "boundary", "blocks", "rerun_published_protocol"),
     *("rerun_published_protocol_a_a", "rerun_published_protocol_verdict", "rerun_integrated"),
     *("rerun_integrated_a_a", "rerun_integrated_verdict", "rerun_why", "rerun_controls", "rerun_agreement"),
@@ -56,7 +57,7 @@ def _flat(row: JudgedClaim) -> dict[str, Any]:
     found = row.record.recomputed
     return {
         "claim": row.statement.name,
-        **{key: getattr(row.statement, key) for key in ("paper", "text", "source")},
+        **{key: getattr(row.statement, key) for key in ("paper", "whose", "text", "source")},
         "published": "; ".join(figures(row.record.published, "figure")),
         "recomputed": "; ".join(figures(found, "figure", "detail")),
         "a_a": "; ".join(figures(found, "a_a")),

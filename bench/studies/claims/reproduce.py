@@ -22,7 +22,7 @@ from analysis.values import Estimate, Withheld
 from bench.report.rows import agreement_with, arm_label, held
 from bench.studies.claims.added import AddedStatement, read_claims
 from bench.studies.claims.evidence import Evidence, gather
-from bench.studies.claims.statements import Statement, choose
+from bench.studies.claims.statements import COUNTED, Statement, choose
 from bench.studies.claims.sweeps import Resweep, read_sweeps, resweeps
 from bench.suite.asked import asked_by_suite
 from bench.suite.gates.fingerprint import connectivity
@@ -123,15 +123,16 @@ class _Case:
             held(slots, (self.backend, name, False), self.evidence.baseline)
             for name in (gate, self.evidence.baseline)
         )
-        if self.statement.amount == "tokens":
+        if self.statement.amount in COUNTED:
             saved = tokens_saved(slots, treated=treated.arm, baseline=baseline.arm)
-            return judge_tokens(self.change_percent, saved)
+            processed = self.statement.amount == "tokens_processed"
+            return judge_tokens(self.change_percent, saved, processed=processed)
         per: Per = "new_token" if self.statement.amount == "energy_per_token" else "request"
         return judge_rerun(self.change_percent, judge(treated, baseline, per=per))
 
     def by_published_protocol(self, gate: str) -> Rerun | Withheld | None:
         """The same with one reading after the work; None for tokens."""
-        if self.statement.amount == "tokens":
+        if self.statement.amount in COUNTED:
             return None
         if self.evidence.slots_after is None:
             return Withheld("a data set holds no raw readings: give the run folder")

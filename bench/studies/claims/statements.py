@@ -17,7 +17,10 @@ from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
 from bench.suite.config import invalid
 
-Amount = Literal["tokens", "energy", "energy_per_token"]
+Amount = Literal["tokens", "tokens_processed", "energy", "energy_per_token"]
+COUNTED: tuple[Amount, ...] = ("tokens", "tokens_processed")
+"""Amounts that no protocol of energy touches."""
+Whose = Literal["paper", "literature", "inference"]
 
 
 class Statement(BaseModel):
@@ -28,6 +31,9 @@ class Statement(BaseModel):
     name: str
     paper: str = Field(min_length=1)
     """`FP` or `RC` for the two papers, `literature`, or whose it is."""
+    whose: Whose = "paper"
+    """Who says so: the paper named above, the wider literature, or this project, which infers it from the
+    paper's figures."""
     text: str = Field(min_length=1)
     source: str = Field(min_length=1)
     """Where the published figures stand."""

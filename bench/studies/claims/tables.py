@@ -11,14 +11,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.claims import ClaimVerdict, Figure, Rerun
-from analysis.values import Withheld, counted, listed
+from analysis.values import Withheld, listed
 from bench.show.words import WIDE, kind_label
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
-from bench.studies.claims.text import basis, change, noise, number, of_roles, seen, share, tested_by, why
+from bench.studies.claims.statements import Whose
+from bench.studies.claims.text import (
+    apart,
+    basis,
+    change,
+    how_many,
+    noise,
+    number,
+    of_roles,
+    seen,
+    share,
+    tested_by,
+    why,
+)
 
 MODULUS_TABLE = "correlation.modulus_table"
 MOST_FIGURES = 2
 """In one cell; the list, CSV and JSON have them all."""
+INFERRED = "inferred"
+"""Stands beside the family of rows that no paper claims."""
 TITLE = "What the published record shows when it is recomputed"
 PAPERS = (
     'FP: Lynch, "An O(1) Modular Fingerprint of Input Norm", doi 10.5281/zenodo.17872873. '
@@ -42,6 +57,7 @@ def show(judged: Sequence[JudgedClaim], console: Console, *, given: int = 0) -> 
         console: where to.
         given: how many runs and data sets they were to be judged on.
     """
+    judged = [row for rows in apart(judged).values() for row in rows]
     wide = console.width >= WIDE
     console.print(_record_table(judged) if wide else _verdicts(judged))
     if wide and any(row.remeasured for row in judged):
@@ -53,7 +69,8 @@ def show(judged: Sequence[JudgedClaim], console: Console, *, given: int = 0) -> 
         console.print(f"[bold]{row.statement.name}[/]  {_coloured(row.record.verdict)}")
         console.print(_lines(_background(row, with_figures=not wide)))
     console.print(PAPERS, markup=False, highlight=False)
-    console.print(_sum(judged), markup=False)
+    for whose, rows in apart(judged).items():
+        console.print(_sum(whose, rows), markup=False)
     console.print("Changes are those of the gated arm: minus is less, which is a saving.", markup=False)
     if not any(row.remeasured or row.resweeps for row in judged):
         console.print(_no_rerun(judged, given=given), markup=False)
@@ -99,6 +116,7 @@ def _families(judged: Sequence[JudgedClaim]) -> Iterator[tuple[JudgedClaim, str 
     family = None
     for row in judged:
         head = row.statement.name.partition(".")[0]
+        head += f", {INFERRED}" if row.statement.whose == "inference" else ""
         yield row, head if head != family else None
         family = head
 
@@ -130,7 +148,8 @@ def _background(row: JudgedClaim, *, with_figures: bool) -> list[Line]:
     """What a row of the table has no room for: the claim in words, the reason, the source, the test."""
     stated = row.statement
     shown = _figure_lines(row) if with_figures else []
-    lines = [("claim", escape(stated.text)), *shown, ("why", escape(row.record.why))]
+    said = "inference" if stated.whose == "inference" else "claim"
+    lines = [(said, escape(stated.text)), *shown, ("why", escape(row.record.why))]
     if with_figures:
         lines += [("re-run", _rerun(again)) for again in row.remeasured]
     lines += [("re-run", reason) for reason in _reasons(row.remeasured)]
@@ -221,10 +240,10 @@ def _modulus_table(row: JudgedClaim) -> Table:
     return table
 
 
-def _sum(judged: Sequence[JudgedClaim]) -> str:
+def _sum(whose: Whose, judged: Sequence[JudgedClaim]) -> str:
     counts = Counter(row.record.verdict for row in judged)
     said = [f"{counts[verdict]} {verdict}" for verdict in _COLOURS if counts[verdict]]
-    return f"{counted(len(judged), 'claim')} on the record: {', '.join(said)}."
+    return f"{how_many(whose, len(judged))} on the record: {', '.join(said)}."
 
 
 def _coloured(verdict: ClaimVerdict) -> str:

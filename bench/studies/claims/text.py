@@ -7,7 +7,28 @@ from collections.abc import Iterable
 from analysis.claims import Figure, Rerun, Role
 from analysis.values import Estimate, Withheld, counted
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
+from bench.studies.claims.statements import Whose
 from bench.studies.claims.sweeps import Resweep
+
+WHOSE: dict[Whose, tuple[str, str]] = {
+    "paper": ("claim", "of the papers"),
+    "literature": ("claim", "of the literature"),
+    "inference": ("inference", "of this project"),
+}
+
+
+def apart(judged: Iterable[JudgedClaim]) -> dict[Whose, list[JudgedClaim]]:
+    """The claims by who makes them: what a paper says and what is read into its figures never mix."""
+    by: dict[Whose, list[JudgedClaim]] = {}
+    for row in sorted(judged, key=lambda row: tuple(WHOSE).index(row.statement.whose)):
+        by.setdefault(row.statement.whose, []).append(row)
+    return by
+
+
+def how_many(whose: Whose, count: int) -> str:
+    """`24 claims of the papers`, `1 inference of this project`."""
+    one, of = WHOSE[whose]
+    return f"{counted(count, one)} {of}"
 
 
 def figures(found: Iterable[Figure], *roles: Role) -> list[str]:

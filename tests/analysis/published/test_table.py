@@ -5,6 +5,8 @@ import time
 import pytest
 
 from analysis.claims import Claim
+from analysis.published.record import record
+from analysis.published.routing import energy_change_percent, time_and_power
 from analysis.published.table import record_claims
 from analysis.values import Estimate
 from tests.analysis.published.connectivity import all_tables
@@ -24,12 +26,20 @@ def figure(claim: str, label: str) -> float:
         ("routing.short.tokens", "prompts to the small model", 36, 0),
         ("routing.short.tokens", "its new tokens", 37, 0),
         ("routing.short.energy", "energy", -52.95, 0.005),
+        ("routing.short.tokens_processed", "tokens of prompt and answer", -19.5, 0.05),
         ("routing.short.energy", "energy, one model twice", -65.8, 0.05),
+        ("routing.short.energy", "of it wall time", -64.8, 0.05),
+        ("routing.short.energy", "of it sampled power", 33.6, 0.05),
         ("routing.short.energy_per_token", "energy per new token", 9.9, 0.05),
         ("routing.mixed.tokens", "new tokens", -75.3, 0.05),
         ("routing.mixed.energy", "energy", 204, 0.5),
         ("routing.graph.tokens", "new tokens", -0.47, 0.005),
+        ("routing.mixed.energy", "of it wall time", -74.8, 0.05),
         ("routing.protocol", "energy, one model twice", -65.8, 0.05),
+        ("routing.protocol", "of it wall time", -61.8, 0.05),
+        ("routing.protocol", "of it sampled power", -10.0, 0.05),
+        ("isolation.memory_bound", "its bytes explain at 16 bits, TinyLlama-1.1B", 4.15, 0.005),
+        ("isolation.memory_bound", "its bytes explain at 4 bits, TinyLlama-1.1B", 1.04, 0.005),
         ("isolation.latency", "time, small over large", 1.47, 0.005),
         ("correlation.tinyllama", "r of 5 distinct points", -0.287, 0.0005),
         ("correlation.tinyllama", "p of 5 distinct points", 0.64, 0.005),
@@ -47,6 +57,8 @@ def figure(claim: str, label: str) -> float:
         ("correlation.length.hermes", "t of 200 rows", -7.25, 5e-3),
         ("correlation.length.hermes", "r2 of 200 rows", 0.841, 5e-4),
         ("correlation.sign_flip", "of these with r > 0", 2, 0),
+        ("correlation.sign_flip", "with r > 0 by his labels", 0, 0),
+        ("correlation.scale", "Spearman's rho of size and -r", 0.5, 1e-9),
         ("redundancy.perplexity", "largest less smallest", 0, 0),
     ],
 )
@@ -64,6 +76,9 @@ def test_the_record_recomputes(claim: str, label: str, value: float, tolerance: 
         ("isolation.latency", "not testable here"),
         ("isolation.memory_bound", "not reproduced"),
         ("correlation.tinyllama", "not reproduced"),
+        ("correlation.scale", "not reproduced"),
+        ("correlation.length.tinyllama", "reproduced"),
+        ("correlation.length.hermes", "not reproduced"),
         ("correlation.modulus_table", "reproduced"),
         ("redundancy.cliff", "not reproduced"),
         ("literature.attention_dropped", "not testable here"),
@@ -75,8 +90,18 @@ def test_verdicts(claim: str, verdict: str) -> None:
 
 def test_the_papers_table_goes_through_the_rule() -> None:
     why = CLAIMS["isolation.memory_bound"].why
-    assert "Pythia-70M: overhead-bound" in why
-    assert "TinyLlama-1.1B: the step would read 4.2 times faster than the memory streams" in why
+    assert "4.15 of a step at 16 bits a weight (more than can be)" in why
+    assert "1.04 of a step at 4 bits a weight (memory-bound)" in why
+    assert why.count("overhead-bound") == 2
+
+
+@pytest.mark.parametrize("run", ["short_questions", "mixed_prompts", "small_model_only"])
+def test_time_and_power_multiply_to_the_energy(run: str) -> None:
+    published = record()["routing"][run]
+    time, power = (figure.value for figure in time_and_power(published))
+    assert (1 + time / 100) * (1 + power / 100) == pytest.approx(
+        1 + energy_change_percent(published) / 100, rel=0.01
+    )
 
 
 def test_the_modulus_table_agrees_to_its_last_digit() -> None:

@@ -21,6 +21,8 @@ def test_a_claim_suite_has_its_claims_judged(echo_run: Path) -> None:
     table = claims_table(readback)
     assert table is not None
     assert "routing.short.tokens" in [row[0] for row in table.rows]
+    assert table.title == "What this suite re-runs: 3 claims of the papers and 1 inference of this project"
+    assert [row[1] for row in table.rows] == ["paper", "paper", "paper", "inference"]
     assert all(len(row) == len(table.columns) for row in table.rows)
 
 

@@ -112,6 +112,27 @@ def test_csv_and_json_hold_what_the_table_has_no_room_for() -> None:
     assert json.loads(json.dumps(to_json(judged)))[1]["name"] == "correlation.tinyllama"
 
 
+INFERENCES = {"routing.short.energy_per_token", "routing.protocol", "redundancy.speed"}
+
+
+def test_what_this_project_infers_is_shown_and_counted_apart() -> None:
+    judged = reproduce()
+    of_papers = [row for row in judged if row.statement.whose == "paper"]
+    for width in (80, 120):
+        text = rendered(judged, width)
+        assert f"{len(of_papers)} claims of the papers on the record: " in text
+        assert "2 claims of the literature on the record: " in text
+        assert "3 inferences of this project on the record: 3 not reproduced." in text
+        table = text[: text.index("lambda2 by modulus")]
+        _, routing, redundancy = table.split(", inferred")
+        assert "short.energy_per_token" in routing
+        assert "protocol" in routing
+        assert "speed" in redundancy
+    assert {row["name"] for row in to_json(judged) if row["whose"] == "inference"} == INFERENCES
+    rows = csv.DictReader(io.StringIO(to_csv(judged)))
+    assert {row["claim"] for row in rows if row["whose"] == "inference"} == INFERENCES
+
+
 def test_a_beginning_chooses_a_family_and_a_typo_is_told() -> None:
     assert [s.name for s in choose(["routing.mixed"])] == ["routing.mixed.tokens", "routing.mixed.energy"]
     with pytest.raises(UserError, match=r"unknown claim 'routing.short.enrgy'; did you mean"):
