@@ -2,6 +2,7 @@
 
 Slots are left out by these gates alone, which are declared here and so before any run:
 
+    as published    the run repeats the papers' protocol, which no verdict may rest on
     throttled       thermal pressure rose above nominal within the slot
     few readings    the meter gave too few readings of it
 
@@ -30,6 +31,7 @@ from analysis.rows import Slot
 from analysis.values import FloatArray, counted, listed
 from analysis.verdict import Judgement, too_few_blocks
 
+AS_PUBLISHED = "the published protocol: unwarmed, one arm after another"
 SHORTEST_WINDOW_S = 60.0
 LARGEST_DRIFT = 0.05
 LARGEST_FLOOR = 0.10
@@ -54,14 +56,19 @@ class Caution:
     """What was seen, in the unit that the module's list gives; None where there is nothing to count."""
 
 
-def gate_that_failed(*, throttled: str | None, readings: int | None, fewest_readings: int) -> str | None:
+def gate_that_failed(
+    *, throttled: str | None, readings: int | None, fewest_readings: int, as_published: bool = False
+) -> str | None:
     """Which gate a slot failed, in the words that stand beside a verdict; None if it counts.
 
     Args:
         throttled: thermal pressure above nominal within the slot, in the meter's word; None if none.
         readings: of the slot; None without a meter.
         fewest_readings: below which a window has no joules.
+        as_published: whether its run was unwarmed, its arms one after another.
     """
+    if as_published:
+        return AS_PUBLISHED
     if throttled is not None:
         return f"throttled: thermal pressure {throttled}"
     if readings is not None and readings < fewest_readings:

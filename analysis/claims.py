@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.arms import TokensSaved
+from analysis.rows import Slot
 from analysis.stats import log_distance
 from analysis.values import Estimate, Withheld
 from analysis.verdict import THRESHOLD, Judgement, Verdict, inside_floor
@@ -74,6 +75,29 @@ class Rerun:
 def percent_change(after: float, before: float) -> float:
     """Change in per cent; negative is less."""
     return 100 * (after / before - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A change of energy and what it is made of, in per cent: as factors, time times power is energy."""
+
+    energy_percent: float
+    time_percent: float
+    power_percent: float
+
+
+def parts_of(after: Slot | None, before: Slot | None) -> Parts | Withheld:
+    """The change between two slots of the same prompts; negative is less."""
+    if after is None or before is None:
+        return Withheld("an arm has no slot")
+    if not after.gross_j or not before.gross_j:
+        return Withheld("an arm has no joules")
+    energy, time = after.gross_j / before.gross_j, after.seconds_s / before.seconds_s
+    return Parts(
+        energy_percent=100 * (energy - 1),
+        time_percent=100 * (time - 1),
+        power_percent=100 * (energy / time - 1),
+    )
 
 
 def claim_of_record(

@@ -63,6 +63,13 @@ def reproduce(
         bool,
         typer.Option("--measure", help="Run the suites of the named claims first, and judge them on that."),
     ] = False,
+    as_published: Annotated[
+        bool,
+        typer.Option(
+            "--as-published",
+            help="With --measure: repeat the papers' protocol as it was, to see its error.",
+        ),
+    ] = False,
     energy: Annotated[str | None, typer.Option(help="With --measure: energy source.")] = None,
     out: Annotated[Path, typer.Option(help="With --measure: folder for run folders.")] = Path("results"),
     csv: CsvOut = None,
@@ -76,13 +83,23 @@ def reproduce(
     Examples: [bold]bench reproduce[/], [bold]bench reproduce routing.short --run results/RUN[/],
     [bold]bench reproduce routing.short --measure[/]
     """
+    from bench.errors import UserError
     from bench.studies.claims import files as claim_files
     from bench.studies.claims import tables as claim_tables
     from bench.studies.claims.reproduce import reproduce as judge
 
     runs = list(run or ())
+    if as_published and not measure:
+        raise UserError("--as-published says how to run, and nothing is to be run", fix="add --measure")
     if measure:
-        runs += _run_suites(claims or (), energy=energy, out=out, quiet=as_json, allow_root=allow_root)
+        runs += _run_suites(
+            claims or (),
+            as_published=as_published,
+            energy=energy,
+            out=out,
+            quiet=as_json,
+            allow_root=allow_root,
+        )
     judged = judge(claims or (), runs, own or ())
     if csv is not None:
         files.write(csv, claim_files.to_csv(judged))
@@ -93,7 +110,13 @@ def reproduce(
 
 
 def _run_suites(
-    claims: Sequence[str], *, energy: str | None, out: Path, quiet: bool, allow_root: bool
+    claims: Sequence[str],
+    *,
+    as_published: bool,
+    energy: str | None,
+    out: Path,
+    quiet: bool,
+    allow_root: bool,
 ) -> list[Path]:
     """Run what re-runs the claims; the new run folders."""
     from bench.run import privilege, start
@@ -104,7 +127,9 @@ def _run_suites(
     privilege.lower(allow_root=allow_root, for_meter=True)
     folders = []
     for suite in wanted:
-        prepared, header = start.prepared(suite, energy=energy, backends=None, blocks=None)
+        prepared, header = start.prepared(
+            suite, energy=energy, backends=None, blocks=None, as_published=as_published
+        )
         meter = start.choose_meter(header)
         with Bar(quiet=quiet) as progress:
             start.fetch_models(prepared, progress=progress)

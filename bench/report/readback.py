@@ -229,25 +229,34 @@ def _with_joules(
         mine = [slot for slot in slots if slot.session == session]
         figures = joules_of([(slot.start_s, slot.end_s) for slot in mine], readings, trust[session])
         joules |= {slot.place: figure for slot, figure in zip(mine, figures, strict=True)}
-    return [_read(slot, requests[slot.place], joules[slot.place]) for slot in slots]
+    as_published = run.header.overrides.as_published
+    return [
+        _read(slot, requests[slot.place], joules[slot.place], as_published=as_published) for slot in slots
+    ]
 
 
-def _read(slot: SlotRecord, requests: list[RequestRecord], joules: Joules) -> SlotRead:
+def _read(slot: SlotRecord, requests: list[RequestRecord], joules: Joules, *, as_published: bool) -> SlotRead:
     """A slot, and whether it counts."""
     fields = {**vars(slot), "joules": joules}
-    gate = failed_gate(joules.thermal, joules.readings)
+    gate = failed_gate(joules.thermal, joules.readings, as_published=as_published)
     return SlotRead(**fields, requests=requests, thermal=joules.thermal, excluded=gate)
 
 
-def failed_gate(thermal: str | None, readings: int | None) -> str | None:
+def failed_gate(thermal: str | None, readings: int | None, *, as_published: bool = False) -> str | None:
     """The declared gate that a slot failed, which leaves it out; None if it counts.
 
     Args:
         thermal: worst pressure within it, as the meter words it; None if no meter says.
         readings: of it; None without a meter.
+        as_published: whether its run repeats the papers' protocol.
     """
     throttled = None if thermal is None or is_nominal(thermal) else thermal
-    return gate_that_failed(throttled=throttled, readings=readings, fewest_readings=MIN_READINGS)
+    return gate_that_failed(
+        throttled=throttled,
+        readings=readings,
+        fewest_readings=MIN_READINGS,
+        as_published=as_published,
+    )
 
 
 def _trust(sessions: Iterable[int], self_tests: dict[int, Outcome], idle: Idle) -> dict[int, Trust]:

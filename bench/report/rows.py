@@ -23,8 +23,10 @@ from bench.run.records import ArmKey
 from bench.suite.asked import asked_of_run
 from bench.suite.header import Git, RunHeader
 from bench.suite.plan import Arm
-from energy.boundary import total_w
+from energy.boundary import total_j
 
+SAMPLE_S = 1.0
+"""Of the published protocol's one sample of power."""
 HOST_COLUMNS = (
     *("chip", "gpu_cores", "cpu_cores", "memory_bytes", "system", "machine"),
     *("os_version", "os_build", "power_source", "low_power_mode"),
@@ -54,13 +56,15 @@ def slot_rows(readback: Readback) -> list[Slot]:
 
 
 def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:
-    """The same slots by the published protocol: one reading after the work has ended, times wall time.
+    """The same slots by the published protocol: one sample after the work has ended, times wall time.
 
-    The reading is the first that begins after a slot's end, as a tool that is started then would get it.
-    Joules are None where no reading follows, or a rail is missing from it.
+    The sample is of the readings that begin after a slot's end and end within a second, or before the next
+    slot begins, as a tool that is started then would get it; of the first one where there is no more time.
+    Joules are None where no reading follows, or a rail is missing from one.
     """
+    begins = sorted(slot.start_s for slot in readback.slots)
     return [
-        replace(row, gross_j=_by_the_power_after(slot, readback), net_j=None)
+        replace(row, gross_j=_by_the_power_after(slot, readback, begins), net_j=None)
         for row, slot in zip(rows, readback.slots, strict=True)
     ]
 
@@ -80,6 +84,7 @@ def likeness(header: RunHeader) -> tuple[str, ...]:
         header.suite.sha256,
         header.prompts.sha256,
         *(str(model.weight_sha256) for model in header.models.values()),
+        *(["as published"] if header.overrides.as_published else []),
     )
 
 
@@ -136,12 +141,16 @@ def _lead(slot: SlotRead, readback: Readback) -> Readings:
     return readback.sources[slot.session].lead
 
 
-def _by_the_power_after(slot: SlotRead, readback: Readback) -> float | None:
-    """The power of the first reading after a slot, times the slot's seconds."""
+def _by_the_power_after(slot: SlotRead, readback: Readback, begins: Sequence[float]) -> float | None:
+    """The power of one sample after a slot, times the slot's seconds; `begins` of all slots, ascending."""
     raw = _lead(slot, readback)
     trace = raw.trace
-    following = int(np.searchsorted(trace.start_s, slot.end_s))
-    if following >= len(trace.start_s):
+    first = int(np.searchsorted(trace.start_s, slot.end_s))
+    if first >= len(trace.start_s):
         return None
-    power_w = float(total_w(trace, raw.info.rails)[following])
+    later = next((begin_s for begin_s in begins if begin_s >= slot.end_s), np.inf)
+    until_s = min(trace.start_s[first] + SAMPLE_S, later)
+    last = max(first + 1, int(np.searchsorted(trace.end_s, until_s, side="right")))
+    sample_s = float((trace.end_s - trace.start_s)[first:last].sum())
+    power_w = float(total_j(trace, raw.info.rails)[first:last].sum()) / sample_s
     return power_w * slot.seconds_s if np.isfinite(power_w) else None

@@ -20,11 +20,23 @@ from bench.suite.prepare import Prepared
 
 
 def prepared(
-    suite: str, *, energy: str | None, backends: list[str] | None, blocks: int | None
+    suite: str,
+    *,
+    energy: str | None,
+    backends: list[str] | None,
+    blocks: int | None,
+    as_published: bool = False,
 ) -> tuple[Prepared, RunHeader]:
-    """A suite ready to run, and the part of run.json that says what was asked for."""
+    """A suite ready to run, and the part of run.json that says what was asked for.
+
+    `as_published` puts the papers' protocol in place of the suite's own.
+    """
     found = prepare.prepare(find_suite(suite), backends=backends, blocks=blocks)
-    return found, _header(found, energy=energy, backends=backends, blocks=blocks)
+    header = _header(found, energy=energy, backends=backends, blocks=blocks)
+    if not as_published:
+        return found, header
+    overrides = replace(header.overrides, as_published=True)
+    return prepare.as_published(found), replace(header, overrides=overrides)
 
 
 def prepared_models(

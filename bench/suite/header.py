@@ -28,6 +28,8 @@ class Overrides:
 
     backends: list[str] | None = None
     blocks: int | None = None
+    as_published: bool = False
+    """Whether the run repeats the papers' protocol: `bench.suite.prepare.as_published`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,13 @@ def make_blocks(arms: Sequence[Arm], *, count: int, seed: int) -> list[list[Slot
     return [_block(shuffled, number) for number in range(1, count + 1)]
 
 
+def one_after_another(arms: Sequence[Arm], *, baseline: str) -> list[list[Slot]]:
+    """One block with a slot an arm, of each backend the ungated one first and its A/A copy last."""
+    backends = list(dict.fromkeys(arm.backend for arm in arms))
+    order = sorted(arms, key=lambda arm: (backends.index(arm.backend), arm.a_a, arm.gate != baseline))
+    return [[Slot(block=1, position=i, arm=arm) for i, arm in enumerate(order, start=1)]]
+
+
 def _block(arms: list[Arm], number: int) -> list[Slot]:
     row = [arms[index] for index in _williams_row(len(arms), number - 1)]
     order = row + row[::-1]

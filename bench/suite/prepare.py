@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import UserError, nearest
@@ -13,9 +13,13 @@ from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
 from bench.suite.header import RunHeader
 from bench.suite.models import LocalModel, locate
-from bench.suite.plan import Arm, Slot, make_arms, make_blocks
+from bench.suite.plan import Arm, Slot, make_arms, make_blocks, one_after_another
 from bench.suite.prompt_forms import Prompt
 from bench.suite.prompts import PromptSet, prompts_of
+
+REST_S = 2.0
+ONE_PASS_S = 1e-9
+"""Whole passes run until a window is so long: one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,8 @@ class Prepared:
     """Key of the model whose token ids the gates see."""
     arms: list[Arm]
     blocks: list[list[Slot]]
+    as_published: bool = False
+    """Unwarmed and one after another, as `as_published` makes it."""
 
     @property
     def sha256(self) -> str:
@@ -90,7 +96,26 @@ def prepare_again(header: RunHeader, prompts: tuple[Prompt, ...] = ()) -> Prepar
             f"{prepared.prompts.file} has changed since the run was started",
             fix="restore it, or start a new run",
         )
-    return prepared
+    return as_published(prepared) if changed.as_published else prepared
+
+
+def as_published(prepared: Prepared) -> Prepared:
+    """The same suite by the papers' protocol as it was, so that its error can be seen.
+
+    Every arm once and one pass of it, one after another, the ungated one first; processes that were just
+    started and have answered nothing yet. The rest after each slot leaves room for one sample of a second.
+    """
+    suite = prepared.suite
+    rest_s = max(suite.protocol.cool_down_s, REST_S)
+    changes = {"blocks": 1, "min_window_s": ONE_PASS_S, "warm_up_s": 0.0, "cool_down_s": rest_s, "a_a": True}
+    arms = make_arms(suite.backends, list(suite.gates), baseline=suite.baseline, a_a=True)
+    return replace(
+        prepared,
+        suite=suite.model_copy(update={"protocol": suite.protocol.model_copy(update=changes)}),
+        arms=arms,
+        blocks=one_after_another(arms, baseline=suite.baseline),
+        as_published=True,
+    )
 
 
 def resolve(

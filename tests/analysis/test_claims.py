@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from analysis.arms import tokens_saved
-from analysis.claims import ClaimVerdict, judge_rerun, judge_tokens, percent_change
+from analysis.claims import ClaimVerdict, Parts, judge_rerun, judge_tokens, parts_of, percent_change
 from analysis.values import Estimate, Withheld
 from tests.analysis.slots import judged, run_slots
 
@@ -76,6 +78,20 @@ def test_prompt_tokens_count_where_tokens_processed_are_claimed() -> None:
     assert isinstance(new.change_percent, float)
     assert isinstance(processed.change_percent, float)
     assert new.change_percent < processed.change_percent < 0
+
+
+def test_a_change_of_energy_is_taken_apart_into_time_and_power() -> None:
+    before, after = (
+        replace(run_slots()[0], gross_j=gross_j, seconds_s=seconds_s)
+        for gross_j, seconds_s in ((0.080 * 2.12, 2.12), (0.072 * 0.81, 0.81))
+    )
+    found = parts_of(after, before)
+    assert isinstance(found, Parts)
+    assert found.time_percent == pytest.approx(-61.8, abs=0.05)
+    assert found.power_percent == pytest.approx(-10)
+    assert found.energy_percent == pytest.approx(-65.6, abs=0.05)
+    assert isinstance(parts_of(replace(after, gross_j=None), before), Withheld)
+    assert isinstance(parts_of(None, before), Withheld)
 
 
 def test_no_tokens_no_verdict() -> None:

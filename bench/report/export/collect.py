@@ -166,7 +166,8 @@ def _slots(records: pa.Table, headers: Sequence[RunHeader]) -> pa.Table:
     slots = slots.join(blocks, ["run_index", "session", "block"], join_type="left semi")
     slots = slots.join(_work(records), list(PLACE)).sort_by([(name, "ascending") for name in PLACE])
     run = slots["run_index"].to_numpy()
-    columns = _slot_columns(slots, run, _idle_powers(records, len(headers)))
+    as_published = [headers[i].overrides.as_published for i in run]
+    columns = _slot_columns(slots, run, _idle_powers(records, len(headers)), as_published)
     facts = [provenance(header) for header in headers]
     for name in facts[0]:
         kind = _FACT_TYPES.get(name, pa.string())
@@ -198,7 +199,9 @@ def _idle_powers(records: pa.Table, runs: int) -> list[Idle]:
     return [Idle(found) for found in by_run]
 
 
-def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dict[str, Any]:
+def _slot_columns(
+    slots: pa.Table, run: np.ndarray, idle: Sequence[Idle], as_published: Sequence[bool]
+) -> dict[str, Any]:
     """The columns of `analysis.rows.Slot` that the records hold."""
     seconds_s = pc.subtract(slots["end_s"], slots["start_s"])
     thermal, readings = (slots[f"joules.{name}"].to_pylist() for name in ("thermal", "readings"))
@@ -218,7 +221,13 @@ def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dic
         "gross_j": gross_j,
         "net_j": _net_j(gross_j, seconds_s, run, idle),
         **{name: slots[f"joules.{name}"] for name in _FROM_JOULES},
-        "excluded": pa.array(map(failed_gate, thermal, readings), pa.string()),
+        "excluded": pa.array(
+            [
+                failed_gate(pressure, count, as_published=published)
+                for pressure, count, published in zip(thermal, readings, as_published, strict=True)
+            ],
+            pa.string(),
+        ),
     }
 
 

@@ -27,6 +27,7 @@ _CLAIM_COLUMNS = {
     "kind": "joules",
     "rerun_integrated_verdict": "verdict here",
     "rerun_why": "why",
+    "as_it_was": "by the published protocol as it was",
 }
 
 

@@ -54,6 +54,8 @@ class Workers:
                 self.display.stage(f"warming up {backend}")
                 self._warm_up(worker)
                 self._guard(backend, worker)
+            if self.prepared.as_published:
+                self._start_afresh()
         except WorkerRefused as error:
             raise UserError(error.what, fix=error.fix) from None
         return agreements
@@ -129,6 +131,12 @@ class Workers:
             self._check_lengths(backend)
             worker.ask("ready", deadline_s=deadline_s, gate_model=self.prepared.baseline_model)
         return workers
+
+    def _start_afresh(self) -> None:
+        """Workers that have answered nothing yet, in place of those that were checked."""
+        for worker in self._working.values():
+            worker.stop()
+        self._working = self._start(self.prepared.backends)
 
     def _is_stand_in(self, backend: str) -> bool:
         return any(info.stand_in for key, info in self.loaded.items() if key.startswith(f"{backend}/"))

@@ -38,6 +38,8 @@ class Evidence:
     """By the published protocol; None without raw readings."""
     readback: Readback | None
     """Of the first run, for its tokens; None without run folders."""
+    as_published: bool = False
+    """Whether the runs repeat the papers' protocol: no verdict may rest on them."""
 
     @property
     def arms(self) -> set[str]:
@@ -81,6 +83,7 @@ def of_readbacks(readbacks: Sequence[Readback]) -> Evidence:
         slots=slots,
         slots_after=after,
         readback=readbacks[0],
+        as_published=header.overrides.as_published,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from analysis.claims import Rerun
 from bench.show.files import csv_text
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
-from bench.studies.claims.text import change, figures, noise, seen, share, tested_by, why
+from bench.studies.claims.text import as_it_was, change, figures, noise, seen, share, tested_by, why
 
 COLUMNS = (
     *("claim", "paper", "whose", "text", "source", "published", "recomputed", "a_a", "controls"),
@@ -17,7 +17,7 @@ COLUMNS = (
     *("would_test", "runs", "backend", "kind", "boundary", "blocks", "rerun_published_protocol"),
     *("rerun_published_protocol_a_a", "rerun_published_protocol_verdict", "rerun_integrated"),
     *("rerun_integrated_a_a", "rerun_integrated_verdict", "rerun_why", "rerun_controls", "rerun_agreement"),
-    "sweeps",
+    *("sweeps", "as_it_was"),
 )
 
 
@@ -47,6 +47,7 @@ def to_json(judged: Sequence[JudgedClaim]) -> list[dict[str, Any]]:
             "change_percent": row.record.change_percent,
             "would_test": tested_by(row),
             "remeasured": [asdict(again) for again in row.remeasured],
+            "repeated": [asdict(again) | {"inside": again.inside} for again in row.repeated],
             "resweeps": [asdict(again) for again in row.resweeps],
         }
         for row in judged
@@ -65,6 +66,7 @@ def _flat(row: JudgedClaim) -> dict[str, Any]:
         "verdict": row.record.verdict,
         "why": row.record.why,
         "would_test": tested_by(row),
+        "as_it_was": "; ".join(map(as_it_was, row.repeated)),
         "sweeps": "; ".join(f"{again.verdict}: {seen(again)}" for again in row.resweeps),
     }
 

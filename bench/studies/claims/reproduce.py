@@ -22,6 +22,7 @@ from analysis.values import Estimate, Withheld
 from bench.report.rows import agreement_with, arm_label, held
 from bench.studies.claims.added import AddedStatement, read_claims
 from bench.studies.claims.evidence import Evidence, gather
+from bench.studies.claims.repeated import Repeated, repeated
 from bench.studies.claims.statements import COUNTED, Statement, choose
 from bench.studies.claims.sweeps import Resweep, read_sweeps, resweeps
 from bench.suite.asked import asked_by_suite
@@ -57,6 +58,8 @@ class JudgedClaim:
     statement: Statement
     record: Claim
     remeasured: tuple[Remeasured, ...]
+    repeated: tuple[Repeated, ...] = ()
+    """What the published protocol says when it is carried out as it was."""
     resweeps: tuple[Resweep, ...] = ()
     """The same for claims about the strength of a cut, on sweeps."""
 
@@ -85,7 +88,12 @@ def judge_statements(chosen: Sequence[Statement], found: Sequence[Evidence]) -> 
     record = {claim.name: claim for claim in record_claims(tables())}
     record |= {s.name: s.claim for s in chosen if isinstance(s, AddedStatement)}
     return [
-        JudgedClaim(statement=s, record=record[s.name], remeasured=_remeasured(s, record[s.name], found))
+        JudgedClaim(
+            statement=s,
+            record=record[s.name],
+            remeasured=_remeasured(s, record[s.name], found),
+            repeated=tuple(one for evidence in found for one in repeated(s, evidence)),
+        )
         for s in chosen
     ]
 
@@ -102,6 +110,7 @@ def _remeasured(statement: Statement, claim: Claim, found: Sequence[Evidence]) -
     return tuple(
         _judge(_Case(statement, claim.change_percent, evidence, backend))
         for evidence in found
+        if not evidence.as_published
         for backend in evidence.backends
         if arm_label((backend, statement.gate, False)) in evidence.arms
     )

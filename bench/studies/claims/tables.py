@@ -17,6 +17,7 @@ from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.statements import Whose
 from bench.studies.claims.text import (
     apart,
+    as_it_was,
     basis,
     change,
     how_many,
@@ -72,7 +73,7 @@ def show(judged: Sequence[JudgedClaim], console: Console, *, given: int = 0) -> 
     for whose, rows in apart(judged).items():
         console.print(_sum(whose, rows), markup=False)
     console.print("Changes are those of the gated arm: minus is less, which is a saving.", markup=False)
-    if not any(row.remeasured or row.resweeps for row in judged):
+    if not any(row.remeasured or row.resweeps or row.repeated for row in judged):
         console.print(_no_rerun(judged, given=given), markup=False)
 
 
@@ -153,11 +154,12 @@ def _background(row: JudgedClaim, *, with_figures: bool) -> list[Line]:
     if with_figures:
         lines += [("re-run", _rerun(again)) for again in row.remeasured]
     lines += [("re-run", reason) for reason in _reasons(row.remeasured)]
+    lines += [("as it was", escape(as_it_was(again))) for again in row.repeated]
     lines += [("sweep", f"{_coloured(again.verdict)}: {escape(seen(again))}") for again in row.resweeps]
     by = f"; by {stated.recompute}" if stated.recompute else ""
     lines.append(("source", f"[dim]{escape(stated.paper)}, {escape(stated.source)}{by}[/]"))
     test = tested_by(row)
-    if test and not row.remeasured and not row.resweeps:
+    if test and not (row.remeasured or row.resweeps or row.repeated):
         lines.append(("tested by", f"[dim]{escape(test)}[/]"))
     return lines
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from analysis.claims import Figure, Rerun, Role
+from analysis.claims import Figure, Parts, Rerun, Role
 from analysis.values import Estimate, Withheld, counted
+from bench.studies.claims.repeated import Repeated
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.statements import Whose
 from bench.studies.claims.sweeps import Resweep
@@ -110,6 +111,28 @@ def why(again: Remeasured) -> str:
 def seen(again: Resweep) -> str:
     """The reason of a verdict on a sweep, and which sweep it was."""
     return f"{again.why} ({again.backend}, perplexity over {again.text}, run {again.run})"
+
+
+def as_it_was(again: Repeated) -> str:
+    """What the protocol as it was reports for the gate, and for nothing."""
+    inside = {
+        True: "the gate's change is inside the error of this protocol",
+        False: "the gate's change is larger than that; one run has no interval, so this is no verdict",
+        None: "they can't be compared",
+    }
+    return (
+        f"{again.backend}, {again.kind}, unwarmed, one arm after another, one sample after each: gate "
+        f"{_parts(again.gate)}; the ungated arm again {_parts(again.a_a)}: {inside[again.inside]}"
+    )
+
+
+def _parts(found: Parts | Withheld) -> str:
+    if isinstance(found, Withheld):
+        return f"withheld ({found.reason})"
+    return (
+        f"{percent(found.energy_percent)} energy (time {percent(found.time_percent)}, power "
+        f"{percent(found.power_percent)})"
+    )
 
 
 def tested_by(row: JudgedClaim) -> str | None:
