@@ -25,8 +25,9 @@ the launches may hide behind the work. The verdict follows in this order:
 4. mixed from a share of 0.5 on, else overhead-bound: launches and other fixed costs.
 
 The other tests are evidence: each says whether it fits a memory-bound step, and the verdict lists those
-that speak against it. Two things void a verdict: reading faster than the memory can, and a mask that
-saves joules.
+that speak against it. A figure whose interval holds a flat answer and a whole step alike says nothing, and
+nothing rests on it; without S8 and S4 a step that is not memory-bound has no verdict. Two things void a
+verdict: reading faster than the memory can, and a mask that saves joules.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.outcomes import MEMORY_SHARE, Outcome, gather
+from analysis.outcomes import FLAT, MEMORY_SHARE, Outcome, gather
 from analysis.roofline import FEWEST_WINDOWS
 from analysis.rows import Step
 from analysis.stats import Intervals, ratio, t_interval, welch_interval
@@ -102,9 +103,11 @@ def judge_cell(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None = N
         return _void(share, ())
     evidence = gather(steps, bandwidth_bytes_per_s=bandwidth_bytes_per_s)
     figures = _figures(share.point, evidence)
-    answer = _control(evidence) or classify(figures)
+    failed = _control(evidence)
+    answer = failed or classify(figures)
     if isinstance(answer, Withheld):
-        return _void(answer, evidence)
+        known = failed is None and share.point <= IMPOSSIBLE_SHARE
+        return _void(answer, evidence, share if known else None)
     return CellVerdict(
         verdict=answer,
         reason=_reason(answer, share, figures, evidence),
@@ -115,11 +118,17 @@ def judge_cell(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None = N
 
 
 def _figures(share: float, evidence: Sequence[Outcome]) -> Figures:
-    known = {item.name: item.value.point for item in evidence if isinstance(item.value, Estimate)}
+    known = {name: value.point for name, value in _telling(evidence).items()}
     rise = known.get("compute", known.get("batch"))
     return Figures(
         share=share, rise=rise, further=known.get("each further token"), slices=known.get("slices")
     )
+
+
+def _telling(evidence: Sequence[Outcome]) -> dict[str, Estimate]:
+    """Figures by name, without those whose interval holds a flat answer and a whole step alike."""
+    values = {item.name: item.value for item in evidence if isinstance(item.value, Estimate)}
+    return {name: value for name, value in values.items() if value.low > FLAT or value.high < 1}
 
 
 def memory_share(steps: Sequence[Step], *, bandwidth_bytes_per_s: float | None = None) -> Estimate | Withheld:
@@ -154,7 +163,11 @@ def classify(figures: Figures) -> Bound | Withheld:
     if share >= MEMORY_SHARE:
         return "memory-bound"
     if figures.rise is None:
-        return Withheld("neither S8 nor S4 was run: arithmetic and fixed costs can't be told apart")
+        return Withheld(
+            f"its bytes explain {share:.0%} of a step, so it is not memory-bound; arithmetic and fixed "
+            "costs can't be told apart, as S8 and S4 were not run or are too noisy (more --rounds, a quieter "
+            "machine)"
+        )
     if figures.slices is not None and figures.slices >= MEMORY_SHARE:
         return "kernel-bound"
     return "mixed" if share >= MIXED_SHARE else "overhead-bound"
@@ -175,7 +188,7 @@ def _control(evidence: Sequence[Outcome]) -> Withheld | None:
 
 
 def _reason(answer: Bound, share: Estimate, figures: Figures, evidence: Sequence[Outcome]) -> str:
-    values = {item.name: item.value for item in evidence if isinstance(item.value, Estimate)}
+    values = _telling(evidence)
     if answer == "compute-bound":
         return _compute_reason(values)
     ends = {classify(replace(figures, share=end)) for end in (share.low, min(share.high, 1.0))}
@@ -242,7 +255,7 @@ def _against(answer: Bound, evidence: Sequence[Outcome]) -> tuple[str, ...]:
     )
 
 
-def _void(why: Withheld, evidence: tuple[Outcome, ...]) -> CellVerdict:
+def _void(why: Withheld, evidence: tuple[Outcome, ...], share: Estimate | None = None) -> CellVerdict:
     return CellVerdict(
-        verdict="withheld", reason=why.reason, memory_share=None, evidence=evidence, against=()
+        verdict="withheld", reason=why.reason, memory_share=share, evidence=evidence, against=()
     )

@@ -35,11 +35,12 @@ class Outcome:
     figure: str
     """What `value` is."""
     rule: str
-    """When it fits a memory-bound step. Only an interval that lies outside the rule speaks against it."""
+    """When it fits a memory-bound step."""
     value: Estimate | Withheld
     """A ratio or an elasticity; no unit."""
     fits_memory_bound: bool | None
-    """None where the value is withheld."""
+    """Whether the whole interval keeps the rule, or the whole interval breaks it; None where it lies on both
+    sides or is withheld."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +55,19 @@ class _Test:
 
     def run(self, steps: Sequence[Step], bandwidth: float) -> Outcome:
         value = self.measure(steps, bandwidth)
-        fits = None if isinstance(value, Withheld) else value.high >= self.least and value.low <= self.most
         return Outcome(
             test=self.test,
             name=self.name,
             figure=self.figure,
             rule=self._rule(),
             value=value,
-            fits_memory_bound=fits,
+            fits_memory_bound=None if isinstance(value, Withheld) else self._fits(value),
         )
+
+    def _fits(self, value: Estimate) -> bool | None:
+        if self.least <= value.low and value.high <= self.most:
+            return True
+        return None if value.high >= self.least and value.low <= self.most else False
 
     def _rule(self) -> str:
         if self.most == np.inf:

@@ -125,14 +125,31 @@ def test_the_reason_says_where_the_rest_of_an_overhead_bound_step_goes() -> None
 
 def test_a_verdict_says_that_arithmetic_is_not_ruled_out() -> None:
     rows = rows_of("overhead-bound", seed=1)
-    scattered = [
-        replace(step, seconds_s=step.seconds_s * (2.5 if i % 2 else 0.4)) if step.test == "S8" else step
-        for i, step in enumerate(rows)
-    ]
-    found = judge_cell(scattered)
+    found = judge_cell(scattered(rows, "S8", by=1.4))
     assert found.verdict == "overhead-bound"
     assert "the interval of the second token's cost reaches into compute-bound" in found.reason
     assert "compute-bound" not in judge_cell(rows).reason
+
+
+def scattered(rows: list[Step], *tests: str, by: float) -> list[Step]:
+    """The rows of these tests so many times longer and shorter in turn."""
+    return [
+        replace(step, seconds_s=step.seconds_s * (by if i % 2 else 1 / by)) if step.test in tests else step
+        for i, step in enumerate(rows)
+    ]
+
+
+def test_a_figure_that_says_nothing_decides_nothing() -> None:
+    """An interval from below a quarter to more than a whole step, of S8 or of S8 and S4."""
+    rows = rows_of("overhead-bound", seed=1)
+    assert judge_cell(scattered(rows, "S8", by=2.5)).verdict == "overhead-bound"  # S4 says as much
+    found = judge_cell(scattered(rows, "S4", "S8", by=2.5))
+    assert found.verdict == "withheld"
+    assert found.memory_share is not None
+    assert "not memory-bound" in found.reason
+    sure = judge_cell(scattered(rows_of("memory-bound", seed=1), "S4", "S8", by=2.5))
+    assert sure.verdict == "memory-bound"  # which its bytes alone decide
+    assert "another kernel" not in sure.reason
 
 
 def test_a_kernel_bound_step_is_told_what_it_would_take() -> None:

@@ -28,6 +28,7 @@ def test_one_level_has_no_elasticity() -> None:
 
 def test_every_test_of_a_full_isolation_has_a_figure() -> None:
     machine = replace(machine_with("memory-bound", seed=0), launch_s=1e-6, second_kernel=1.0, reach=0.95)
+    machine = replace(machine, noise=0.002)
     evidence = gather(machine.isolate(seed=0), bandwidth_bytes_per_s=None)
     assert [item.test for item in evidence] == [
         "S2",
@@ -44,6 +45,18 @@ def test_every_test_of_a_full_isolation_has_a_figure() -> None:
     ]
     assert all(isinstance(item.value, Estimate) for item in evidence)
     assert all(item.fits_memory_bound for item in evidence)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fits"),
+    [((1.0, 1.01), True), ((1.6, 1.62), False), ((0.9, 2.0), None)],
+)
+def test_only_a_whole_interval_fits_or_speaks_against(seconds: tuple[float, ...], fits: bool | None) -> None:
+    """S2 over S3, which takes one second: 0.75 to 1.1 fits; an interval on both sides can't tell."""
+    decode = [Step(test="S3", seconds_s=s, read_bytes=1e9) for s in (1.0, 1.001)]
+    weights = [Step(test="S2", seconds_s=s, read_bytes=1e9) for s in seconds]
+    (found,) = [e for e in gather([*decode, *weights], bandwidth_bytes_per_s=1e9) if e.name == "weights"]
+    assert found.fits_memory_bound is fits
 
 
 def test_the_first_slice_counts_where_launches_hide_behind_the_step() -> None:

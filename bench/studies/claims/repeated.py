@@ -33,7 +33,7 @@ class Repeated:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the gate's change is no larger, as a ratio, than that of no change; None where one is not known."""
+        """Whether the gate's change is no larger, as a ratio, than that of no change; None if not known."""
         if isinstance(self.gate, Withheld) or isinstance(self.a_a, Withheld):
             return None
         gate, a_a = (abs(math.log1p(part.energy_percent / 100)) for part in (self.gate, self.a_a))

@@ -91,7 +91,8 @@ def _evidence_table(report: CellReport) -> Table:
     for name in ("test", "what", "figure", "memory-bound if", "fits"):
         table.add_column(name)
     for item in report.verdict.evidence:
-        fits = {True: "yes", False: "no", None: "-"}[item.fits_memory_bound]
+        unknown = "-" if isinstance(item.value, Withheld) else "can't tell"
+        fits = {True: "yes", False: "no", None: unknown}[item.fits_memory_bound]
         table.add_row(item.test, item.figure, _figure(item.value, 1), item.rule, fits)
     return table
 
