@@ -1,0 +1,92 @@
+"""How a slot is held, step by step, on a worker and a meter that only say what they were asked."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+from bench.run import session as session_module
+from bench.run.session import Session
+from bench.run.workers import group
+from bench.run.workers.group import Workers
+from bench.suite.plan import Arm, Slot
+
+PROMPTS = SimpleNamespace(prompts=[SimpleNamespace(id="a"), SimpleNamespace(id="b")])
+SLOT = Slot(block=1, position=1, arm=Arm(backend="echo", gate="ungated"))
+
+
+class Told:
+    """A worker whose clock goes on by a second at every request; all that is asked is kept in order."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.now_s = 0.0
+
+    def ask(self, command: str, *, deadline_s: float, **message: Any) -> dict[str, Any]:
+        self.steps.append(command)
+        self.now_s += command == "request"
+        return {"now_s": self.now_s, "requests": [{}] * self.steps.count("request")}
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:
+    """The steps of one slot whose window has to be three seconds long, and what is stored of it."""
+    worker, session = Told(), Session.__new__(Session)
+    protocol = MagicMock(min_window_s=3.0, cool_down_s=1.0, cool_down_limit_s=0.0)
+    session.protocol, session.number, session.display = protocol, 1, MagicMock()
+    session.prepared = MagicMock(prompts=PROMPTS)
+    session.workers = MagicMock(of=lambda backend: worker)
+    session.meter = MagicMock()
+    session.meter.cool_down.side_effect = lambda **_: worker.steps.append("cool down")
+    session.meter.joules.side_effect = lambda *_: worker.steps.append("joules")
+    monkeypatch.setattr(session_module, "RequestRecord", MagicMock())
+    monkeypatch.setattr(session_module, "replace", lambda request, **_: request)
+    stored: dict[str, Any] = {}
+    monkeypatch.setattr(session_module, "SlotRecord", lambda **fields: stored.update(fields))
+    session._hold(SLOT, [])
+    return worker.steps, stored
+
+
+def test_the_device_is_idle_at_both_ends_and_whole_passes_run_between(held) -> None:
+    """Two prompts of a second each: two passes make a window of three seconds."""
+    steps, stored = held
+    rest = steps.index("cool down")
+    passes = ["request", "request", "synchronize"]
+    assert steps[rest + 1 :] == ["synchronize", *passes, *passes, "settle", "joules"]
+    assert (stored["passes"], stored["start_s"], stored["end_s"]) == (2, 0.0, 4.0)
+
+
+def test_answers_are_fetched_and_readings_decoded_after_the_window(held) -> None:
+    steps, _ = held
+    window = steps[steps.index("cool down") + 1 : len(steps) - 2]
+    assert set(window) == {"synchronize", "request"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"),
+    [
+        ([5.0, 3.0, 2.0, 1.99], 4),  # the last is less than 3 % faster than the best
+        ([2.0, 2.5, 1.0], 2),
+    ],
+)
+def test_a_worker_is_warm_when_a_request_gets_no_faster(seconds: list[float], asked: int) -> None:
+    workers, replies = Workers.__new__(Workers), iter(seconds)
+    workers.prepared = MagicMock(prompts=PROMPTS)
+    worker = MagicMock()
+    worker.ask.side_effect = lambda *_, **__: {"seconds_s": next(replies)}
+    workers._warm_up_model(worker, "full", until_s=float("inf"))
+    assert worker.ask.call_count == asked
+
+
+def test_warming_up_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request is twice as fast as the one before: it would go on for ever."""
+    clock = iter(range(100))
+    monkeypatch.setattr(group.time, "perf_counter", lambda: next(clock))
+    workers, worker = Workers.__new__(Workers), MagicMock()
+    workers.prepared = MagicMock(prompts=PROMPTS)
+    worker.ask.side_effect = lambda *_, **__: {"seconds_s": 0.5**worker.ask.call_count}
+    workers._warm_up_model(worker, "full", until_s=5)
+    assert worker.ask.call_count == 5
