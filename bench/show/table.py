@@ -146,6 +146,12 @@ def show(tables: Sequence[Table], console: Console, *, narrow: Sequence[Table] |
             console.print(_listed(table, row))
 
 
+def say(console: Console, *lines: object, style: str = "") -> None:
+    """Print lines as they are: nothing in them is markup, a control character is a picture of itself."""
+    for line in lines:
+        console.print(visible(line, lines=True), style=style, markup=False, highlight=False)
+
+
 def shown(value: Any, *, nothing: str = NOTHING) -> str:
     """A cell as it is read: four digits, and a dash for what was not measured."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -206,10 +212,8 @@ def _listed(table: Table, row: Sequence[Any]) -> RichTable:
     listed.add_column(Text(shown(row[0], nothing="-")), overflow="fold")
     listed.add_column(Text(visible(table.title)), overflow="fold")
     for column, cell in zip(table.columns[1:], row[1:], strict=True):
-        if cell is not None:
-            heading = " ".join(column.heading.split())
-            style = column.style(shown(cell)) if column.style else ""
-            listed.add_row(Text(visible(heading)), Text(shown(cell), style=style))
+        heading, text = " ".join(column.heading.split()), shown(cell, nothing="-")
+        listed.add_row(Text(visible(heading)), Text(text, style=column.style(text) if column.style else ""))
     return listed
 
 

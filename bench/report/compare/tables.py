@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from analysis.values import Estimate, Withheld, counted
 from analysis.verdict import LogPair
 from bench.report.compare.pairs import Comparison, Side
+from bench.show import table
 from bench.show.safe_text import visible
+from bench.show.table import Column, Table, say
 
 QUANTITIES = {
     "joules_per_pass": "J per pass",
@@ -30,15 +29,10 @@ _SHORT_LIST = 6
 def show(found: list[Comparison], console: Console) -> None:
     """Print every comparison."""
     for number, one in enumerate(found, start=1):
-        if number > 1:
-            console.print()
-        _say(console, f"comparison {number} of {len(found)}, joules {kind_label(one)}")
-        _sides(one, console)
-        console.print(_figures(one))
-        for line in _notes(one):
-            _say(console, line)
-    for line in warnings(found):
-        _say(console, f"! {visible(line)}")
+        say(console, f"comparison {number} of {len(found)}, joules {kind_label(one)}", *_sides(one))
+        table.show([_figures(one)], console)
+        say(console, *_notes(one), *([""] if number < len(found) else []))
+    say(console, *(f"! {line}" for line in warnings(found)))
 
 
 def to_json(found: list[Comparison]) -> dict[str, Any]:
@@ -67,30 +61,28 @@ def warnings(found: list[Comparison]) -> list[str]:
     ]
 
 
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False)
-
-
-def _sides(one: Comparison, console: Console) -> None:
+def _sides(one: Comparison) -> list[str]:
+    lines = []
     for name, side in (("first", one.first), ("second", one.second)):
         row = side.row
         grade = "no grade" if row.grade is None else f"grade {row.grade} {row.grade_name}"
-        _say(console, f"  {name:<6}  {side_label(side)}")
-        _say(console, f"          {row.energy_kind}, boundary {row.boundary}, {grade}")
+        lines += [
+            f"  {name:<6}  {side_label(side)}",
+            f"          {row.energy_kind}, boundary {row.boundary}, {grade}",
+        ]
+    return lines
 
 
 def _figures(one: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for name in ("first", "second"):
-        table.add_column(name, justify="right", no_wrap=True)
-    if one.ratios:
-        table.add_column("second / first (95 %)", no_wrap=True)
     left, right = one.first.figures, one.second.figures
-    for name, words in QUANTITIES.items():
-        cells = [_number(left[name]), _number(right[name])]
-        table.add_row(words, *cells, *([_ratio(one.ratios[name])] if one.ratios else []))
-    return table
+    columns: list[Column[str]] = [
+        Column("", lambda name: QUANTITIES[name]),
+        Column("first", lambda name: left[name]),
+        Column("second", lambda name: right[name]),
+    ]
+    if one.ratios:
+        columns.append(Column("second / first (95 %)", lambda name: _ratio(one.ratios[name])))
+    return Table.of(columns, QUANTITIES, title="")
 
 
 def _notes(one: Comparison) -> list[str]:
@@ -106,7 +98,7 @@ def _notes(one: Comparison) -> list[str]:
         lines.append(f"! known of neither run, so not checked: {', '.join(one.not_known)}")
     if not one.is_measured:
         lines.append(f"! joules are {one.kinds}, not measured: no claim can rest on them")
-    return [visible(line) for line in lines]
+    return lines
 
 
 def _why_no_ratio(one: Comparison) -> list[str]:
@@ -114,7 +106,7 @@ def _why_no_ratio(one: Comparison) -> list[str]:
     lines += [f"  {item.what}: {item.first} against {item.second}" for item in one.unlike]
     if any(item.what == "chip" for item in one.unlike):
         lines.append("! Apple says that its meter's figures are not for comparison between devices")
-    return [visible(line) for line in lines]
+    return lines
 
 
 def _method(joules: LogPair) -> str:
@@ -144,17 +136,11 @@ def _differs(one: Comparison) -> list[str]:
     return [f"what differs: {'; '.join(named)}" + (f"; and {more} more: --json has all" if more > 0 else "")]
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
-
-
-def _ratio(found: LogPair | Withheld) -> Text:
+def _ratio(found: LogPair | Withheld) -> str:
     if isinstance(found, Withheld):
-        return Text("withheld")
+        return "withheld"
     interval = found.interval
-    if interval is None:
-        return Text(f"{found.point:.3f}")
-    return Text(f"{found.point:.3f} ({interval.low:.3f} to {interval.high:.3f})")
+    return f"{found.point:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
 
 
 def _as_json(one: Comparison) -> dict[str, Any]:

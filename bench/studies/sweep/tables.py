@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from analysis.quality import Mean
 from analysis.values import Estimate
 from analysis.verdict import INACTIVE
-from bench.show.files import csv_text, together
+from bench.show import table
+from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, new_figure, save
-from bench.show.words import kind_label
+from bench.show.table import Column, Table, say
+from bench.show.words import kind_label, number, percent
 from bench.studies.cuts.options import strength
 from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, cost_of, loss_of
 
@@ -41,20 +40,18 @@ def write(judged: JudgedSweep, run: Path) -> Path:
 
 def show(judged: JudgedSweep, console: Console) -> None:
     """Print what each point costs, what it loses, the cliffs, and what could overturn the figures."""
-    console.print(_cost_table(judged))
-    console.print(_quality_table(judged))
+    kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
+    table.show([Table.of(_COST, judged.arms, title=f"Cost; joules {kinds}")], console)
+    table.show([_quality_table(judged)], console)
     for arm in judged.arms:
         if arm.outcome == INACTIVE:
-            line = f"! {arm.row.backend} {arm.row.gate}: {INACTIVE}, {arm.reason}"
-            console.print(line, markup=False, highlight=False)
-    for line in [*map(cliff_line, judged.cliffs), *(f"! {warning}" for warning in judged.warnings)]:
-        console.print(line, markup=False, highlight=False)
+            say(console, f"! {arm.row.backend} {arm.row.gate}: {INACTIVE}, {arm.reason}")
+    say(console, *map(cliff_line, judged.cliffs), *(f"! {warning}" for warning in judged.warnings))
 
 
 def to_csv(judged: JudgedSweep) -> str:
     """One line per arm; what was not measured is empty."""
-    rows = [_flat(arm) for arm in judged.arms]
-    return csv_text(list(rows[0]), rows)
+    return Table.of(_CSV, judged.arms, title="").to_csv().decode()
 
 
 def to_json(judged: JudgedSweep) -> dict[str, Any]:
@@ -106,8 +103,8 @@ def _draw_along(judged: JudgedSweep, axes: Axes, key: str) -> None:
         rest = " ".join(f"{k}={v}" for k, v in arm.cut.without(key).model_dump(exclude_defaults=True).items())
         if kept is not None:
             lines.setdefault((arm.row.backend, rest), []).append((kept, 100 * (loss - 1)))
-    for number, ((backend, rest), points) in enumerate(lines.items()):
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+    for place, ((backend, rest), points) in enumerate(lines.items()):
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         kept_shares, rises = zip(*sorted(points), strict=True)
         axes.plot(kept_shares, rises, color=colour, marker=marker, label=f"{backend} {rest}".strip())
     axes.axhline(1, color="0.5", linestyle="--", linewidth=1, label="1 %: the cliff")
@@ -118,8 +115,8 @@ def _draw_along(judged: JudgedSweep, axes: Axes, key: str) -> None:
 
 def _draw_against(judged: JudgedSweep, axes: Axes) -> None:
     in_joules = judged.cost != SECONDS
-    for number, backend in enumerate(dict.fromkeys(arm.row.backend for arm in judged.arms)):
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+    for place, backend in enumerate(dict.fromkeys(arm.row.backend for arm in judged.arms)):
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         mine = [arm for arm in judged.arms if arm.row.backend == backend and not arm.row.a_a]
         for best in (True, False):
             places = [
@@ -142,76 +139,30 @@ def _place(arm: SweptArm, in_joules: bool) -> tuple[float, float] | None:
     return None if cost is None or loss is None else (cost, 100 * (loss - 1))
 
 
-def _cost_table(judged: JudgedSweep) -> Table:
-    table = _table(f"Cost; joules {kind_label(arm.row.energy_kind for arm in judged.arms)}")
-    for name in ("tok/s", "ratio", "MB/token", "ratio", "J/new token", "J saved", "A/A floor", "blocks"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    for arm in judged.arms:
-        row = arm.row
-        table.add_row(
-            _name(arm),
-            number(arm.tokens_per_s, "{:.1f}"),
-            number(arm.tokens_per_s_ratio, "{:.2f}"),
-            number(None if arm.bytes_per_token is None else arm.bytes_per_token / 1e6, "{:.0f}"),
-            number(arm.bytes_ratio, "{:.3f}"),
-            _joules(arm),
-            number(row.joules_saved_percent, "{:+.1f} %"),
-            number(row.noise_floor_percent, "{:.1f} %"),
-            str(row.blocks) if row.blocks else "-",
-            row.verdict or "-",
-        )
-    return table
-
-
 def _quality_table(judged: JudgedSweep) -> Table:
-    table = _table(f"Quality against the ungated arm; perplexity over {judged.text_name}")
-    for name in ("perplexity", "rise", "KL", "top-1", "agreement", "same until", "score"):
-        table.add_column(name, justify="right")
-    table.add_column("Pareto")
-    for arm in judged.arms:
-        if arm.row.a_a:
-            continue
-        cells = _ungated_cells(judged, arm) if arm.outcome == "ungated" else _quality_cells(arm)
-        table.add_row(_name(arm), *cells, "yes" if arm.pareto else "")
-    return table
+    """The ungated arm of each backend has the perplexity which every other arm was compared with."""
+    ungated = {arm.row.backend: arm.text.ungated for arm in judged.arms if arm.text}
+
+    def gated(arm: SweptArm) -> str | None:
+        if arm.outcome == INACTIVE:
+            return INACTIVE
+        if arm.outcome == "ungated":
+            return with_interval(ungated.get(arm.row.backend), "{:.2f}")
+        return with_interval(arm.text.gated if arm.text else None, "{:.2f}")
+
+    title = f"Quality against the ungated arm; perplexity over {judged.text_name}"
+    columns = (_COST[0], Column("perplexity", gated), *_QUALITY)
+    return Table.of(columns, [arm for arm in judged.arms if not arm.row.a_a], title=title)
 
 
-def _ungated_cells(judged: JudgedSweep, arm: SweptArm) -> Sequence[str]:
-    """The ungated perplexity, which every other arm of the backend was compared with."""
-    texts = [other.text for other in judged.arms if other.row.backend == arm.row.backend and other.text]
-    return (with_interval(texts[0].ungated if texts else None, "{:.2f}"), *("-",) * 6)
-
-
-def _quality_cells(arm: SweptArm) -> Sequence[str]:
-    if arm.outcome == INACTIVE:
-        return (INACTIVE, *("-",) * 6)
-    answers, text = arm.answers, arm.text
-    return (
-        with_interval(text.gated if text else None, "{:.2f}"),
-        with_interval(text.rise if text else None, "{:+.1%}"),
-        with_interval(answers.kl if answers else None, "{:.3g}"),
-        with_interval(answers.top1 if answers else None, "{:.0%}"),
-        with_interval(answers.agreement if answers else None, "{:.0%}"),
-        with_interval(answers.first_divergence if answers else None, "{:.1f}"),
-        with_interval(answers.score if answers else None, "{:.0%}"),
-    )
-
-
-def with_interval(mean: Mean | None, form: str) -> str:
+def with_interval(mean: Mean | None, form: str) -> str | None:
     """A mean with its interval below it; where it has none, the figure alone."""
     if mean is None:
-        return "-"
-    if not isinstance(mean.interval, Estimate):
-        return form.format(mean.mean)
-    return (
-        f"{form.format(mean.mean)}\n({form.format(mean.interval.low)} to {form.format(mean.interval.high)})"
-    )
-
-
-def number(value: float | None, form: str) -> str:
-    """A figure, or a dash where it was not measured."""
-    return "-" if value is None else form.format(value)
+        return None
+    point, interval = form.format(mean.mean), mean.interval
+    if not isinstance(interval, Estimate):
+        return point
+    return f"{point}\n({form.format(interval.low)} to {form.format(interval.high)})"
 
 
 def _joules(arm: SweptArm) -> str:
@@ -221,49 +172,91 @@ def _joules(arm: SweptArm) -> str:
     return f"{row.joules_per_new_token:.3f} ±{row.joules_bound / row.new_tokens:.3f}"
 
 
-def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("arm", no_wrap=True)
-    return table
-
-
 def _name(arm: SweptArm) -> str:
-    return escape(f"{arm.row.backend} {arm.row.gate}") + (" (A/A)" if arm.row.a_a else "")
+    return f"{arm.row.backend} {arm.row.gate}" + (" (A/A)" if arm.row.a_a else "")
 
 
-def _flat(arm: SweptArm) -> dict[str, Any]:
-    row, answers, text = arm.row, arm.answers, arm.text
-    figures: Iterable[tuple[str, Mean | None]] = (
-        ("perplexity", text.gated if text else None),
-        ("perplexity_ungated", text.ungated if text else None),
-        ("perplexity_rise", text.rise if text else None),
-        ("kl_nats", answers.kl if answers else None),
-        ("top1", answers.top1 if answers else None),
-        ("agreement", answers.agreement if answers else None),
-        ("first_divergence_tokens", answers.first_divergence if answers else None),
-        ("score", answers.score if answers else None),
-        ("score_ungated", answers.ungated_score if answers else None),
-    )
-    keys = ("tokens_per_s", "tokens_per_s_ratio", "bytes_per_token", "bytes_ratio")
-    flat: dict[str, Any] = {
-        **{key: getattr(row, key) for key in ("backend", "gate", "a_a")},
-        "cut": "" if arm.cut is None else json.dumps(arm.cut.model_dump(mode="json", exclude_defaults=True)),
-        "outcome": arm.outcome,
-        **{key: getattr(arm, key) for key in keys},
-        "joules_per_new_token": row.joules_per_new_token,
-        **{
-            key: getattr(row, key)
-            for key in ("joules_gross", "joules_bound", "energy_kind", "boundary", "grade")
-        },
-        **{
-            key: getattr(row, key)
-            for key in ("joules_saved_percent", "noise_floor_percent", "blocks", "verdict")
-        },
-        "pareto": arm.pareto,
-    }
-    for name, mean in figures:
-        interval = mean.interval if mean and isinstance(mean.interval, Estimate) else None
-        flat |= {name: mean.mean if mean else None}
-        flat |= {f"{name}_low": interval.low if interval else None}
-        flat |= {f"{name}_high": interval.high if interval else None}
-    return flat
+def _megabytes(arm: SweptArm) -> str | None:
+    return number(None if arm.bytes_per_token is None else arm.bytes_per_token / 1e6, 0)
+
+
+def _of_answers(name: str, form: str) -> Callable[[SweptArm], str | None]:
+    def cell(arm: SweptArm) -> str | None:
+        known = arm.answers if arm.outcome != INACTIVE else None
+        return with_interval(getattr(known, name) if known else None, form)
+
+    return cell
+
+
+def _rise(arm: SweptArm) -> str | None:
+    known = arm.text if arm.outcome not in (INACTIVE, "ungated") else None
+    return with_interval(known.rise if known else None, "{:+.1%}")
+
+
+_COST: tuple[Column[SweptArm], ...] = (
+    Column("arm", _name),
+    Column("tok/s", lambda arm: number(arm.tokens_per_s, 1)),
+    Column("ratio", lambda arm: number(arm.tokens_per_s_ratio, 2), is_under=True),
+    Column("MB/token", _megabytes),
+    Column("ratio", lambda arm: number(arm.bytes_ratio, 3), is_under=True),
+    Column("J/new token", _joules),
+    Column("J saved", lambda arm: percent(arm.row.joules_saved_percent, signed=True)),
+    Column("A/A floor", lambda arm: percent(arm.row.noise_floor_percent)),
+    Column("blocks", lambda arm: arm.row.blocks or None),
+    Column("verdict", lambda arm: arm.row.verdict or None, is_text=True),
+)
+_QUALITY: tuple[Column[SweptArm], ...] = (
+    Column("rise", _rise, is_under=True),
+    Column("KL", _of_answers("kl", "{:.3g}")),
+    Column("top-1", _of_answers("top1", "{:.0%}"), is_under=True),
+    Column("agreement", _of_answers("agreement", "{:.0%}")),
+    Column("score", _of_answers("score", "{:.0%}"), is_under=True),
+    Column("same until", _of_answers("first_divergence", "{:.1f}")),
+    Column("Pareto", lambda arm: "yes" if arm.pareto else None),
+)
+
+
+def _get(path: str) -> Callable[[SweptArm], Any]:
+    """The value at `row.blocks`; None where something on the way is None."""
+
+    def cell(arm: SweptArm) -> Any:
+        value: Any = arm
+        for name in path.split("."):
+            value = getattr(value, name, None)
+        return value
+
+    return cell
+
+
+def _cut(arm: SweptArm) -> str:
+    return "" if arm.cut is None else json.dumps(arm.cut.model_dump(mode="json", exclude_defaults=True))
+
+
+def _plain_columns(*paths: str) -> tuple[Column[SweptArm], ...]:
+    return tuple(Column(path.rpartition(".")[2], _get(path)) for path in paths)
+
+
+def _mean_columns(name: str, path: str) -> tuple[Column[SweptArm], ...]:
+    """A mean, and the ends of its interval where it has one."""
+    ends = (Column(f"{name}_{end}", _get(f"{path}.interval.{end}")) for end in ("low", "high"))
+    return (Column(name, _get(f"{path}.mean")), *ends)
+
+
+_CSV: tuple[Column[SweptArm], ...] = (
+    *_plain_columns("row.backend", "row.gate", "row.a_a"),
+    Column("cut", _cut),
+    *_plain_columns("outcome", "tokens_per_s", "tokens_per_s_ratio", "bytes_per_token", "bytes_ratio"),
+    *_plain_columns("row.joules_per_new_token", "row.joules_gross", "row.joules_bound", "row.energy_kind"),
+    *_plain_columns("row.boundary", "row.grade", "row.joules_saved_percent", "row.noise_floor_percent"),
+    *_plain_columns("row.blocks", "row.verdict", "pareto"),
+    *_mean_columns("perplexity", "text.gated"),
+    *_mean_columns("perplexity_ungated", "text.ungated"),
+    *_mean_columns("perplexity_rise", "text.rise"),
+    *_mean_columns("kl_nats", "answers.kl"),
+    *_mean_columns("top1", "answers.top1"),
+    *_mean_columns("agreement", "answers.agreement"),
+    *_mean_columns("first_divergence_tokens", "answers.first_divergence"),
+    *_mean_columns("score", "answers.score"),
+    *_mean_columns("score_ungated", "answers.ungated_score"),
+)
+"""The names of `sweep.csv`, which other programs read: they stay."""
