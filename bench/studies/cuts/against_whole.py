@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
-from rich.table import Table
+from rich.console import Console
 
 from analysis.quality import Mean
 from analysis.values import Estimate
 from backends.cut import Cut
 from bench.run.workers.model import ModelWorker, model_worker
+from bench.show import table
+from bench.show.table import Column, Table, say
 from bench.studies.cuts.quality import (
     Answer,
     AnswerQuality,
@@ -152,59 +152,66 @@ def _answer(worker: ModelWorker, prompt: Prompt, ids: list[int], cut: Cut) -> An
 def show(quality: CutQuality, console: Console) -> None:
     """Print the figures, and first whatever takes their meaning away."""
     cut = " ".join(f"{key}={value}" for key, value in quality.cut.items()) or "nothing"
-    console.print(f"{quality.model} on {quality.backend}, cut: {cut}", markup=False, highlight=False)
+    say(console, f"{quality.model} on {quality.backend}, cut: {cut}")
     if quality.warning:
-        console.print(f"! {quality.warning}", style="bold", markup=False, highlight=False)
-    tables = (
-        [_text_table(quality)]
-        if quality.outcome != "effective"
-        else [_text_table(quality), _answer_table(quality)]
-    )
-    console.print(Group(*tables))
+        say(console, f"! {quality.warning}", style="bold")
+    tables = [_text_table(quality)]
+    if quality.outcome == "effective":
+        tables.append(_answer_table(quality))
+    table.show(tables, console)
+
+
+Row = tuple[str, Mean | float | None, str]
+"""What, the figure, and its format."""
 
 
 def _text_table(quality: CutQuality) -> Table:
     text = quality.text
-    table = _table(f"Over {quality.text_name}: {text.windows} windows, {text.tokens} tokens scored")
-    table.add_row("perplexity, ungated", *_cells(text.ungated))
-    if quality.warning:
-        return table  # figures of the cut would be figures of the whole model
-    table.add_row("perplexity, with the cut", *_cells(text.gated))
-    table.add_row("rise of perplexity", *_cells(text.rise, percent=True))
-    table.add_row("KL per token, nats", f"{text.kl:.4g}", "-")
-    table.add_row("same most likely token", f"{text.top1:.1%}", "-")
-    return table
+    rows: list[Row] = [("perplexity, ungated", text.ungated, "{:.4g}")]
+    if not quality.warning:  # else figures of the cut would be figures of the whole model
+        rows += [
+            ("perplexity, with the cut", text.gated, "{:.4g}"),
+            ("rise of perplexity", text.rise, "{:.1%}"),
+            ("KL per token, nats", text.kl, "{:.4g}"),
+            ("same most likely token", text.top1, "{:.1%}"),
+        ]
+    title = f"Over {quality.text_name}: {text.windows} windows, {text.tokens} tokens scored"
+    return Table.of(_COLUMNS, rows, title=title)
 
 
 def _answer_table(quality: CutQuality) -> Table:
     answers = quality.answers
-    table = _table(f"Over {answers.prompts} prompts, {answers.diverged} of them answered otherwise")
-    rows: Sequence[tuple[str, Mean | None, bool]] = (
-        ("agreement with the ungated tokens", answers.agreement, True),
-        ("tokens before the first that differs", answers.first_divergence, False),
-        ("KL over the ungated answer, nats", answers.kl, False),
-        ("same most likely token there", answers.top1, True),
-        ("answers with the reference, ungated", answers.ungated_score, True),
-        ("answers with the reference, with the cut", answers.score, True),
+    rows: Sequence[Row] = (
+        ("agreement with the ungated tokens", answers.agreement, "{:.1%}"),
+        ("tokens before the first that differs", answers.first_divergence, "{:.4g}"),
+        ("KL over the ungated answer, nats", answers.kl, "{:.4g}"),
+        ("same most likely token there", answers.top1, "{:.1%}"),
+        ("answers with the reference, ungated", answers.ungated_score, "{:.1%}"),
+        ("answers with the reference, with the cut", answers.score, "{:.1%}"),
     )
-    for name, mean, percent in rows:
-        table.add_row(name, *_cells(mean, percent=percent))
-    return table
+    title = f"Over {answers.prompts} prompts, {answers.diverged} of them answered otherwise"
+    return Table.of(_COLUMNS, rows, title=title)
 
 
-def _table(title: str) -> Table:
-    table = Table("", title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("mean", justify="right")
-    table.add_column("95 % interval")
-    return table
+def _mean(row: Row) -> str | None:
+    _, figure, form = row
+    value = figure.mean if isinstance(figure, Mean) else figure
+    return None if value is None else form.format(value)
 
 
-def _cells(mean: Mean | None, *, percent: bool = False) -> tuple[str, str]:
-    if mean is None:
-        return "-", "no prompt has one"
-    form = "{:.1%}" if percent else "{:.4g}"
-    if isinstance(mean.interval, Estimate):
-        interval = f"{form.format(mean.interval.low)} to {form.format(mean.interval.high)}"
-    else:
-        interval = f"none: {mean.interval.reason}"
-    return form.format(mean.mean), interval
+def _interval(row: Row) -> str | None:
+    _, figure, form = row
+    if figure is None:
+        return "no prompt has one"
+    if not isinstance(figure, Mean):
+        return None
+    if isinstance(figure.interval, Estimate):
+        return f"{form.format(figure.interval.low)} to {form.format(figure.interval.high)}"
+    return f"none: {figure.interval.reason}"
+
+
+_COLUMNS: tuple[Column[Row], ...] = (
+    Column("", lambda row: row[0]),
+    Column("mean", _mean),
+    Column("95 % interval", _interval, is_text=True),
+)

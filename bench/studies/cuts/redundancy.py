@@ -22,15 +22,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from backends.cut_keys import DROPS
 from bench.errors import UserError
 from bench.run.workers.model import ModelWorker, model_worker
+from bench.show import table
 from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, new_figure, save
+from bench.show.table import Column, Table, say
 from bench.studies.cuts.quality import Progress
 from bench.studies.cuts.texts import Text
 from bench.suite.models import LocalModel
@@ -215,17 +215,23 @@ def _stability(changes: NDArray[np.float64]) -> float | None:
 def show(found: Profile, console: Console) -> None:
     """Print the profile, the ranking and what to type to drop its first modules."""
     title = f"{found.model} on {found.backend}: 1 - cosine over {found.pieces} pieces of {found.text_name}"
-    table = Table(title=f"{title}, {found.tokens} tokens", title_justify="left", box=SIMPLE_HEAD)
-    for name in ("layer", *PARTS):
-        table.add_column(name, justify="right")
-    table.add_column("label")
-    for layer in found.layers:
-        mark = " (critical)" if layer.critical and layer.label != "early-critical" else ""
-        changes = (f"{getattr(layer, part):.4f}" for part in PARTS)
-        table.add_row(str(layer.layer), *changes, layer.label + mark)
-    console.print(table)
-    for line in _lines(found, most=max(1, len(found.ranking) // 6)):
-        console.print(line, markup=False, highlight=False)
+    layers = Table.of(_COLUMNS, found.layers, title=f"{title}, {found.tokens} tokens")
+    table.show([layers], console)
+    say(console, *_lines(found, most=max(1, len(found.ranking) // 6)))
+
+
+def _label(layer: Layer) -> str:
+    mark = " (critical)" if layer.critical and layer.label != "early-critical" else ""
+    return layer.label + mark
+
+
+_COLUMNS: tuple[Column[Layer], ...] = (
+    Column("layer", lambda layer: layer.layer),
+    Column("attention", lambda layer: f"{layer.attention:.4f}"),
+    Column("mlp", lambda layer: f"{layer.mlp:.4f}"),
+    Column("block", lambda layer: f"{layer.block:.4f}"),
+    Column("label", _label, is_text=True),
+)
 
 
 def _lines(found: Profile, *, most: int) -> Sequence[str]:

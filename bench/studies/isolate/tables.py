@@ -7,17 +7,17 @@ from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from analysis.outcomes import Outcome
 from analysis.published.isolation import isolation_claims
 from analysis.roofline import GB, EnergyModel
 from analysis.rows import Step
 from analysis.stats import geometric_mean
 from analysis.values import Estimate, Withheld
+from bench.show import table
 from bench.show.files import csv_text
+from bench.show.table import Column, Table, say
 from bench.show.words import kind_label
 from bench.studies.isolate.run import CellReport
 
@@ -27,15 +27,18 @@ _TITLES = {"prefill": "prefill", "S3": "decode", "S2": "weights alone", "S10": "
 
 def show(reports: Sequence[CellReport], console: Console) -> None:
     """Print every cell, then FP's own table through the same rule."""
-    console.print(_verdict_table(reports))
+    kinds = kind_label(report.kind for report in reports)
+    title = f"What limits a decode step (joules {kinds})"
+    table.show([Table.of(_VERDICTS, reports, title=title)], console)
     for report in reports:
-        console.print(f"[bold]{_name(report)}[/]: {report.verdict.verdict}, {escape(report.verdict.reason)}")
-        console.print(_evidence_table(report))
-        console.print(_phase_table(report))
-        for line in _lines(report):
-            console.print(line, highlight=False)
+        plan = report.plan
+        name = f"{plan.backend}, {plan.model}, {plan.precision}"
+        say(console, f"{name}: {report.verdict.verdict}, {report.verdict.reason}", style="bold")
+        table.show([Table.of(_EVIDENCE, report.verdict.evidence, title="")], console)
+        table.show([_phase_table(report)], console)
+        say(console, *_lines(report))
     claim = next(claim for claim in isolation_claims() if claim.name == "isolation.memory_bound")
-    console.print(f"\nFP's published table by the same rule: {claim.why}", markup=False, highlight=False)
+    say(console, "", f"FP's published table by the same rule: {claim.why}")
 
 
 def to_csv(reports: Sequence[CellReport]) -> str:
@@ -67,42 +70,14 @@ def to_json(reports: Sequence[CellReport]) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict_table(reports: Sequence[CellReport]) -> Table:
-    table = Table(
-        title=f"What limits a decode step (joules {kind_label(report.kind for report in reports)})",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-    )
-    for name in ("backend", "model", "precision", "verdict"):
-        table.add_column(name, no_wrap=name == "verdict")
-    table.add_column("its bytes explain")
-    for report in reports:
-        share = report.verdict.memory_share
-        table.add_row(
-            *(report.plan.backend, report.plan.model, report.plan.precision),
-            f"[bold]{report.verdict.verdict}[/]",
-            f"{_figure(share, 100, ' %')} of a step" if share else "-",
-        )
-    return table
-
-
-def _evidence_table(report: CellReport) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    for name in ("test", "what", "figure", "memory-bound if", "fits"):
-        table.add_column(name)
-    for item in report.verdict.evidence:
-        unknown = "-" if isinstance(item.value, Withheld) else "can't tell"
-        fits = {True: "yes", False: "no", None: unknown}[item.fits_memory_bound]
-        table.add_row(item.test, item.figure, _figure(item.value, 1), item.rule, fits)
-    return table
-
-
 def _phase_table(report: CellReport) -> Table:
     """Prefill and decode as in FP's tables, per token; the floors per step."""
-    table = Table("phase", "ms/token", f"J/token, {report.kind}", box=SIMPLE_HEAD)
-    for test, title in _TITLES.items():
-        table.add_row(title, _figure(_ms(report, test), 1), _figure(_joules(report, test), 1))
-    return table
+    columns: tuple[Column[str], ...] = (
+        Column("phase", lambda test: _TITLES[test]),
+        Column("ms/token", lambda test: _figure(_ms(report, test), 1), is_text=True),
+        Column(f"J/token, {report.kind}", lambda test: _figure(_joules(report, test), 1), is_text=True),
+    )
+    return Table.of(columns, _TITLES, title="")
 
 
 def _lines(report: CellReport) -> list[str]:
@@ -110,7 +85,7 @@ def _lines(report: CellReport) -> list[str]:
         f"memory streams {_stream(report)}",
         f"against the verdict: {_against(report)}",
         f"energy = lambda x flops + mu x bytes + idle x time, {report.kind}: {_energy_fit(report.energy)}",
-        *(f"! {test}: {escape(why)}" for test, why in sorted(report.missing.items())),
+        *(f"! {test}: {why}" for test, why in sorted(report.missing.items())),
     ]
 
 
@@ -122,14 +97,14 @@ def _against(report: CellReport) -> str:
 def _stream(report: CellReport) -> str:
     stream = report.stream
     if isinstance(stream, Withheld):
-        return f"withheld: {escape(stream.reason)}"
+        return f"withheld: {stream.reason}"
     joules = _figure(stream.joules_per_byte, GB)
     return f"{_figure(stream.bandwidth_bytes_per_s, 1 / GB)} GB/s at {joules} J/GB, {report.kind}"
 
 
 def _energy_fit(energy: EnergyModel | Withheld) -> str:
     if isinstance(energy, Withheld):
-        return f"withheld: {escape(energy.reason)}"
+        return f"withheld: {energy.reason}"
     per_flop, per_byte = _figure(energy.joules_per_flop, 1e12), _figure(energy.joules_per_byte, 1e12)
     idle = _figure(energy.idle_w, 1)
     return f"{per_flop} pJ/flop, {per_byte} pJ/byte, idle {idle} W (r2 {energy.r2:.3f}, {energy.rows} rows)"
@@ -158,13 +133,35 @@ def _per_token(report: CellReport, test: str, values: list[float]) -> Estimate |
     return geometric_mean(np.array(values) / np.array(tokens))
 
 
-def _name(report: CellReport) -> str:
-    plan = report.plan
-    return f"{plan.backend}, {plan.model}, {plan.precision}"
-
-
 def _figure(value: Estimate | Withheld, factor: float, unit: str = "") -> str:
     if isinstance(value, Withheld):
-        return f"withheld: {escape(value.reason)}"
+        return f"withheld: {value.reason}"
     scaled = value.times(factor)
-    return f"{scaled.point:.3g}{unit} \\[{scaled.low:.3g}, {scaled.high:.3g}]"
+    return f"{scaled.point:.3g}{unit} [{scaled.low:.3g}, {scaled.high:.3g}]"
+
+
+def _share(report: CellReport) -> str | None:
+    share = report.verdict.memory_share
+    return f"{_figure(share, 100, ' %')} of a step" if share else None
+
+
+def _fits(item: Outcome) -> str | None:
+    if isinstance(item.value, Withheld):
+        return None
+    return {True: "yes", False: "no", None: "can't tell"}[item.fits_memory_bound]
+
+
+_VERDICTS: tuple[Column[CellReport], ...] = (
+    Column("backend", lambda report: report.plan.backend),
+    Column("model", lambda report: report.plan.model, is_text=True),
+    Column("precision", lambda report: report.plan.precision, is_text=True),
+    Column("verdict", lambda report: report.verdict.verdict, is_text=True, style=lambda _: "bold"),
+    Column("its bytes explain", _share, is_text=True),
+)
+_EVIDENCE: tuple[Column[Outcome], ...] = (
+    Column("test", lambda item: item.test),
+    Column("what", lambda item: item.figure, is_text=True),
+    Column("figure", lambda item: _figure(item.value, 1), is_text=True),
+    Column("memory-bound if", lambda item: item.rule, is_text=True),
+    Column("fits", _fits, is_text=True),
+)
