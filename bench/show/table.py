@@ -26,6 +26,8 @@ MOST_ROWS = 200
 """Shown of a long table; its CSV has them all."""
 TEXT_CHARACTERS = 12
 """A column of text is made no narrower than that."""
+HEADING_LINES = 3
+"""No heading is higher, together with those that stand below it."""
 _UNBOUNDED = 10_000
 """Columns of a terminal on which every table has room."""
 _BEGINS_NUMBER = (*"0123456789+-±.", NOTHING)
@@ -175,14 +177,13 @@ def _drawn(table: Table) -> RichTable:
     for place, numbers in enumerate(below):
         folds = table.columns[numbers[0]].is_text
         headings = [visible(table.columns[number].heading, lines=True) for number in numbers]
-        words = [len(word) for heading in headings for word in heading.split()]  # folded between words alone
         lengths = [len(line) for row in cells for line in row[place].plain.splitlines()]
-        widest, longest = max(lengths, default=0), max(words, default=0)
+        widest, least = max(lengths, default=0), _least_width(headings)
         drawn.add_column(
             "\n".join(headings),
             justify="left" if folds or place == 0 else "right",
-            min_width=max(longest, min(widest, TEXT_CHARACTERS)) if folds else None,
-            width=None if folds else max(longest, widest),  # a column of figures is never made narrower
+            min_width=max(least, min(widest, TEXT_CHARACTERS)) if folds else None,
+            width=None if folds else max(least, widest),  # a column of figures is never made narrower
             overflow="fold",
         )
     for number, row in enumerate(cells):
@@ -190,6 +191,16 @@ def _drawn(table: Table) -> RichTable:
             drawn.add_row(visible(table.heads[number], lines=True), style="bold")
         drawn.add_row(*row)
     return drawn
+
+
+def _least_width(headings: Sequence[str]) -> int:
+    """Columns in which headings are folded between words alone, onto few lines."""
+    from textwrap import wrap
+
+    longest = max((len(word) for heading in headings for word in heading.split()), default=0)
+    whole = max(map(len, headings), default=0)
+    fits = (n for n in range(longest, whole) if sum(len(wrap(one, n)) for one in headings) <= HEADING_LINES)
+    return next(fits, whole) if longest else 0
 
 
 def _stacked(table: Table, row: Sequence[Any], numbers: Iterable[int]) -> Text:

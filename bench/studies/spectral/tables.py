@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from analysis.correlation import Coefficient, Correlation, Permutation
 from analysis.regression import LinearFit
+from analysis.study import Association, Confounding
 from analysis.values import Estimate, Withheld
+from bench.show import table
+from bench.show.table import Column, Table, say
 from bench.studies.spectral.points import MODULUS, ArmStudy
 
 SIGNIFICANT = 0.05
@@ -27,15 +27,11 @@ FOOTNOTES = (
 
 def show(studies: Sequence[ArmStudy], console: Console) -> None:
     """Print the three tables and what had to be left out."""
-    for table in (_table_one(studies), _confounder_table(studies), _control_table(studies)):
-        console.print(table)
+    for one in (_table_one(studies), _confounder_table(studies), _control_table(studies)):
+        table.show([one], console)
     for study in studies:
-        for line in _left_out(study):
-            console.print(f"! {study.arm}, {study.model}: {line}", markup=False, highlight=False)
-    for study in studies:
-        console.print(f"{study.arm}, {study.model}: {_verdict(study)}", markup=False, highlight=False)
-    for line in FOOTNOTES:
-        console.print(line, markup=False, highlight=False)
+        say(console, *(f"! {study.arm}, {study.model}: {line}" for line in _left_out(study)))
+    say(console, *(f"{study.arm}, {study.model}: {_verdict(study)}" for study in studies), *FOOTNOTES)
 
 
 def _verdict(study: ArmStudy) -> str:
@@ -74,79 +70,53 @@ def to_json(studies: Sequence[ArmStudy]) -> list[dict[str, Any]]:
 
 
 def _table_one(studies: Sequence[ArmStudy]) -> Table:
-    table = _titled("Table 1: lambda2 of the prompt against the spectrum of its hidden states")
-    for name in ("of", "points", "r", "p", "p permuted", "rho", "p of\nall rows"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("of", "covariate", "control"))
-    for study in studies:
-        table.add_row(_head(study))
-        for row in study.associations:
-            found = row.correlation
-            if isinstance(found, Withheld):
-                table.add_row(row.diagnostic, "", f"withheld: {found.reason}")
-                continue
-            table.add_row(
-                row.diagnostic,
-                f"{found.distinct}\nof {found.rows}",
-                _interval(found.pearson.value),
-                _p(found.pearson.p),
-                _permuted(found.permutation),
-                f"{found.spearman.value.point:.3f}",
-                _p(found.nominal.p) if found.nominal else "-",
-            )
-    return table
+    title = "Table 1: lambda2 of the prompt against the spectrum of its hidden states"
+    return _under_heads(title, _ASSOCIATIONS, studies, lambda study: study.associations)
 
 
 def _confounder_table(studies: Sequence[ArmStudy]) -> Table:
-    table = _titled("Confounders of lambda11, distinct points")
-    for name in ("covariate", "points", "r alone", "lambda2\ngiven it", "p", "OLS beta", "r2"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("of", "covariate", "control"))
-    for study in studies:
-        table.add_row(_head(study))
-        for row in study.confounders:
-            alone = row.alone
-            fit = row.fit.terms["lambda2"].value if isinstance(row.fit, LinearFit) else None
-            table.add_row(
-                row.covariate,
-                str(alone.distinct) if isinstance(alone, Correlation) else "",
-                _coefficient(alone.pearson if isinstance(alone, Correlation) else alone),
-                _coefficient(row.partial),
-                _p(row.partial.p) if isinstance(row.partial, Coefficient) else "-",
-                _interval(fit) if fit else "withheld",
-                f"{row.fit.r2:.3f}" if isinstance(row.fit, LinearFit) else "-",
-            )
-    return table
+    title = "Confounders of lambda11, distinct points"
+    return _under_heads(title, _CONFOUNDERS, studies, lambda study: study.confounders)
 
 
 def _control_table(studies: Sequence[ArmStudy]) -> Table:
-    table = _titled("Controls for lambda11: what meaningless versions of lambda2 give")
-    for name in ("control", "points", "r", "p"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("of", "covariate", "control"))
+    title = "Controls for lambda11: what meaningless versions of lambda2 give"
+    return _under_heads(title, _CONTROLS, studies, _controls)
+
+
+def _under_heads(
+    title: str,
+    columns: Sequence[Column[Any]],
+    studies: Sequence[ArmStudy],
+    rows_of: Callable[[ArmStudy], Sequence[Any]],
+) -> Table:
+    """The rows of every study, below a line with its arm and its model."""
+    heads, rows = {}, list[Any]()
     for study in studies:
-        found = study.controls
-        table.add_row(_head(study))
-        table.add_row("shuffled table", "", "", _permuted(found.shuffled_table).replace("\n", " "))
-        table.add_row("relabelled vocabulary", "", "", _permuted(found.relabelled).replace("\n", " "))
-        for modulus, correlation in found.moduli.items():
-            name = f"modulo {modulus}" + (" (published)" if modulus == MODULUS else "")
-            if isinstance(correlation, Withheld):
-                table.add_row(name, "", f"withheld: {correlation.reason}")
-                continue
-            value, p = correlation.pearson.value, correlation.pearson.p
-            table.add_row(name, str(correlation.distinct), _interval(value).replace("\n", " "), _p(p))
-    return table
+        heads[len(rows)] = f"{study.arm},\n{study.model}"
+        rows += rows_of(study)
+    return Table.of(columns, rows, title=title, heads=heads)
 
 
-def _head(study: ArmStudy) -> str:
-    """A line of its own above the rows of an arm and a model."""
-    return f"[bold]{study.arm},\n{escape(study.model)}[/]"
+Control = tuple[str, Permutation | Correlation | Withheld]
+"""Its name, and what it gives."""
 
 
-def _titled(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+def _controls(study: ArmStudy) -> list[Control]:
+    found = study.controls
+    moduli = (
+        (f"modulo {modulus}" + (" (published)" if modulus == MODULUS else ""), correlation)
+        for modulus, correlation in found.moduli.items()
+    )
+    return [
+        ("shuffled table", found.shuffled_table),
+        ("relabelled vocabulary", found.relabelled),
+        *moduli,
+    ]
 
 
 def _interval(value: Estimate) -> str:
-    return f"{value.point:.3g}\n\\[{value.low:.2g}, {value.high:.2g}]"
+    return f"{value.point:.3g}\n[{value.low:.2g}, {value.high:.2g}]"
 
 
 def _p(p: float) -> str:
@@ -155,19 +125,81 @@ def _p(p: float) -> str:
 
 def _permuted(found: Permutation | Withheld) -> str:
     if isinstance(found, Withheld):
-        return f"withheld: {found.reason}"
+        return _withheld(found)
     kind = "all" if found.exact else "random"
     return f"{found.p:.2g}\n({found.permutations} {kind})"
 
 
 def _coefficient(found: Coefficient | Withheld) -> str:
-    return f"withheld: {found.reason}" if isinstance(found, Withheld) else _interval(found.value)
+    return _withheld(found) if isinstance(found, Withheld) else _interval(found.value)
+
+
+def _withheld(found: Withheld) -> str:
+    return f"withheld: {found.reason}"
+
+
+def _of_correlation(cell: Callable[[Correlation], Any]) -> Callable[[Association], Any]:
+    """A cell that is there where the correlation is."""
+    return lambda row: None if isinstance(row.correlation, Withheld) else cell(row.correlation)
+
+
+def _r(row: Association) -> str:
+    found = row.correlation
+    return _withheld(found) if isinstance(found, Withheld) else _interval(found.pearson.value)
+
+
+def _alone(row: Confounding) -> str:
+    return _coefficient(row.alone.pearson if isinstance(row.alone, Correlation) else row.alone)
+
+
+def _beta(row: Confounding) -> str:
+    return _interval(row.fit.terms["lambda2"].value) if isinstance(row.fit, LinearFit) else "withheld"
+
+
+def _control_r(row: Control) -> str | None:
+    found = row[1]
+    if isinstance(found, Correlation):
+        return _interval(found.pearson.value).replace("\n", " ")
+    return _withheld(found) if isinstance(found, Withheld) else None
+
+
+def _control_p(row: Control) -> str | None:
+    found = row[1]
+    if isinstance(found, Correlation):
+        return _p(found.pearson.p)
+    return None if isinstance(found, Withheld) else _permuted(found).replace("\n", " ")
+
+
+_ASSOCIATIONS: tuple[Column[Association], ...] = (
+    Column("of", lambda row: row.diagnostic),
+    Column("points", _of_correlation(lambda found: f"{found.distinct}\nof {found.rows}")),
+    Column("r", _r, is_text=True),
+    Column("p", _of_correlation(lambda found: _p(found.pearson.p))),
+    Column("p permuted", _of_correlation(lambda found: _permuted(found.permutation)), is_text=True),
+    Column("rho", _of_correlation(lambda found: f"{found.spearman.value.point:.3f}")),
+    Column("p of all rows", _of_correlation(lambda found: _p(found.nominal.p) if found.nominal else None)),
+)
+_CONFOUNDERS: tuple[Column[Confounding], ...] = (
+    Column("covariate", lambda row: row.covariate),
+    Column("points", lambda row: row.alone.distinct if isinstance(row.alone, Correlation) else None),
+    Column("r alone", _alone, is_text=True),
+    Column("lambda2 given it", lambda row: _coefficient(row.partial), is_text=True),
+    Column(
+        "p", lambda row: _p(row.partial.p) if isinstance(row.partial, Coefficient) else None, is_under=True
+    ),
+    Column("OLS beta", _beta, is_text=True),
+    Column("r2", lambda row: f"{row.fit.r2:.3f}" if isinstance(row.fit, LinearFit) else None, is_under=True),
+)
+_CONTROLS: tuple[Column[Control], ...] = (
+    Column("control", lambda row: row[0]),
+    Column("points", lambda row: row[1].distinct if isinstance(row[1], Correlation) else None),
+    Column("r", _control_r, is_text=True),
+    Column("p", _control_p, is_text=True),
+)
 
 
 def _without_fits(studies: Sequence[ArmStudy]) -> list[ArmStudy]:
     """A fit's covariance serves contrasts alone; its terms are kept."""
-    from dataclasses import replace
-
     return [
         replace(
             study,
