@@ -192,6 +192,11 @@ def risen(rise: float) -> str:
     return f"{rise:+.1%}" if rise < 10 else f"{rise + 1:,.0f} times"
 
 
+def in_form(value: float | None, form: str) -> str:
+    """A figure, or a dash where it was not measured."""
+    return "-" if value is None else form.format(value)
+
+
 def row(arm: SweptArm, cliff_cell: str, *, speed: float | None, name: str | None = None) -> str:
     """One line of the Markdown table."""
     name = name or arm.row.gate
@@ -199,10 +204,10 @@ def row(arm: SweptArm, cliff_cell: str, *, speed: float | None, name: str | None
         return f"| {name} | {INACTIVE}: {arm.reason} | | | | | {cliff_cell} |"
     answers, text = arm.answers, arm.text
     cells = (
-        sweep_tables.number(speed, "{:.2f}"),
-        sweep_tables.number(arm.bytes_ratio, "{:.3f}"),
-        sweep_tables.number(answers.kl.mean if answers and answers.kl else None, "{:.3g}"),
-        sweep_tables.number(answers.agreement.mean if answers and answers.agreement else None, "{:.0%}"),
+        in_form(speed, "{:.2f}"),
+        in_form(arm.bytes_ratio, "{:.3f}"),
+        in_form(answers.kl.mean if answers and answers.kl else None, "{:.3g}"),
+        in_form(answers.agreement.mean if answers and answers.agreement else None, "{:.0%}"),
         risen(text.rise.mean) if text else "-",
         cliff_cell,
     )
