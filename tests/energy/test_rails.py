@@ -1,12 +1,14 @@
 """Figures that can't be true are not measured, and are named: of any source, at any place."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from energy.base import SourceInfo, Trace
+from energy.base import Boundary, SourceInfo, Trace
+from energy.chip import limit_w
 from energy.recording import Header, Recording, Stamp
 from energy.replay import load, read_kept
 from tests.energy.lab.mishaps import deliveries, record
@@ -133,3 +135,18 @@ def test_a_document_that_can_not_be_true_is_found_live_and_in_a_bare_stream(
             of_gpu = [fault for fault in trace.faults if fault.rail == "gpu"]
             assert {fault.kind for fault in of_gpu} == {kind}
             assert np.flatnonzero(np.isnan(trace.joules[:, trace.rails.index("gpu")])).tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("chip", "boundary", "watts"),
+    [
+        ("Apple M3", "soc_cpu_gpu_ane", 100),
+        ("Apple M2 Pro", "soc_cpu_gpu_ane", 150),
+        ("Apple M4 Max", "soc_cpu_gpu_ane", 300),
+        ("Apple M2 Ultra", "soc_cpu_gpu_ane", 600),
+        ("Intel Xeon", "package", 1000),
+        ("Apple M3", "wall", 1500),
+    ],
+)
+def test_what_a_chip_a_package_and_a_machine_may_draw(chip: str, boundary: Boundary, watts: float) -> None:
+    assert limit_w(replace(COUNTERS, boundary=boundary, details={"chip": chip})) == watts

@@ -227,3 +227,17 @@ def test_slots_that_were_throttled_leave_the_figures_of_their_arm() -> None:
     assert (row.verdict, row.blocks, row.slots, row.left_out_slots) == ("saves", 6, 6, 2)
     assert row.joules_gross is not None
     assert row.joules_gross < 100
+
+
+def test_a_gate_that_left_nothing_out_is_inactive_whatever_its_joules_are() -> None:
+    chance = np.random.default_rng(3)
+    half = Experiment(blocks=6, effect=-0.7, noise=0.01, a_a=True, throttled=0.0, no_joules=0.0, void=0.0)
+    readback = half.read(chance)
+    gates = {"torch/gated": Verdict(outcome="gate inactive", reason="16 of 16 units were counted")}
+    idle_gate = replace(readback, run=replace(readback.run, records=[replace(SESSION, gates=gates)]))
+    verdicts = [
+        next((row.verdict, row.reason) for row in summarise(one).rows if row.gate == "gated")
+        for one in (readback, idle_gate)
+    ]
+    assert verdicts[0][0] == "saves"
+    assert verdicts[1] == ("gate inactive", "16 of 16 units were counted")
