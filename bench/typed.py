@@ -1,4 +1,4 @@
-"""Values from JSON -> the dataclass that they were written from, checked field by field.
+"""Values from JSON <-> the dataclass that they were written from, checked field by field.
 
 A key that the class does not know is passed over: a newer program may have added it. A key that is missing
 takes the default of its field, so a field that was added later needs one.
@@ -27,6 +27,11 @@ def from_json(kind: type[T], value: Any) -> T:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise ValueError(f"{where}: {first['msg']}") from None
+
+
+def to_json(value: Any) -> dict[str, Any]:
+    """A dataclass as a JSON object, pydantic models and paths within it included."""
+    return cast(dict[str, Any], _adapter(cast(Hashable, type(value))).dump_python(value, mode="json"))
 
 
 @cache

@@ -171,12 +171,9 @@ class PlacedRecord(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestRecord(PlacedRecord):
-    """One prompt under one arm, answered."""
+class Answered:
+    """What a worker knows of a request as soon as it is answered."""
 
-    type: ClassVar[str] = "request"
-    pass_number: int
-    prompt_id: str
     model: str
     """Key of the model that the gate chose."""
     prompt_tokens: int
@@ -186,6 +183,12 @@ class RequestRecord(PlacedRecord):
     gated_s: float
     prefilled_s: float
     end_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What a worker finds out about a request once its window is closed."""
+
     text: str | None = None
     """Like all that follows null in a slot that is void: it is asked for when the window is closed."""
     cut: dict[str, Any] | None = None
@@ -196,6 +199,15 @@ class RequestRecord(PlacedRecord):
     prefill_flops: int | None = None
     """A multiply-add counts as two."""
     decode_flops: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRecord(Settled, Answered, PlacedRecord):
+    """One prompt under one arm, answered."""
+
+    type: ClassVar[str] = "request"
+    pass_number: int
+    prompt_id: str
     error: None = None
     """Stored so that every request says whether it failed; like that of a slot."""
 

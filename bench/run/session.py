@@ -26,6 +26,7 @@ from bench.run.records import (
 from bench.run.remaining import Remaining
 from bench.run.sources import ChosenMeter
 from bench.run.workers.group import Workers
+from bench.run.workers.messages import Request, Settle, Synchronize
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite.plan import Slot
 from bench.suite.prepare import Prepared
@@ -143,7 +144,7 @@ class Session:
     def _hold(self, slot: Slot, requests: list[RequestRecord]) -> SlotRecord:
         """Run passes until the window is long enough; `requests` grows as they are done."""
         worker = self.workers.of(slot.arm.backend)
-        worker.ask("settle", deadline_s=self.protocol.request_deadline_s)  # what a void slot left behind
+        worker.ask(Settle(), deadline_s=self.protocol.request_deadline_s)  # what a void slot left behind
         self._cool_down()
         self.display.window_opens()
         start_s = self._synchronized_s(worker)
@@ -167,21 +168,18 @@ class Session:
 
     def _synchronized_s(self, worker: WorkerProcess) -> float:
         """The instant at which the worker's device was idle, by the worker's own clock reading."""
-        return float(worker.ask("synchronize", deadline_s=self.protocol.request_deadline_s)["now_s"])
+        return worker.ask(Synchronize(), deadline_s=self.protocol.request_deadline_s).now_s
 
     def _request(self, slot: Slot, passes: int, prompt_id: str, worker: WorkerProcess) -> RequestRecord:
-        reply = worker.ask(
-            "request",
-            deadline_s=self.protocol.request_deadline_s,
-            prompt_id=prompt_id,
-            gate=slot.arm.gate,
-        )
-        return RequestRecord(**self._place(slot), pass_number=passes, prompt_id=prompt_id, **reply)
+        request = Request(prompt_id=prompt_id, gate=slot.arm.gate)
+        answered = worker.ask(request, deadline_s=self.protocol.request_deadline_s)
+        place = self._place(slot)
+        return RequestRecord(**place, pass_number=passes, prompt_id=prompt_id, **vars(answered))
 
     def _settled(self, requests: list[RequestRecord], worker: WorkerProcess) -> list[RequestRecord]:
         """The requests with their answers as text and their counted work; the window is closed."""
-        reply = worker.ask("settle", deadline_s=self.protocol.request_deadline_s)
-        return [replace(r, **settled) for r, settled in zip(requests, reply["requests"], strict=True)]
+        settled = worker.ask(Settle(), deadline_s=self.protocol.request_deadline_s).requests
+        return [replace(r, **vars(one)) for r, one in zip(requests, settled, strict=True)]
 
     def _void(self, slot: Slot, requests: list[RequestRecord], error: Exception) -> VoidSlot:
         """Store why a slot has no figures, and get a new worker if its own is gone."""

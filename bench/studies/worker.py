@@ -7,49 +7,50 @@ It is a worker (`bench.run.workers.worker`) with other commands: hidden states o
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
-from backends.cut import Cut
-from bench.run.workers.worker import Command, Worker, serve
+from bench.run.workers.messages import Encode, Load
+from bench.run.workers.worker import Commands, Worker, serve
 from bench.studies.isolate.steps import Cell
-from bench.studies.isolate.window import Plan, as_message
-from bench.studies.spectral.points import ids_of, point_of
-from bench.studies.spectral.prompts import SpectralPrompt
+from bench.studies.isolate.window import CellOpened, NextRound, OpenCell, RoundDone
+from bench.studies.spectral.points import AskPoints, PointsTaken, ids_of, point_of
 
 
 class StudyWorker(Worker):
     """Loaded models of one backend."""
 
-    def points(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Points of a spectral study, with their token ids; null for a prompt that has none."""
-        model = self.models[message["model"]]
-        prompts = [SpectralPrompt(**prompt) for prompt in message["prompts"]]
-        ids = [ids_of(model, prompt) for prompt in prompts]
+    def points(self, message: AskPoints) -> PointsTaken:
+        """Points of a spectral study, with their token ids."""
+        model = self.models[message.model]
+        ids = [ids_of(model, prompt) for prompt in message.prompts]
         points = [
-            point_of(model, prompt, one, model=message["name"])
-            for prompt, one in zip(prompts, ids, strict=True)
+            point_of(model, prompt, one, model=message.model)
+            for prompt, one in zip(message.prompts, ids, strict=True)
         ]
-        return {"ids": ids, "points": [asdict(point) if point else None for point in points]}
+        return PointsTaken(ids=ids, points=points)
 
-    def isolate_open(self, message: dict[str, Any]) -> dict[str, Any]:
+    def isolate_open(self, message: OpenCell) -> CellOpened:
         """Set up the isolation tests of one loaded model; says which are not available, and why."""
         self.cell = Cell(
             model=self.models["full"],
-            cut=Cut.model_validate(message["cut"]),
-            plan=Plan(**message["plan"]),
+            cut=message.cut,
+            plan=message.plan,
             tiny=self.models.get("tiny"),
         )
         self.cell.open()
-        return {"missing": self.cell.missing}
+        return CellOpened(missing=self.cell.missing)
 
-    def isolate_round(self, message: dict[str, Any]) -> dict[str, Any]:
+    def isolate_round(self, message: NextRound) -> RoundDone:
         """One window of every test."""
-        return {"windows": as_message(self.cell.round(message["number"]))}
+        return RoundDone(windows=self.cell.round(message.number))
 
-    def commands(self) -> tuple[Command, ...]:
+    def commands(self) -> Commands:
         """What can be asked of it."""
-        return (self.load, self.encode, self.points, self.isolate_open, self.isolate_round)
+        return {
+            Load: self.load,
+            Encode: self.encode,
+            AskPoints: self.points,
+            OpenCell: self.isolate_open,
+            NextRound: self.isolate_round,
+        }
 
 
 if __name__ == "__main__":

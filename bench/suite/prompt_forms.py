@@ -42,10 +42,6 @@ class Prompt(BaseModel):
     tokens: int | None = Field(default=None, ge=1)
     """Use only so many tokens of the text, from the front; it must have as many."""
 
-    def to_encode(self) -> dict[str, Any]:
-        """What a worker needs to make its token ids."""
-        return {"id": self.id, "text": self.text, "tokens": self.tokens}
-
 
 def read(text: str, *, file: Path) -> tuple[Prompt, ...]:
     """The prompts of a file in the form that its ending says; ids are made where there are none.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bench.errors import RunFailed
 from bench.run.records import SameLogits
+from bench.run.workers.messages import AskLogits
 from bench.run.workers.process import WorkerProcess
 from bench.suite import libraries
 
@@ -55,9 +56,8 @@ def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 
 def _logits(worker: WorkerProcess, model: str, ids: list[int]) -> NDArray[np.float32]:
-    reply = worker.ask("logits", deadline_s=_DEADLINE_S, model=model, ids=ids)
-    flat = np.frombuffer(bytes.fromhex(reply["float32_hex"]), dtype="<f4")
-    return flat.reshape(reply["shape"])
+    sent = worker.ask(AskLogits(model=model, ids=ids), deadline_s=_DEADLINE_S)
+    return np.frombuffer(bytes.fromhex(sent.float32_hex), dtype="<f4").reshape(sent.shape)
 
 
 def _refusal(agreement: SameLogits) -> str:

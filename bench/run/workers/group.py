@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from backends.base import BackendInfo
 from backends.guard import Verdict
@@ -13,9 +12,9 @@ from bench.errors import RunFailed, UserError
 from bench.run.display.plain import Display
 from bench.run.records import SameLogits
 from bench.run.workers import equal_work
+from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Synchronize, Warm
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite.prepare import Prepared, make_gates
-from bench.typed import from_json
 
 _STILL_FASTER = 0.97
 """A request that takes less than this share of the best so far shows that warming up goes on."""
@@ -90,7 +89,7 @@ class Workers:
     def synchronize(self) -> None:
         """Wait until no worker has anything left to do."""
         for worker in self._working.values():
-            worker.ask("synchronize", deadline_s=self.prepared.suite.protocol.request_deadline_s)
+            worker.ask(Synchronize(), deadline_s=self.prepared.suite.protocol.request_deadline_s)
 
     def stop(self) -> None:
         """End every worker that was ever started."""
@@ -115,21 +114,20 @@ class Workers:
 
     def _start(self, backends: Iterable[str]) -> dict[str, WorkerProcess]:
         """Start workers; they load at the same time."""
+        loads = {backend: self._what_to_load(backend) for backend in backends}
         workers = {}
-        for backend in backends:
+        for backend, load in loads.items():
             workers[backend] = WorkerProcess(backend, log=self.folder / f"worker-{backend}.log")
             self._started.append(workers[backend])
-            workers[backend].send("load", **self._what_to_load(backend))
+            workers[backend].send(load)
         deadline_s = self.prepared.suite.protocol.load_deadline_s
         for backend, worker in workers.items():
-            reply = worker.receive("load", deadline_s=deadline_s)
-            self.loaded |= {
-                f"{backend}/{key}": from_json(BackendInfo, info) for key, info in reply["loaded"].items()
-            }
-            prompts = [prompt.to_encode() for prompt in self.prepared.prompts.prompts]
-            self.ids[backend] = worker.ask("encode", deadline_s=deadline_s, prompts=prompts)["ids"]
+            loaded = worker.receive(loads[backend], deadline_s=deadline_s).loaded
+            self.loaded |= {f"{backend}/{key}": info for key, info in loaded.items()}
+            prompts = list(self.prepared.prompts.prompts)
+            self.ids[backend] = worker.ask(Encode(prompts=prompts), deadline_s=deadline_s).ids
             self._check_lengths(backend)
-            worker.ask("ready", deadline_s=deadline_s, gate_model=self.prepared.baseline_model)
+            worker.ask(Ready(gate_model=self.prepared.baseline_model), deadline_s=deadline_s)
         return workers
 
     def _start_afresh(self) -> None:
@@ -149,10 +147,10 @@ class Workers:
     def _guard(self, backend: str, worker: WorkerProcess) -> None:
         """Find out whether the gates take effect, and say so of those that don't."""
         deadline_s = self.prepared.suite.protocol.load_deadline_s
-        found = worker.ask("guard", deadline_s=deadline_s, baseline=self.prepared.suite.baseline)["gates"]
-        for label, said in found.items():
-            verdict = self.gates[f"{backend}/{label}"] = from_json(Verdict, said)
-            if label != self.prepared.suite.baseline and not verdict.effective:
+        baseline = self.prepared.suite.baseline
+        for label, verdict in worker.ask(Guard(baseline=baseline), deadline_s=deadline_s).gates.items():
+            self.gates[f"{backend}/{label}"] = verdict
+            if label != baseline and not verdict.effective:
                 self.display.note(f"{backend} {label}: {verdict.outcome}, {verdict.reason}")
 
     def _warm_up(self, worker: WorkerProcess) -> None:
@@ -166,28 +164,28 @@ class Workers:
         best_s, improving = float("inf"), True
         while improving and time.perf_counter() < until_s:
             deadline_s = self.prepared.suite.protocol.request_deadline_s
-            reply = worker.ask("warm", deadline_s=deadline_s, model=key, prompt_id=prompt)
-            improving = reply["seconds_s"] < _STILL_FASTER * best_s
-            best_s = min(best_s, reply["seconds_s"])
+            took_s = worker.ask(Warm(model=key, prompt_id=prompt), deadline_s=deadline_s).seconds_s
+            improving = took_s < _STILL_FASTER * best_s
+            best_s = min(best_s, took_s)
 
-    def _what_to_load(self, backend: str) -> dict[str, Any]:
+    def _what_to_load(self, backend: str) -> Load:
         suite = self.prepared.suite
         models = {}
         for key, model in self.prepared.models.items():
-            found = self.prepared.locate(model)
-            if found is None:
+            here = self.prepared.locate(model)
+            if here is None:
                 raise UserError(
                     f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}"
                 )
-            folder = str(found.folder) if found.folder else None
-            models[key] = {"folder": folder, "dtype": model.dtype, "layers": model.layers}
-            models[key] |= suite.backend_options.get(backend, {})
-        return {
-            "models": models,
-            "gates": {label: {"plugin": g.plugin, "options": g.options} for label, g in suite.gates.items()},
-            "max_new_tokens": suite.generation.max_new_tokens,
-            "ignore_eos": suite.generation.ignore_eos,
-        }
+            options = {"dtype": model.dtype, "layers": model.layers}
+            options |= suite.backend_options.get(backend, {})
+            models[key] = ModelToLoad(folder=here.folder, options=options)
+        return Load(
+            models=models,
+            gates=dict(suite.gates),
+            max_new_tokens=suite.generation.max_new_tokens,
+            ignore_eos=suite.generation.ignore_eos,
+        )
 
     def _check_lengths(self, backend: str) -> None:
         """Every prompt must leave room for what it may generate, in every model it may be sent to."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from backends.base import Backend
 from backends.cut import FULL
-from backends.guard import Observed, judge
+from backends.guard import Observed, Verdict, judge
 from bench.suite.gates.base import Budget
 
 _TOKENS = 4
@@ -25,8 +25,8 @@ def outcome(
     usual: Mapping[str, Budget],
     chosen: Mapping[str, Budget],
     new_tokens: int,
-) -> dict[str, str]:
-    """The outcome of one gate, and the reason where it is inactive.
+) -> Verdict:
+    """Whether one gate takes effect, and the reason where it is inactive.
 
     Args:
         models: by key, with every cut ready.
@@ -37,15 +37,13 @@ def outcome(
     """
     changed = {prompt: budget for prompt, budget in chosen.items() if budget != usual[prompt]}
     if not changed:
-        return _inactive("every prompt gets what it gets without the gate")
+        return Verdict(outcome="gate inactive", reason="every prompt gets what it gets without the gate")
     with_cut = {prompt: budget for prompt, budget in changed.items() if budget.cut != FULL}
     if not with_cut or any(budget.model != usual[prompt].model for prompt, budget in changed.items()):
-        return {"outcome": "effective", "reason": ""}
+        return Verdict(outcome="effective", reason="")
     prompt, budget = next(iter(with_cut.items()))
-    verdict = judge(
-        budget.cut, _observe(models[budget.model], prompts[budget.model][prompt], budget, new_tokens)
-    )
-    return {"outcome": verdict.outcome, "reason": verdict.reason}
+    observed = _observe(models[budget.model], prompts[budget.model][prompt], budget, new_tokens)
+    return judge(budget.cut, observed)
 
 
 def _observe(model: Backend, ids: list[int], budget: Budget, new_tokens: int) -> Observed:
@@ -61,7 +59,3 @@ def _observe(model: Backend, ids: list[int], budget: Budget, new_tokens: int) ->
         full_logits=model.logits(ids),
         cut_logits=model.logits(ids, budget.cut),
     )
-
-
-def _inactive(reason: str) -> dict[str, str]:
-    return {"outcome": "gate inactive", "reason": reason}

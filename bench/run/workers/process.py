@@ -13,10 +13,14 @@ import subprocess
 import sys
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.errors import BenchError
 from bench.run import privilege
+from bench.run.workers.messages import Message, Refused
+from bench.typed import from_json, to_json
+
+A = TypeVar("A")
 
 
 class WorkerLost(BenchError):
@@ -63,37 +67,39 @@ class WorkerProcess:
         """Process id."""
         return self._process.pid
 
-    def ask(self, command: str, *, deadline_s: float, **message: Any) -> dict[str, Any]:
+    def ask(self, message: Message[A], *, deadline_s: float) -> A:
         """Send a message and wait for its reply.
 
         Raises:
             WorkerLost: no reply came; the worker has been ended.
             WorkerRefused: the reply is an error.
         """
-        self.send(command, **message)
-        return self.receive(command, deadline_s=deadline_s)
+        self.send(message)
+        return self.receive(message, deadline_s=deadline_s)
 
-    def send(self, command: str, **message: Any) -> None:
+    def send(self, message: Message[Any]) -> None:
         """Send a message; `receive` must follow."""
         try:
-            self._connection.send_bytes(json.dumps({"command": command, **message}).encode())
+            self._connection.send_bytes(json.dumps({"command": message.command, **to_json(message)}).encode())
         except OSError:
-            raise self._lost(command) from None
+            raise self._lost(message.command) from None
 
-    def receive(self, command: str, *, deadline_s: float) -> dict[str, Any]:
-        """Wait for the reply to `command`."""
+    def receive(self, message: Message[A], *, deadline_s: float) -> A:
+        """Wait for the reply to `message`."""
+        command = message.command
         try:
             if not wait([self._connection], timeout=deadline_s):
                 self.kill()
                 raise WorkerLost(
                     f"the {self.backend} worker gave no answer to {command!r} in {deadline_s:g} s"
                 )
-            reply: dict[str, Any] = json.loads(self._connection.recv_bytes())
+            reply = json.loads(self._connection.recv_bytes())
         except (EOFError, ConnectionError):
             raise self._lost(command) from None
-        if "error" in reply:
-            raise WorkerRefused(reply["error"]["what"], fix=reply["error"]["fix"])
-        return reply
+        refusal = from_json(Refused, reply).error
+        if refusal is not None:
+            raise WorkerRefused(refusal.what, fix=refusal.fix)
+        return from_json(message.answer(), reply)
 
     def stop(self) -> None:
         """Let it end by itself, or end it."""

@@ -16,21 +16,50 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from backends.base import Backend, BackendError, Generated
-from backends.cut import Cut
+from backends.base import Backend, BackendError, Generated, Redundancy
+from backends.guard import Verdict
 from backends.ledger import request_ledger
 from bench.errors import BenchError, UserError
+from bench.run.records import Answered, Settled
 from bench.run.workers import guard
+from bench.run.workers.logits import compare
+from bench.run.workers.messages import (
+    AllSettled,
+    AskLogits,
+    AskRedundancy,
+    CompareLogits,
+    Done,
+    Encode,
+    Encoded,
+    Guard,
+    Guarded,
+    Load,
+    Loaded,
+    LogitsCompared,
+    LogitsSent,
+    Message,
+    Named,
+    Ready,
+    Refusal,
+    Refused,
+    Request,
+    Settle,
+    Synchronize,
+    Synchronized,
+    Warm,
+    Warmed,
+)
 from bench.suite import plugins
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
+from bench.suite.prompt_forms import Prompt
+from bench.typed import from_json, to_json
 
-Command = Callable[[dict[str, Any]], dict[str, Any]]
+Commands = dict[type[Message[Any]], Callable[[Any], Any]]
+"""What a worker obeys: the class of the message -> what answers it."""
 
 
 class Worker:
@@ -46,39 +75,38 @@ class Worker:
         self.gate_model = ""
         self._unsettled: list[tuple[Budget, int, Generated]] = []
 
-    def load(self, message: dict[str, Any]) -> dict[str, Any]:
+    def load(self, message: Load) -> Loaded:
         """Load every model and make every gate."""
-        for key, options in message["models"].items():
-            folder = options["folder"]
-            options = {**options, "folder": Path(folder) if folder else None}
+        for key, one in message.models.items():
+            options = {**one.options, "folder": one.folder}
             self.models[key] = plugins.create("backends", self.backend, options)
-        for label, gate in message["gates"].items():
-            self.gates[label] = plugins.create("gates", gate["plugin"], gate["options"])
-        self.default_new_tokens = message["max_new_tokens"]
-        self.ignore_eos = message["ignore_eos"]
-        return {"loaded": {key: asdict(model.info) for key, model in self.models.items()}}
+        for label, gate in message.gates.items():
+            self.gates[label] = plugins.create("gates", gate.plugin, gate.options)
+        self.default_new_tokens = message.max_new_tokens
+        self.ignore_eos = message.ignore_eos
+        return Loaded(loaded={key: model.info for key, model in self.models.items()})
 
-    def encode(self, message: dict[str, Any]) -> dict[str, Any]:
+    def encode(self, message: Encode) -> Encoded:
         """Tokenise every prompt for every model, so that no window contains it."""
         for key, model in self.models.items():
-            self.prompts[key] = {prompt["id"]: _encode(model, prompt) for prompt in message["prompts"]}
-        return {"ids": self.prompts}
+            self.prompts[key] = {prompt.id: _encode(model, prompt) for prompt in message.prompts}
+        return Encoded(ids=self.prompts)
 
-    def ready(self, message: dict[str, Any]) -> dict[str, Any]:
+    def ready(self, message: Ready) -> Done:
         """Match the controls to their gates, and prepare every cut that some prompt will get."""
-        self.gate_model = message["gate_model"]
+        self.gate_model = message.gate_model
         seen = list(self.prompts[self.gate_model].values())
         self.gates = match_controls(self.gates, seen)
         for gate in self.gates.values():
             for budget in {gate.decide(ids) for ids in seen}:
                 self.models[budget.model].ready(budget.cut)
-        return {}
+        return Done()
 
-    def guard(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Does each gate take effect? By label: the outcome and the reason; see `guard.py`."""
-        return {"gates": {label: self._guard(label, message["baseline"]) for label in self.gates}}
+    def guard(self, message: Guard) -> Guarded:
+        """Does each gate take effect? See `guard.py`."""
+        return Guarded(gates={label: self._guard(label, message.baseline) for label in self.gates})
 
-    def _guard(self, label: str, baseline: str) -> dict[str, str]:
+    def _guard(self, label: str, baseline: str) -> Verdict:
         prompts = self.prompts[self.gate_model]
         usual = {prompt: self.gates[baseline].decide(ids) for prompt, ids in prompts.items()}
         chosen = {prompt: self.gates[label].decide(ids) for prompt, ids in prompts.items()}
@@ -86,30 +114,28 @@ class Worker:
             self.models, self.prompts, usual=usual, chosen=chosen, new_tokens=self.default_new_tokens
         )
 
-    def synchronize(self, _: dict[str, Any]) -> dict[str, Any]:
+    def synchronize(self, _: Synchronize) -> Synchronized:
         """Wait until every device is idle, then read the clock."""
         for model in self.models.values():
             model.synchronize()
-        return {"now_s": time.perf_counter()}
+        return Synchronized(now_s=time.perf_counter())
 
-    def request(self, message: dict[str, Any]) -> dict[str, Any]:
+    def request(self, message: Request) -> Answered:
         """One prompt under one gate, with the instants between its phases."""
-        prompt_id = message["prompt_id"]
-        gate = self.gates[message["gate"]]
+        gate = self.gates[message.gate]
         start_s = time.perf_counter()
-        budget = gate.decide(self.prompts[self.gate_model][prompt_id])
-        gated_s = time.perf_counter()
-        done = self._generate(budget, prompt_id)
-        return {"start_s": start_s, "gated_s": gated_s, **done}
+        budget = gate.decide(self.prompts[self.gate_model][message.prompt_id])
+        return self._generate(budget, message.prompt_id, start_s=start_s)
 
-    def warm(self, message: dict[str, Any]) -> dict[str, Any]:
+    def warm(self, message: Warm) -> Warmed:
         """One request without a gate."""
-        start_s = time.perf_counter()
-        done = self._generate(Budget(model=message["model"]), message["prompt_id"])
+        budget = Budget(model=message.model)
+        done = self._generate(budget, message.prompt_id, start_s=time.perf_counter())
         self._unsettled.clear()
-        return {"seconds_s": done["end_s"] - start_s, **done}
+        return Warmed(seconds_s=done.end_s - done.start_s)
 
-    def _generate(self, budget: Budget, prompt_id: str) -> dict[str, Any]:
+    def _generate(self, budget: Budget, prompt_id: str, *, start_s: float) -> Answered:
+        gated_s = time.perf_counter()
         model, ids = self.models[budget.model], self.prompts[budget.model][prompt_id]
         max_new_tokens = budget.max_new_tokens or self.default_new_tokens
         session = model.prefill(ids, budget.cut)
@@ -119,86 +145,88 @@ class Worker:
         model.synchronize()
         end_s = time.perf_counter()
         self._unsettled.append((budget, len(ids), generated))
-        return {
-            "model": budget.model,
-            "prompt_tokens": len(ids),
-            "tokens": generated.tokens,
-            "forwards": generated.forwards,
-            "prefilled_s": prefilled_s,
-            "end_s": end_s,
-        }
+        return Answered(
+            model=budget.model,
+            prompt_tokens=len(ids),
+            tokens=generated.tokens,
+            forwards=generated.forwards,
+            start_s=start_s,
+            gated_s=gated_s,
+            prefilled_s=prefilled_s,
+            end_s=end_s,
+        )
 
-    def settle(self, _: dict[str, Any]) -> dict[str, Any]:
+    def settle(self, _: Settle) -> AllSettled:
         """What is worth knowing of the requests since the last call; asked for once a window is closed."""
         settled = [self._settled(*request) for request in self._unsettled]
         self._unsettled.clear()
-        return {"requests": settled}
+        return AllSettled(requests=settled)
 
-    def _settled(self, budget: Budget, prompt_tokens: int, generated: Generated) -> dict[str, Any]:
+    def _settled(self, budget: Budget, prompt_tokens: int, generated: Generated) -> Settled:
         """Text, cut and counted work of one request."""
         model, cut = self.models[budget.model], budget.cut
         shape = model.shape(cut)
         work = request_ledger(shape, cut, prompt_tokens=prompt_tokens, generated=generated)
-        return {
-            "text": model.decode_text(generated.tokens),
-            "cut": cut.model_dump(exclude_defaults=True, mode="json"),
-            "prefill_bytes": work.prefill.bytes,
-            "decode_bytes": work.decode.bytes,
-            "prefill_flops": work.prefill.flops,
-            "decode_flops": work.decode.flops,
-        }
-
-    def logits(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Logits of a probe prompt, as nested lists of float32 values."""
-        logits = self.models[message["model"]].logits(message["ids"])
-        return {"shape": list(logits.shape), "float32_hex": logits.astype("<f4").tobytes().hex()}
-
-    def compare(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Teacher-forced logits under cuts beside those without; see `bench/run/workers/study.py`."""
-        from bench.run.workers.logits import compare  # a worker that measures has no need of it
-
-        cuts = [Cut.model_validate(cut) for cut in message["cuts"]]
-        found = compare(self.models[message["model"]], message["ids"], cuts, first=message["first"])
-        return {"comparisons": [asdict(comparison) for comparison in found]}
-
-    def redundancy(self, message: dict[str, Any]) -> dict[str, Any]:
-        """How little each attention, MLP and block changes the residual stream over some ids."""
-        return asdict(self.models[message["model"]].redundancy(message["ids"]))
-
-    def commands(self) -> tuple[Command, ...]:
-        """What can be asked, each by its own name."""
-        return (
-            self.load,
-            self.encode,
-            self.synchronize,
-            self.request,
-            self.warm,
-            self.settle,
-            self.ready,
-            self.guard,
-            self.logits,
-            self.compare,
-            self.redundancy,
+        return Settled(
+            text=model.decode_text(generated.tokens),
+            cut=cut.model_dump(exclude_defaults=True, mode="json"),
+            prefill_bytes=work.prefill.bytes,
+            decode_bytes=work.decode.bytes,
+            prefill_flops=work.prefill.flops,
+            decode_flops=work.decode.flops,
         )
+
+    def logits(self, message: AskLogits) -> LogitsSent:
+        """Logits of a probe prompt."""
+        logits = self.models[message.model].logits(message.ids)
+        positions, vocabulary = logits.shape
+        sent = logits.astype("<f4").tobytes().hex()
+        return LogitsSent(shape=(positions, vocabulary), float32_hex=sent)
+
+    def compare(self, message: CompareLogits) -> LogitsCompared:
+        """Teacher-forced logits under cuts beside those without."""
+        model = self.models[message.model]
+        return LogitsCompared(comparisons=compare(model, message.ids, message.cuts, first=message.first))
+
+    def redundancy(self, message: AskRedundancy) -> Redundancy:
+        """How little each attention, MLP and block changes the residual stream over some ids."""
+        return self.models[message.model].redundancy(message.ids)
+
+    def commands(self) -> Commands:
+        """What can be asked."""
+        return {
+            Load: self.load,
+            Encode: self.encode,
+            Synchronize: self.synchronize,
+            Request: self.request,
+            Warm: self.warm,
+            Settle: self.settle,
+            Ready: self.ready,
+            Guard: self.guard,
+            AskLogits: self.logits,
+            CompareLogits: self.compare,
+            AskRedundancy: self.redundancy,
+        }
 
     def obey(self, message: dict[str, Any]) -> dict[str, Any]:
         """Run one message; an error that a user can act on becomes a reply."""
-        command = {c.__name__: c for c in self.commands()}[message["command"]]
+        named = from_json(Named, message)
+        [(kind, command)] = [c for c in self.commands().items() if c[0].command == named.command]
         try:
-            return command(message)
+            return to_json(command(from_json(kind, message)))
         except (BenchError, BackendError) as error:
-            return {"error": {"what": error.what, "fix": error.fix}}
+            return to_json(Refused(error=Refusal(what=error.what, fix=error.fix)))
 
 
-def _encode(model: Backend, prompt: dict[str, Any]) -> list[int]:
+def _encode(model: Backend, prompt: Prompt) -> list[int]:
     """Token ids of a prompt, cut to its length where it has one.
 
     Raises:
         UserError: it has fewer.
     """
-    ids, wanted = model.encode(prompt["text"]), prompt["tokens"]
+    ids, wanted = model.encode(prompt.text), prompt.tokens
     if wanted is not None and len(ids) < wanted:
-        raise UserError(f"prompt {prompt['id']!r} has {len(ids)} tokens, not {wanted}", fix="ask for fewer")
+        raise UserError(f"prompt {prompt.id!r} has {len(ids)} tokens, not {wanted}", fix="ask for fewer")
     return ids[:wanted]
 
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from analysis.quality import Mean
 from analysis.values import Estimate
 from backends.cut import Cut
+from backends.guard import Verdict
+from bench.run.workers.messages import Guard, Load, ModelToLoad, Ready, Request, Settle
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.show import table
 from bench.show.table import Column, Table, say
@@ -28,6 +30,7 @@ from bench.studies.cuts.quality import (
     windows_of,
 )
 from bench.studies.cuts.texts import Reading
+from bench.suite.config import Gate
 from bench.suite.models import LocalModel
 from bench.suite.prompt_forms import Prompt
 from bench.suite.prompts import PromptSet
@@ -83,7 +86,7 @@ def judge_cut(model: LocalModel, question: Question, *, progress: Progress) -> C
     read = question.reading.open(question.prompts)
     progress(f"loading {model.name} on {question.backend}")
     with _worker(model, question) as worker:
-        question.reading.check_context(worker.info[MODEL]["context"])
+        question.reading.check_context(worker.info[MODEL].context)
         windows = windows_of(worker.encode_text(read.text, model=MODEL), question.reading)
         answers, verdict = _answers(worker, question, progress)
         cuts = {CUT: [question.cut] * len(windows)}
@@ -93,14 +96,14 @@ def judge_cut(model: LocalModel, question: Question, *, progress: Progress) -> C
         model=model.name,
         backend=question.backend,
         cut=_plain(question.cut),
-        outcome=verdict["outcome"],
-        reason=verdict["reason"],
+        outcome=verdict.outcome,
+        reason=verdict.reason,
         prompts_sha256=question.prompts.sha256,
         answers=quality_of_answers(answers),
         text_name=read.name,
         text_sha256=read.sha256,
         text=text,
-        warning=flat_because_inactive(text, **verdict),
+        warning=flat_because_inactive(text, verdict),
     )
 
 
@@ -111,39 +114,37 @@ def _plain(cut: Cut) -> dict[str, Any]:
 def _worker(model: LocalModel, question: Question) -> AbstractContextManager[ModelWorker]:
     """A worker with the model, and two gates for it: without and with the cut."""
     gates = {
-        UNGATED: {"plugin": "ungated", "options": {}},
-        CUT: {"plugin": "constant", "options": {"budget": {"cut": _plain(question.cut)}}},
+        UNGATED: Gate(plugin="ungated"),
+        CUT: Gate.model_validate({"plugin": "constant", "budget": {"cut": _plain(question.cut)}}),
     }
-    folder = str(model.folder) if model.folder else None
-    models = {MODEL: {"folder": folder, **question.options}}
-    return model_worker(question.backend, models, gates=gates, max_new_tokens=question.max_new_tokens)
+    models = {MODEL: ModelToLoad(folder=model.folder, options=question.options)}
+    load = Load(models=models, gates=gates, max_new_tokens=question.max_new_tokens)
+    return model_worker(question.backend, load)
 
 
-def _answers(
-    worker: ModelWorker, question: Question, progress: Progress
-) -> tuple[list[Answer], dict[str, str]]:
+def _answers(worker: ModelWorker, question: Question, progress: Progress) -> tuple[list[Answer], Verdict]:
     """The prompts answered, and the guard's verdict on the cut."""
     prompts = question.prompts.prompts
     ids = worker.encode(prompts, model=MODEL)
-    worker.ask("ready", gate_model=MODEL)
-    verdict = worker.ask("guard", baseline=UNGATED)["gates"][CUT]
-    found = []
+    worker.ask(Ready(gate_model=MODEL))
+    verdict = worker.ask(Guard(baseline=UNGATED)).gates[CUT]
+    answers = []
     for number, prompt in enumerate(prompts, start=1):
         progress(f"answering prompt {number} of {len(prompts)}")
-        found.append(_answer(worker, prompt, ids[prompt.id], question.cut))
-    return found, verdict
+        answers.append(_answer(worker, prompt, ids[prompt.id], question.cut))
+    return answers, verdict
 
 
 def _answer(worker: ModelWorker, prompt: Prompt, ids: list[int], cut: Cut) -> Answer:
-    ungated, gated = (worker.ask("request", prompt_id=prompt.id, gate=gate) for gate in (UNGATED, CUT))
-    said, said_gated = worker.ask("settle")["requests"]
-    [comparison] = worker.compare(ids + ungated["tokens"], [cut], model=MODEL, first=len(ids) - 1)
+    ungated, gated = (worker.ask(Request(prompt_id=prompt.id, gate=gate)) for gate in (UNGATED, CUT))
+    said, said_gated = worker.ask(Settle()).requests
+    [comparison] = worker.compare(ids + ungated.tokens, [cut], model=MODEL, first=len(ids) - 1)
     return Answer(
         prompt=prompt.id,
-        tokens=gated["tokens"],
-        ungated=ungated["tokens"],
-        text=said_gated["text"],
-        ungated_text=said["text"],
+        tokens=gated.tokens,
+        ungated=ungated.tokens,
+        text=said_gated.text or "",
+        ungated_text=said.text or "",
         references=references_of(prompt.reference),
         comparison=comparison,
     )

@@ -18,6 +18,7 @@ import numpy as np
 
 from analysis.quality import Mean, agreement, first_divergence, mean_of, perplexity
 from backends.cut import Cut
+from backends.guard import Verdict
 from bench.errors import UserError
 from bench.run.workers.logits import LogitComparison
 from bench.run.workers.model import ModelWorker
@@ -186,16 +187,16 @@ def quality_of_text(compared: Sequence[LogitComparison]) -> TextQuality:
     )
 
 
-def flat_because_inactive(quality: TextQuality, *, outcome: str, reason: str) -> str | None:
+def flat_because_inactive(quality: TextQuality, verdict: Verdict) -> str | None:
     """What must be said of a perplexity that did not move; None where it did.
 
     Args:
         quality: over a text.
-        outcome: of the guard, `effective` or `gate inactive`.
-        reason: of the guard.
+        verdict: of the guard.
     """
-    if outcome != "effective":
-        return f"{outcome}: {reason}; equal perplexity is equal computation here, and says nothing of quality"
+    if not verdict.effective:
+        why = f"{verdict.outcome}: {verdict.reason}"
+        return f"{why}; equal perplexity is equal computation here, and says nothing of quality"
     if quality.unchanged:
         return (
             "not one logit of the text differs: perplexity can't tell the cut from the whole model, "

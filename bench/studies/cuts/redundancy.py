@@ -26,6 +26,7 @@ from rich.console import Console
 
 from backends.cut_keys import DROPS
 from bench.errors import UserError
+from bench.run.workers.messages import AskRedundancy, Load, ModelToLoad
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.show import table
 from bench.show.files import together
@@ -113,8 +114,8 @@ def profile(
         RunFailed: the process that runs the model died.
     """
     progress(f"loading {model.name} on {backend}")
-    folder = {"folder": str(model.folder) if model.folder else None}
-    with model_worker(backend, {MODEL: {**folder, **options}}) as worker:
+    load = Load(models={MODEL: ModelToLoad(folder=model.folder, options=options)})
+    with model_worker(backend, load) as worker:
         pieces = _pieces(worker, calibration, most_pieces)
         changes = [_measure(worker, ids, name, len(pieces), progress) for name, ids in pieces.items()]
     tokens = [len(ids) for ids in pieces.values()]
@@ -185,7 +186,7 @@ def _pieces(worker: ModelWorker, calibration: PromptSet | Text, most: int) -> di
     """Token ids by the name of a piece."""
     if most < 1:
         raise UserError(f"pieces = {most}", fix="give 1 or more")
-    longest = min(PIECE_TOKENS, worker.info[MODEL]["context"] or PIECE_TOKENS)
+    longest = min(PIECE_TOKENS, worker.info[MODEL].context or PIECE_TOKENS)
     if isinstance(calibration, PromptSet):
         found = worker.encode(calibration.prompts[:most], model=MODEL)
         return {name: ids[:longest] for name, ids in found.items()}
@@ -198,8 +199,8 @@ def _measure(
     worker: ModelWorker, ids: list[int], name: str, of: int, progress: Progress
 ) -> list[list[float]]:
     progress(f"redundancy: {name}, one of {of} pieces")
-    reply = worker.ask("redundancy", model=MODEL, ids=ids)
-    return [reply[part] for part in PARTS]
+    changes = worker.ask(AskRedundancy(model=MODEL, ids=ids))
+    return [list(getattr(changes, part)) for part in PARTS]
 
 
 def _stability(changes: NDArray[np.float64]) -> float | None:

@@ -21,12 +21,14 @@ from analysis.isolation import CellVerdict, judge_cell
 from analysis.roofline import GB, EnergyModel, Stream, apple_bandwidth, fit_energy_model, measured_stream
 from analysis.rows import Step
 from analysis.values import Withheld
+from backends.cut import Cut
 from bench.errors import UserError, nearest
 from bench.run import host
 from bench.run.joules import Sources, Trust, joules_of
 from bench.run.sources import ChosenMeter, started
+from bench.run.workers.messages import Load, ModelToLoad
 from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_here, model_worker
-from bench.studies.isolate.window import Window
+from bench.studies.isolate.window import NextRound, OpenCell, Plan, Window
 from bench.suite import libraries
 from bench.suite.config import Energy, find_suite, invalid
 
@@ -180,27 +182,27 @@ def _run_cell(
     folder = model_here(cell.model, backend=cell.backend).folder
     if folder is None:
         raise UserError(f"the model {cell.model!r} has no weights to isolate", fix="choose another one")
-    models = {"full": {"folder": str(folder), "dtype": cell.dtype}}
+    options = {"dtype": cell.dtype}
+    models = {"full": ModelToLoad(folder=folder, options=options)}
     tiny = _tiny_model(cell.backend, folder, scratch / f"tiny-{cell.backend}-{cell.model.replace('/', '-')}")
     if tiny is not None:
-        models["tiny"] = {"folder": str(tiny), "dtype": cell.dtype}
+        models["tiny"] = ModelToLoad(folder=tiny, options=options)
     windows: list[Window] = []
-    with model_worker(cell.backend, models, module=STUDY_WORKER) as worker:
+    with model_worker(cell.backend, Load(models=models), module=STUDY_WORKER) as worker:
         progress(f"{name}: which tests can be run")
         missing = _open(worker, suite, cell)
         start_s = time.monotonic()
         for number in range(suite.rounds):
             each = f", {(time.monotonic() - start_s) / number:.0f} s each" if number else ""
             progress(f"{name}: round {number + 1} of {suite.rounds}{each}")
-            windows += [Window(**w) for w in worker.ask("isolate_round", number=number)["windows"]]
-        device = worker.info["full"]["device"]
+            windows += worker.ask(NextRound(number=number)).windows
+        device = worker.info["full"].device
     return Rows(_steps(windows, meter), missing, device)
 
 
 def _open(worker: ModelWorker, suite: IsolateSuite, cell: CellPlan) -> dict[str, str]:
-    plan = {"window_s": suite.window_s, "stream_bytes": suite.stream_bytes}
-    reply = worker.ask("isolate_open", cut=cell.cut, plan=plan)
-    return dict(reply["missing"])
+    plan = Plan(window_s=suite.window_s, stream_bytes=suite.stream_bytes)
+    return worker.ask(OpenCell(cut=Cut.model_validate(cell.cut), plan=plan)).missing
 
 
 def _tiny_model(backend: str, folder: Path, out: Path) -> Path | None:

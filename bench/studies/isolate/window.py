@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from backends.cut import Cut
+from bench.run.workers.messages import Message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,37 @@ class Window:
     """Share of the layers that run."""
     also: tuple[str, ...] = ()
     """Other tests of which this is the plain side, so that it is timed once for all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOpened:
+    """The tests that are not available, and why."""
+
+    missing: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenCell(Message[CellOpened]):
+    """Set up the tests of the loaded model."""
+
+    command: ClassVar[str] = "isolate_open"
+    cut: Cut
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundDone:
+    """One window of every test."""
+
+    windows: list[Window]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextRound(Message[RoundDone]):
+    """Measure one window of every test."""
+
+    command: ClassVar[str] = "isolate_round"
+    number: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +126,3 @@ def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: floa
         layers=setting.layers,
         also=setting.also,
     )
-
-
-def as_message(windows: list[Window]) -> list[dict[str, Any]]:
-    """Windows for a JSON message."""
-    return [asdict(window) for window in windows]

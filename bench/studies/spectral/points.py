@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from math import isqrt
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from analysis.spectral import spectrum
 from analysis.study import Association, Confounding, associations, confounders
 from analysis.values import Withheld
 from bench.errors import UserError, nearest
+from bench.run.workers.messages import Message
 from bench.show.files import csv_text
 from bench.studies.spectral.prompts import SpectralPrompt
 from bench.suite.gates.fingerprint import connectivity, residue, sum_of_squares
@@ -55,6 +56,25 @@ class Measured:
     ids: dict[str, list[int]] | None
     """Token ids by prompt; None where the points come from a file."""
     vocabulary: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointsTaken:
+    """A worker's answer, in the order of the prompts."""
+
+    ids: list[list[int]]
+    """Token ids."""
+    points: list[SpectralPoint | None]
+    """None for a prompt that has no spectrum."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskPoints(Message[PointsTaken]):
+    """Points of some prompts on a loaded model."""
+
+    command: ClassVar[str] = "points"
+    model: str
+    prompts: list[SpectralPrompt]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from analysis.rows import SpectralPoint
+from bench.run.workers.messages import Load, ModelToLoad
 from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_here, model_worker
-from bench.studies.spectral.points import Measured
+from bench.studies.spectral.points import AskPoints, Measured
 from bench.studies.spectral.prompts import (
     PUBLISHED_REPEATS,
     ArmName,
@@ -16,6 +16,7 @@ from bench.studies.spectral.prompts import (
     arm_prompts,
     as_published,
 )
+from bench.suite.prompt_forms import Prompt
 
 AT_ONCE = 20
 """Prompts per message: often enough for a display, seldom enough to cost nothing."""
@@ -51,8 +52,8 @@ def measure_arms(
     prompts = {arm: arm_prompts(arm, count=count, seed=seed) for arm in arms}
     here = model_here(name, backend=backend)
     progress(f"loading {name} on {backend}")
-    folder = str(here.folder) if here.folder else None
-    with model_worker(backend, {name: {"folder": folder, **options}}, module=STUDY_WORKER) as worker:
+    load = Load(models={name: ModelToLoad(folder=here.folder, options=options)})
+    with model_worker(backend, load, module=STUDY_WORKER) as worker:
         return [
             _measure(worker, name, arm, _chosen(worker, name, arm, prompts[arm]), progress) for arm in arms
         ]
@@ -63,8 +64,8 @@ def _chosen(
 ) -> Sequence[SpectralPrompt]:
     if arm != "published":
         return prompts
-    texts = [{"id": prompt.id, "text": prompt.text} for prompt in prompts]
-    return as_published(prompts, worker.ask("encode", prompts=texts)["ids"][name])
+    texts = [Prompt(id=prompt.id, text=prompt.text) for prompt in prompts]
+    return as_published(prompts, worker.encode(texts, model=name))
 
 
 def _measure(
@@ -75,13 +76,13 @@ def _measure(
     for begin in range(0, len(prompts), AT_ONCE):
         progress(f"{name}, arm {arm}: prompt {begin + 1} of {len(prompts)}")
         some = prompts[begin : begin + AT_ONCE]
-        reply = worker.ask("points", model=name, name=name, prompts=[asdict(prompt) for prompt in some])
-        ids |= {prompt.id: row for prompt, row in zip(some, reply["ids"], strict=True)}
-        points += [SpectralPoint(**point) for point in reply["points"] if point is not None]
+        taken = worker.ask(AskPoints(model=name, prompts=list(some)))
+        ids |= {prompt.id: row for prompt, row in zip(some, taken.ids, strict=True)}
+        points += [point for point in taken.points if point is not None]
     return Measured(
         arm=arm,
         points=points * (PUBLISHED_REPEATS if arm == "published" else 1),
         prompts=len(prompts),
         ids=ids,
-        vocabulary=worker.info[name]["vocabulary"],
+        vocabulary=worker.info[name].vocabulary,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from backends.base import BackendInfo
 from backends.cut import Cut
@@ -14,6 +13,7 @@ from bench.report.summary import ArmRow, summarise
 from bench.run.records import RequestRecord, SessionRecord
 from bench.run.store import StoredRun
 from bench.run.workers.logits import LogitComparison
+from bench.run.workers.messages import Load, ModelToLoad
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.studies.cuts.quality import (
     Answer,
@@ -124,7 +124,7 @@ def _compare(
 ) -> tuple[Compared, Mapping[str, Sequence[LogitComparison]]]:
     """Logits over the prompts' ungated answers, and over the windows of the text, by gate label."""
     key = prepared.baseline_model
-    with model_worker(backend, _models(prepared, backend)) as worker:
+    with model_worker(backend, _load(prepared, backend)) as worker:
         text_ids = worker.encode_text(text.text, model=key)
         windows = windows_of(text_ids, Reading(**spec.reading))
         ids = worker.encode(prepared.prompts.prompts, model=key)
@@ -171,13 +171,15 @@ def _cuts_of_windows(prepared: Prepared, windows: Sequence[Window]) -> dict[str,
     }
 
 
-def _models(prepared: Prepared, backend: str) -> dict[str, dict[str, Any]]:
-    """Options of the backend's factory for the model that quality is measured on."""
+def _load(prepared: Prepared, backend: str) -> Load:
+    """The model that quality is measured on."""
     model = prepared.models[prepared.baseline_model]
     here = prepared.locate(model)
-    folder = str(here.folder) if here and here.folder else None
-    options = {"folder": folder, "dtype": model.dtype, "layers": model.layers}
-    return {prepared.baseline_model: {**options, **prepared.suite.backend_options.get(backend, {})}}
+    options = {"dtype": model.dtype, "layers": model.layers}
+    options |= prepared.suite.backend_options.get(backend, {})
+    return Load(
+        models={prepared.baseline_model: ModelToLoad(folder=here.folder if here else None, options=options)}
+    )
 
 
 def _with_quality(

@@ -12,6 +12,7 @@ import pytest
 
 from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
+from backends.guard import Verdict
 from bench.errors import UserError
 from bench.run.workers.logits import LogitComparison, compare
 from bench.studies.cuts.options import one_cut, points_of, strength
@@ -117,10 +118,10 @@ def test_perplexity_and_its_rise_are_those_of_the_definition() -> None:
 def test_flat_perplexity_is_said_to_be_equal_computation() -> None:
     same = quality_of_text([comparison([-1.0, -2.0], [-1.0, -2.0])])
     moved = quality_of_text([comparison([-1.0, -2.5], [-1.0, -2.0])])
-    assert "not one logit" in (flat_because_inactive(same, outcome="effective", reason="") or "")
-    said = flat_because_inactive(moved, outcome="gate inactive", reason="because") or ""
+    assert "not one logit" in (flat_because_inactive(same, Verdict(outcome="effective", reason="")) or "")
+    said = flat_because_inactive(moved, Verdict(outcome="gate inactive", reason="because")) or ""
     assert said.startswith("gate inactive: because")
-    assert flat_because_inactive(moved, outcome="effective", reason="") is None
+    assert flat_because_inactive(moved, Verdict(outcome="effective", reason="")) is None
 
 
 def test_answers_are_compared_token_by_token_and_by_their_references() -> None:

@@ -1,0 +1,228 @@
+"""What a conductor asks of a worker and what it hears back: dataclasses here, JSON objects on the wire.
+
+A worker that obeys more commands (`bench.studies.worker`) has the messages beside what they are about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
+
+from backends.base import BackendInfo, Redundancy
+from backends.cut import Cut
+from backends.guard import Verdict
+from bench.run.records import Answered, Settled
+from bench.run.workers.logits import LogitComparison
+from bench.suite.config import Gate
+from bench.suite.prompt_forms import Prompt
+
+A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Message(Generic[A]):
+    """A question to which the answer is an `A`."""
+
+    command: ClassVar[str]
+    """Its name on the wire."""
+
+    @classmethod
+    def answer(cls) -> type[A]:
+        """The class of the answer: the `A` of `class ...(Message[A])`."""
+        return cast(type[A], get_args(cls.__dict__["__orig_bases__"][0])[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What every message has on the wire beside its fields."""
+
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a worker can't do what it was asked, and what to do about it."""
+
+    what: str
+    fix: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The answer of a worker that is fine and can't; in every other answer there is no error."""
+
+    error: Refusal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """It is done, and there is nothing to say about it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelToLoad:
+    """A model and how to load it."""
+
+    folder: Path | None
+    """None where the backend needs no weights."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The other options of the backend's factory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What was loaded, by model key."""
+
+    loaded: dict[str, BackendInfo]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load(Message[Loaded]):
+    """Load every model and make every gate."""
+
+    command: ClassVar[str] = "load"
+    models: dict[str, ModelToLoad]
+    gates: dict[str, Gate] = field(default_factory=dict)
+    max_new_tokens: int = 1
+    """Of a request whose budget does not say."""
+    ignore_eos: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """Token ids by model key and prompt id."""
+
+    ids: dict[str, dict[str, list[int]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encode(Message[Encoded]):
+    """Tokenise every prompt for every model, so that no window contains it."""
+
+    command: ClassVar[str] = "encode"
+    prompts: list[Prompt]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready(Message[Done]):
+    """Match the controls to their gates, and prepare every cut that some prompt will get."""
+
+    command: ClassVar[str] = "ready"
+    gate_model: str
+    """Key of the model whose token ids the gates see."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """Whether each gate takes effect, by label."""
+
+    gates: dict[str, Verdict]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard(Message[Guarded]):
+    """Does each gate take effect?"""
+
+    command: ClassVar[str] = "guard"
+    baseline: str
+    """Label of what the others are set beside."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synchronized:
+    """The instant at which every device was idle."""
+
+    now_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synchronize(Message[Synchronized]):
+    """Wait until every device is idle, then read the clock."""
+
+    command: ClassVar[str] = "synchronize"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(Message[Answered]):
+    """One prompt under one gate."""
+
+    command: ClassVar[str] = "request"
+    prompt_id: str
+    gate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warmed:
+    """How long it took."""
+
+    seconds_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warm(Message[Warmed]):
+    """One request without a gate."""
+
+    command: ClassVar[str] = "warm"
+    model: str
+    prompt_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllSettled:
+    """Of each request since the last such question, in their order."""
+
+    requests: list[Settled]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settle(Message[AllSettled]):
+    """What is worth knowing of the requests since the last call; asked for once a window is closed."""
+
+    command: ClassVar[str] = "settle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitsSent:
+    """Logits as little-endian float32 in hexadecimal."""
+
+    shape: tuple[int, int]
+    """Positions and vocabulary."""
+    float32_hex: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskLogits(Message[LogitsSent]):
+    """Logits of a probe prompt."""
+
+    command: ClassVar[str] = "logits"
+    model: str
+    ids: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitsCompared:
+    """One for each cut."""
+
+    comparisons: list[LogitComparison]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareLogits(Message[LogitsCompared]):
+    """Teacher-forced logits under cuts beside those without; see `logits.py`."""
+
+    command: ClassVar[str] = "compare"
+    model: str
+    ids: list[int]
+    cuts: list[Cut]
+    first: int
+    """Position from which on they are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskRedundancy(Message[Redundancy]):
+    """How little each attention, MLP and block changes the residual stream over some ids."""
+
+    command: ClassVar[str] = "redundancy"
+    model: str
+    ids: list[int]
