@@ -6,7 +6,6 @@ import pytest
 
 from backends.cut import Cut
 from bench.run.workers.messages import CompareLogits, Encode, Load, Message, ModelToLoad
-from bench.run.workers.process importX
 from bench.run.workers.worker import Worker
 from bench.studies.worker import StudyWorker
 from bench.suite.config import Gate
