@@ -1,22 +1,28 @@
 """How many blocks a run needs, from a pilot that is too short to answer anything itself.
 
-A pilot of a few blocks knows its own spread badly: the true one is larger half of the time, and the run
-would then be too short more often than not. So the plan is made with the upper 80 % confidence limit of
-the pilot's standard deviation (Browne 1995, Statist. Med. 14:1933).
+A pilot of a few blocks knows its own spread badly: a plan that takes it for the truth is too short more often
+than not. Stein (1945, Ann. Math. Stat. 16:243) takes two stages: what the pilot doesn't know of the spread is
+paid for with more blocks. Of a pilot with f degrees of freedom that saw s where the truth is sigma, the run
+that plans with k s settles its question if Z + z < k' s / sigma, with z the quantile of the interval, Z a
+standard normal, and k' = k (z + z_power). Since s / sigma is the root of chi-squared over f, that is
+P(T < k') for T of the noncentral t with f degrees of freedom and noncentrality z. Its 80 % quantile makes
+four of five pairs of pilot and run settle.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
+from scipy import optimize
 from scipy import stats as distributions
 
 from analysis import stats
+from analysis.power import POWER, Question, blocks_to_settle, chance_to_settle
 from analysis.values import LEVEL, FloatArray
-from analysis.verdict import FEWEST_BLOCKS
+from analysis.verdict import FEWEST_BLOCKS, THRESHOLD
 
-CONFIDENCE = 0.8
+EFFECT_SHARE = 1.0
+"""Spread of an arm's log-ratio, as a share of the A/A pair's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +32,7 @@ class Noise:
     seen: float
     """Standard deviation of the blocks' log-ratios of the A/A arm (0.01 is about 1 %)."""
     planned: float
-    """What to plan with: the upper 80 % limit of it, or an assumption."""
+    """What to plan with: Stein's allowance on top of it, or an assumption."""
     blocks: int | None
     """Blocks of the pilot; None: there was none, and both figures are assumed."""
 
@@ -39,27 +45,53 @@ def noise_of(repeat_log_ratios: FloatArray) -> Noise:
     """
     freedom = len(repeat_log_ratios) - 1
     seen = float(repeat_log_ratios.std(ddof=1))
-    factor = np.sqrt(freedom / distributions.chi2.ppf(1 - CONFIDENCE, freedom))
+    quantile = distributions.norm.ppf((1 + LEVEL) / 2)
+    known = quantile + distributions.norm.ppf(POWER)
+    factor = distributions.nct.ppf(POWER, freedom, quantile) / known
     return Noise(seen=seen, planned=float(seen * factor), blocks=len(repeat_log_ratios))
 
 
-def blocks_to_tell(change: float, noise: Noise) -> int | None:
-    """Blocks after which a change of so much is told from none in 4 of 5 runs; None: 10,000 do not do.
+def blocks_to_tell(
+    change: float, noise: Noise, *, threshold: float = THRESHOLD, level: float = LEVEL
+) -> int | None:
+    """Blocks after which 4 of 5 runs have the verdict on a true change; None: 10,000 do not do.
 
     Args:
-        change: as a fraction, such as 0.02 for joules that fall by 2 %.
+        change: as a fraction, such as 0.04 for joules that fall by 4 %. Beyond the threshold the verdict is
+            `saves` (or `costs`), within it `equivalent`; on it there is none, ever.
         noise: of a block; an arm that changes something is taken to have the noise of one that does not.
+        threshold: practical threshold of the suite, as a fraction.
+        level: of the interval that decides.
     """
-    needed = stats.blocks_for(stats.log_distance(change), spread=noise.planned)
-    return None if needed is None else max(FEWEST_BLOCKS, needed)
+    return blocks_to_settle(_question(change, noise, threshold, level), fewest=FEWEST_BLOCKS)
 
 
-def smallest_change(blocks: int, noise: Noise) -> float:
-    """The smallest change, as a fraction, that so many blocks tell from none in 4 of 5 runs.
+def smallest_change(
+    blocks: int, noise: Noise, *, threshold: float = THRESHOLD, level: float = LEVEL
+) -> float | None:
+    """The smallest true change, as a fraction, that 4 of 5 runs call a saving; None: not even 99 %.
 
     Args:
         blocks: at least two.
         noise: of a block.
+        threshold: practical threshold of the suite, as a fraction.
+        level: of the interval that decides.
     """
-    t = distributions.t.ppf((1 + LEVEL) / 2, blocks - 1) + distributions.norm.ppf(stats.POWER)
-    return stats.fraction_of(float(t * noise.planned / np.sqrt(blocks)))
+
+    def lacks(change: float) -> float:
+        return chance_to_settle(_question(change, noise, threshold, level), blocks) - POWER
+
+    least, most = threshold + 1e-6, 0.99
+    if lacks(most) < 0:
+        return None
+    return least if lacks(least) >= 0 else float(optimize.brentq(lacks, least, most, xtol=1e-6))
+
+
+def _question(change: float, noise: Noise, threshold: float, level: float) -> Question:
+    return Question(
+        effect=stats.log_distance(change),
+        bound=stats.log_distance(threshold),
+        spread=EFFECT_SHARE * noise.planned,
+        copy_spread=noise.planned,
+        level=level,
+    )

@@ -22,9 +22,6 @@ from scipy import stats
 from analysis.values import LEVEL, Estimate, FloatArray, Withheld
 
 RESAMPLES = 9_999
-POWER = 0.8
-"""Chance of settling a question that `blocks_for` plans with."""
-MOST_BLOCKS = 10_000
 
 
 class Intervals(NamedTuple):
@@ -35,16 +32,17 @@ class Intervals(NamedTuple):
     high: FloatArray
 
 
-def t_interval(log_ratios: FloatArray) -> Intervals:
+def t_interval(log_ratios: FloatArray, *, level: float = LEVEL) -> Intervals:
     """Student's t interval on the mean of log-ratios.
 
     Args:
         log_ratios: shape (..., blocks), at least two blocks.
+        level: of the interval; less than 5 % is left outside where looks are declared (`analysis.looks`).
     """
     blocks = log_ratios.shape[-1]
     mean = log_ratios.mean(axis=-1)
     error = log_ratios.std(axis=-1, ddof=1) / np.sqrt(blocks)
-    reach = stats.t.ppf((1 + LEVEL) / 2, blocks - 1) * error
+    reach = stats.t.ppf((1 + level) / 2, blocks - 1) * error
     return Intervals(mean, mean - reach, mean + reach)
 
 
@@ -74,7 +72,7 @@ def bca_interval(log_ratios: FloatArray, *, resamples: int = RESAMPLES, seed: in
     return Intervals(log_ratios.mean(axis=-1), np.asarray(interval.low), np.asarray(interval.high))
 
 
-def welch_interval(log_treated: FloatArray, log_baseline: FloatArray) -> Intervals:
+def welch_interval(log_treated: FloatArray, log_baseline: FloatArray, *, level: float = LEVEL) -> Intervals:
     """Welch's interval on the difference of two unpaired means, for runs that were not interleaved.
 
     It knows nothing of drift between the two runs: it is here to show what pairing is for.
@@ -82,6 +80,7 @@ def welch_interval(log_treated: FloatArray, log_baseline: FloatArray) -> Interva
     Args:
         log_treated: shape (..., n), logarithms of joules.
         log_baseline: shape (..., m).
+        level: of the interval.
     """
     mean = log_treated.mean(axis=-1) - log_baseline.mean(axis=-1)
     first, second = (x.var(axis=-1, ddof=1) / x.shape[-1] for x in (log_treated, log_baseline))
@@ -89,7 +88,7 @@ def welch_interval(log_treated: FloatArray, log_baseline: FloatArray) -> Interva
     # degrees of freedom of Welch and Satterthwaite; repeats without any spread have no error to scale
     spread = first**2 / (log_treated.shape[-1] - 1) + second**2 / (log_baseline.shape[-1] - 1)
     freedom = np.divide(error**4, spread, out=np.ones_like(spread), where=spread > 0)
-    reach = stats.t.ppf((1 + LEVEL) / 2, freedom) * error
+    reach = stats.t.ppf((1 + level) / 2, freedom) * error
     return Intervals(mean, mean - reach, mean + reach)
 
 
@@ -121,19 +120,3 @@ def fraction_of(distance: float) -> float:
 def varies(log_ratios: FloatArray) -> bool:
     """Whether the blocks differ by more than rounding; measured joules always do."""
     return bool(np.ptp(log_ratios) > 1e-12)
-
-
-def blocks_for(margin: float, *, spread: float) -> int | None:
-    """Fewest blocks whose interval separates two values `margin` apart with a power of 0.8.
-
-    Args:
-        margin: distance on the log scale (an effect of 2 % is about 0.02).
-        spread: standard deviation of the blocks' log-ratios.
-
-    Returns:
-        The number; None where 10,000 would not do.
-    """
-    blocks = np.arange(2, MOST_BLOCKS + 1)
-    needed = (stats.t.ppf((1 + LEVEL) / 2, blocks - 1) + stats.norm.ppf(POWER)) * spread / np.sqrt(blocks)
-    enough = np.flatnonzero(needed < margin)
-    return int(blocks[enough[0]]) if enough.size else None

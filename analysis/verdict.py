@@ -26,6 +26,7 @@ from typing import Literal
 import numpy as np
 
 from analysis import stats
+from analysis.power import Question, blocks_to_settle
 from analysis.stats import fraction_of, log_distance
 from analysis.values import Estimate, FloatArray, counted
 
@@ -230,16 +231,17 @@ def _refusal(contrast: Contrast) -> tuple[Verdict, str] | None:
 
 
 def _blocks_to_settle(contrast: Contrast) -> int | None:
-    """Blocks that settle the interval and, for an effect beyond the threshold, lower the floor beneath it."""
-    effect = abs(contrast.effect.log_ratio)
-    bound = log_distance(contrast.threshold)
-    needed = [stats.blocks_for(abs(effect - bound), spread=contrast.effect.spread)]
-    if effect > bound:
-        needed += [
-            stats.blocks_for(effect - abs(copy.log_ratio), spread=copy.spread) for copy in contrast.copies
-        ]
-    known = [blocks for blocks in needed if blocks is not None]
-    return max(min(contrast.effect.blocks) + 1, *known) if len(known) == len(needed) else None
+    """Blocks that would settle it, if effect and noise are what they seem to be."""
+    if not contrast.copies:
+        return None
+    question = Question(
+        effect=abs(contrast.effect.log_ratio),
+        bound=log_distance(contrast.threshold),
+        spread=contrast.effect.spread,
+        copy_spread=max(copy.spread for copy in contrast.copies),
+        copy_effect=max(abs(copy.log_ratio) for copy in contrast.copies),
+    )
+    return blocks_to_settle(question, fewest=min(contrast.effect.blocks) + 1)
 
 
 def too_few_blocks(blocks: int) -> str:

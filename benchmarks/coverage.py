@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis import stats
+from analysis.power import POWER, Question, blocks_to_settle
 from analysis.values import FloatArray
 from analysis.verdict import Contrast, LogPair, decide
 
@@ -148,6 +149,43 @@ def summary(lines: list[Line]) -> list[str]:
     ]
 
 
+def saves_after(blocks: int, saving: float, noise: float, *, experiments: int, seed: int) -> float:
+    """Share of runs that say "saves"; the effect and the A/A pair differ by `noise` from block to block."""
+    rng = np.random.default_rng([seed, blocks, round(noise * 1000)])
+    plain, found = np.zeros(blocks), []
+    for effect, copy in rng.normal(0, noise, (experiments, 2, blocks)):
+        treated = LogPair(treated=effect + np.log1p(-saving), baseline=plain, paired=True)
+        again = LogPair(treated=copy, baseline=plain, paired=True)
+        found.append(decide(Contrast(effect=treated, copies=(again,))).verdict)
+    return found.count("saves") / experiments
+
+
+def needed(promised: int, saving: float, noise: float, *, experiments: int, seed: int) -> int:
+    """Fewest blocks after which the promised share of runs does say "saves"; no farther off than a third."""
+    low, enough = max(5, promised * 2 // 3), promised * 4 // 3
+    while low < enough:
+        blocks = (low + enough) // 2
+        if saves_after(blocks, saving, noise, experiments=experiments, seed=seed) < POWER:
+            low = blocks + 1
+        else:
+            enough = blocks
+    return enough
+
+
+def sizes(*, experiments: int, seed: int) -> str:
+    """Blocks promised against blocks needed, as text; savings against a threshold of 2 %."""
+    lines = ["saving   noise  promised  needed"]
+    for saving in (0.03, 0.04, 0.06):
+        for noise in (0.01, 0.02, 0.04):
+            effect, bound = stats.log_distance(saving), stats.log_distance(0.02)
+            question = Question(effect=effect, bound=bound, spread=noise, copy_spread=noise)
+            promised = blocks_to_settle(question, fewest=5)
+            assert promised is not None, "none of these lies on the threshold"
+            found = needed(promised, saving, noise, experiments=experiments, seed=seed)
+            lines.append(f"{saving:6.0%}  {noise:6.0%}  {promised:8d}  {found:6d}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run every setting and print the table."""
     parser = argparse.ArgumentParser(description="Coverage of the intervals, by simulation.")
@@ -162,6 +200,7 @@ def main() -> None:
         for blocks in BLOCKS
     ]
     print(table(lines))
+    print(sizes(experiments=options.experiments, seed=options.seed))
     seconds_s = time.perf_counter() - start_s
     print(f"{options.experiments} experiments per setting, seed {options.seed}, {seconds_s:.0f} s")
 

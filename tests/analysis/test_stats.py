@@ -51,14 +51,6 @@ def test_geometric_mean_refuses_what_has_no_logarithm() -> None:
     assert isinstance(stats.geometric_mean(np.array([1.0])), Withheld)
 
 
-def test_the_blocks_asked_for_do_settle_it() -> None:
-    blocks = stats.blocks_for(np.log(0.98) - np.log(0.96), spread=0.04)
-    assert blocks is not None
-    again = stats.t_interval(np.random.default_rng(5).normal(np.log(0.96), 0.04, (2000, blocks)))
-    assert np.mean(again.high < np.log(0.98)) == pytest.approx(stats.POWER, abs=0.04)
-    assert stats.blocks_for(0.0, spread=0.04) is None
-
-
 def test_a_fraction_and_its_distance_are_inverse() -> None:
     assert stats.log_distance(0.02) == pytest.approx(-np.log(0.98))
     assert stats.fraction_of(stats.log_distance(0.3)) == pytest.approx(0.3)

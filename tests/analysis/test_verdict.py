@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis.power import Question, blocks_to_settle
 from analysis.rows import Slot
-from analysis.stats import blocks_for, log_distance
+from analysis.stats import log_distance
 from analysis.values import Estimate
 from analysis.verdict import (
     Contrast,
@@ -72,12 +73,15 @@ def test_noise_is_inconclusive_and_says_how_much_longer() -> None:
     assert f"about {saving.blocks_to_settle} blocks would settle it" in saving.reason
 
 
-def test_blocks_to_settle_are_those_of_the_interval_and_of_the_floor() -> None:
-    rows, loud = np.log(0.95) + 0.05 * SPREAD / 1.5811, 0.1 * SPREAD
-    found = weighed(rows, loud)
-    assert found.verdict == "inconclusive"
-    spread = float(loud.std(ddof=1))
-    assert found.blocks_to_settle == blocks_for(abs(np.log(0.95)), spread=spread)
+def test_blocks_to_settle_are_those_of_the_rule_and_a_loud_floor_asks_for_more() -> None:
+    rows = np.log(0.95) + 0.05 * SPREAD / 1.5811
+    loud, quiet = weighed(rows, 0.1 * SPREAD), weighed(rows, 0.01 * SPREAD)
+    question = Question(
+        effect=-np.log(0.95), bound=log_distance(0.02), spread=0.05, copy_spread=0.1 * SPREAD.std(ddof=1)
+    )
+    assert loud.verdict == quiet.verdict == "inconclusive"
+    assert loud.blocks_to_settle == blocks_to_settle(question)
+    assert loud.blocks_to_settle > (quiet.blocks_to_settle or 0) > 5
 
 
 def test_no_number_of_blocks_settles_an_effect_on_the_threshold() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analysis.sizing import Noise
+from analysis.verdict import THRESHOLD
 from backends.base import ModelError
 from backends.echo.load import LAYERS as ECHO_LAYERS
 from backends.folder import open_folder
@@ -21,7 +22,8 @@ from bench.show import files
 from bench.suite import libraries
 from bench.suite.models import LocalModel, catalogue
 
-WANTED_CHANGE = 0.02
+WANTED_CHANGE = 2 * THRESHOLD
+"""As far beyond the threshold as that is from nothing."""
 MAX_NEW_TOKENS = 32
 
 ASSUMED_NOISE = Noise(seen=0.02, planned=0.02, blocks=None)
@@ -131,6 +133,7 @@ def _known(pilot: Pilot | None) -> str:
     seen, planned = (f"{100 * spread:.1f} %" for spread in (noise.seen, noise.planned))
     return (
         f"In a pilot of {noise.blocks} blocks with windows of {pilot.window_s:g} s, {of_what} differed by "
-        f"{seen} from block to block (standard deviation); the plan takes its upper 80 % limit, {planned}. "
+        f"{seen} from block to block (standard deviation); so few blocks know it badly, so the plan takes "
+        f"{planned}. "
         f"A request took {pilot.pace.request_s:.2g} s."
     )

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from analysis.sizing import Noise, blocks_to_tell, smallest_change
-from analysis.verdict import FEWEST_BLOCKS
+from analysis.verdict import FEWEST_BLOCKS, THRESHOLD
 from bench.errors import UserError
 from bench.run.display.plain import clock
 
@@ -46,8 +46,8 @@ class Sized:
     idle_s: float
     run_s: float
     """Expected length of the whole run."""
-    least_change: float
-    """Smallest change that it tells from none, as a fraction."""
+    least_change: float | None
+    """Smallest true saving, as a fraction, that gets its verdict in 4 of 5 runs; None: there is none."""
     wanted_change: float
     wanted_blocks: int | None
     """Blocks for `wanted_change`; None: no number would do."""
@@ -64,7 +64,7 @@ def size(minutes: float, *, arms: int, pace: Pace, noise: Noise, change: float) 
         arms: of the suite, the A/A arms included.
         pace: of this machine.
         noise: of a block.
-        change: that has to be told from none, as a fraction.
+        change: true saving that has to get its verdict, as a fraction.
 
     Raises:
         UserError: five of the shortest blocks do not fit.
@@ -112,13 +112,16 @@ def lengths(window_s: float, *, arms: int, pace: Pace) -> tuple[float, float]:
 
 
 def sentence(sized: Sized, *, minutes: float) -> str:
-    """What can be told in which time."""
-    change = f"A change of {100 * sized.wanted_change:g} %"
+    """What gets a verdict in which time, and what never does."""
+    change = f"A saving of {100 * sized.wanted_change:g} %"
     if sized.wanted_blocks is None or sized.wanted_s is None:
-        need = f"{change} can't be told from none here, however long the run."
+        need = f"{change} gets no verdict here, however long the run."
     else:
         need = f"{change} needs {sized.wanted_blocks} blocks = {clock(sized.wanted_s)} on this machine."
+    never = f"One of {100 * THRESHOLD:g} % lies on the threshold, and no number of blocks settles it."
     if sized.blocks < sized.fits:
-        return f"{need} That fits into the {minutes:g} min you have, and the suite ends there."
-    least = f"changes of {100 * sized.least_change:.1f} % and more can be told from none"
-    return f"{need} In the {minutes:g} min you have, {sized.blocks} blocks: {least}."
+        return f"{need} That fits into the {minutes:g} min you have, and the suite ends there. {never}"
+    least = "no saving gets a verdict"
+    if sized.least_change is not None:
+        least = f"savings of {100 * sized.least_change:.1f} % and more get their verdict in 4 of 5 runs"
+    return f"{need} In the {minutes:g} min you have, {sized.blocks} blocks: {least}. {never}"

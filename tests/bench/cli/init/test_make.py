@@ -38,8 +38,8 @@ def test_the_suite_can_be_run_and_says_where_its_sizes_come_from(tmp_path: Path)
     text = " ".join(file.read_text(encoding="utf-8").replace("\n#", "").split())
     assert "Is this gate's saving real?" in text
     assert "the joules (modelled, NOT a measurement) of the same work differed by 1.1 %" in text
-    assert "upper 80 % limit, 1.6 %" in text
-    assert "A change of 2 % needs" in text
+    assert "so the plan takes 1.6 %" in text
+    assert "A saving of 4 % needs" in text
     assert list(tmp_path.iterdir()) == [file]
 
 
