@@ -3,6 +3,7 @@
     BenchError
     ├── UserError    exit 2: something typed or written in a suite can't work; nothing was started
     ├── RunFailed    exit 1: the run started and could not go on
+    │   └── NoJoules         its meter can never give any
     └── Interrupted  exit 130: Ctrl-C
 
 Each says what happened, with the value, and apart from it what to type next; `backends.base` and
@@ -31,6 +32,10 @@ class UserError(BenchError):
 
 class RunFailed(BenchError):
     """A run that had started could not go on."""
+
+
+class NoJoules(RunFailed):
+    """A run whose meter can never give joules; nothing of it is kept."""
 
 
 class Interrupted(BenchError):

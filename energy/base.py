@@ -133,7 +133,7 @@ class EnergySource(Protocol):
         """What the joules are. Known before `start`, except for rails that only the stream can tell."""
 
     def check(self) -> None:
-        """Raise `SourceUnavailable` if it can't run here as things stand; starts and writes nothing."""
+        """See a first reading and leave nothing behind; raise `SourceUnavailable` if there is none."""
 
     def start(self, folder: Path) -> None:
         """Begin. Raw bytes go to `folder/power.raw`, arrivals to `power.index`, noise to `stderr.log`.

@@ -92,19 +92,19 @@ class IoReportSource(PolledSource):
         boundary: Any = "soc_plus_dram" if "dram" in rails else "soc_cpu_gpu_ane"
         details = {"library": f"{MODULE} {version}", "chip": chip}
         self._info = replace(self._info, rails=rails, boundary=boundary, details=details)
-
-    def start(self, folder: Path) -> None:
-        """Measure the cadence, then begin.
-
-        Raises:
-            SourceUnavailable: as `check`; or the CPU's counter stands still.
-        """
-        self.check()
         self._monitor = importlib.import_module(MODULE).AppleEnergyMonitor()
         cadence_s = self._measured_cadence_s()
         details = {**self._info.details, "publishes_every_s": f"{cadence_s:.3f}"}
         interval_s = max(self._poll_s, cadence_s)
         self._info = replace(self._info, interval_s=interval_s, details=details)
+
+    def start(self, folder: Path) -> None:
+        """Begin.
+
+        Raises:
+            SourceUnavailable: as `check`.
+        """
+        self.check()
         super().start(folder)
 
     def _counters(self) -> Counters:

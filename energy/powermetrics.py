@@ -3,7 +3,7 @@
     /usr/bin/powermetrics -f plist -b 0 -i 100 -n 864000 --handle-invalid-values
         -s cpu_power,gpu_power,ane_power,thermal
 
-It needs root, so it is tried with `sudo -n` first and nothing ever hangs on a password. No output flag is
+It needs root, so it is started through `sudo -n` and nothing ever hangs on a password. No output flag is
 passed: it is `-u` on macOS 11 and `-o` from 12 on. `tasks` is never sampled: process names are arbitrary
 bytes. Without a reader the meter ends at its next document, whatever killed the reader, and its own `-n`
 ends it after a day in any case; nothing is ever killed by name.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from energy.base import EnergyError, EnergySource, Kind, SourceInfo, SourceUnava
 from energy.cache import keep
 from energy.chip import chip_name
 from energy.decode import Decoder
-from energy.preflight import ENVIRONMENT, check_program, help_text, root_prefix
+from energy.preflight import ENVIRONMENT, check_program, help_text, root_prefix, why_it_ended
 from energy.recording import INDEX, NOISE, RAW, Header, Recording
 from energy.stream import StreamReader
 from energy.timeline import trace_of
@@ -119,12 +120,14 @@ class PowermetricsSource:
         return self._info
 
     def check(self) -> None:
-        """Look whether the meter is there and may be run; starts and writes nothing.
+        """Start it, see a first reading and end it: nothing less tells that it may and can be run.
 
         Raises:
             SourceUnavailable: it can't run here; the message says why and what to type next.
         """
-        self._command()
+        with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch:
+            self.start(Path(scratch))
+            self._end()
 
     def start(self, folder: Path) -> None:
         """Start the meter and wait for its first document.
@@ -148,7 +151,7 @@ class PowermetricsSource:
             raise SourceUnavailable(f"{command[0]} can't be started: {error}") from error
         self._decoder = Decoder(folder)
         try:
-            self._await_first(command)
+            self._await_first(command, folder / NOISE)
         except EnergyError:
             self._end()
             _remove_new(folder, before)
@@ -201,14 +204,12 @@ class PowermetricsSource:
     def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
         return _spawn(self._whole_command(folder), folder / NOISE, as_root=self._meter.needs_root)
 
-    def _await_first(self, command: list[str]) -> None:
+    def _await_first(self, command: list[str], noise: Path) -> None:
         reader, decoder = self._started()
-        deadline_s = time.perf_counter() + FIRST_DOCUMENT_S + 20 * self._info.interval_s
+        deadline_s = time.perf_counter() + FIRST_DOCUMENT_S + 3 * self._info.interval_s
         if not reader.wait_for_document(0.0, deadline_s=deadline_s):
             reason = reader.dead or f"nothing came in {FIRST_DOCUMENT_S:.0f} s"
-            raise SourceUnavailable(
-                f"{self._meter.name} gave no reading: {reason}", fix=f"try it by hand: {' '.join(command)}"
-            )
+            raise why_it_ended(reason, noise, command, interval_ms=self._interval_ms)
         decoder.update()
         self._info = replace(decoder.source, details=self._info.details)
 

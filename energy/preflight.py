@@ -55,20 +55,38 @@ def _check_not_world_writable(place: Path) -> None:
 def root_prefix(command: list[str]) -> list[str]:
     """What to put before a command to run it as root without ever being asked for a password.
 
+    Whether sudo will do it is not asked here: `sudo -n -l` says yes as soon as any command at all is allowed
+    without a password. Only the real start tells.
+
     Raises:
-        SourceUnavailable: sudo would ask for a password, or is not there.
+        SourceUnavailable: sudo is not there.
     """
     if os.getuid() == 0:
         return []
     if not Path(SUDO).exists():
         raise SourceUnavailable(f"{command[0]} needs root and there is no {SUDO}", fix="run this as root")
-    answer = _ask([SUDO, "-n", "-l", *command])
-    if answer is None or answer.returncode != 0:
-        raise SourceUnavailable(
-            f"{command[0]} needs root and sudo wants a password",
-            fix="sudo -v (or allow this one command for good with the line of: bench doctor --sudoers)",
-        )
     return [SUDO, "-n"]
+
+
+def why_it_ended(reason: str, noise: Path, command: list[str], *, interval_ms: int) -> SourceUnavailable:
+    """The error for a meter that gave no reading, with the last line that it said itself.
+
+    Args:
+        reason: how it ended, as its reader saw it.
+        noise: what it wrote to its standard error.
+        command: how it was started, sudo and all.
+        interval_ms: between the readings that were asked for.
+    """
+    lines = noise.read_text(errors="replace").split("\n") if noise.exists() else []
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    if command[0] == SUDO and said.startswith("sudo:"):
+        line = "bench doctor --sudoers" + ("" if interval_ms == 100 else f" --interval-ms {interval_ms}")
+        return SourceUnavailable(
+            f"{command[2]} needs root and sudo wants a password ({said})",
+            fix=f"sudo -v (or allow this one command for good with the line of: {line})",
+        )
+    what = f"{reason}; its last words: {said}" if said else reason
+    return SourceUnavailable(f"it gave no reading: {what}", fix=f"try it by hand: {' '.join(command)}")
 
 
 def help_text(command: list[str]) -> str:

@@ -32,6 +32,9 @@ def doctor(
     sudoers: Annotated[
         bool, typer.Option("--sudoers", help="Print the line that lets the meter start without a password.")
     ] = False,
+    interval_ms: Annotated[
+        int, typer.Option(min=10, max=60_000, help="Of the meter in that line, as in the suite's \\[energy].")
+    ] = 100,
 ) -> None:
     """Say what this machine can measure, and what to type where it can't.
 
@@ -44,7 +47,7 @@ def doctor(
     from bench.cli.doctor.checks import examine
 
     if sudoers:
-        _print_sudoers()
+        _print_sudoers(interval_ms)
         return
     diagnosis = examine()
     if as_json:
@@ -54,13 +57,13 @@ def doctor(
     raise typer.Exit(0 if diagnosis.is_fit else 1)
 
 
-def _print_sudoers() -> None:
+def _print_sudoers(interval_ms: int) -> None:
     import getpass
 
     from bench.cli.doctor.checks import sudoers_line
     from energy.powermetrics import root_command
 
-    print(sudoers_line(getpass.getuser(), root_command()))
+    print(sudoers_line(getpass.getuser(), root_command(interval_ms=interval_ms)))
     print("\nTo install it, type:  sudo visudo -f /etc/sudoers.d/joulebench", file=sys.stderr)
     print("and paste the line. It allows this one command and nothing else.", file=sys.stderr)
 

@@ -6,7 +6,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.errors import RunFailed
+import numpy as np
+
+from bench.errors import NoJoules, RunFailed
 from bench.run import workloads
 from bench.run.cooling import cool_down
 from bench.run.joules import Sources, Trust, joules_of
@@ -89,6 +91,23 @@ class Meter:
         sources = Sources.running(self._source).without(self._silent)
         self.thermal = sources.lead.trace.thermal[-1][1] if sources.lead.trace.thermal else None
         return joules_of([(start_s, end_s)], sources, self._trust)[0]
+
+    def check_measures(self) -> None:
+        """Raise `NoJoules` if no slot can have a total: a rail was never read, or answered no load."""
+        trace = self._source.trace()
+        unread = {
+            rail: "no reading so far has it"
+            for rail in self.info.rails
+            if rail not in trace.rails or np.isnan(trace.joules[:, trace.rails.index(rail)]).all()
+        }
+        reasons = {rail: why for rail, why in (unread | self._silent).items() if rail in self.info.rails}
+        if reasons:
+            why = "; ".join(dict.fromkeys(reasons.values()))
+            raise NoJoules(
+                f"no slot of this run can have joules, as {self.info.name} can't read "
+                f"{', '.join(reasons)}: {why}",
+                fix="to run without a meter add: --energy modelled (to look at the meter: bench meter test)",
+            )
 
     def check_alive(self) -> None:
         """Raise `RunFailed` if window after window has had no readings: hours of nothing help nobody."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.errors import BenchError, Interrupted, RunFailed
+from bench.errors import BenchError, Interrupted, NoJoules, RunFailed
 from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.session import Session
@@ -17,18 +17,18 @@ from energy.base import EnergyError
 def run(prepared: Prepared, *, meter: ChosenMeter, out: Path, header: RunHeader, display: Display) -> Path:
     """Run a suite into a new folder under `out`; returns the folder.
 
-    A run that fails before anything was measured leaves nothing behind.
+    A run that fails before anything was measured, or that can never have joules, leaves nothing behind.
 
     Raises:
         UserError: the suite and its models or prompts don't fit together.
-        RunFailed: the backends disagree, or nothing could be loaded.
+        RunFailed: the backends disagree, nothing could be loaded, or the meter can give no joules.
         Interrupted: Ctrl-C; what is measured is kept.
     """
     new = store.create(out, header=header, prompts=prepared.prompts.prompts)
     try:
         _measure(Session(prepared, folder=new.folder, number=1, meter=meter, display=display))
-    except (BenchError, EnergyError):
-        if not store.read(new.folder).records:
+    except (BenchError, EnergyError) as error:
+        if isinstance(error, NoJoules) or not store.read(new.folder).records:
             new.discard()
         raise
     return new.folder
@@ -55,5 +55,7 @@ def _measure(session: Session) -> None:
             session.idle("after")
     except KeyboardInterrupt:
         raise Interrupted("interrupted", fix=f"{session.how_to_go_on()}") from None
+    except NoJoules:
+        raise
     except RunFailed as error:
         raise RunFailed(error.what, fix=session.how_to_go_on()) from None

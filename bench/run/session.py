@@ -118,6 +118,8 @@ class Session:
         record = IdleRecord(session=self.number, where=where, start_s=start_s, end_s=end_s, joules=joules)
         self.store.append([record])
         self.display.idle_done(joules, seconds_s=end_s - start_s, thermal=self.meter.thermal)
+        if where == "before":
+            self.meter.check_measures()
 
     def measure(self, slot: Slot) -> None:
         """Hold one arm for whole passes, then attribute and store."""

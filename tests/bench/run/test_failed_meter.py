@@ -1,4 +1,4 @@
-"""A meter that fails its self-test: no total, no verdict, and it is the first thing that is said."""
+"""A meter that fails its self-test: the run stops; in a run that went on no total and no verdict."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.errors import NoJoules
 from bench.report.readback import read_back
 from bench.report.summary import Summary, summarise
 from bench.run import start, store
 from bench.run.display.plain import QuietDisplay
+from bench.run.meter import Meter
 from bench.run.sources import ChosenMeter
 from energy.base import SourceInfo
 from energy.polled import Counters, PolledSource
@@ -44,14 +46,36 @@ def nothing_at_all() -> Counters:
     return dict.fromkeys(RAILS)
 
 
-@pytest.fixture(scope="module", params=[eight_watts, nothing_at_all])
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def no_cpu() -> Counters:
+    """The CPU's counter stands still, whatever runs."""
+    return {"cpu": 0.0, "gpu": 2.0 * time.perf_counter(), "ane": 0.0}
+
+
+def run_with(counters: Callable[[], Counters], home: Path) -> Path:
     """Five blocks, run in this process with such a meter."""
-    home = tmp_path_factory.mktemp("run")
     file = write_suite(home, protocol__blocks=5, protocol__self_test_s=0.3, energy={"source": "modelled"})
     prepared, header = start.prepared(str(file), energy=None, backends=None, blocks=None)
-    meter, out = meter_of(request.param), home / "results"
+    meter, out = meter_of(counters), home / "results"
     return start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=QuietDisplay())
+
+
+@pytest.mark.parametrize("counters", [eight_watts, nothing_at_all, no_cpu])
+def test_a_run_that_can_never_have_joules_stops_and_leaves_nothing(
+    counters: Callable[[], Counters], tmp_path: Path
+) -> None:
+    with pytest.raises(NoJoules, match="no slot of this run can have joules") as caught:
+        run_with(counters, tmp_path)
+    assert "cpu" in caught.value.what
+    assert "--energy modelled" in str(caught.value.fix)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.fixture(scope="module", params=[eight_watts, nothing_at_all])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that went on all the same, as an older version's did."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Meter, "check_measures", lambda self: None)
+        return run_with(request.param, tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture
