@@ -28,6 +28,11 @@ READS = {
 }
 """Methods of text, and functions of `re`, that take it apart."""
 
+CLOCKS = {
+    name + unit for name in ("perf_counter", "monotonic", "process_time", "time") for unit in ("", "_ns")
+}
+"""Functions of `time` that say what time it is."""
+
 
 def modules_of(file: Path) -> set[str]:
     """Dotted names of everything a file imports, wherever in the file."""
@@ -162,3 +167,46 @@ def test_no_code_reads_what_is_said_to_a_person() -> None:
         for file in (ROOT / package).rglob("*.py"):
             lines = read_prose(ast.parse(file.read_text(encoding="utf-8")))
             assert not lines, f"{file.relative_to(ROOT)}, lines {lines}: take a value instead"
+
+
+def asserts_on_clocks(tree: ast.AST) -> list[int]:
+    """Lines that assert on what a clock says, or on the difference of two readings."""
+
+    def reads(node: ast.AST) -> bool:
+        calls = (inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
+        return any(ast.unparse(function).removeprefix("time.") in CLOCKS for function in calls)
+
+    taken = {
+        ast.unparse(target)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and reads(node.value)
+        for target in node.targets
+        if isinstance(node.value.op, ast.Sub)
+    }
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+        for compared in ast.walk(node)
+        if isinstance(compared, ast.Compare)
+        and (reads(compared) or taken & {ast.unparse(part) for part in ast.walk(compared)})
+    ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "assert time.perf_counter() - begin_s < 5",
+        "assert perf_counter() < deadline_s",
+        "took_s = time.monotonic() - begin_s\nassert took_s < 5",
+    ],
+)
+def test_an_assertion_on_a_clock_is_seen(code: str) -> None:
+    assert asserts_on_clocks(ast.parse(code))
+
+
+def test_no_test_asserts_how_long_something_takes() -> None:
+    """A busy machine would fail it. Speed is for `benchmarks/`; deadlines are tested on made-up clocks."""
+    for file in (ROOT / "tests").rglob("*.py"):
+        lines = asserts_on_clocks(ast.parse(file.read_text(encoding="utf-8")))
+        assert not lines, f"{file.relative_to(ROOT)}, lines {lines}: assert something else than a time"

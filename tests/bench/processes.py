@@ -1,17 +1,24 @@
-"""Runs `bench` as a user does: as a process, in an empty folder."""
+"""Runs `bench` as a user does: in an empty folder, in this process or in one of its own."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
-import time
+import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
+
+from bench.cli.app import main
+from tests.waiting import TIMEOUT_S
 
 COMMAND = [sys.executable, "-P", "-c", "from bench.cli.app import main; main()"]
 
@@ -19,17 +26,58 @@ COMMAND = [sys.executable, "-P", "-c", "from bench.cli.app import main; main()"]
 AS_ROOT = ["--allow-root"] if os.geteuid() == 0 else []
 
 
-def bench(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run to the end; output is captured."""
-    return subprocess.run(
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def bench(*arguments: str, cwd: Path, **environment: str) -> Done:
+    """Run `bench` to its end in this process, by the function that the installed command calls.
+
+    Processes that it starts itself are real: a worker, a meter. What it prints is captured. What Python
+    reads only when it starts, such as PYTHONPATH, needs `bench_process`.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        warnings.simplefilter("ignore")  # pytest makes them errors; a user's Python does not
+        patch.chdir(cwd)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["bench", *_allowed(arguments)])
+        code = _exit_code(main)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def _exit_code(command: Callable[[], None]) -> int:
+    """The exit code of a command; an error that escapes fails the test that ran it."""
+    try:
+        command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def bench_process(*arguments: str, cwd: Path, **environment: str) -> Done:
+    """Run `bench` to its end as a process of its own, as a shell does, with these variables set."""
+    done = subprocess.run(
         [*COMMAND, *_allowed(arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=TIMEOUT_S,
         env={**os.environ, **environment},
         check=False,
     )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def start(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
@@ -47,15 +95,6 @@ def start(*arguments: str, cwd: Path, environment: dict[str, str] | None = None)
 def _allowed(arguments: tuple[str, ...]) -> list[str]:
     """Tests often run in a container as root, where `bench run` wants to be told so."""
     return [*arguments, *AS_ROOT] if arguments[:1] == ("run",) else list(arguments)
-
-
-def wait_for(what: Callable[[], Any], *, timeout_s: float = 60.0) -> Any:
-    """Poll until `what()` is true, and return it."""
-    deadline_s = time.perf_counter() + timeout_s
-    while not (found := what()):
-        assert time.perf_counter() < deadline_s, "timed out"
-        time.sleep(0.02)
-    return found
 
 
 def records(out: Path) -> list[dict[str, Any]]:

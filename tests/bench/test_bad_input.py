@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.bench.processes import bench
+from tests.bench.processes import Done, bench, bench_process
 from tests.bench.suites import write_suite
 
 
-def refused(folder: Path, *arguments: str, code: int = 2, **environment: str) -> str:
+def refused(folder: Path, *arguments: str, run: Callable[..., Done] = bench) -> str:
     """Run, check that it was refused in one line and left nothing, and return the line."""
     before = sorted(folder.rglob("*"))
-    done = bench("run", *arguments, cwd=folder, **environment)
-    assert done.returncode == code, done.stderr
+    done = run("run", *arguments, cwd=folder)
+    assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().splitlines()
     assert lines[-1].startswith("bench: "), done.stderr
     assert len([line for line in lines if line.startswith("bench: ")]) == 1
@@ -71,6 +72,12 @@ def refused(folder: Path, *arguments: str, code: int = 2, **environment: str) ->
 def test_a_wrong_suite_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     write_suite(tmp_path, **changes)
     assert said in refused(tmp_path, "suite.toml")
+
+
+@pytest.mark.parametrize("suite", ["suite.toml", "qick"])
+def test_the_command_as_a_process_says_the_same(tmp_path: Path, suite: str) -> None:
+    write_suite(tmp_path, promts={"file": "x"})
+    assert refused(tmp_path, suite, run=bench_process) == refused(tmp_path, suite)
 
 
 def test_prompts_that_are_not_utf8_are_refused(tmp_path: Path) -> None:

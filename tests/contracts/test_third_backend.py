@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.bench.processes import AS_ROOT, bench, of_type
+from tests.bench.processes import AS_ROOT, bench_process, of_type
 from tests.bench.suites import write_suite
 
 HERE = Path(__file__).parent / "third_backend.py"
@@ -44,7 +44,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
     write_suite(outside, **{**SUITE, "backends": ["third", "third_again"]})
-    done = bench("run", "suite.toml", cwd=outside)
+    done = bench_process("run", "suite.toml", cwd=outside)
     assert done.returncode == 0, done.stderr
     (run,) = (outside / "results").iterdir()
     header = json.loads((run / "run.json").read_text())
@@ -57,7 +57,7 @@ def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
     slots = of_type(outside / "results", "slot")
     assert slots
     assert all(slot["error"] is None for slot in slots)
-    said = bench("report", str(run), cwd=outside)
+    said = bench_process("report", str(run), cwd=outside)
     assert said.returncode == 0, said.stderr
     assert "third random" in said.stdout
 
@@ -65,7 +65,7 @@ def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
 def test_equal_work_is_judged_by_its_own_tolerance(outside: Path) -> None:
     options = {"third_again": {"off_by": 1}}
     write_suite(outside, **{**SUITE, "backends": ["third", "third_again"], "backend_options": options})
-    done = bench("run", "suite.toml", cwd=outside)
+    done = bench_process("run", "suite.toml", cwd=outside)
     assert done.returncode == 1
     assert "differ by 1 (tolerance 0.25)" in done.stderr
 
@@ -79,13 +79,13 @@ def test_equal_work_is_judged_by_its_own_tolerance(outside: Path) -> None:
 )
 def test_what_it_does_not_read_is_refused(outside: Path, changes: dict[str, object], said: str) -> None:
     write_suite(outside, **{**SUITE, **changes})
-    done = bench("run", "suite.toml", cwd=outside)
+    done = bench_process("run", "suite.toml", cwd=outside)
     assert done.returncode == 2
     assert said in done.stderr
 
 
 def test_the_doctor_and_the_isolation_know_it(outside: Path) -> None:
-    findings = json.loads(bench("doctor", "--json", cwd=outside).stdout)["findings"]
+    findings = json.loads(bench_process("doctor", "--json", cwd=outside).stdout)["findings"]
     (found,) = [finding["found"] for finding in findings if finding["what"] == "backend third"]
     assert found.startswith("third-backend 1.0, no Abacus")
     (outside / "isolation.toml").write_text(
@@ -93,7 +93,7 @@ def test_the_doctor_and_the_isolation_know_it(outside: Path) -> None:
         '[[cells]]\nbackend = "third"\nmodel = "model"\nprecision = "int8"\n'
     )
     command = ["isolate", "isolation.toml", "--energy", "simulated", "--csv", "windows.csv", *AS_ROOT]
-    done = bench(*command, cwd=outside)
+    done = bench_process(*command, cwd=outside)
     assert done.returncode == 0, done.stderr
     with (outside / "windows.csv").open(newline="") as file:
         tests = {row["test"] for row in csv.DictReader(file)}

@@ -1,8 +1,10 @@
-"""Whatever bytes come, `parse` gives a reading or an EnergyError: nothing else, and in bounded time."""
+"""Whatever bytes come, `parse` gives a reading or an EnergyError, and nothing else.
+
+That it takes a time in proportion to the bytes is seen in `benchmarks/parsing.py`.
+"""
 
 import math
 import random
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -15,11 +17,9 @@ from energy.text import parse_text
 from tests.energy.samples import REAL, plist
 
 TOLD = Told(elapsed_ns=110_000_000, label_s=1.7e9, energies_mj={"cpu": 900, "gpu": 1500, "ane": 0})
-LONGEST_S = 10.0
 
 
 def survives(content: bytes, read=parse) -> None:
-    start_s = time.perf_counter()
     try:
         reading = read(content)
     except EnergyError:
@@ -28,7 +28,6 @@ def survives(content: bytes, read=parse) -> None:
         assert reading.elapsed_s > 0
         for joules in reading.joules.values():
             assert joules is None or (math.isfinite(joules) and joules >= 0)
-    assert time.perf_counter() - start_s < LONGEST_S
 
 
 @settings(max_examples=150, deadline=None)

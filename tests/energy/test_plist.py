@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from energy.base import DocumentError, Reading
@@ -119,12 +117,10 @@ def test_entity_bombs_are_refused_before_they_are_read():
         parse(b"<!DOCTYPE plist [ <!ELEMENT a ANY> ]><plist><dict/></plist>")
 
 
-def test_a_mangled_document_takes_no_longer_than_its_length_allows():
-    opening = b"<key>dvfm_states</key><array>"
-    start_s = time.perf_counter()
+def test_a_document_of_openings_without_an_end_is_a_document_error():
+    """How long it takes is a matter of `benchmarks/parsing.py`."""
     with pytest.raises(DocumentError):
-        parse(b"<plist>" + opening * (8 * 2**20 // len(opening)))
-    assert time.perf_counter() - start_s < 5
+        parse(b"<plist>" + b"<key>dvfm_states</key><array>" * 10_000)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no streams of real Macs beside the checkout")

@@ -7,6 +7,7 @@ import numpy as np
 from energy.base import Trace
 from energy.lab.simulated import simulated
 from energy.selftest import Finding, judge, outcome, run_self_test, without_silent
+from tests.waiting import TIMEOUT_S
 
 IDLE = {"cpu": 1.0, "gpu": 0.5, "ane": 0.0}
 NAN = float("nan")
@@ -45,12 +46,12 @@ def test_a_rail_that_was_not_measured_does_not_pass():
 
 
 def test_the_stand_in_answers_a_command_that_spins(tmp_path: Path):
-    source = simulated(watts_per_core=8.0)
+    source = simulated(watts_per_core=8.0, interval_ms=20)
     source.start(tmp_path)
-    time.sleep(1.5)
     try:
+        assert source.wait(time.perf_counter(), timeout_s=TIMEOUT_S)
         loads = {"cpu spin": [sys.executable, "-c", "while True: pass"]}
-        findings = run_self_test(source, loads, seconds=1.5)
+        findings = run_self_test(source, loads, seconds=0.6)
     finally:
         source.stop()
     rises_w = {(f.load, f.rail): f.rise_w for f in findings}
@@ -59,15 +60,15 @@ def test_the_stand_in_answers_a_command_that_spins(tmp_path: Path):
 
 
 def test_a_load_that_crashes_tests_nothing_and_is_not_held_against_its_rail(tmp_path: Path):
-    source = simulated(watts_per_core=8.0)
+    source = simulated(watts_per_core=8.0, interval_ms=20)
     source.start(tmp_path)
-    time.sleep(1.5)
     try:
+        assert source.wait(time.perf_counter(), timeout_s=TIMEOUT_S)
         loads = {
             "cpu spin": [sys.executable, "-c", "while True: pass"],
             "gpu stream": [sys.executable, "-c", "raise SystemExit(1)"],
         }
-        findings = run_self_test(source, loads, seconds=1.0)
+        findings = run_self_test(source, loads, seconds=0.5)
     finally:
         source.stop()
     gpu = [f for f in findings if f.load == "gpu stream"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli.app import main
-from tests.bench.processes import AS_ROOT, bench
+from tests.bench.processes import AS_ROOT, bench_process
 
 PROJECT = Path(__file__).resolve().parents[2]
 PRODUCT = ("bench", "backends", "energy", "analysis", "configs", "pyproject.toml")
@@ -43,7 +43,7 @@ class Outside:
     def run(self, suite: Path, *options: str) -> Path:
         """Run a suite to its end, as a user does: a process and its workers. The folder of the run."""
         before = set(self.cwd.glob("results/*"))
-        done = bench("run", str(suite), *options, cwd=self.cwd, PYTHONPATH=str(self.folder))
+        done = bench_process("run", str(suite), *options, cwd=self.cwd, PYTHONPATH=str(self.folder))
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         (folder,) = set(self.cwd.glob("results/*")) - before
         return folder

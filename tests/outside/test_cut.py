@@ -13,7 +13,7 @@ from backends.cut import FULL, Cut
 from backends.guard import Observed, judge
 from backends.ledger import request_ledger
 from bench.suite import plugins
-from tests.bench.processes import AS_ROOT, bench, of_type
+from tests.bench.processes import AS_ROOT, bench_process, of_type
 from tests.bench.suites import write_suite
 from tests.outside.conftest import Outside
 from tests.tiny_models import LAYERS, save_tiny_llama
@@ -176,7 +176,7 @@ def test_its_quality_is_measured(skips: Outside, tmp_path: Path) -> None:
         "16",
     )
     folder = str(save_tiny_llama(tmp_path / "llama"))
-    done = bench("quality", folder, *options, *AS_ROOT, cwd=skips.cwd, PYTHONPATH=str(skips.folder))
+    done = bench_process("quality", folder, *options, *AS_ROOT, cwd=skips.cwd, PYTHONPATH=str(skips.folder))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["cut"] == {"skip_mlp": 2}
@@ -186,7 +186,7 @@ def test_its_quality_is_measured(skips: Outside, tmp_path: Path) -> None:
 def test_it_is_swept(skips: Outside) -> None:
     write_suite(skips.cwd, gates={"ungated": {}})
     options = ("suite.toml", "--cut", "skip_mlp=2/4", "--json", *AS_ROOT)
-    done = bench("sweep", *options, cwd=skips.cwd, PYTHONPATH=str(skips.folder))
+    done = bench_process("sweep", *options, cwd=skips.cwd, PYTHONPATH=str(skips.folder))
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert [arm["cut"] for arm in result["arms"] if arm["cut"]] == [{"skip_mlp": 2}, {"skip_mlp": 4}]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+import pytest
 
+from bench.run import cooling
 from bench.run.cooling import cool_down, what_is_hot
 from energy.base import Trace
 from energy.modelled import modelled
@@ -57,13 +57,44 @@ def test_a_rail_that_is_never_told_is_not_waited_for() -> None:
     assert what_is_hot(unknown, ("cpu",), 2.0, since_s=0.0) is None
 
 
-def test_it_rests_no_longer_than_the_meter_needs_to_say_so(tmp_path: Path) -> None:
-    source = modelled(interval_ms=20)
-    source.start(tmp_path)
-    try:
-        time.sleep(0.2)
-        began_s = time.perf_counter()
-        assert cool_down(source, rest_s=0.0, idle_w=100.0, limit_s=5.0) is None
-        assert time.perf_counter() - began_s < 1.0
-    finally:
-        source.stop()
+class Clock:
+    """A clock that moves when somebody sleeps, and a meter that has just read up to its now."""
+
+    info = modelled().info
+
+    def __init__(self, watts: float) -> None:
+        self.now_s, self._watts = 50.0, watts
+
+    def perf_counter(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def trace(self) -> Trace:
+        read = trace(self._watts)
+        ends_s = read.end_s - read.end_s[-1] + self.now_s
+        rails = self.info.rails
+        joules = np.repeat(read.joules, len(rails), axis=1) / len(rails)
+        return replace(read, rails=rails, start_s=ends_s - 0.1, end_s=ends_s, joules=joules)
+
+
+@pytest.mark.parametrize("rest_s", [0.0, 7.0])
+def test_it_rests_as_asked_and_no_longer_than_the_meter_needs_to_say_so(
+    rest_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(watts=2.0)
+    monkeypatch.setattr(cooling, "time", clock)
+    assert cool_down(clock, rest_s=rest_s, idle_w=2.0, limit_s=60.0) is None  # type: ignore[arg-type]
+    needed_s = max(rest_s, 3 * 0.1)  # three readings since the work ended
+    assert needed_s <= clock.now_s - 50.0 < needed_s + 0.3
+
+
+def test_it_waits_for_a_hot_machine_to_the_limit_and_says_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(watts=9.0)
+    monkeypatch.setattr(cooling, "time", clock)
+    problem = cool_down(clock, rest_s=1.0, idle_w=2.0, limit_s=60.0)  # type: ignore[arg-type]
+    assert problem == "power is 9.00 W, idle was 2.00 W"
+    assert 61.0 <= clock.now_s - 50.0 < 61.5

@@ -16,9 +16,10 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from tests.bench.processes import COMMAND, children_of, of_type, start, wait_for
+from tests.bench.processes import COMMAND, children_of, of_type, start
 from tests.bench.suites import to_toml, write_suite
 from tests.tiny_models import save_tiny_llama
+from tests.waiting import wait_for
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give it up")
 NOBODY = pwd.getpwnam("nobody")

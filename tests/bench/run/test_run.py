@@ -17,8 +17,9 @@ from bench.report.summary import summarise
 from bench.run import store
 from bench.run.records import EventRecord, IdleRecord, RequestRecord, SlotRecord
 from energy.lab.truth import read_truth
-from tests.bench.processes import are_gone, bench, children_of, of_type, records, start, wait_for
+from tests.bench.processes import are_gone, bench, children_of, of_type, records, start
 from tests.bench.suites import write_suite
+from tests.waiting import TIMEOUT_S, wait_for
 
 
 def run_folder(out: Path) -> Path:
@@ -127,7 +128,7 @@ def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_pa
     assert len(children) >= 2  # the worker and the stand-in
     process.kill()
     process.communicate()
-    wait_for(lambda: are_gone(children), timeout_s=5)
+    wait_for(lambda: are_gone(children))
     before = records(out)
     done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -212,7 +213,7 @@ def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(tmp_path: 
     worker = worker_of(process)
     assert worker is not None
     worker.kill()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=TIMEOUT_S) == 0
     process.communicate()
     slots = of_type(out, "slot")
     void = [slot for slot in slots if slot["error"]]
@@ -235,7 +236,7 @@ def test_a_worker_that_hangs_is_replaced_after_the_deadline(tmp_path: Path) -> N
     worker = worker_of(process)
     assert worker is not None
     worker.send_signal(signal.SIGSTOP)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=TIMEOUT_S) == 0
     process.communicate()
     void = [slot for slot in of_type(out, "slot") if slot["error"]]
     assert len(void) == 1
@@ -250,7 +251,7 @@ def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> No
     wait_for(lambda: of_type(out, "slot"))
     children = children_of(process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     assert "interrupted" in said
     assert "--resume" in said

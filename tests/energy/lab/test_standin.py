@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from energy.attribute import attribute
+from energy.base import Trace
 from energy.lab.documents import SHAPES
 from energy.lab.simulated import read_truth, simulated
 from energy.lab.standin import HELP, main
 from energy.replay import load
 from tests.energy.test_stream import until_dead
+from tests.waiting import TIMEOUT_S, wait_for
 
 FAULTS = {
     "cut": "unreadable document",
@@ -19,23 +21,27 @@ FAULTS = {
 }
 
 
+def kinds(trace: Trace) -> set[str]:
+    return {fault.kind for fault in trace.faults}
+
+
 def test_faults_on_command_happen_and_are_found(tmp_path: Path):
-    sources = {fault: simulated(fault=f"{fault}@2", interval_ms=50, watts_per_core=0) for fault in FAULTS}
+    sources = {fault: simulated(fault=f"{fault}@0.5", interval_ms=50, watts_per_core=0) for fault in FAULTS}
     for fault, source in sources.items():
         (tmp_path / fault).mkdir()
         source.start(tmp_path / fault)
-    time.sleep(6.5)
-    for source in sources.values():
+    for fault, source in sources.items():
+        wait_for(lambda source=source, fault=fault: FAULTS[fault] in kinds(source.trace()))
         source.stop()
     for fault, kind in FAULTS.items():
-        assert kind in {found.kind for found in load(tmp_path / fault)[0].faults}, fault
+        assert kind in kinds(load(tmp_path / fault)[0]), fault
 
 
 def test_a_meter_that_died_goes_on_and_dies_for_good_the_second_time(tmp_path: Path):
-    source = simulated(fault="death@1", interval_ms=30, watts_per_core=0)
+    source = simulated(fault="death@0.3", interval_ms=20, watts_per_core=0)
     source.start(tmp_path)
     until_dead(source._reader)
-    assert not source.wait(time.perf_counter(), timeout_s=5)
+    assert not source.wait(time.perf_counter(), timeout_s=TIMEOUT_S)
     trace = source.trace()
     source.stop()
     assert [fault.kind for fault in trace.faults] == ["meter died", "meter died"]
@@ -87,12 +93,15 @@ def test_an_unknown_fault_is_refused(capsys):
 
 
 def test_a_slot_in_which_the_meter_died_has_no_joules(tmp_path: Path):
-    source = simulated(fault="death@1.5", interval_ms=30, watts_per_core=0)
+    source = simulated(fault="death@0.5", interval_ms=20, watts_per_core=0)
     source.start(tmp_path)
-    begin_s = time.perf_counter()
-    time.sleep(3.0)
-    window = (begin_s + 0.5, begin_s + 2.5)
+    wait_for(lambda: "meter died" in kinds(source.trace()))
+    assert source.wait(time.perf_counter(), timeout_s=TIMEOUT_S)  # it was started again
     trace = source.trace()
     source.stop()
-    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, np.array([window]))
-    assert np.isnan(joules).all()
+    died_s = trace.faults[0].start_s
+    windows = np.array([(trace.end_s[1], trace.end_s[4]), (trace.end_s[1], trace.end_s[-1])])
+    assert windows[0, 1] < died_s < windows[1, 1]
+    joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, windows)
+    assert not np.isnan(joules[0]).any()
+    assert np.isnan(joules[1]).all()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,10 +85,8 @@ def test_every_claim_of_the_record_has_words_and_the_reverse() -> None:
         assert statement.suite is None or (configs_folder() / f"{statement.suite}.toml").is_file()
 
 
-def test_the_table_holds_every_published_figure_with_its_source_in_under_ten_seconds(tmp_path: Path) -> None:
-    start_s = time.perf_counter()
+def test_the_table_holds_every_published_figure_with_its_source(tmp_path: Path) -> None:
     judged = reproduce()
-    assert time.perf_counter() - start_s < 10
     for width in (80, 120):
         text = rendered(judged, width)
         assert max(len(line) for line in text.splitlines()) <= width
