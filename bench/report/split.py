@@ -2,7 +2,9 @@
 
 All slots of an arm hold the same prompts, so whole slots can't tell these apart; single prompts can. The
 joules of every request are attributed like those of a slot, summed over the repeats of its prompt within a
-block, and priced by `analysis.costs`.
+block, and priced by `analysis.costs`. A reading spreads its joules evenly over its length, so requests that
+are not long beside a reading take one another's joules, and no number of repeats mends that: such prompts are
+left out.
 """
 
 from __future__ import annotations
@@ -17,8 +19,11 @@ from analysis.costs import UNITS, Counts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Withheld
 from bench.report.readback import Readback, SlotRead, first_of_each_prompt, that_count
-from bench.run.joules import MIN_READINGS, energy_of
+from bench.run.joules import MIN_READINGS, Sources, energy_of
 from bench.run.records import ArmKey, RequestRecord
+
+REQUEST_READINGS = 5
+"""A request that is shorter than so many readings is priced with its neighbours' joules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +61,10 @@ def _split(
     if not before or not after:
         return Withheld("an arm has no slot with joules")
     if not rows:
-        return Withheld(f"no prompt has {MIN_READINGS} readings in a block: make the windows longer")
+        return Withheld(
+            f"no prompt has requests of {REQUEST_READINGS} readings, and {MIN_READINGS} readings in a block: "
+            "ask for longer answers, or for shorter readings"
+        )
     costs = fit_costs(rows)
     if isinstance(costs, Withheld):
         return costs
@@ -79,13 +87,19 @@ def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]
         joules = energy_of([(r.start_s, r.end_s) for r in asked], sources.lead).tolist()
         for request, used_j in zip(asked, joules, strict=True):
             repeats[request.arm, _group(request), request.prompt_id, request.block].append((request, used_j))
-    intervals_s = [sources.lead.info.interval_s for sources in readback.sources.values()]
-    shortest_s = MIN_READINGS * max(intervals_s, default=0.0)
+    reading_s = max(map(_reading_s, readback.sources.values()), default=0.0)
     found: dict[ArmKey, list[Work]] = defaultdict(list)
     for (arm, group, _, _), mine in repeats.items():
-        if sum(request.end_s - request.start_s for request, _ in mine) >= shortest_s:
+        lengths_s = [request.end_s - request.start_s for request, _ in mine]
+        if min(lengths_s) >= REQUEST_READINGS * reading_s and sum(lengths_s) >= MIN_READINGS * reading_s:
             found[arm].append(_row(group, mine))
     return found
+
+
+def _reading_s(sources: Sources) -> float:
+    """Length of a usual reading, as it came rather than as it was asked for."""
+    trace = sources.lead.trace
+    return float(np.median(trace.end_s - trace.start_s)) if len(trace.end_s) else 0.0
 
 
 def _row(group: str, repeats: list[tuple[RequestRecord, float]]) -> Work:

@@ -156,7 +156,48 @@ def test_prompts_of_too_few_readings_are_left_out() -> None:
         slot.requests[:] = [replace(one, end_s=one.start_s + 0.05) for one in slot.requests]
     one = split(run)
     assert isinstance(one, Withheld)
-    assert "10 readings" in one.reason
+    assert "5 readings" in one.reason
+
+
+@pytest.mark.parametrize("request_s", [0.041, 0.082, 0.2, 0.517])
+def test_it_is_shown_only_where_requests_are_long_beside_a_reading(request_s: float) -> None:
+    """The same power in steps of a request's length, read every 100 ms whatever runs."""
+    run = repeated(request_s)
+    one = split(run)
+    if request_s < 0.5:
+        assert isinstance(one, Withheld)
+        assert "5 readings" in one.reason
+        return
+    assert isinstance(one, ArmSplit), one
+    full, small = PRICES["full"], PRICES["small"]
+    part = one.split.cheaper_prompt_tokens_j
+    assert part.low <= 660 * (full[1] - small[1]) <= part.high
+    assert part.point == pytest.approx(660 * (full[1] - small[1]), rel=0.15)
+
+
+def repeated(request_s: float) -> Readback:
+    """Slots that ask each prompt 60 times over; a request draws what its price says, evenly."""
+    now_s, edges_s, used_j, slots = 1.0, [0.0, 1.0], [0.0, 0.0], []
+    for block in range(1, 4):
+        for position, arm in enumerate((UNGATED, GATED, GATED, UNGATED)):
+            start_s, requests = now_s, []
+            names = dict(zip(("backend", "gate", "a_a"), arm, strict=True))
+            place = {"session": 1, "block": block, "position": position, **names}
+            for prompt in 60 * list(PROMPTS):
+                one = request(prompt, place, now_s, fixed_tokens=False)
+                now_s += request_s
+                requests.append(replace(one, prefilled_s=now_s, end_s=now_s))
+                edges_s.append(now_s)
+                used_j.append(used_j[-1] + joules_of(one))
+            window: dict[str, Any] = {"start_s": start_s, "end_s": now_s, "joules": known(1.0)}
+            slots.append(
+                SlotRead(**place, passes=60, **window, requests=requests, thermal=None, excluded=None)
+            )
+    end_s = np.arange(1, int(now_s / READING_S) + 3) * READING_S
+    joules = np.diff(np.interp(np.append(0.0, end_s), edges_s, used_j))[:, None]
+    whole = readback()
+    lead = replace(whole.sources[1].lead, trace=Trace(("cpu",), end_s - READING_S, end_s, joules, 0.0))
+    return replace(whole, slots=slots, sources={1: Sources(lead)})
 
 
 def test_every_arm_but_the_ungated_ones_is_split() -> None:
