@@ -25,10 +25,11 @@ class Told:
         self.steps: list[str] = []
         self.now_s = 0.0
 
-    def ask(self, command: str, *, deadline_s: float, **message: Any) -> dict[str, Any]:
-        self.steps.append(command)
-        self.now_s += command == "request"
-        return {"now_s": self.now_s, "requests": [{}] * self.steps.count("request")}
+    def ask(self, message: Any, *, deadline_s: float) -> Any:
+        step = type(message).__name__.lower()
+        self.steps.append(step)
+        self.now_s += step == "request"
+        return MagicMock(now_s=self.now_s, requests=[MagicMock()] * self.steps.count("request"))
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_a_worker_is_warm_when_a_request_gets_no_faster(seconds: list[float], as
     workers, replies = Workers.__new__(Workers), iter(seconds)
     workers.prepared = MagicMock(prompts=PROMPTS)
     worker = MagicMock()
-    worker.ask.side_effect = lambda *_, **__: {"seconds_s": next(replies)}
+    worker.ask.side_effect = lambda *_, **__: SimpleNamespace(seconds_s=next(replies))
     workers._warm_up_model(worker, "full", until_s=float("inf"))
     assert worker.ask.call_count == asked
 
@@ -87,6 +88,6 @@ def test_warming_up_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group.time, "perf_counter", lambda: next(clock))
     workers, worker = Workers.__new__(Workers), MagicMock()
     workers.prepared = MagicMock(prompts=PROMPTS)
-    worker.ask.side_effect = lambda *_, **__: {"seconds_s": 0.5**worker.ask.call_count}
+    worker.ask.side_effect = lambda *_, **__: SimpleNamespace(seconds_s=0.5**worker.ask.call_count)
     workers._warm_up_model(worker, "full", until_s=5)
     assert worker.ask.call_count == 5
