@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
+from bench.show.safe_text import visible
+from bench.show.table import Column, Table, drawn
 from energy.base import EnergySource, SourceInfo, Trace
 from energy.boundary import total_j
 from energy.selftest import Finding
 
 _REDRAW_S = 1.0
-_RESULTS = {True: "[green]ok[/]", False: "[red]failed[/]", None: "not tested: no such load here"}
+_RESULTS = {True: "ok", False: "failed", None: "not tested: no such load here"}
 
 
 def follow(source: EnergySource, console: Console, *, seconds_s: float | None) -> None:
@@ -40,24 +40,23 @@ def trace_view(trace: Trace, info: SourceInfo, *, last_s: float | None = None) -
     A rail counts over the readings in which it was measured; the total only over those that hold every rail.
     """
     length_s = trace.end_s - trace.start_s
-    table = Table()
-    table.add_column("rail", no_wrap=True)
-    table.add_column("W now" if last_s else "W mean", justify="right")
-    table.add_column(f"J in {float(length_s.sum()):.0f} s", justify="right")
     recent = (
         trace.end_s > trace.end_s[-1] - last_s
         if last_s and len(trace.end_s)
         else np.full(len(length_s), True)
     )
     columns = [(rail, trace.joules[:, number]) for number, rail in enumerate(trace.rails)]
-    for rail, joules in columns:
-        outside = "" if rail in info.rails else " (not in the total)"
-        table.add_row(escape(rail) + outside, *_figures(joules, length_s, recent))
+    rows = [
+        (rail + ("" if rail in info.rails else " (not in the total)"), *_figures(joules, length_s, recent))
+        for rail, joules in columns
+    ]
     whole_j = total_j(trace, info.rails)
     withheld = len(whole_j) and np.isnan(whole_j).all()
     total = ("withheld", "withheld: a rail is missing") if withheld else _figures(whole_j, length_s, recent)
-    table.add_row("total", *total)
-    return Group(Text(f"{info.name}: {info.kind}, covers {info.boundary}"), table, *_notes(trace, info))
+    headings = ("rail", "W now" if last_s else "W mean", f"J in {float(length_s.sum()):.0f} s")
+    table = Table.plain(headings, [*rows, ("total", *total)], title="", is_ruled=True)
+    head = Text(f"{info.name}: {info.kind}, covers {info.boundary}")
+    return Group(head, drawn(table), *_notes(trace, info))
 
 
 def _figures(
@@ -85,17 +84,24 @@ def _notes(trace: Trace, info: SourceInfo) -> list[Text]:
     unreadable = sum(fault.kind == "unreadable document" for fault in trace.faults)
     notes += [f"unreadable documents: {unreadable}, skipped"] if unreadable else []
     notes += [f"fault: {fault.kind}: {fault.detail}" for fault in trace.faults]
-    return [Text(note) for note in notes]
+    return [Text(visible(note)) for note in notes]
 
 
 def self_test_view(findings: Sequence[Finding], info: SourceInfo) -> Group:
     """Every rail under every load."""
-    table = Table()
-    for name in ("load", "rail", "should", "rise", "result"):
-        table.add_column(name, justify="right" if name == "rise" else "left")
-    for finding in findings:
-        rise = "not measured" if finding.rise_w is None else f"{finding.rise_w:+.2f} W"
-        result = _RESULTS[finding.passed]
-        should = "move" if finding.expected == "moves" else "rest"
-        table.add_row(finding.load, escape(finding.rail), should, rise, result)
-    return Group(Text(f"self-test of {info.name}, {info.kind}"), table)
+    table = Table.of(_SELF_TEST, findings, title="", is_ruled=True)
+    return Group(Text(f"self-test of {info.name}, {info.kind}"), drawn(table))
+
+
+_SELF_TEST: tuple[Column[Finding], ...] = (
+    Column("load", lambda one: one.load),
+    Column("rail", lambda one: one.rail, is_text=True),
+    Column("should", lambda one: "move" if one.expected == "moves" else "rest", is_text=True),
+    Column("rise", lambda one: "not measured" if one.rise_w is None else f"{one.rise_w:+.2f} W"),
+    Column(
+        "result",
+        lambda one: _RESULTS[one.passed],
+        is_text=True,
+        style=lambda cell: {"ok": "green", "failed": "red"}.get(cell, ""),
+    ),
+)

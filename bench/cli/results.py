@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from analysis.values import counted
 from bench.run import store
@@ -15,7 +14,9 @@ from bench.run.display.plain import clock
 from bench.run.records import EventRecord, SessionRecord
 from bench.run.sources import ChosenMeter
 from bench.run.store import StoredRun
+from bench.show import table
 from bench.show.safe_text import visible
+from bench.show.table import Column, Table
 from bench.suite.prepare import Prepared
 
 
@@ -88,17 +89,26 @@ def show_report(
 
 def show_runs(out: Path, console: Console) -> None:
     """A table of the runs in a folder, newest first."""
-    table = Table("run", "suite", "energy", "blocks", "ended")
     folders = sorted((f.parent for f in out.glob("*/run.json")), reverse=True)
-    for folder in folders:
-        stored = store.read(folder)
-        endings = [e.kind for e in stored.of(EventRecord) if e.kind in ("finished", "interrupted", "failed")]
-        kinds = {session.source.kind for session in stored.of(SessionRecord)}
-        table.add_row(
-            folder.name,
-            stored.header.suite.name,
-            ", ".join(sorted(kinds)) or "-",
-            str(len(stored.finished_blocks)),
-            endings[-1] if endings else "killed",
-        )
-    console.print(table if folders else f"no runs in {out}; make one with: bench run")
+    if not folders:
+        console.print(f"no runs in {out}; make one with: bench run", markup=False)
+        return
+    table.show([Table.of(_RUNS, map(store.read, folders), title="")], console)
+
+
+def _energy(run: StoredRun) -> str | None:
+    return ", ".join(sorted({session.source.kind for session in run.of(SessionRecord)})) or None
+
+
+def _ending(run: StoredRun) -> str:
+    endings = [e.kind for e in run.of(EventRecord) if e.kind in ("finished", "interrupted", "failed")]
+    return endings[-1] if endings else "killed"
+
+
+_RUNS: tuple[Column[StoredRun], ...] = (
+    Column("run", lambda run: run.folder.name),
+    Column("suite", lambda run: run.header.suite.name, is_text=True),
+    Column("energy", _energy, is_text=True),
+    Column("blocks", lambda run: len(run.finished_blocks)),
+    Column("ended", _ending, is_text=True),
+)

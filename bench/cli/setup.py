@@ -73,19 +73,22 @@ def plugins(as_json: Json = False) -> None:
 
     Example: [bold]bench plugins[/]
     """
-    from bench.suite.plugins import listing
+    from bench.suite.plugins import Plugin, listing
 
     found = listing()
     if as_json:
         print(json.dumps([asdict(plugin) for plugin in found], indent=2))
         return
-    from rich.table import Table
+    from bench.show import table
+    from bench.show.table import Column, Table
 
-    table = Table("kind", "name", "what it is", "options")
-    for plugin in found:
-        options = ", ".join(f"{key} = {value}" for key, value in plugin.options.items())
-        table.add_row(plugin.group, plugin.name, plugin.summary, options)
-    console().print(table)
+    columns: tuple[Column[Plugin], ...] = (
+        Column("name", lambda one: one.name),
+        Column("kind", lambda one: one.group, is_text=True),
+        Column("what it is", lambda one: one.summary, is_text=True),
+        Column("options", lambda one: ", ".join(f"{k} = {v}" for k, v in one.options.items()), is_text=True),
+    )
+    table.show([Table.of(columns, found, title="")], console())
 
 
 @models_app.callback()
@@ -105,12 +108,16 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    from rich.table import Table
+    from bench.show import table
+    from bench.show.table import Column, Table
 
-    table = Table("name", "here", "size", "what it is")
-    for row in rows:
-        table.add_row(row["name"], "yes" if row["here"] else "no", _size(row), row["summary"])
-    console().print(table)
+    columns: tuple[Column[dict[str, Any]], ...] = (
+        Column("name", lambda row: row["name"]),
+        Column("here", lambda row: row["here"], is_text=True),
+        Column("size", _size),
+        Column("what it is", lambda row: row["summary"], is_text=True),
+    )
+    table.show([Table.of(columns, rows, title="")], console())
     console().print("Any hub id (owner/name) or folder works too.", highlight=False)
 
 

@@ -135,10 +135,10 @@ def show(tables: Sequence[Table], console: Console, *, narrow: Sequence[Table] |
         console: where to.
         narrow: what is listed instead where there is no room; without it, the tables themselves.
     """
-    drawn = [_drawn(table) for table in tables]
+    whole = [drawn(table) for table in tables]
     anything = console.options.update(max_width=_UNBOUNDED)  # a measurement never exceeds what it is offered
-    if all(console.measure(one, options=anything).minimum <= console.width for one in drawn):
-        for one in drawn:
+    if all(console.measure(one, options=anything).minimum <= console.width for one in whole):
+        for one in whole:
             console.print(one)
         return
     for table in tables if narrow is None else narrow:
@@ -165,12 +165,13 @@ def shown(value: Any, *, nothing: str = NOTHING) -> str:
     return visible(value, lines=True)
 
 
-def _drawn(table: Table) -> RichTable:
+def drawn(table: Table) -> RichTable:
+    """The table for a terminal that has room for it; where that is not known, `show` it."""
     from rich import box
     from rich.table import Table as RichTable
 
     lines = box.HEAVY_HEAD if table.is_ruled else box.SIMPLE_HEAD
-    drawn = RichTable(title=table.title or None, title_justify="left", box=lines, pad_edge=table.is_ruled)
+    made = RichTable(title=table.title or None, title_justify="left", box=lines, pad_edge=table.is_ruled)
     tops = [number for number, column in enumerate(table.columns) if not column.is_under]
     below = [range(top, end) for top, end in zip(tops, [*tops[1:], len(table.columns)], strict=True)]
     cells = [[_stacked(table, row, numbers) for numbers in below] for row in table.rows]
@@ -179,7 +180,7 @@ def _drawn(table: Table) -> RichTable:
         headings = [visible(table.columns[number].heading, lines=True) for number in numbers]
         lengths = [len(line) for row in cells for line in row[place].plain.splitlines()]
         widest, least = max(lengths, default=0), _least_width(headings)
-        drawn.add_column(
+        made.add_column(
             "\n".join(headings),
             justify="left" if folds or place == 0 else "right",
             min_width=max(least, min(widest, TEXT_CHARACTERS)) if folds else None,
@@ -188,9 +189,9 @@ def _drawn(table: Table) -> RichTable:
         )
     for number, row in enumerate(cells):
         if number in table.heads:
-            drawn.add_row(visible(table.heads[number], lines=True), style="bold")
-        drawn.add_row(*row)
-    return drawn
+            made.add_row(visible(table.heads[number], lines=True), style="bold")
+        made.add_row(*row)
+    return made
 
 
 def _least_width(headings: Sequence[str]) -> int:

@@ -6,29 +6,19 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from bench.cli.doctor.checks import Diagnosis, Finding
 from bench.run.sources import REAL_METERS
-from bench.show.safe_text import visible
+from bench.show import table
+from bench.show.table import Column, Table, say
 
 _MARKS = {"good": ("ok", "green"), "note": ("note", "yellow"), "bad": ("bad", "red"), "unknown": ("?", "dim")}
 
 
 def show(diagnosis: Diagnosis, console: Console) -> None:
     """Print a line per finding, then whether the machine is fit and the best grade."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for finding in _shown(diagnosis.findings):
-        mark, style = _MARKS[finding.state]
-        table.add_row(Text(mark, style=style), finding.what, _found(finding))
-    console.print(table, highlight=False)
-    console.print()
-    for line in verdict(diagnosis):
-        console.print(line, markup=False, highlight=False)
+    table.show([Table.of(_COLUMNS, _shown(diagnosis.findings), title="")], console)
+    say(console, "", *verdict(diagnosis))
 
 
 def verdict(diagnosis: Diagnosis) -> list[str]:
@@ -60,6 +50,12 @@ def _shown(findings: list[Finding]) -> list[Finding]:
     return [*rest, Finding(what="unknown", state="unknown", found=", ".join(names))] if names else rest
 
 
-def _found(finding: Finding) -> Text:
-    text = Text(visible(finding.found))
-    return text.append(f"\n-> {visible(finding.fix)}", style="cyan") if finding.fix else text
+def _found(finding: Finding) -> str:
+    return finding.found + (f"\n-> {finding.fix}" if finding.fix else "")
+
+
+_COLUMNS: tuple[Column[Finding], ...] = (
+    Column("", lambda finding: _MARKS[finding.state][0], style=lambda mark: dict(_MARKS.values())[mark]),
+    Column("what", lambda finding: finding.what, style=lambda _: "bold", is_text=True),
+    Column("found", _found, is_text=True),
+)

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow.parquet as pq
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from analysis.values import counted
 from bench.report.export.collect import Collected
-from bench.show.safe_text import visible
-from bench.show.words import WIDE, kind_label, significant
+from bench.show import table
+from bench.show.table import Column, Table, say
+from bench.show.words import kind_label, significant
 
 GROUP = ("chip", "gpu_cores", "suite", "arm", "boundary", "kind", "grade")
 """Slots that differ in any of these are never summed."""
 SUMS = ("requests", "new_tokens", "seconds_s", "gross_j")
 MOST_LINES = 60
-
-
-Column = tuple[str, Callable[[dict[str, Any]], str]]
-_WHO: tuple[Column, ...] = (
-    ("machine", lambda row: _machine(row)),
-    ("suite", lambda row: escape(visible(row["suite"]))),
-    ("arm", lambda row: escape(visible(row["arm"]))),
-    ("boundary", lambda row: row["boundary"]),
-    ("grade", lambda row: f"{row['grade']} {row['kind']}"),
-)
-_COUNTS: tuple[Column, ...] = (
-    ("runs", lambda row: str(row["runs"])),
-    ("slots", lambda row: str(row["slots"])),
-    ("requests", lambda row: str(row["requests"])),
-    ("new\ntokens", lambda row: str(row["new_tokens"])),
-)
-_JOULES: tuple[Column, ...] = (
-    ("J/\nrequest", lambda row: significant(row["joules_per_request"]) or "withheld"),
-    ("J/new\ntoken", lambda row: significant(row["joules_per_new_token"]) or "withheld"),
-)
 
 
 def _machine(row: dict[str, Any]) -> str:
@@ -57,30 +34,18 @@ def summarise(file: Path) -> list[dict[str, Any]]:
 
 
 def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> None:
-    """Print the summary and what had to be left out; a narrow terminal gets no counts, but whole numbers."""
+    """Print the summary and what had to be left out."""
     kinds = kind_label(row["kind"] for row in rows)
-    table = Table(
-        title=f"{counted(collected.runs, 'run')}, {counted(collected.slots, 'slot')}; joules gross, {kinds}",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    columns = [*_WHO, *(_COUNTS if console.width >= WIDE else ()), *_JOULES]
-    words = [name for name, _ in _WHO]
-    for name, _ in columns:
-        is_word = name in words
-        justify: Literal["left", "right"] = "left" if is_word else "right"
-        table.add_column(name, justify=justify, no_wrap=name == "arm" or not is_word, overflow="fold")
-    for row in rows[:MOST_LINES]:
-        table.add_row(*(cell(row) for _, cell in columns))
-    console.print(table)
-    notes = [f"and {len(rows) - MOST_LINES} more lines: --json has all"] if len(rows) > MOST_LINES else []
+    what = f"{counted(collected.runs, 'run')}, {counted(collected.slots, 'slot')}"
+    title = f"{what}; joules gross, {kinds}"
+    table.show([Table.of(_COLUMNS, rows[:MOST_LINES], title=title)], console)
+    if len(rows) > MOST_LINES:
+        say(console, f"and {len(rows) - MOST_LINES} more lines: --json has all")
     if collected.without_whole_block:
         left_out = counted(len(collected.without_whole_block), "run")
-        notes.append(f"! left out, because no block of it is whole: {left_out}")
-    notes += [f"wrote {collected.file}; judge claims on it: bench reproduce --run {collected.file}"]
-    for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"! left out, because no block of it is whole: {left_out}")
+    line = f"wrote {collected.file}; judge claims on it: bench reproduce --run {collected.file}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _row(sums: dict[str, Any]) -> dict[str, Any]:
@@ -98,3 +63,18 @@ def _row(sums: dict[str, Any]) -> dict[str, Any]:
         "joules_per_request": gross_j / sums["requests_sum"] if gross_j is not None else None,
         "joules_per_new_token": gross_j / new_tokens if gross_j is not None and new_tokens else None,
     }
+
+
+_COLUMNS: tuple[Column[dict[str, Any]], ...] = (
+    Column("arm", lambda row: row["arm"]),
+    Column("machine", _machine, is_text=True),
+    Column("suite", lambda row: row["suite"], is_text=True),
+    Column("boundary", lambda row: row["boundary"], is_text=True),
+    Column("grade", lambda row: f"{row['grade']} {row['kind']}", is_text=True),
+    Column("runs", lambda row: row["runs"]),
+    Column("slots", lambda row: row["slots"], is_under=True),
+    Column("requests", lambda row: row["requests"]),
+    Column("new tokens", lambda row: row["new_tokens"], is_under=True),
+    Column("J/request", lambda row: significant(row["joules_per_request"]) or "withheld"),
+    Column("J/new token", lambda row: significant(row["joules_per_new_token"]) or "withheld", is_under=True),
+)

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from bench.errors import UserError, nearest
 from bench.report.figures.catalogue import figure, figures
-from bench.report.figures.drawing import NotDrawn
+from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.figures.names import names
 from bench.report.story import Story
-from bench.show import files
+from bench.show import files, table
 from bench.show.plots import FORMATS, render
-from bench.show.safe_text import visible
+from bench.show.table import Column, Table
 from bench.suite import plugins
 
 
@@ -70,13 +68,15 @@ def write(asked: Wish, story: Story) -> Path:
 
 def show_list(story: Story, console: Console) -> None:
     """Every figure with its title, or why this run has nothing for it."""
-    table = Table("figure", "what it shows", box=None, pad_edge=False, title_justify="left")
-    for found in figures(story):
-        if isinstance(found, NotDrawn):
-            table.add_row(found.name, Text(f"not drawn: {visible(found.reason)}", style="dim"))
-        else:
-            table.add_row(found.name, Text(visible(found.title)))
-    console.print(table)
+    columns: tuple[Column[Drawing | NotDrawn], ...] = (
+        Column("figure", lambda one: one.name),
+        Column("what it shows", _shows, is_text=True),
+    )
+    table.show([Table.of(columns, figures(story), title="")], console)
     run = story.readback.run.folder
     line = f"draw one with: bench plot {run} {names()[0]}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _shows(one: Drawing | NotDrawn) -> str:
+    return f"not drawn: {one.reason}" if isinstance(one, NotDrawn) else one.title

@@ -27,7 +27,8 @@ def typed(*arguments: str) -> Result:
 def test_figures_are_listed_with_their_titles(run: Path) -> None:
     shown = typed("plot", str(run))
     assert shown.exit_code == 0
-    assert [line.split()[0] for line in shown.stdout.splitlines() if line.split()[0] in names()] == names()
+    first = [line.split()[0] for line in shown.stdout.splitlines() if line.strip()]
+    assert [word for word in first if word in names()] == names()
     assert "Power over time, simulated, NOT a measurement" in shown.stdout
     assert typed("plot", str(run), "list").stdout == shown.stdout
 
