@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from analysis.blocks import Amount, BlockTable, Per, block_table
 from analysis.comparable import lowest_grade
 from analysis.rows import Slot
-from analysis.values import Withheld
+from analysis.values import LEVEL, Withheld
 from analysis.verdict import THRESHOLD, Contrast, Judgement, LogPair, decide, withheld
 
 
@@ -69,13 +69,15 @@ def contrast(
     if isinstance(tables, Withheld):
         return tables
     mine, theirs = tables
+    # of all the runs that it rests on, the one that was looked at most often
+    level = max((slot.level for held in (treated, baseline) for slot in held.slots), default=LEVEL)
     copies = [
-        _pair(table, held.again, table, held.plain, paired=paired)
+        _pair(table, held.again, table, held.plain, paired=paired, level=level)
         for held, table in ((treated, mine), (baseline, theirs))
         if held.copies
     ]
     return Contrast(
-        effect=_pair(mine, treated.arm, theirs, baseline.arm, paired=paired),
+        effect=_pair(mine, treated.arm, theirs, baseline.arm, paired=paired, level=level),
         copies=tuple(copies) if len(copies) == 2 else (),
         threshold=threshold,
         left_out=mine.left_out if paired else Counter(mine.left_out) + Counter(theirs.left_out),
@@ -100,5 +102,7 @@ def _tables(
     return theirs if isinstance(theirs, Withheld) else (mine, theirs)
 
 
-def _pair(mine: BlockTable, treated: str, theirs: BlockTable, baseline: str, *, paired: bool) -> LogPair:
-    return LogPair(treated=mine.logs(treated), baseline=theirs.logs(baseline), paired=paired)
+def _pair(
+    mine: BlockTable, treated: str, theirs: BlockTable, baseline: str, *, paired: bool, level: float
+) -> LogPair:
+    return LogPair(treated=mine.logs(treated), baseline=theirs.logs(baseline), paired=paired, level=level)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
-from analysis.values import Withheld, listed
+from analysis.values import LEVEL, Withheld, listed
 
 Row = TypeVar("Row")
 
@@ -47,6 +47,8 @@ class Slot:
     """Worst thermal pressure within the slot, as the meter words it."""
     excluded: str | None = None
     """The gate, declared before the run, that this slot failed; None if it counts."""
+    level: float = LEVEL
+    """Of the intervals that pay for every look at its run (`analysis.looks`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

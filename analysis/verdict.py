@@ -28,7 +28,7 @@ import numpy as np
 from analysis import stats
 from analysis.power import Question, blocks_to_settle
 from analysis.stats import fraction_of, log_distance
-from analysis.values import Estimate, FloatArray, counted
+from analysis.values import LEVEL, Estimate, FloatArray, counted
 
 Settled = Literal["saves", "costs", "equivalent"]
 Verdict = Literal[Settled, "inconclusive", "not enough blocks", "withheld"]
@@ -57,6 +57,8 @@ class LogPair:
     baseline: FloatArray
     """Shape (m,); n = m where `paired`, and then both hold the same blocks in the same order."""
     paired: bool
+    level: float = LEVEL
+    """Of its interval, which pays for every look at the blocks."""
 
     @property
     def blocks(self) -> tuple[int, int]:
@@ -76,7 +78,7 @@ class LogPair:
     @property
     def inverse(self) -> LogPair:
         """Of the reciprocals: seconds per token become tokens per second."""
-        return LogPair(treated=-self.treated, baseline=-self.baseline, paired=self.paired)
+        return replace(self, treated=-self.treated, baseline=-self.baseline)
 
     @property
     def spread(self) -> float:
@@ -93,12 +95,12 @@ class LogPair:
 
     @property
     def interval(self) -> Estimate | None:
-        """Geometric mean of the ratios with its 95 % interval; None below five blocks or without spread."""
+        """Geometric mean of the ratios with its interval; None below five blocks or without spread."""
         if min(self.blocks) < FEWEST_BLOCKS or not self.varies:
             return None
         if self.paired:
-            return stats.ratio(stats.t_interval(self.treated - self.baseline))
-        return stats.ratio(stats.welch_interval(self.treated, self.baseline))
+            return stats.ratio(stats.t_interval(self.treated - self.baseline, level=self.level))
+        return stats.ratio(stats.welch_interval(self.treated, self.baseline, level=self.level))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +242,7 @@ def _blocks_to_settle(contrast: Contrast) -> int | None:
         spread=contrast.effect.spread,
         copy_spread=max(copy.spread for copy in contrast.copies),
         copy_effect=max(abs(copy.log_ratio) for copy in contrast.copies),
+        level=contrast.effect.level,
     )
     return blocks_to_settle(question, fewest=min(contrast.effect.blocks) + 1)
 

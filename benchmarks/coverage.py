@@ -26,9 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis import stats
+from analysis.looks import level_of
 from analysis.power import POWER, Question, blocks_to_settle
-from analysis.values import FloatArray
-from analysis.verdict import Contrast, LogPair, decide
+from analysis.values import LEVEL, FloatArray
+from analysis.verdict import THRESHOLD, Contrast, LogPair, decide
 
 ARMS = 3
 """Treated, baseline, and the baseline again."""
@@ -149,6 +150,25 @@ def summary(lines: list[Line]) -> list[str]:
     ]
 
 
+def looking(looks: tuple[int, ...], *, experiments: int, seed: int) -> str:
+    """One run looked at several times: intervals without and with the level that pays for it, as text.
+
+    False "saves" are those of a true saving that equals the threshold; a run errs if any look does.
+    """
+    truth, rng = -stats.log_distance(THRESHOLD), np.random.default_rng([seed, *looks])
+    runs = rng.normal(truth, NOISE, (experiments, looks[-1]))
+    lines = [f"looks after {looks}: level | false saves, all looks hold the truth, last look holds it"]
+    for name, level in (("unadjusted", LEVEL), ("adjusted", level_of(looks))):
+        found = [stats.t_interval(runs[:, :blocks], level=level) for blocks in looks]
+        false = np.any([interval.high < truth for interval in found], axis=0)
+        held = [(interval.low <= truth) & (truth <= interval.high) for interval in found]
+        lines.append(
+            f"  {name:<10} {level:6.2%} | {false.mean():6.1%} {np.all(held, axis=0).mean():6.1%}"
+            f" {held[-1].mean():6.1%}"
+        )
+    return "\n".join(lines)
+
+
 def saves_after(blocks: int, saving: float, noise: float, *, experiments: int, seed: int) -> float:
     """Share of runs that say "saves"; the effect and the A/A pair differ by `noise` from block to block."""
     rng = np.random.default_rng([seed, blocks, round(noise * 1000)])
@@ -200,6 +220,8 @@ def main() -> None:
         for blocks in BLOCKS
     ]
     print(table(lines))
+    for looks in ((5, 10, 20), tuple(range(5, 41))):
+        print(looking(looks, experiments=10 * options.experiments, seed=options.seed))
     print(sizes(experiments=options.experiments, seed=options.seed))
     seconds_s = time.perf_counter() - start_s
     print(f"{options.experiments} experiments per setting, seed {options.seed}, {seconds_s:.0f} s")

@@ -107,11 +107,17 @@ def run(
     ] = None,
     energy: OtherEnergy = None,
     backend: OnlyBackends = None,
-    blocks: Annotated[int | None, typer.Option(help="Number of blocks instead of the suite's.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(help="Number of blocks instead of the suite's, or the run's.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("results"),
     resume: Annotated[
         Path | None,
         typer.Option(autocompletion=complete.runs, help="Go on with a run folder that was cut short."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="`settled`: end at the first of the suite's looks that has every verdict."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
@@ -139,11 +145,12 @@ def run(
         return
     privilege.lower(allow_root=allow_root or dry_run, for_meter=True)  # a dry run loads no model
     if resume is not None:
-        prepared, header = start.prepared_again(resume)
+        prepared, header = start.prepared_again(resume, blocks=blocks)
     elif asked is None:
         prepared, header = start.prepared(suite, energy=energy, backends=backend, blocks=blocks)
     else:
         prepared, header = start.prepared_models(asked, energy=energy, blocks=blocks)
+    header = start.until(until, prepared, header)
     meter = start.choose_meter(header)
     if dry_run:
         results.show_plan(prepared, meter, console(), as_json=as_json)
@@ -167,10 +174,16 @@ def _run(
     from bench.cli import results
     from bench.run import start, store
 
-    terminal = console()
+    terminal, ask = console(), None
+    if header.overrides.until_settled:
+        from bench.report import verdicts  # with statistics, which other runs have no need of
+
+        ask = verdicts.verdicts_of
     with display(terminal, as_json=as_json, quiet=quiet) as shown:
         shown.note(meter.note)
-        folder = start.run_or_resume(prepared, header, meter, out=out, resume_from=resume_from, display=shown)
+        folder = start.run_or_resume(
+            prepared, header, meter, out=out, resume_from=resume_from, display=shown, ask=ask
+        )
     results.show_report(store.read(folder), terminal, as_json=as_json, quiet=quiet)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from analysis.checks import Caution, check_judgements, check_slots
 from analysis.rows import Slot
-from analysis.values import counted
+from analysis.values import counted, listed
 from analysis.verdict import INACTIVE, Judgement
+from bench.report.looks import level_of_run, looks_of, spent
 from bench.report.readback import Readback
 from bench.run.records import ArmKey, EventRecord
 
@@ -38,6 +39,7 @@ def cautions(
     return [
         *_about_the_meter(readback),
         *_about_blocks(readback),
+        *_about_looks(readback),
         *check_slots(slots),
         *check_judgements(by_backend),
         *_about_joules(readback, rows),
@@ -70,6 +72,23 @@ def _about_blocks(readback: Readback) -> Iterator[Caution]:
     elif readback.cut_blocks:
         words = f"{counted(readback.cut_blocks, 'block')} cut short, and left out"
         yield Caution(code="cut short", subject="run", value=readback.cut_blocks, words=words)
+
+
+def _about_looks(readback: Readback) -> Iterator[Caution]:
+    """What several looks at a run cost."""
+    header, finished = readback.run.header, readback.run.finished_blocks
+    looks = looks_of(header.looks, finished)
+    if len(looks) < 2:
+        return
+    level = level_of_run(header.looks, finished)
+    words = (
+        f"looked at after {listed([str(look) for look in looks])} blocks, of which "
+        f"{len(spent(looks, len(finished)))} are spent: each interval here is one of {level:.1%}, "
+        "so that all looks together err in 5 % of runs"
+    )
+    if unplanned := [str(look) for look in looks if look not in header.looks]:
+        words += f"; not declared before the run: {listed(unplanned)}"
+    yield Caution(code="looks", subject="run", value=len(looks), words=words)
 
 
 def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Caution]:

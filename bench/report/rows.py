@@ -16,6 +16,7 @@ from analysis.contrast import Held
 from analysis.quality import mean_agreement
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
+from bench.report.looks import level_of_run
 from bench.report.readback import Readback, SlotRead, tokens_of
 from bench.run.host import packages
 from bench.run.joules import Readings
@@ -134,6 +135,7 @@ def _slot_row(slot: SlotRead, readback: Readback, *, run: str, position: int) ->
         readings=joules.readings,
         thermal=slot.thermal,
         excluded=slot.excluded,
+        level=level_of_run(readback.run.header.looks, readback.run.finished_blocks),
     )
 
 

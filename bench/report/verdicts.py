@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from analysis.contrast import judge
 from analysis.rows import Slot
-from analysis.verdict import COPY, INACTIVE, Judgement
-from bench.report.readback import Readback
+from analysis.verdict import COPY, INACTIVE, VERDICTS, Judgement
+from bench.report.readback import Readback, read_back
 from bench.report.rows import held
+from bench.run import store
 from bench.run.records import ArmKey, SessionRecord
 
 
@@ -73,6 +75,15 @@ def columns(readback: Readback, key: ArmKey, judgement: Judgement | None) -> Arm
         verdict=judgement.verdict,
         reason=judgement.reason,
     )
+
+
+def verdicts_of(folder: Path) -> tuple[dict[str, str], bool]:
+    """The verdict on each arm of a run as far as it is, and whether more blocks would change none of them."""
+    from bench.report.summary import summarise  # which puts these verdicts into its rows
+
+    rows = summarise(read_back(store.read(folder))).rows
+    found = {row.label: row.verdict for row in rows if row.verdict is not None and not row.a_a}
+    return found, all(verdict in (*VERDICTS[:3], INACTIVE) for verdict in found.values())
 
 
 def why_inactive(readback: Readback, key: ArmKey) -> str | None:

@@ -7,14 +7,22 @@ from pathlib import Path
 from bench.errors import BenchError, Interrupted, NoJoules, RunFailed
 from bench.run import store
 from bench.run.display.plain import Display
-from bench.run.session import Session
+from bench.run.session import Ask, Session
 from bench.run.sources import ChosenMeter
 from bench.suite.header import RunHeader
 from bench.suite.prepare import Prepared
 from energy.base import EnergyError
 
 
-def run(prepared: Prepared, *, meter: ChosenMeter, out: Path, header: RunHeader, display: Display) -> Path:
+def run(
+    prepared: Prepared,
+    *,
+    meter: ChosenMeter,
+    out: Path,
+    header: RunHeader,
+    display: Display,
+    ask: Ask | None = None,
+) -> Path:
     """Run a suite into a new folder under `out`; returns the folder.
 
     A run that fails before anything was measured, or that can never have joules, leaves nothing behind.
@@ -26,7 +34,7 @@ def run(prepared: Prepared, *, meter: ChosenMeter, out: Path, header: RunHeader,
     """
     new = store.create(out, header=header, prompts=prepared.prompts.prompts)
     try:
-        _measure(Session(prepared, folder=new.folder, number=1, meter=meter, display=display))
+        _measure(Session(prepared, folder=new.folder, number=1, meter=meter, display=display, ask=ask))
     except (BenchError, EnergyError) as error:
         if isinstance(error, NoJoules) or not store.read(new.folder).records:
             new.discard()
@@ -34,11 +42,13 @@ def run(prepared: Prepared, *, meter: ChosenMeter, out: Path, header: RunHeader,
     return new.folder
 
 
-def resume(folder: Path, prepared: Prepared, *, meter: ChosenMeter, display: Display) -> Path:
+def resume(
+    folder: Path, prepared: Prepared, *, meter: ChosenMeter, display: Display, ask: Ask | None = None
+) -> Path:
     """Go on with a run that was cut short, at its first block that is not whole."""
     store.drop_cut_line(folder)
     number = store.read(folder).sessions + 1
-    _measure(Session(prepared, folder=folder, number=number, meter=meter, display=display))
+    _measure(Session(prepared, folder=folder, number=number, meter=meter, display=display, ask=ask))
     return folder
 
 
@@ -51,7 +61,9 @@ def _measure(session: Session) -> None:
             for block in session.remaining_blocks():
                 for slot in block:
                     session.measure(slot)
-                session.finish(block)
+                if session.finish(block):
+                    break
+                session.idle("between")
             session.idle("after")
     except KeyboardInterrupt:
         raise Interrupted("interrupted", fix=f"{session.how_to_go_on()}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -31,12 +32,22 @@ from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite.plan import Slot
 from bench.suite.prepare import Prepared
 
+Ask = Callable[[Path], tuple[dict[str, str], bool]]
+"""The verdict on each arm of a run folder, by name, and whether no more blocks are needed."""
+
 
 class Session:
     """Use as a context manager: on exit no process is left, whatever happened."""
 
     def __init__(
-        self, prepared: Prepared, *, folder: Path, number: int, meter: ChosenMeter, display: Display
+        self,
+        prepared: Prepared,
+        *,
+        folder: Path,
+        number: int,
+        meter: ChosenMeter,
+        display: Display,
+        ask: Ask | None = None,
     ) -> None:
         self.prepared = prepared
         self.protocol = prepared.suite.protocol
@@ -47,6 +58,7 @@ class Session:
         self.folder.mkdir(exist_ok=True)
         self.meter = Meter(meter)
         self.workers = Workers(prepared, folder=self.folder, display=display)
+        self._ask = ask
         self._has_begun = False
         self._open = ExitStack()
 
@@ -136,12 +148,18 @@ class Session:
         self._remaining.slot_took(slot, seconds_s=time.perf_counter() - began_s)
         self.display.slot_done(record, requests, thermal=self.meter.thermal)
 
-    def finish(self, block: list[Slot]) -> None:
-        """Mark a block as whole; measure idle before the next one."""
+    def finish(self, block: list[Slot]) -> bool:
+        """Mark a block as whole; whether the run is over, with its blocks or by a look that settles it."""
         number = block[0].block
         self.store.append([BlockRecord(session=self.number, block=number)])
-        if number != self.prepared.blocks[-1][0].block:
-            self.idle("between")
+        settled = self._ask is not None and number in self.protocol.looks and self._look(self._ask, number)
+        return settled or number == self.prepared.blocks[-1][0].block
+
+    def _look(self, ask: Ask, blocks: int) -> bool:
+        verdicts, settled = ask(self.stored.folder)
+        found = ", ".join(f"{arm} {verdict}" for arm, verdict in verdicts.items())
+        self._event("settled" if settled else "look", f"after {blocks} blocks: {found}")
+        return settled
 
     def _hold(self, slot: Slot, requests: list[RequestRecord]) -> SlotRecord:
         """Run passes until the window is long enough; `requests` grows as they are done."""
@@ -217,7 +235,7 @@ class Session:
 
 def _ending(kind: type[BaseException] | None, error: BaseException | None) -> tuple[str, str]:
     if kind is None:
-        return "finished", "all blocks are whole"
+        return "finished", "every block that was begun is whole"
     if issubclass(kind, KeyboardInterrupt):
         return "interrupted", "Ctrl-C; blocks that were not whole are run again on resumption"
     return "failed", str(error)

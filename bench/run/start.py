@@ -10,7 +10,8 @@ from bench.errors import UserError
 from bench.run import host, run, sources, store
 from bench.run.display.plain import Display
 from bench.run.fetch import ensure
-from bench.run.records import SessionRecord
+from bench.run.records import EventRecord, SessionRecord
+from bench.run.session import Ask
 from bench.run.sources import ChosenMeter
 from bench.suite import from_models, prepare
 from bench.suite.config import find_suite
@@ -62,6 +63,7 @@ def _header(
         baseline=found.suite.baseline,
         threshold=found.suite.protocol.threshold,
         gates=list(found.suite.gates),
+        looks=list(found.suite.protocol.looks or (found.suite.protocol.blocks,)),
         prompts=PromptsUsed(
             file=found.prompts.file.name,
             sha256=found.prompts.sha256,
@@ -70,19 +72,42 @@ def _header(
     )
 
 
-def prepared_again(folder: Path) -> tuple[Prepared, RunHeader]:
-    """The suite of a run that was cut short.
+def prepared_again(folder: Path, *, blocks: int | None = None) -> tuple[Prepared, RunHeader]:
+    """The suite of a run that was cut short, or that is to have more blocks than it was planned with.
 
     Raises:
         UserError: nothing is left to run, or something it needs has changed.
     """
     stored = store.read(folder)
-    found = prepare.prepare_again(stored.header, stored.prompts)
-    if len(stored.finished_blocks) == len(found.blocks):
+    found = prepare.prepare_again(stored.header, stored.prompts, blocks=blocks)
+    done = len(stored.finished_blocks)
+    settled = any(event.kind == "settled" for event in stored.of(EventRecord))
+    if done >= len(found.blocks) or (settled and blocks is None):
         raise UserError(
-            f"{folder} is complete: nothing to resume", fix=f"look at it with: bench report {folder}"
+            f"{folder} is complete: nothing to resume",
+            fix=f"look at it with: bench report {folder}, or go on: bench run --resume {folder} "
+            f"--blocks {2 * done}",
         )
     return found, stored.header
+
+
+def until(asked: str | None, found: Prepared, header: RunHeader) -> RunHeader:
+    """The header of a run that ends at the first look that has every verdict, if that is asked for.
+
+    Raises:
+        UserError: it is asked to run until something else, or no looks are declared.
+    """
+    if asked is None:
+        return header
+    if asked != "settled":
+        raise UserError(f"--until {asked}: a run can't wait for that", fix="give --until settled")
+    looks = found.suite.protocol.looks
+    if not looks:
+        raise UserError(
+            f"--until settled: the suite {found.suite.name} declares no looks",
+            fix="add to [protocol] of the suite: looks = [5, 10, 20], and blocks = 20",
+        )
+    return replace(header, overrides=replace(header.overrides, until_settled=True))
 
 
 def choose_meter(header: RunHeader) -> ChosenMeter:
@@ -105,18 +130,22 @@ def run_or_resume(
     out: Path,
     resume_from: Path | None,
     display: Display,
+    ask: Ask | None = None,
 ) -> Path:
-    """Start a new run, or go on with one whose models are still the same."""
+    """Start a new run, or go on with one whose models are still the same.
+
+    `ask` is asked at each declared look of a run until settled.
+    """
     models = {key: _model_found(found, key) for key in found.models}
     if resume_from is None:
         full = replace(header, models=models, **host.facts())
-        return run.run(found, meter=chosen, out=out, header=full, display=display)
+        return run.run(found, meter=chosen, out=out, header=full, display=display, ask=ask)
     if models != header.models:
         raise UserError(
             f"the models of {resume_from} have changed since it was started", fix="start a new run"
         )
     _check_same_meter(resume_from, chosen)
-    return run.resume(resume_from, found, meter=chosen, display=display)
+    return run.resume(resume_from, found, meter=chosen, display=display, ask=ask)
 
 
 def _check_same_meter(folder: Path, chosen: ChosenMeter) -> None:

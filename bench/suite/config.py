@@ -88,6 +88,8 @@ class Protocol(_Table):
 
     blocks: int = Field(default=5, ge=1)
     """Repetitions of the whole counterbalanced order. The unit of statistics: a claim needs 5."""
+    looks: tuple[int, ...] = ()
+    """Blocks after which the verdict is looked at, such as `[5, 10, 20]`; the last is `blocks`."""
     min_window_s: float = Field(default=60.0, gt=0)
     """A slot repeats whole passes until it is this long: short windows are mostly edge."""
     self_test_s: float = Field(default=5.0, ge=0)
@@ -108,6 +110,22 @@ class Protocol(_Table):
     """Practical threshold as a fraction of the joules: a smaller effect is of no use to anybody."""
     a_a: bool = True
     """Run the ungated arm twice per backend; the difference is the noise floor of every effect."""
+
+    @model_validator(mode="after")
+    def _looks_are_a_plan(self) -> Protocol:
+        if not self.looks:
+            return self
+        from analysis.verdict import (
+            FEWEST_BLOCKS,  # with statistics, which a suite without looks does not need
+        )
+
+        looks = list(self.looks)
+        if looks != sorted(set(looks)) or looks[0] < FEWEST_BLOCKS or looks[-1] != self.blocks:
+            raise ValueError(
+                f"looks = {looks} must ascend, begin at {FEWEST_BLOCKS} or later, "
+                f"and end at blocks = {self.blocks}"
+            )
+        return self
 
 
 class Gate(BaseModel):

@@ -28,6 +28,8 @@ class Overrides:
 
     backends: list[str] | None = None
     blocks: int | None = None
+    until_settled: bool = False
+    """Whether the run ends at the first look that has every verdict."""
     as_published: bool = False
     """Whether the run repeats the papers' protocol: `bench.suite.prepare.as_published`."""
 
@@ -115,6 +117,8 @@ class RunHeader:
     threshold: float
     """Practical threshold of the suite, as a fraction."""
     gates: list[str]
+    looks: list[int] = field(default_factory=list)
+    """Blocks after which the verdict was to be looked at; empty in runs of versions that did not say."""
     prompts: PromptsUsed
     sweep: Sweep | None = None
     models: dict[str, ModelFound] = field(default_factory=dict)

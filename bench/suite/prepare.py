@@ -75,12 +75,15 @@ def prepare(file: Path, *, backends: list[str] | None = None, blocks: int | None
     return resolve(suite, text, file=file, backends=backends, blocks=blocks)
 
 
-def prepare_again(header: RunHeader, prompts: tuple[Prompt, ...] = ()) -> Prepared:
+def prepare_again(
+    header: RunHeader, prompts: tuple[Prompt, ...] = (), *, blocks: int | None = None
+) -> Prepared:
     """The suite of a stored run, for resuming it.
 
     Args:
         header: of the run.
         prompts: that the run folder keeps; without them they are read from where they were.
+        blocks: to go on to, in place of the run's own number.
 
     Raises:
         UserError: its prompts or plugins are not what they were.
@@ -90,7 +93,9 @@ def prepare_again(header: RunHeader, prompts: tuple[Prompt, ...] = ()) -> Prepar
     kept = None
     if prompts:
         kept = PromptSet(file=Path(header.prompts.file), sha256=header.prompts.sha256, prompts=prompts)
-    prepared = resolve(suite, text, file=file, backends=changed.backends, blocks=changed.blocks, prompts=kept)
+    prepared = resolve(
+        suite, text, file=file, backends=changed.backends, blocks=blocks or changed.blocks, prompts=kept
+    )
     if prepared.prompts.sha256 != header.prompts.sha256:
         raise UserError(
             f"{prepared.prompts.file} has changed since the run was started",
@@ -168,7 +173,10 @@ def _narrow(suite: Suite, backends: list[str] | None, blocks: int | None) -> Sui
             raise UserError(f"the suite has no backend {backend!r}", fix=nearest(backend, suite.backends))
     if blocks is not None and blocks < 1:
         raise UserError(f"blocks = {blocks}", fix="a run needs at least 1")
-    protocol = suite.protocol.model_copy(update={"blocks": blocks or suite.protocol.blocks})
+    count = blocks or suite.protocol.blocks
+    looks = tuple(look for look in suite.protocol.looks if look < count)
+    update = {"blocks": count, "looks": (*looks, count) if looks else ()}
+    protocol = suite.protocol.model_copy(update=update)
     chosen = tuple(b for b in suite.backends if b in backends) if backends else suite.backends
     return suite.model_copy(update={"protocol": protocol, "backends": chosen})
 

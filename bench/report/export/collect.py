@@ -21,6 +21,7 @@ import pyarrow.json
 import pyarrow.parquet as pq
 
 from bench.errors import UserError
+from bench.report.looks import level_of_run
 from bench.report.readback import Idle, failed_gate
 from bench.report.rows import likeness, provenance
 from bench.run import store
@@ -168,6 +169,9 @@ def _slots(records: pa.Table, headers: Sequence[RunHeader]) -> pa.Table:
     run = slots["run_index"].to_numpy()
     as_published = [headers[i].overrides.as_published for i in run]
     columns = _slot_columns(slots, run, _idle_powers(records, len(headers)), as_published)
+    finished = _finished(records, len(headers))
+    levels = [level_of_run(header.looks, done) for header, done in zip(headers, finished, strict=True)]
+    columns["level"] = pa.array(levels, pa.float64()).take(pa.array(run))
     facts = [provenance(header) for header in headers]
     for name in facts[0]:
         kind = _FACT_TYPES.get(name, pa.string())
@@ -178,6 +182,15 @@ def _slots(records: pa.Table, headers: Sequence[RunHeader]) -> pa.Table:
 
 def _of_type(records: pa.Table, kind: str) -> pa.Table:
     return records.filter(pc.equal(records["type"], kind))
+
+
+def _finished(records: pa.Table, runs: int) -> list[dict[int, int]]:
+    """By run: block -> session in which it was completed."""
+    blocks = _of_type(records, "block").select(["run_index", "block", "session"]).to_pydict()
+    found: list[dict[int, int]] = [{} for _ in range(runs)]
+    for run, block, session in zip(*blocks.values(), strict=True):
+        found[run][block] = session
+    return found
 
 
 def _work(records: pa.Table) -> pa.Table:
