@@ -30,6 +30,7 @@ from energy.lab.known_power import (
     simulate,
     slots,
 )
+from energy.lag import PRIOR_S
 from energy.phases import phase_power
 from energy.timeline import stream_trace
 
@@ -238,7 +239,7 @@ def prefill_errors(slots_tried: int) -> tuple[Floats, int, int]:
             trace.joules.sum(axis=1),
             {"prefill": prefill_s, "decode": decode_s},
             window,
-            alignment_s=trace.alignment_s,
+            alignment_s=trace.alignment_s + PRIOR_S,
         )["prefill"]
         truth_w = float(simulation.power.joules_in(prefill_s).sum() / (60 * PREFILL_STEPS * STEP_S))
         if power.watts is None or power.low_w is None or power.high_w is None:

@@ -10,10 +10,10 @@ neighbours is clipped in proportion.
 
 The bound covers what clipping can't know:
 
-    edges       how power was spread inside an edge reading. A swing of power D, clipped to a head and a tail
-                of a reading, misplaces at most D * head * tail / length joules if it was a step taken for
-                steady power or the reverse, and half of that if it was anything from a step to a ramp as
-                long as the reading. D is the range of power of the reading and the two on either side.
+    edges       how power was spread inside an edge reading. It may swing many times within one, so its
+                neighbours say nothing: all that is sure is its joules, and that power is never below the
+                lowest of any reading given (a run holds its idle). What lies before the instant is then at
+                least lowest * head and at most joules - lowest * tail; the bound reaches to the farther.
     alignment   power at the edges times how far the readings may be misplaced
     counters    each printed figure is cut to a whole step of the counter
 """
@@ -31,8 +31,8 @@ Rows = NDArray[np.intp]
 GAP_S = 1e-6
 """Readings closer than this tile time; a float of the harness clock resolves less."""
 
-AROUND = (-2, -1, 0, 1, 2)
-"""Readings whose powers say how much power swings near an edge."""
+AROUND = (-1, 0, 1)
+"""Readings whose powers say how a step lies in the one between."""
 
 
 @dataclass(frozen=True)
@@ -127,16 +127,16 @@ def _clip(readings: _Readings, row: Rows, instant_s: Floats, alignment_s: float)
     low_first_j = np.maximum(lower_w * head_s, stepped_w * length_s - higher_w * tail_s)
     high_first_j = np.minimum(higher_w * head_s, stepped_w * length_s - lower_w * tail_s)
     step_j = np.where(before_w <= after_w, low_first_j, high_first_j)
-    swing_w = np.fmax.reduce(power_w) - np.fmin.reduce(power_w)
-    if alone.any():
-        swing_w = np.where(alone, 2 * _highest_power(readings), swing_w)
-    spread_j = swing_w * head_s * tail_s / length_s / 2
+    head_j = step_j + (here_w - stepped_w) * head_s
+    least_j = _lowest_power(readings) * head_s
+    most_j = here_w * length_s - _lowest_power(readings) * tail_s
+    spread_j = np.where((head_s > 0) & (tail_s > 0), np.maximum(head_j - least_j, most_j - head_j), 0.0)
     edge_w = np.maximum(here_w, higher_w)
-    return step_j + (here_w - stepped_w) * head_s, spread_j + edge_w * alignment_s
+    return head_j, spread_j + edge_w * alignment_s
 
 
 def _power_around(readings: _Readings, row: Rows) -> Floats:
-    """Power of a reading and its neighbours, shape (5, m, rails); NaN across gaps and beyond the ends."""
+    """Power of a reading and its neighbours, shape (3, m, rails); NaN across gaps and beyond the ends."""
     powers = []
     for offset in AROUND:
         near = np.clip(row + offset, 0, len(readings.start_s) - 1)
@@ -146,7 +146,7 @@ def _power_around(readings: _Readings, row: Rows) -> Floats:
     return np.array(powers)
 
 
-def _highest_power(readings: _Readings) -> Floats:
-    """Highest power of each rail: what an edge without a neighbour may have swung through."""
-    highest: Floats = np.fmax.reduce(readings.joules / (readings.end_s - readings.start_s)[:, None])
-    return highest
+def _lowest_power(readings: _Readings) -> Floats:
+    """Lowest power of each rail in any reading: idle, in a run."""
+    lowest: Floats = np.fmin.reduce(readings.joules / (readings.end_s - readings.start_s)[:, None])
+    return lowest

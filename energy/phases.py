@@ -7,10 +7,10 @@ phases many times, and each reading holds them in another mixture:
 
 Non-negative least squares solves that for the watts. Where readings lie is known to a few milliseconds,
 which for a phase of 60 ms is a matter of per cents; and on real Macs edges of power appear up to 33 ms from
-where they were commanded, which no alignment of clocks sees. Within both, the offset with the smallest
-residual is taken: a search of 2 ms would put prefill 4 to 9 % too low beside a lag of 27. Intervals come
-from a bootstrap of whole repeats, because neighbouring readings are alike. One reading is never sliced by
-hand.
+where they were commanded, which no alignment of clocks sees (`energy.lag`). Within both, the offset with
+the smallest residual is taken: a search of 2 ms would put prefill 4 to 9 % too low beside a lag of 27.
+Intervals come from a bootstrap of whole repeats, because neighbouring readings are alike. One reading is
+never sliced by hand.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ GAP = "gap"
 WIDEST = 0.20
 """A phase whose 95 % interval is wider than this share of its power is withheld."""
 
-LAG_S = 0.04
-"""How far power may appear from where it was drawn, beside the uncertainty of the clocks."""
 OFFSET_STEP_S = 0.004
 NEAR = 2
 """Steps of the offset, on either side of the best, that a resampled slot may prefer."""
@@ -72,7 +70,7 @@ def phase_power(
         joules: their joules, shape (n,); readings of NaN are left out.
         phases: (start, end) of every time each phase ran, shape (times, 2). The rest is the phase `gap`.
         window: start and end of the slot.
-        alignment_s: how far readings may lie from where they are placed.
+        alignment_s: how far readings may lie from where they are placed, the lag of the meter included.
         seed: of the bootstrap.
 
     Returns:
@@ -85,7 +83,7 @@ def phase_power(
     if len(joules) < LEAST_READINGS:
         reason = f"{len(joules)} readings in the slot, {LEAST_READINGS} are needed"
         return {name: _withheld(spent_s, reason) for name, spent_s in seconds.items()}
-    offsets_s = _offsets(alignment_s + LAG_S)
+    offsets_s = _offsets(alignment_s)
     designs = [_seconds_in(start_s + offset_s, end_s + offset_s, phases) for offset_s in offsets_s]
     best, watts = _best_fit(designs, joules)
     repeats = max((len(spans) for spans in phases.values()), default=1)

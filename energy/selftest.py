@@ -7,6 +7,8 @@ over all rails can still be right: its joules are kept and graded 1. A load that
 (no GPU library, a load that crashed) tests nothing: not tested is not failed. A test in which no load
 reached any rail has measured nothing, and has failed.
 
+Then pulses of a load are commanded, which tell when the meter shows what was done (`energy.lag`).
+
 What the loads run is not known here: they are given as functions or as commands.
 """
 
@@ -24,10 +26,14 @@ import numpy as np
 
 from energy.attribute import attribute
 from energy.base import EnergySource, Fault, Trace
+from energy.boundary import total_j
 from energy.grade import SelfTest
+from energy.lag import Lag, command, lag_of, plan
 
 Name = Literal["cpu spin", "gpu stream", "memory stream", "sleep"]
-Load = Callable[[float], None] | Sequence[str]
+Command = Sequence[str]
+"""A command that works until it is ended."""
+Load = Callable[[float], None] | Command
 """A function that works for so many seconds, or a command that works until it is ended."""
 
 Expectation = Literal["moves", "rests"]
@@ -143,6 +149,34 @@ def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: 
     idle_w = watts.pop(None)
     tested = [finding for name, row in watts.items() if name for finding in judge(name, row, idle_w)]
     return [*tested, *_not_tested(trace.rails, [name for name in EXPECTED if name not in watts])]
+
+
+def find_lag(source: EnergySource, load: Command, *, seed: int = 0) -> Lag | None:
+    """Command pulses of a load and see when the meter shows them; None where it shows none.
+
+    As many as the cadence that was seen asks for, so that slow readings tell as much as quick ones.
+
+    Args:
+        source: a source that has been started and has readings.
+        load: a command that works until it is ended.
+        seed: of the gaps.
+    """
+    cadence_s = cadence_of(source.trace()) or source.info.interval_s
+    with _running(load) as child:
+        time.sleep(SETTLE_S)
+        if child.poll() is not None:
+            return None
+        pulses = command(child.pid, plan(cadence_s, np.random.default_rng(seed)))
+    source.wait(float(pulses[-1, 1]) + cadence_s, timeout_s=10 * cadence_s + 5)
+    trace = source.trace()
+    if not set(source.info.rails) <= set(trace.rails):
+        return None
+    return lag_of(trace.start_s, trace.end_s, total_j(trace, source.info.rails), pulses)
+
+
+def cadence_of(trace: Trace) -> float | None:
+    """Median length of the readings, in seconds; None without readings."""
+    return float(np.median(trace.end_s - trace.start_s)) if len(trace.end_s) else None
 
 
 def _mean_watts(trace: Trace, windows: Mapping[Name | None, Window]) -> dict[Name | None, dict[str, float]]:

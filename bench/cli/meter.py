@@ -59,12 +59,20 @@ def check_meter(
     """
     from bench.cli.meter_tables import self_test_view
     from bench.run.workloads import commands
-    from energy.selftest import outcome, run_self_test
+    from energy.lag import PRIOR_S
+    from energy.selftest import cadence_of, find_lag, outcome, run_self_test
 
+    loads = commands()
     with _running(energy, allow_root=allow_root) as source:
-        findings = run_self_test(source, commands(), seconds=seconds)
+        findings = run_self_test(source, loads, seconds=seconds)
+        lag = find_lag(source, loads["cpu spin"])
+        cadence_s = cadence_of(source.trace())
         tested = outcome(findings, source.info.rails)
     console().print(self_test_view(findings, source.info))
+    late = lag or f"not known, the pulses told nothing: {1e3 * PRIOR_S:.0f} ms go into every bound"
+    console().print(f"lag of the meter: {late}", markup=False, highlight=False)
+    if cadence_s is not None:
+        console().print(f"a reading every {1e3 * cadence_s:.0f} ms", markup=False, highlight=False)
     said = "self-test passed" if tested.passed else f"self-test failed: {tested.reason}"
     console().print(said, markup=False, highlight=False)
     raise typer.Exit(0 if tested.passed else 1)

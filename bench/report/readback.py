@@ -14,6 +14,7 @@ from bench.run.records import (
     FailedRequest,
     IdleRecord,
     Joules,
+    LagRecord,
     RequestRecord,
     SelfTestRecord,
     SlotRecord,
@@ -22,6 +23,7 @@ from bench.run.records import (
 from bench.run.store import StoredRun
 from energy import idle as energy_idle
 from energy.base import is_nominal
+from energy.lag import Lag, joined
 from energy.selftest import Outcome, outcome
 from energy.wall import fit_wall
 from energy.wall_file import WallMeter
@@ -149,6 +151,7 @@ def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
     slots = [slot for slot in run.of(SlotRecord) if sessions.get(slot.block) == slot.session]
     stored = {number: Sources.stored(run.session_folder(number)) for number in sorted(set(sessions.values()))}
     self_tests = _self_tests(run, stored)
+    stored = {number: own.placed(lag_of_session(run, number)) for number, own in stored.items()}
     sources = {
         number: _led(
             run, number, own.without(self_tests[number].silent) if number in self_tests else own, wall
@@ -197,6 +200,12 @@ def _self_tests(run: StoredRun, sources: dict[int, Sources]) -> dict[int, Outcom
         for test in run.of(SelfTestRecord)
         if test.session in sources
     }
+
+
+def lag_of_session(run: StoredRun, session: int) -> Lag | None:
+    """The lag of the meter from the pulses before and after a session's blocks; None if they told nothing."""
+    lags = {record.where: record.lag for record in run.of(LagRecord) if record.session == session}
+    return joined(lags.get("before"), lags.get("after"))
 
 
 def _led(run: StoredRun, session: int, own: Sources, wall: WallMeter | None) -> Sources:

@@ -15,6 +15,7 @@ from energy.attribute import attribute
 from energy.base import EnergySource, Fault, SourceInfo, Trace, is_nominal
 from energy.boundary import total_j
 from energy.grade import Facts, SelfTest, grade
+from energy.lag import Lag, placed
 from energy.recording import INDEX
 from energy.replay import load
 from energy.selftest import without_silent
@@ -67,6 +68,14 @@ class Sources:
             silent: rail -> why, see `energy.selftest.Outcome`.
         """
         return replace(self, lead=replace(self.lead, trace=without_silent(self.lead.trace, silent)))
+
+    def placed(self, lag: Lag | None) -> Sources:
+        """The same with the lead's readings where power was commanded, and their bounds as wide as the lag's.
+
+        Args:
+            lag: what pulses told in this session; None where they told nothing.
+        """
+        return replace(self, lead=replace(self.lead, trace=placed(self.lead.trace, lag)))
 
 
 @dataclass(frozen=True, kw_only=True)

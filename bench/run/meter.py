@@ -12,10 +12,11 @@ from bench.errors import NoJoules, RunFailed
 from bench.run import workloads
 from bench.run.cooling import cool_down
 from bench.run.joules import Sources, Trust, joules_of
-from bench.run.records import Joules, SelfTestRecord
+from bench.run.records import Joules, LagRecord, SelfTestRecord
 from bench.run.sources import ChosenMeter, started
 from energy.base import SourceInfo
-from energy.selftest import outcome, run_self_test
+from energy.lag import Lag
+from energy.selftest import find_lag, outcome, run_self_test
 
 _READING_DELAY_S = 3.0
 """How long after a window the reading that covers its end may take to arrive, beside its interval."""
@@ -34,6 +35,7 @@ class Meter:
         self._source = meter.source
         self._trust = Trust()
         self._silent: dict[str, str] = {}
+        self._lag: Lag | None = None
         self._idle_w: float | None = None
         self._uncovered = 0
         self.thermal: str | None = None
@@ -70,6 +72,15 @@ class Meter:
             findings=findings,
         )
 
+    def lag(self, where: str, *, session: int) -> LagRecord | None:
+        """When does the meter show what was commanded? None for a source that has no meter."""
+        if self.info.kind not in ("measured", "simulated"):
+            return None
+        found = find_lag(self._source, workloads.commands()["cpu spin"])
+        if where == "before":
+            self._lag = found
+        return LagRecord(session=session, where=where, lag=found)
+
     def idle(self, seconds_s: float) -> tuple[float, float, Joules]:
         """Let time pass; its start, end and joules. The first such power is the band for `cool_down`."""
         start_s = time.perf_counter()
@@ -88,7 +99,7 @@ class Meter:
         """Wait until a reading covers the window's end, then attribute."""
         covered = self._source.wait(end_s, timeout_s=_READING_DELAY_S + 3 * self.info.interval_s)
         self._uncovered = 0 if covered else self._uncovered + 1
-        sources = Sources.running(self._source).without(self._silent)
+        sources = Sources.running(self._source).without(self._silent).placed(self._lag)
         self.thermal = sources.lead.trace.thermal[-1][1] if sources.lead.trace.thermal else None
         return joules_of([(start_s, end_s)], sources, self._trust)[0]
 

@@ -17,6 +17,7 @@ from backends.base import BackendInfo
 from backends.guard import Verdict
 from bench.typed import from_json
 from energy.base import SourceInfo
+from energy.lag import Lag
 from energy.selftest import Finding
 
 SCHEMA = 1
@@ -127,6 +128,18 @@ class SelfTestRecord(Record):
     """Of each rail under each load."""
     reason: str = ""
     """What failed; empty if nothing did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LagRecord(Record):
+    """How late the meter shows commanded pulses. Runs before schema's first such record have none."""
+
+    type: ClassVar[str] = "lag"
+    session: int
+    where: str
+    """`before` or `after` the blocks."""
+    lag: Lag | None
+    """None where the pulses told nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,6 +297,7 @@ class EventRecord(Record):
 _KINDS: dict[str, type[Record]] = {
     "session": SessionRecord,
     "self_test": SelfTestRecord,
+    "lag": LagRecord,
     "idle": IdleRecord,
     "request": RequestRecord,
     "failed request": FailedRequest,

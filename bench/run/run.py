@@ -57,6 +57,7 @@ def _measure(session: Session) -> None:
         with session:
             session.load()
             session.self_test()
+            session.lag("before")
             session.idle("before")
             for block in session.remaining_blocks():
                 for slot in block:
@@ -65,6 +66,7 @@ def _measure(session: Session) -> None:
                     break
                 session.idle("between")
             session.idle("after")
+            session.lag("after")
     except KeyboardInterrupt:
         raise Interrupted("interrupted", fix=f"{session.how_to_go_on()}") from None
     except NoJoules:

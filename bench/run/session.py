@@ -112,6 +112,17 @@ class Session:
             why = f": {record.reason}" if record.reason else ""
             self.display.note(f"self-test of the meter {record.outcome}{why}")
 
+    def lag(self, where: str) -> None:
+        """How late does the meter show what is commanded?"""
+        if not self.protocol.self_test_s:
+            return
+        self.display.stage(f"pulses {where} the blocks")
+        record = self.meter.lag(where, session=self.number)
+        if record is not None:
+            self.store.append([record])
+            said = record.lag or "not known, the pulses told nothing"
+            self.display.note(f"lag of the meter {where} the blocks: {said}")
+
     def remaining_blocks(self) -> list[list[Slot]]:
         """Blocks that no earlier session has finished."""
         done = self.stored.finished_blocks

@@ -11,16 +11,16 @@ import os
 import sys
 
 from bench.suite import libraries
-from energy.selftest import Load, Name
+from energy.selftest import Command, Name
 
 _BUFFER_BYTES = 512 * 1024 * 1024
 """Far larger than any cache."""
 
 
-def commands() -> dict[Name, Load]:
+def commands() -> dict[Name, Command]:
     """The loads that this machine can carry, as commands, by the self-test's names."""
     own: dict[Name, str] = {"cpu spin": "cpu", "memory stream": "memory"}
-    found: dict[Name, Load] = {
+    found: dict[Name, Command] = {
         name: [sys.executable, "-P", "-m", "bench.run.workloads", load] for name, load in own.items()
     }
     is_apple_silicon = sys.platform == "darwin" and os.uname().machine == "arm64"

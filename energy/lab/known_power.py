@@ -94,6 +94,23 @@ def ramped(watts: Floats, ramp_s: float) -> Floats:
     return np.convolve(padded, np.ones(width) / width, "valid")
 
 
+def answered(watts: Floats, *, rise_s: float = 0.0, response_s: float = 0.0) -> Floats:
+    """What a machine draws in answer to a command: every rise comes late by `rise_s`, a fall does not.
+
+    Power then follows exponentially with the time constant `response_s`.
+    """
+    from scipy.ndimage import minimum_filter1d
+    from scipy.signal import lfilter
+
+    steps = round(rise_s / STEP_S)
+    late = minimum_filter1d(watts, steps + 1, mode="nearest", origin=steps // 2) if steps else watts
+    if response_s == 0:
+        return late
+    keeps = float(np.exp(-STEP_S / response_s))
+    followed: Floats = lfilter([1 - keeps], [1, -keeps], late, zi=[keeps * late[0]])[0]
+    return followed
+
+
 def rippled(watts: Floats, chance: np.random.Generator, *, depth: float = 0.15) -> Floats:
     """Work made of tokens: power goes up and down by this share, tens of times a second."""
     period_s = chance.uniform(*TOKEN_S)
@@ -144,6 +161,8 @@ def simulate(
     late_share: float = 0.05,
     late_s: float = 0.5,
     publish_every_s: float = 0.0,
+    lag_s: float = 0.0,
+    label_late_s: float = 0.0,
 ) -> Simulation:
     """Read a power as powermetrics would.
 
@@ -154,15 +173,18 @@ def simulate(
         late_share: share of documents that are held up; those behind one arrive with it, in a burst.
         late_s: the most by which one is held up.
         publish_every_s: the counters move only so often, as on some chips of macOS 27; 0 is always.
+        lag_s: the counters show what was true so long ago.
+        label_late_s: the whole second is taken up to so long after the interval's end, at random.
     """
     count = int((power.end_s - power.start_s) / (1.03 * interval_s))
     lengths_s = chance.uniform(1.03, 1.30, count) * interval_s
     lengths_s[0] *= chance.uniform(0.3, 1.2)
     edges_s = power.start_s + np.concatenate([[0.0], np.cumsum(lengths_s)])
     edges_s = edges_s[edges_s <= power.end_s]
-    joules_until = power.joules_until(_published(edges_s, power.start_s, publish_every_s))
+    joules_until = power.joules_until(_published(edges_s - lag_s, power.start_s, publish_every_s))
     start_s, end_s = edges_s[:-1], edges_s[1:]
     wall_ahead_s = 1.7e9 + chance.uniform()
+    labelled_late_s = chance.uniform(0, label_late_s, len(end_s)) if label_late_s else 0.0
     busy = np.diff(power.joules_until(edges_s), axis=0) / (end_s - start_s)[:, None] > 0.05
     return Simulation(
         power=power,
@@ -171,7 +193,7 @@ def simulate(
         joules=np.floor(np.diff(joules_until, axis=0) * 1000) / 1000,
         active_s=busy * ((end_s - start_s) * 0.8)[:, None],
         arrival_s=_arrivals(end_s, chance, late_share, late_s),
-        label_s=np.floor(end_s + wall_ahead_s),
+        label_s=np.floor(end_s + labelled_late_s + wall_ahead_s),
         wall_ahead_s=wall_ahead_s,
     )
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from energy.lab.known_power import STEP_S, columns, noisy, on_rails, rippled, simulate
+from energy.lag import PRIOR_S
 from energy.phases import phase_power
 from energy.timeline import stream_trace
 
@@ -34,7 +35,7 @@ def fitted(trace, spans, window):
         trace.joules.sum(axis=1),
         spans,
         window,
-        alignment_s=trace.alignment_s,
+        alignment_s=trace.alignment_s + PRIOR_S,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.report.readback import lag_of_session
 from bench.run.records import SessionRecord
 from bench.run.store import StoredRun
 from bench.show.table import Table
 from bench.show.words import kind_label
 from bench.suite.header import Git, Host, ModelFound
+from energy.lag import PRIOR_S
 
 _HOST = {
     "chip": "chip",
@@ -68,6 +70,9 @@ def _meters(run: StoredRun) -> list[tuple[str, Any]]:
         )
         if ("energy source", value) not in found:
             found.append(("energy source", value))
+        lag = lag_of_session(run, session.session)
+        unknown = f"not known: {1e3 * PRIOR_S:.0f} ms are in every bound"
+        found.append((f"lag of the meter, session {session.session}", unknown if lag is None else str(lag)))
     return found
 
 
