@@ -3,9 +3,9 @@
     python benchmarks/lag.py
 
 A run as the laboratory draws it: idle, commanded pulses, then power that alternates between 35 and 12 W,
-slower and faster than a reading. The meter is up to 35 ms late, rises come later than falls, readings take 115 to
-470 ms, labels come up to 40 ms late. Windows of 2 and 10 s lie anywhere; the lag is found from the pulses
-alone, or not at all, and the prior stands in for it.
+slower and faster than a reading. The meter is up to 35 ms late, rises come later than falls, readings take
+115 to 470 ms, labels come up to 40 ms late. Windows of 2 and 10 s lie anywhere. The lag
+is found from the pulses alone, or not at all, and the prior stands in for it.
 """
 
 from __future__ import annotations
