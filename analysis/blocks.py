@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.comparable import unlike_joules
 from analysis.rows import Slot
-from analysis.values import FloatArray, Withheld, listed
+from analysis.values import FloatArray, Withheld, counted, listed
 
 Amount = Literal["gross_j", "net_j", "seconds_s"]
 Per = Literal["request", "new_token", "total_token"]
@@ -57,6 +57,9 @@ def block_table(
     unlike = unlike_joules(used) if amount != "seconds_s" else None
     if unlike:
         return unlike
+    short = _short_arm(slots, arms)
+    if short:
+        return short
     blocks = sorted({(slot.run, slot.block) for slot in used})
     states = _states(used, arms, blocks, amount)
     whole = [block for block in blocks if states[block] == "whole"]
@@ -66,6 +69,26 @@ def block_table(
         return Withheld(f"{amount} per {per.replace('_', ' ')} is not above zero in every block")
     left_out = Counter(state for state in states.values() if state != "whole")
     return BlockTable(arms=tuple(arms), values=values, left_out=dict(left_out))
+
+
+def _short_arm(slots: Sequence[Slot], arms: Sequence[str]) -> Withheld | None:
+    """Why an arm that has lost the same slot in every block of a run is not whole; None if all are.
+
+    All arms of a run have equally many slots in a block. What is left of a counterbalanced order without one
+    of them no longer cancels a drift, so warming up would come out as a saving.
+    """
+    counts = Counter((slot.run, slot.arm, slot.block) for slot in slots)
+    fullest: dict[tuple[str, str], int] = {}
+    for (run, arm, _), count in counts.items():
+        fullest[run, arm] = max(count, fullest.get((run, arm), 0))
+    for (run, arm), count in fullest.items():
+        most = max(other for (of, _), other in fullest.items() if of == run)
+        if arm in arms and count < most:
+            lost = counted(most - count, "slot")
+            return Withheld(
+                f"{arm} is not whole: {lost} of {most} void in every block, so drift does not cancel"
+            )
+    return None
 
 
 def _states(

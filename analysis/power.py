@@ -5,11 +5,11 @@ log-ratios, standard deviation s) and the A/A pair's mean c (standard deviation 
 the interval, all on the log scale and with the sign such that the true effect is positive:
 
     beyond the threshold b    d - t s / sqrt(n) > b     and     d > |c| + t s_c / sqrt(n)
-    equivalent                |d| + t s / sqrt(n) < b
+    equivalent                |d| + t s / sqrt(n) < b     and     |c| + t s_c / sqrt(n) < b
 
 d, s, c and s_c are independent: mean and standard deviation of normal samples are, and an arm held against
-the mean of both copies does not covary with their difference. So for a given d the two conditions beyond
-the threshold multiply,
+the mean of both copies does not covary with their difference. So for a given d the two conditions of
+either kind multiply; beyond the threshold,
 
     P(s < (d - b) sqrt(n) / t) P(|c| + t s_c / sqrt(n) < d),
 
@@ -69,8 +69,9 @@ def chance_to_settle(question: Question, blocks: int) -> float:
     density = stats.norm.pdf(seen, question.effect, error) * _WEIGHTS * (high - low) / 2
     room = np.abs(np.abs(seen) - question.bound)
     narrow = _below(room / reach, question.spread, blocks)
-    outside = _chance_outside_floor(question, seen, blocks=blocks, reach=reach) if beyond else 1.0
-    return float(np.sum(density * narrow * outside))
+    above = seen if beyond else np.array([question.bound])
+    quiet = _chance_of_floor_below(question, above, blocks=blocks, reach=reach)
+    return float(np.sum(density * narrow * quiet))
 
 
 def blocks_to_settle(question: Question, *, fewest: int = 2) -> int | None:
@@ -101,8 +102,8 @@ def _below(limit: FloatArray, spread: float, blocks: int) -> FloatArray:
     return chance
 
 
-def _chance_outside_floor(question: Question, seen: FloatArray, *, blocks: int, reach: float) -> FloatArray:
-    """Chance that the farther end of the A/A pair's interval lies below an effect seen, shape (n,)."""
+def _chance_of_floor_below(question: Question, seen: FloatArray, *, blocks: int, reach: float) -> FloatArray:
+    """Chance that the farther end of the A/A pair's interval lies below each distance, shape (n,)."""
     spread = question.copy_spread
     if spread == 0:
         return (seen > question.copy_effect).astype(np.float64)

@@ -2,7 +2,7 @@
 
     saves               the interval lies wholly below 1 - threshold, and the effect outside the noise floor
     costs               the same, above 1 / (1 - threshold)
-    equivalent          the whole interval lies within the threshold
+    equivalent          the whole interval lies within the threshold, and so does that of every A/A pair
     inconclusive        none of these yet; says how many blocks would settle it
     not enough blocks   fewer than five on a side
     withheld            the question can't be answered from these rows at all, and why
@@ -168,7 +168,7 @@ def decide(contrast: Contrast) -> Judgement:
         verdict, reason = refusal or ("withheld", "no interval")
         return replace(seen, verdict=verdict, reason=reason + seen.beside)
     verdict = place(interval, threshold=contrast.threshold)
-    if verdict != "equivalent" and inside_floor(interval.point, floor):
+    if floor >= contrast.threshold if verdict == "equivalent" else inside_floor(interval.point, floor):
         verdict = "inconclusive"
     needed = _blocks_to_settle(contrast) if verdict == "inconclusive" else None
     reason = _reason(verdict, interval, floor=floor, threshold=contrast.threshold, needed=needed)
@@ -261,7 +261,9 @@ def _reason(
     if verdict != "inconclusive":
         return f"the whole interval lies beyond {threshold:.0%}, and the effect outside the A/A noise floor"
     why = f"the interval reaches across the threshold of {threshold:.0%}"
-    if inside_floor(interval.point, floor):
+    if place(interval, threshold=threshold) == "equivalent":
+        why = f"the interval lies within {threshold:.0%} of 1, but the A/A noise floor is {floor:.1%}"
+    elif inside_floor(interval.point, floor):
         why = f"the effect lies inside the A/A noise floor of {floor:.1%}"
     settle = f"about {needed} blocks would settle it" if needed else "no number of blocks would settle it"
     return f"{why}; {settle}"

@@ -61,3 +61,13 @@ def test_seconds_do_not_care_about_boundaries() -> None:
     slots[0] = replace(slots[0], boundary="wall")
     assert isinstance(block_table(slots, ARMS, amount="gross_j", per="request"), Withheld)
     assert isinstance(block_table(slots, ARMS, amount="seconds_s", per="request"), BlockTable)
+
+
+def test_an_arm_with_a_slot_void_in_every_block_is_not_whole() -> None:
+    slots = [slot for slot in run_slots() if not (slot.arm == "ungated" and slot.position % 6 > 2)]
+    answer = block_table(slots, ARMS, amount="gross_j", per="request")
+    assert isinstance(answer, Withheld)
+    assert answer.reason.startswith("ungated is not whole: 1 slot of 2 void in every block")
+    # in one block alone it costs that block
+    once = [slot for slot in run_slots() if slot.position != 5]
+    assert table_of(once).left_out == {"cut short": 1}

@@ -1,7 +1,12 @@
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from analysis.blocks import BlockTable, block_table
 from analysis.contrast import Held, contrast, judge
 from analysis.rows import Slot
+from analysis.stats import t_interval
 from analysis.values import Withheld
 from analysis.verdict import Contrast
 from tests.analysis.slots import ARMS, run_slots
@@ -52,3 +57,23 @@ def test_unlike_joules_and_absent_arms_are_withheld() -> None:
     mixed = [replace(slot, boundary="wall") if slot.arm == "gated" else slot for slot in slots]
     assert isinstance(contrast(held(mixed, "gated"), held(mixed, "ungated")), Withheld)
     assert judge(held(slots, "none"), held(slots, "ungated")).reason == "no slot of none: nothing to compare"
+
+
+def test_the_ungated_arm_is_the_mean_of_its_two_copies() -> None:
+    slots = run_slots(ratio=0.8)
+    found, alone = (contrast(held(slots, arm), held(slots, "ungated")) for arm in ("gated", ARMS[2]))
+    table = block_table(slots, ARMS, amount="gross_j", per="request")
+    assert isinstance(found, Contrast)
+    assert isinstance(alone, Contrast)
+    assert isinstance(table, BlockTable)
+    assert found.effect.baseline == pytest.approx((table.logs(ARMS[0]) + table.logs(ARMS[2])) / 2)
+    assert alone.effect.baseline == pytest.approx(table.logs(ARMS[0]))
+
+
+def test_both_copies_give_a_narrower_interval_with_the_same_coverage() -> None:
+    logs = np.random.default_rng(1).normal(0, 0.01, (4000, 3, 5))
+    one, both = (t_interval(logs[:, 0] - logs[:, 1 : 2 + copies].mean(axis=1)) for copies in (0, 1))
+    assert np.mean(both.high - both.low) == pytest.approx(
+        np.sqrt(3) / 2 * np.mean(one.high - one.low), rel=0.02
+    )
+    assert np.mean((both.low <= 0) & (both.high >= 0)) == pytest.approx(0.95, abs=0.01)

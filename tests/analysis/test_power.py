@@ -36,8 +36,9 @@ def test_it_is_how_often_the_verdict_says_saves(blocks: int, copy_spread: float)
     )
 
 
-def test_it_is_how_often_the_verdict_says_equivalent() -> None:
-    question = replace(QUESTION, effect=log_distance(0.005), spread=0.02, copy_spread=0.005)
+@pytest.mark.parametrize("copy_spread", [0.005, 0.025])
+def test_it_is_how_often_the_verdict_says_equivalent(copy_spread: float) -> None:
+    question = replace(QUESTION, effect=log_distance(0.005), spread=0.02, copy_spread=copy_spread)
     assert chance_to_settle(question, 14) == pytest.approx(
         judged(question, 14, verdict="equivalent"), abs=0.04
     )

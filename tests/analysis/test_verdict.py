@@ -66,7 +66,7 @@ def test_equivalent_needs_the_whole_interval_within_the_threshold() -> None:
 
 
 def test_noise_is_inconclusive_and_says_how_much_longer() -> None:
-    saving = judged(run_slots(ratio=0.96, noise=0.04, seed=3))
+    saving = judged(run_slots(ratio=0.96, noise=0.04, seed=8))
     assert saving.verdict == "inconclusive"
     assert saving.blocks_to_settle is not None
     assert saving.blocks_to_settle > saving.blocks
@@ -98,6 +98,14 @@ def test_an_effect_inside_the_aa_floor_is_not_a_saving() -> None:
     assert loud.noise_floor is not None
     assert loud.noise_floor > 0.05
     assert "inside the A/A noise floor" in loud.reason
+
+
+def test_nothing_is_equivalent_beside_a_machine_that_does_not_repeat_itself() -> None:
+    rows = 0.0015 * SPREAD
+    assert weighed(rows, 0.001 * SPREAD).verdict == "equivalent"
+    loud = weighed(rows, 0.10 + 0.001 * SPREAD)
+    assert loud.verdict == "inconclusive"
+    assert "A/A noise floor is 9.7%" in loud.reason
 
 
 def test_swapping_the_arms_mirrors_the_verdict() -> None:
