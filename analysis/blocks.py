@@ -27,6 +27,8 @@ class BlockTable:
 
     arms: tuple[str, ...]
     values: FloatArray
+    runs: tuple[str, ...]
+    """Of each block."""
     left_out: dict[str, int]
     """Blocks that do not count, by reason: `cut short`, `no figure`, or the gate that a slot failed."""
 
@@ -68,7 +70,9 @@ def block_table(
     if not np.all(values > 0):
         return Withheld(f"{amount} per {per.replace('_', ' ')} is not above zero in every block")
     left_out = Counter(state for state in states.values() if state != "whole")
-    return BlockTable(arms=tuple(arms), values=values, left_out=dict(left_out))
+    return BlockTable(
+        arms=tuple(arms), values=values, runs=tuple(run for run, _ in whole), left_out=dict(left_out)
+    )
 
 
 def _short_arm(slots: Sequence[Slot], arms: Sequence[str]) -> Withheld | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from analysis.blocks import Amount, BlockTable, Per, block_table
 from analysis.comparable import lowest_grade
 from analysis.rows import Slot
 from analysis.values import LEVEL, FloatArray, Withheld
-from analysis.verdict import THRESHOLD, Contrast, Judgement, LogPair, decide, withheld
+from analysis.verdict import THRESHOLD, Contrast, Judgement, LogPair, decide, holm, withheld
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,40 @@ def judge(
         per: unit of work.
         threshold: practical threshold as a fraction.
     """
+    if treated.slots is baseline.slots and baseline.arm == treated.plain:
+        together = judge_together(treated, amount=amount, per=per, threshold=threshold)
+        if treated.arm in together:
+            return together[treated.arm]
     found = contrast(treated, baseline, amount=amount, per=per, threshold=threshold)
     return withheld(found.reason, threshold=threshold) if isinstance(found, Withheld) else decide(found)
+
+
+def judge_together(
+    one: Held, *, amount: Amount = "gross_j", per: Per = "request", threshold: float = THRESHOLD
+) -> dict[str, Judgement]:
+    """The verdicts on all arms that are held against the same ungated arm as `one`, by arm.
+
+    Several questions to one baseline are answered together, each with Holm's correction for the others.
+    """
+    backends = {slot.backend for slot in one.slots if slot.arm in (one.arm, one.plain)}
+    arms = sorted({slot.arm for slot in one.slots if slot.backend in backends} - {one.plain, one.again})
+    plain = replace(one, arm=one.plain)
+    found = {
+        arm: contrast(replace(one, arm=arm), plain, amount=amount, per=per, threshold=threshold)
+        for arm in arms
+    }
+    p_values = {
+        arm: p
+        for arm, asked in found.items()
+        if isinstance(asked, Contrast) and (p := asked.p_beyond) is not None
+    }
+    adjusted = holm(p_values)
+    return {
+        arm: withheld(asked.reason, threshold=threshold)
+        if isinstance(asked, Withheld)
+        else decide(asked, p_holm=adjusted.get(arm), asked=max(1, len(p_values)))
+        for arm, asked in found.items()
+    }
 
 
 def contrast(
@@ -74,7 +106,13 @@ def contrast(
     # of all the runs that it rests on, the one that was looked at most often
     level = max((slot.level for held in (treated, baseline) for slot in held.slots), default=LEVEL)
     copies = [
-        _pair(table, held.again, table, held.plain, paired=paired, level=level)
+        LogPair(
+            treated=table.logs(held.again),
+            baseline=table.logs(held.plain),
+            paired=True,
+            runs=table.runs,
+            level=level,
+        )
         for held, table in ((treated, mine), (baseline, theirs))
         if held.copies
     ]
@@ -83,6 +121,7 @@ def contrast(
             treated=_logs(mine, treated, against=baseline if paired else None),
             baseline=_logs(theirs, baseline, against=treated if paired else None),
             paired=paired,
+            runs=mine.runs,
             level=level,
         ),
         copies=tuple(copies) if len(copies) == 2 else (),
@@ -120,9 +159,3 @@ def _logs(table: BlockTable, held: Held, *, against: Held | None) -> FloatArray:
         return table.logs(held.arm)
     arms = held.copies or (held.arm,)
     return np.asarray(np.mean([table.logs(arm) for arm in arms], axis=0))
-
-
-def _pair(
-    mine: BlockTable, treated: str, theirs: BlockTable, baseline: str, *, paired: bool, level: float
-) -> LogPair:
-    return LogPair(treated=mine.logs(treated), baseline=theirs.logs(baseline), paired=paired, level=level)

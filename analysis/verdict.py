@@ -7,9 +7,13 @@
     not enough blocks   fewer than five on a side
     withheld            the question can't be answered from these rows at all, and why
 
-Blocks of one run held both arms, so drift cancels and the log-ratio of each block counts (paired t). Blocks
-of two runs have nothing in common but their number: there the logarithms of either side are two samples
-(Welch's t), which is wider, and knows nothing of what changed between the runs. The rule is the same.
+Blocks of one run held both arms, so drift cancels and the log-ratio of each block counts (paired t). Runs
+that are pooled differ by more than their blocks show, so each run counts once, by the mean of its blocks.
+Two runs that share no block have a ratio and no interval: how much changes from run to run is unknown.
+
+An arm is often one of several that are held against the same baseline. The chance that one of them seems to
+save is then larger than that of each, so a claim has to stand after Holm's correction over all of them (Holm
+1979, Scand. J. Statist. 6:65).
 
 The noise floor is what the same computation makes of an A/A pair, the same gate twice: how far its interval
 reaches from 1 is what a run can mistake for an effect.
@@ -57,6 +61,8 @@ class LogPair:
     baseline: FloatArray
     """Shape (m,); n = m where `paired`, and then both hold the same blocks in the same order."""
     paired: bool
+    runs: tuple[str, ...] = ()
+    """Of each block, where they come from several runs."""
     level: float = LEVEL
     """Of its interval, which pays for every look at the blocks."""
 
@@ -68,6 +74,8 @@ class LogPair:
     @property
     def log_ratio(self) -> float:
         """Mean logarithm of treated over baseline; needs a block on either side."""
+        if self.paired:
+            return float(self.sample.mean())
         return float(self.treated.mean() - self.baseline.mean())
 
     @property
@@ -81,26 +89,42 @@ class LogPair:
         return replace(self, treated=-self.treated, baseline=-self.baseline)
 
     @property
+    def is_pooled(self) -> bool:
+        """Whether the blocks are of more than one run."""
+        return len(set(self.runs)) > 1
+
+    @property
+    def log_ratios(self) -> FloatArray:
+        """Of each block, shape (n,); of paired blocks only."""
+        return np.asarray(self.treated - self.baseline)
+
+    @property
+    def sample(self) -> FloatArray:
+        """What t is taken over: the paired blocks of one run, or the means of several runs."""
+        if not self.is_pooled:
+            return self.log_ratios
+        runs = np.array(self.runs)
+        return np.array([self.log_ratios[runs == run].mean() for run in dict.fromkeys(self.runs)])
+
+    @property
     def spread(self) -> float:
-        """Standard deviation of a log-ratio of one block each; needs two blocks on either side."""
-        if self.paired:
-            return float((self.treated - self.baseline).std(ddof=1))
-        return float(np.sqrt(self.treated.var(ddof=1) + self.baseline.var(ddof=1)))
+        """Standard deviation of `sample`; needs two blocks."""
+        return float(self.sample.std(ddof=1))
 
     @property
     def varies(self) -> bool:
         """Whether the blocks differ by more than rounding; measured joules always do."""
-        sides = (self.treated - self.baseline,) if self.paired else (self.treated, self.baseline)
-        return any(stats.varies(side) for side in sides)
+        return stats.varies(self.sample)
 
     @property
     def interval(self) -> Estimate | None:
-        """Geometric mean of the ratios with its interval; None below five blocks or without spread."""
-        if min(self.blocks) < FEWEST_BLOCKS or not self.varies:
+        """Geometric mean of the ratios with its interval.
+
+        None below five blocks, without spread, and where the blocks of two runs are not paired.
+        """
+        if not self.paired or min(self.blocks) < FEWEST_BLOCKS or not self.varies:
             return None
-        if self.paired:
-            return stats.ratio(stats.t_interval(self.treated - self.baseline, level=self.level))
-        return stats.ratio(stats.welch_interval(self.treated, self.baseline, level=self.level))
+        return stats.ratio(stats.t_interval(self.sample, level=self.level))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +140,13 @@ class Contrast:
     """Blocks that do not count, by reason."""
     grade: int | None = None
     """Lowest of the joules."""
+
+    @property
+    def p_beyond(self) -> float | None:
+        """One-sided p of a ratio so far beyond the threshold, if the truth were the threshold."""
+        if self.effect.interval is None:
+            return None
+        return stats.p_beyond(self.effect.sample, log_distance(self.threshold))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +172,16 @@ class Judgement:
     """Largest change, as a fraction, that an A/A pair allows: an effect within it is not a saving."""
     blocks_to_settle: int | None = None
     """Blocks that would settle an open question; None if settled, or if no number would do."""
+    p: float | None = None
+    """One-sided p of lying beyond the threshold, of this arm alone; None without a verdict."""
+    p_holm: float | None = None
+    """The same after Holm's correction over `asked` arms."""
+    asked: int = 1
+    """Arms that are held against the same baseline."""
+    lag_1: float | None = None
+    """Correlation of a block's log-ratio with the next one's; None without a verdict, or of pooled runs."""
+    ratio_ar1: Estimate | None = None
+    """The interval if blocks followed each other as an AR(1) process with that correlation."""
 
     @property
     def beside(self) -> str:
@@ -149,8 +190,14 @@ class Judgement:
         return f"; left out: {', '.join(named)}" if named else ""
 
 
-def decide(contrast: Contrast) -> Judgement:
-    """The verdict, and with it whatever figure may be shown."""
+def decide(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -> Judgement:
+    """The verdict, and with it whatever figure may be shown.
+
+    Args:
+        contrast: what it rests on.
+        p_holm: its `p_beyond` after correction for the arms that are asked about with it; None: it is alone.
+        asked: number of those arms.
+    """
     effect, floor = contrast.effect, noise_floor(contrast.copies)
     seen = Judgement(
         verdict="withheld",
@@ -161,6 +208,7 @@ def decide(contrast: Contrast) -> Judgement:
         grade=contrast.grade,
         point=effect.point,
         noise_floor=floor,
+        asked=asked,
     )
     refusal, interval = _refusal(contrast), effect.interval
     verdict: Verdict
@@ -170,8 +218,12 @@ def decide(contrast: Contrast) -> Judgement:
     verdict = place(interval, threshold=contrast.threshold)
     if floor >= contrast.threshold if verdict == "equivalent" else inside_floor(interval.point, floor):
         verdict = "inconclusive"
+    p = contrast.p_beyond
     needed = _blocks_to_settle(contrast) if verdict == "inconclusive" else None
     reason = _reason(verdict, interval, floor=floor, threshold=contrast.threshold, needed=needed)
+    if verdict in ("saves", "costs") and p_holm is not None and p_holm > (1 - effect.level) / 2:
+        alone, verdict = verdict, "inconclusive"
+        reason = f"alone it {alone}; of {asked} asked about at once its p of {p:.2g} counts as {p_holm:.2g}"
     return replace(
         seen,
         verdict=verdict,
@@ -179,6 +231,12 @@ def decide(contrast: Contrast) -> Judgement:
         ratio=interval,
         repeat_ratio=max((copy.interval for copy in contrast.copies if copy.interval), key=_farthest),
         blocks_to_settle=needed,
+        p=p,
+        p_holm=p if p_holm is None else p_holm,
+        lag_1=None if effect.is_pooled else stats.lag_1(effect.log_ratios),
+        ratio_ar1=None
+        if effect.is_pooled
+        else stats.ratio(stats.ar1_interval(effect.log_ratios, level=effect.level)),
     )
 
 
@@ -208,6 +266,16 @@ def noise_floor(copies: Sequence[LogPair]) -> float | None:
     return fraction_of(max(reaches))
 
 
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P after Holm's step-down correction: the k-th smallest of m times m - k + 1, never below the last."""
+    adjusted: dict[str, float] = {}
+    least = 0.0
+    for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[name]))
+        adjusted[name] = least
+    return adjusted
+
+
 def inside_floor(ratio: float, floor: float) -> bool:
     """Whether a ratio lies no farther from 1 than the noise floor, either way."""
     return abs(float(np.log(ratio))) <= log_distance(floor)
@@ -225,6 +293,8 @@ def _refusal(contrast: Contrast) -> tuple[Verdict, str] | None:
         return "not enough blocks", too_few_blocks(fewest)
     if not contrast.copies:
         return "withheld", "no A/A arm: what would be reported for no change at all is unknown"
+    if not contrast.effect.paired:
+        return "withheld", "the runs share no block, and how much changes from run to run is unknown"
     if not contrast.effect.varies:
         return "withheld", "all blocks give the same ratio: measured joules vary, so there is no interval"
     if not all(copy.varies for copy in contrast.copies):
@@ -234,7 +304,7 @@ def _refusal(contrast: Contrast) -> tuple[Verdict, str] | None:
 
 def _blocks_to_settle(contrast: Contrast) -> int | None:
     """Blocks that would settle it, if effect and noise are what they seem to be."""
-    if not contrast.copies:
+    if not contrast.copies or contrast.effect.is_pooled:
         return None
     question = Question(
         effect=abs(contrast.effect.log_ratio),

@@ -70,6 +70,11 @@ class ArmRow:
     saved_low_percent: float | None
     saved_high_percent: float | None
     noise_floor_percent: float | None
+    p: float | None
+    p_holm: float | None
+    lag_1: float | None
+    saved_low_ar1_percent: float | None
+    saved_high_ar1_percent: float | None
     blocks: int
     verdict: str | None
     reason: str | None

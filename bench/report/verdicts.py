@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.contrast import judge
+from analysis.contrast import judge, judge_together
 from analysis.rows import Slot
 from analysis.verdict import COPY, INACTIVE, VERDICTS, Judgement
 from bench.report.readback import Readback, read_back
-from bench.report.rows import held
+from bench.report.rows import arm_label, held
 from bench.run import store
 from bench.run.records import ArmKey, SessionRecord
 
@@ -31,6 +31,15 @@ class ArmVerdict:
     verdict: str | None = None
     """saves, costs, equivalent, inconclusive, not enough blocks, withheld, or gate inactive."""
     reason: str | None = None
+    p: float | None = None
+    """One-sided p of lying beyond the threshold, of this arm alone."""
+    p_holm: float | None = None
+    """The same, corrected for the arms that are held against the same ungated arm (Holm)."""
+    lag_1: float | None = None
+    """Correlation of a block's log-ratio with the next one's; the interval takes it to be 0."""
+    saved_low_ar1_percent: float | None = None
+    """The 95 % interval if blocks followed each other with that correlation."""
+    saved_high_ar1_percent: float | None = None
 
 
 def judge_arms(
@@ -44,23 +53,25 @@ def judge_arms(
         baseline: gate label of the ungated arms.
         threshold: practical threshold of the suite, as a fraction.
     """
-    plain = {key: (key[0], baseline, False) for key in arms}
-    return {
-        key: judge(held(slots, key, baseline), held(slots, plain[key], baseline), threshold=threshold)
-        for key in arms
-        if key != plain[key] and plain[key] in arms
-    }
+    judged: dict[ArmKey, Judgement] = {}
+    for backend in dict.fromkeys(key[0] for key in arms if key[1:] == (baseline, False)):
+        plain = held(slots, (backend, baseline, False), baseline)
+        together = judge_together(plain, threshold=threshold)
+        others = [key for key in arms if key[0] == backend and key[1:] != (baseline, False)]
+        judged |= {
+            key: together.get(arm_label(key)) or judge(held(slots, key, baseline), plain, threshold=threshold)
+            for key in others
+        }
+    return judged
 
 
 def columns(readback: Readback, key: ArmKey, judgement: Judgement | None) -> ArmVerdict:
-    """What stands beside an arm; the A/A arm and an arm whose gate took no effect have no verdict."""
+    """What stands beside an arm; the A/A arm has no verdict, an arm whose gate took no effect its cost."""
     if judgement is None:
         return ArmVerdict()
     inactive = why_inactive(readback, key)
-    if inactive is not None:
-        return ArmVerdict(blocks=judgement.blocks, verdict=INACTIVE, reason=inactive)
     point, ratio, floor = judgement.point, judgement.ratio, judgement.noise_floor
-    saved = None if point is None else 100 * (1 - point)
+    saved, ar1 = None if point is None else 100 * (1 - point), judgement.ratio_ar1
     if key[2]:
         if saved is None:
             return ArmVerdict()
@@ -72,9 +83,25 @@ def columns(readback: Readback, key: ArmKey, judgement: Judgement | None) -> Arm
         saved_high_percent=100 * (1 - ratio.low) if ratio else None,
         noise_floor_percent=None if floor is None else 100 * floor,
         blocks=judgement.blocks,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
+        verdict=judgement.verdict if inactive is None else INACTIVE,
+        reason=judgement.reason if inactive is None else f"{inactive}; its joules: {_cost(judgement)}",
+        p=judgement.p,
+        p_holm=judgement.p_holm,
+        lag_1=judgement.lag_1,
+        saved_low_ar1_percent=100 * (1 - ar1.high) if ar1 else None,
+        saved_high_ar1_percent=100 * (1 - ar1.low) if ar1 else None,
     )
+
+
+def _cost(judgement: Judgement) -> str:
+    """What an arm changes in the joules, with its interval."""
+    if judgement.point is None:
+        return "not known"
+    more = f"{100 * (judgement.point - 1):+.1f} %"
+    if judgement.ratio is None:
+        return more
+    low, high = (100 * (end - 1) for end in (judgement.ratio.low, judgement.ratio.high))
+    return f"{more} ({low:+.1f} to {high:+.1f})"
 
 
 def verdicts_of(folder: Path) -> tuple[dict[str, str], bool]:

@@ -16,16 +16,57 @@ def held(slots: list[Slot], arm: str) -> Held:
     return Held(slots=slots, arm=arm, plain=ARMS[0], again=ARMS[2])
 
 
-def test_blocks_of_one_run_are_paired_and_blocks_of_two_are_not() -> None:
+def test_blocks_of_one_run_are_paired_and_blocks_of_two_have_no_interval() -> None:
     slots, others = run_slots(ratio=0.8), run_slots(ratio=0.8, seed=1, run="r2")
     within = contrast(held(slots, "gated"), held(slots, "ungated"))
     between = contrast(held(others, "gated"), held(slots, "ungated"))
     for found, paired in ((within, True), (between, False)):
         assert isinstance(found, Contrast)
-        assert [found.effect.paired, *(copy.paired for copy in found.copies)] == [paired] * 3
-        assert found.effect.interval is not None
-        assert found.effect.interval.contains(0.8)
+        assert found.effect.paired == paired
+        assert all(copy.paired for copy in found.copies)
         assert found.effect.blocks == (6, 6)
+        assert found.effect.point is not None
+        assert abs(found.effect.point - 0.8) < 0.05
+        assert (found.effect.interval is not None) == paired
+    said = judge(held(others, "gated"), held(slots, "ungated"))
+    assert (said.verdict, said.ratio) == ("withheld", None)
+    assert "how much changes from run to run is unknown" in said.reason
+
+
+def test_several_arms_against_one_baseline_are_corrected_for_each_other() -> None:
+    slots = run_slots(ratio=0.93, noise=0.04, seed=3)
+    alone = judge(held(slots, "gated"), held(slots, "ungated"))
+    assert alone.verdict == "saves"
+    assert alone.p == alone.p_holm
+    many = [
+        replace(s, arm=f"other {n}", gross_j=s.gross_j and s.gross_j / 0.93)
+        for n in range(20)
+        for s in slots
+        if s.arm == "gated"
+    ]
+    among = judge(held([*slots, *many], "gated"), held(slots, "ungated"))
+    assert among.asked == 1, "another list of slots is another run"
+    both = [*slots, *many]
+    among = judge(held(both, "gated"), held(both, "ungated"))
+    assert among.asked == 21
+    assert among.p == alone.p
+    assert among.p is not None
+    assert among.p_holm == 21 * among.p
+    assert among.verdict == "inconclusive"
+    assert "alone it saves" in among.reason
+
+
+def test_pooled_runs_count_once_each() -> None:
+    each = [slot for seed in range(6) for slot in run_slots(ratio=0.8, seed=seed, run=f"r{seed}")]
+    hot = [replace(s, gross_j=s.gross_j * (1 + 0.1 * int(s.run[1]))) if s.arm == "gated" else s for s in each]
+    found = contrast(held(hot, "gated"), held(hot, "ungated"))
+    assert isinstance(found, Contrast)
+    assert found.effect.blocks == (36, 36)
+    assert len(found.effect.sample) == 6
+    judged = judge(held(hot, "gated"), held(hot, "ungated"))
+    assert judged.ratio is not None
+    assert judged.ratio.high / judged.ratio.low > 1.2
+    assert judged.lag_1 is None
 
 
 def test_a_block_counts_if_the_aa_arm_is_whole_in_it_too() -> None:

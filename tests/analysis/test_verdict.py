@@ -13,6 +13,7 @@ from analysis.verdict import (
     LogPair,
     Verdict,
     decide,
+    holm,
     inside_floor,
     noise_floor,
     place,
@@ -117,25 +118,39 @@ def test_swapping_the_arms_mirrors_the_verdict() -> None:
         assert back == mirror.get(there, there)
 
 
-def test_drift_that_both_arms_share_widens_only_the_unpaired_interval() -> None:
+def test_drift_that_both_arms_share_cancels_in_pairs_and_two_runs_have_no_interval() -> None:
     drift = np.arange(6) / 10
     noise = np.array([1, -1, 1, -1, 1, -1]) / 1000
-    paired, unpaired = (pair(drift + np.log(0.9) + noise, drift, paired=p).interval for p in (True, False))
-    assert paired is not None
-    assert unpaired is not None
+    paired, unpaired = (pair(drift + np.log(0.9) + noise, drift, paired=p) for p in (True, False))
+    assert paired.interval is not None
+    assert paired.interval.high < 0.91
     assert paired.point == pytest.approx(unpaired.point)
-    assert paired.high < 0.91
-    assert unpaired.high > 1
+    assert unpaired.interval is None
 
 
 def test_two_runs_may_have_different_numbers_of_blocks() -> None:
     first, second = np.log([1.0, 1.1, 0.9, 1.0, 1.05]), np.log([2.0, 2.1, 1.9, 2.0, 2.05, 1.95, 2.0])
     found = pair(second, first, paired=False)
     assert found.blocks == (7, 5)
-    assert found.interval is not None
-    assert found.interval.contains(2.0)
-    copies = pair(first, first[::-1], paired=False), pair(second, second[::-1], paired=False)
-    assert decide(Contrast(effect=found, copies=copies)).blocks == 5
+    copies = pair(first, first[::-1], paired=True), pair(second, second[::-1], paired=True)
+    judged = decide(Contrast(effect=found, copies=copies))
+    assert (judged.blocks, judged.verdict) == (5, "withheld")
+    assert judged.point == pytest.approx(2.0, rel=0.05)
+
+
+def test_holm_never_falls_below_the_one_before() -> None:
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
+    assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+
+
+def test_blocks_that_follow_each_other_have_a_wider_interval_beside_t() -> None:
+    waves = np.log(0.9) + 0.01 * np.sin(np.arange(20) / 3)
+    judged = weighed(waves, 0.001 * np.resize([1.0, -1.0, 0.5], 20))
+    assert judged.lag_1 is not None
+    assert judged.lag_1 > 0.5
+    assert judged.ratio is not None
+    assert judged.ratio_ar1 is not None
+    assert judged.ratio_ar1.high - judged.ratio_ar1.low > 1.7 * (judged.ratio.high - judged.ratio.low)
 
 
 @pytest.mark.parametrize(

@@ -240,4 +240,20 @@ def test_a_gate_that_left_nothing_out_is_inactive_whatever_its_joules_are() -> N
         for one in (readback, idle_gate)
     ]
     assert verdicts[0][0] == "saves"
-    assert verdicts[1] == ("gate inactive", "16 of 16 units were counted")
+    assert verdicts[1][0] == "gate inactive"
+    assert (verdicts[1][1] or "").startswith("16 of 16 units were counted; its joules: -5")
+
+
+def test_a_gate_that_decides_slowly_and_leaves_nothing_out_keeps_its_cost() -> None:
+    chance = np.random.default_rng(4)
+    slow = Experiment(blocks=6, effect=0.448, noise=0.01, a_a=True, throttled=0.0, no_joules=0.0, void=0.0)
+    readback = slow.read(chance)
+    gates = {"torch/gated": Verdict(outcome="gate inactive", reason="it never routes")}
+    readback = replace(readback, run=replace(readback.run, records=[replace(SESSION, gates=gates)]))
+    (row,) = [row for row in summarise(readback).rows if row.gate == "gated"]
+    assert row.verdict == "gate inactive"
+    assert row.joules_saved_percent == pytest.approx(-56.5, abs=2)
+    assert row.saved_low_percent is not None
+    assert row.saved_high_percent is not None
+    assert row.saved_low_percent < -56.5 < row.saved_high_percent + 2
+    assert "its joules: +5" in (row.reason or "")

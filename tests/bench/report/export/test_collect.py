@@ -50,7 +50,9 @@ def energy(total_j: float | None, **changes: Any) -> dict[str, Any]:
     return {"total_j": total_j, "rails_j": {"cpu": total_j}, "withheld": None, **stated, **changes}
 
 
-def write_run(out: Path, name: str, *, blocks: int = 5, saved: float = 0.53, **changes: Any) -> Path:
+def write_run(
+    out: Path, name: str, *, blocks: int = 5, saved: float = 0.53, again: float = 1.0, **changes: Any
+) -> Path:
     """A run folder of two arms and the A/A arm; the gated arm uses `saved` less."""
     folder = out / name
     folder.mkdir(parents=True)
@@ -60,7 +62,7 @@ def write_run(out: Path, name: str, *, blocks: int = 5, saved: float = 0.53, **c
     for where in ("before", "after"):
         place = {"schema": 1, "session": 1, "where": where, "start_s": 0.0, "end_s": 10.0}
         lines.append({"type": "idle", **place, "joules": energy(5.0)})
-    arms = [("ungated", False, 1.0), ("ungated", True, 1.0), ("norm_fraction", False, 1 - saved)]
+    arms = [("ungated", False, 1.0), ("ungated", True, again), ("norm_fraction", False, 1 - saved)]
     for block in range(1, blocks + 1):
         for position, (gate, a_a, share) in enumerate([*arms, *arms[::-1]], start=1):
             place = {"schema": 1, "session": 1, "block": block, "position": position}
@@ -102,14 +104,15 @@ def test_every_row_says_where_it_comes_from(tmp_path: Path) -> None:
 
 
 def test_claims_are_judged_on_a_data_set_and_machines_are_kept_apart(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        write_run(tmp_path, name, blocks=3)
+    for number, name in enumerate("abde"):
+        write_run(tmp_path, name, blocks=3, saved=0.53 + 0.002 * number, again=1 + 0.001 * number)
     write_run(tmp_path, "c", saved=0.0, host={"gpu_cores": 8})
     file = collect([tmp_path], tmp_path / "runs.parquet").file
     (row,) = reproduce(["routing.short.energy"], [file])
     found = {again.runs: again for again in row.remeasured}
-    assert found["a", "b"].blocks == 6
-    assert found["a", "b"].integrated.verdict == "reproduced"
+    pooled = found["a", "b", "d", "e"]
+    assert pooled.blocks == 12
+    assert pooled.integrated.verdict == "reproduced", pooled.integrated.why
     assert found[("c",)].integrated.verdict == "not reproduced"
     assert found[("c",)].note is None
 
