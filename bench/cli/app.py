@@ -13,6 +13,7 @@ import typer
 
 from bench import __version__
 from bench.cli import compare, complete, judge, look, setup, study
+from bench.cli.commands import JUDGE, MEASURE, ShortHelp
 from bench.cli.init import command as init
 from bench.cli.meter import meter_app
 from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, console, display
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from bench.run.sources import ChosenMeter
     from bench.suite.prepare import Prepared
 
-SET_UP, MEASURE, JUDGE = "Set up", "Measure", "Judge"
 EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
@@ -78,7 +78,7 @@ def root(
 # Measure -------------------------------------------------------------------------------------------
 
 
-@app.command(rich_help_panel=MEASURE)
+@app.command(cls=ShortHelp, rich_help_panel=MEASURE)
 def run(
     what: Annotated[
         list[str] | None,
@@ -190,7 +190,7 @@ def _run(
 # Judge ---------------------------------------------------------------------------------------------
 
 
-@app.command(rich_help_panel=JUDGE)
+@app.command(cls=ShortHelp, rich_help_panel=JUDGE)
 def report(
     folders: Annotated[
         list[Path],

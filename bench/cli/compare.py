@@ -9,15 +9,14 @@ from typing import Annotated
 import typer
 
 from bench.cli import complete
+from bench.cli.commands import JUDGE, LOOK, add
 from bench.cli.options import Json, console
-
-JUDGE, LOOK = "Judge", "Look"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    app.command(rich_help_panel=JUDGE)(compare)
-    app.command(rich_help_panel=LOOK)(export)
+    add(app, JUDGE, compare)
+    add(app, LOOK, export)
 
 
 def compare(

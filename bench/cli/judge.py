@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.commands import JUDGE, MEASURE, PAPERS, add
 from bench.cli.options import AllowRoot, Json, console, display
 from bench.show import files
 
 if TYPE_CHECKING:
     from bench.studies.isolate.run import CellReport, IsolateSuite
     from bench.studies.spectral.points import Measured
-
-JUDGE, MEASURE = "Judge", "Measure"
 
 
 def _can_be_written(file: Path | None) -> Path | None:
@@ -40,10 +39,10 @@ CsvOut = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    app.command(rich_help_panel=MEASURE)(isolate)
-    app.command(rich_help_panel=JUDGE)(reproduce)
-    app.command(rich_help_panel=JUDGE)(spectral)
-    app.command(rich_help_panel=JUDGE)(collect)
+    add(app, MEASURE, isolate)
+    add(app, PAPERS, reproduce)
+    add(app, PAPERS, spectral)
+    add(app, JUDGE, collect)
 
 
 def reproduce(

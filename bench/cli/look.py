@@ -8,15 +8,14 @@ from typing import Annotated
 import typer
 
 from bench.cli import complete
+from bench.cli.commands import LOOK, add
 from bench.cli.options import console
-
-LOOK = "Look"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    app.command(rich_help_panel=LOOK)(runs)
-    app.command(rich_help_panel=LOOK)(plot)
+    add(app, LOOK, runs)
+    add(app, LOOK, plot)
 
 
 def runs(out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("results")) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import complete
+from bench.cli.commands import ShortHelp
 from bench.cli.options import AllowRoot, console
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ meter_app = typer.Typer(
 Source = Annotated[
     str,
     typer.Option(
-        "--energy", autocompletion=complete.energy, help="Energy source; `bench plugins` lists them."
+        "--energy", autocompletion=complete.energy, help="Energy source; `bench doctor --plugins` lists them."
     ),
 ]
 
@@ -45,7 +46,7 @@ def _running(energy: str, *, allow_root: bool, folder: Path | None = None) -> It
         yield source
 
 
-@meter_app.command("test")
+@meter_app.command("test", cls=ShortHelp)
 def check_meter(
     energy: Source = "auto",
     seconds: Annotated[float, typer.Option(min=1.0, help="Length of each load.")] = 5.0,
@@ -78,7 +79,7 @@ def check_meter(
     raise typer.Exit(0 if tested.passed else 1)
 
 
-@meter_app.command()
+@meter_app.command(cls=ShortHelp)
 def watch(
     energy: Source = "auto",
     seconds: Annotated[float | None, typer.Option(min=1.0, help="End after so many seconds.")] = None,
@@ -95,7 +96,7 @@ def watch(
         console().print(trace_view(source.trace(), source.info))
 
 
-@meter_app.command()
+@meter_app.command(cls=ShortHelp)
 def record(
     folder: Annotated[Path, typer.Argument(help="New folder for the stream and its arrival times.")],
     energy: Source = "auto",
@@ -118,7 +119,7 @@ def record(
     console().print(f"kept in {folder}; read it with: bench meter replay {folder}", markup=False)
 
 
-@meter_app.command()
+@meter_app.command(cls=ShortHelp)
 def replay(
     file: Annotated[Path, typer.Argument(help="A recording, a run folder, or a saved powermetrics stream.")],
 ) -> None:

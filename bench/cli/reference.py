@@ -71,8 +71,8 @@ def plugin_page() -> str:
     lines = [
         "# Plugins",
         MADE_BY,
-        "`bench plugins` lists those that are installed. A plugin is a factory behind an entry point: its "
-        "keyword arguments are its options. How to add one is in the [tutorial](tutorial.md).",
+        "`bench doctor --plugins` lists those that are installed. A plugin is a factory behind an entry "
+        "point: its keyword arguments are its options. How to add one is in the [tutorial](tutorial.md).",
     ]
     found = [plugin for plugin in listing() if plugin.distribution == "joulebench"]
     for group in GROUPS:

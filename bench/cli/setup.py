@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli import complete
+from bench.cli.commands import SET_UP, ShortHelp, add
 from bench.cli.options import Json, console
-
-SET_UP = "Set up"
 
 models_app = typer.Typer(
     invoke_without_command=True,
@@ -22,8 +21,7 @@ models_app = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    app.command(rich_help_panel=SET_UP)(doctor)
-    app.command(rich_help_panel=SET_UP)(plugins)
+    add(app, SET_UP, doctor)
     app.add_typer(models_app, name="models", rich_help_panel=SET_UP)
 
 
@@ -31,6 +29,9 @@ def doctor(
     as_json: Json = False,
     sudoers: Annotated[
         bool, typer.Option("--sudoers", help="Print the line that lets the meter start without a password.")
+    ] = False,
+    plugins: Annotated[
+        bool, typer.Option("--plugins", help="List backends, meters, gates, figures and added cuts instead.")
     ] = False,
     interval_ms: Annotated[
         int, typer.Option(min=10, max=60_000, help="Of the meter in that line, as in the suite's \\[energy].")
@@ -46,6 +47,9 @@ def doctor(
     from bench.cli.doctor import table as doctor_table
     from bench.cli.doctor.checks import examine
 
+    if plugins:
+        _show_plugins(as_json=as_json)
+        return
     if sudoers:
         _print_sudoers(interval_ms)
         return
@@ -68,11 +72,8 @@ def _print_sudoers(interval_ms: int) -> None:
     print("and paste the line. It allows this one command and nothing else.", file=sys.stderr)
 
 
-def plugins(as_json: Json = False) -> None:
-    """List backends, energy sources, gates, figures and added cuts with their options.
-
-    Example: [bold]bench plugins[/]
-    """
+def _show_plugins(*, as_json: bool) -> None:
+    """Backends, energy sources, gates, figures and added cuts with their options."""
     from bench.suite.plugins import Plugin, listing
 
     found = listing()
@@ -127,7 +128,7 @@ def _size(row: dict[str, Any]) -> str:
     return f"{row['download_bytes'] / 1e6:.0f} MB to fetch" if row["download_bytes"] else "-"
 
 
-@models_app.command("fetch")
+@models_app.command("fetch", cls=ShortHelp)
 def models_fetch(
     name: Annotated[
         str,

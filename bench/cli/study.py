@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli import complete
+from bench.cli.commands import JUDGE, MEASURE, PAPERS, add
 from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from bench.suite.models import LocalModel
     from bench.suite.prompts import PromptSet
 
-MEASURE, JUDGE, LOOK = "Measure", "Judge", "Look"
 
 ModelName = Annotated[
     str,
@@ -64,9 +64,9 @@ Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
-    app.command(rich_help_panel=MEASURE)(sweep)
-    app.command(rich_help_panel=JUDGE)(quality)
-    app.command(rich_help_panel=LOOK)(redundancy)
+    add(app, MEASURE, sweep)
+    add(app, JUDGE, quality)
+    add(app, PAPERS, redundancy)
 
 
 def quality(

@@ -164,7 +164,7 @@ class Suite(_Table):
     seed: int = Field(default=0, ge=0)
     """Decides the order of slots and every random gate."""
     backends: tuple[str, ...] = Field(min_length=1)
-    """Each runs every gate; see `bench plugins`."""
+    """Each runs every gate; see `bench doctor --plugins`."""
     backend_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of a backend, such as `[backend_options.torch] device = "cpu"`."""
     models: dict[str, Model] = Field(min_length=1)

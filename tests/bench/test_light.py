@@ -26,7 +26,7 @@ def test_stored_runs_are_read_judged_and_drawn_without_the_extras(echo_run: Path
     *outcomes, doctor = without_extras(
         tmp_path,
         ["--help"],
-        ["plugins"],
+        ["doctor", "--plugins"],
         ["models"],
         ["runs"],
         ["reproduce"],

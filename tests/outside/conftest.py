@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,11 @@ class Outside:
         code, out, error = self._typed(arguments)
         assert code == 0, f"{arguments}\n{out}\n{error}"
         return out
+
+    def plugins(self, group: str) -> dict[str, dict[str, Any]]:
+        """What `bench doctor --plugins` lists of this group, by name."""
+        listed = json.loads(self.works("doctor", "--plugins", "--json"))
+        return {plugin["name"]: plugin for plugin in listed if plugin["group"] == group}
 
     def refused(self, *arguments: str) -> str:
         """What a command says to a mistake of its user."""

@@ -143,7 +143,9 @@ def test_it_refuses_a_model(model: Backend) -> None:
 
 
 def test_it_is_listed_completed_and_its_value_is_checked(skips: Outside) -> None:
-    listed = {p["name"]: p for p in json.loads(skips.works("plugins", "--json")) if p["group"] == "cuts"}
+    listed = {
+        p["name"]: p for p in json.loads(skips.works("doctor", "--plugins", "--json")) if p["group"] == "cuts"
+    }
     assert listed["skip_mlp"]["options"] == {"every": "required"}
     assert "greater than or equal to 2" in skips.refused("quality", "echo", "--cut", "skip_mlp=1")
     assert "did you mean 'skip_mlp'" in skips.refused("quality", "echo", "--cut", "skip_mpl=2")

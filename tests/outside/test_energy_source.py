@@ -42,7 +42,11 @@ def test_a_new_energy_source_measures_is_listed_and_has_its_options_checked(outs
     outside.add("energy", "lamp", where="lamp:lamp", text=MODULE)
     assert outside.files == FILES
 
-    listed = {p["name"]: p for p in json.loads(outside.works("plugins", "--json")) if p["group"] == "energy"}
+    listed = {
+        p["name"]: p
+        for p in json.loads(outside.works("doctor", "--plugins", "--json"))
+        if p["group"] == "energy"
+    }
     assert listed["lamp"]["options"] == {"watts": "5.0", "interval_ms": "20"}
 
     run = outside.run(

@@ -36,7 +36,11 @@ def test_a_new_figure_is_listed_drawn_and_labelled_on_the_page(outside: Outside)
     outside.add("figures", "lengths", where="lengths:lengths", text=MODULE)
     assert outside.files == FILES
 
-    listed = {p["name"]: p for p in json.loads(outside.works("plugins", "--json")) if p["group"] == "figures"}
+    listed = {
+        p["name"]: p
+        for p in json.loads(outside.works("doctor", "--plugins", "--json"))
+        if p["group"] == "figures"
+    }
     assert listed["lengths"]["summary"] == "Joules of every slot, in the order of the run."
     assert listed["lengths"]["options"] == {}
 

@@ -41,7 +41,11 @@ def test_a_new_gate_runs_is_listed_and_has_its_options_checked(outside: Outside)
     outside.add("gates", "parity", where="parity:parity", text=MODULE)
     assert outside.files == FILES
 
-    listed = {p["name"]: p for p in json.loads(outside.works("plugins", "--json")) if p["group"] == "gates"}
+    listed = {
+        p["name"]: p
+        for p in json.loads(outside.works("doctor", "--plugins", "--json"))
+        if p["group"] == "gates"
+    }
     assert listed["parity"]["distribution"] == "somebody"
     assert listed["parity"]["options"]["remainder"] == "0"
     assert listed["parity"]["meanings"]["remainder"] == "0 for even numbers, 1 for odd ones."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from bench.cli import complete
+from bench.cli.commands import SET_UP, add
 from bench.cli.options import AllowRoot, console, display
 from bench.errors import UserError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from bench.cli.init.text import Draft
     from bench.suite.models import LocalModel
 
-SET_UP = "Set up"
 _DEFAULTS = {"model": "smollm2-135m", "question": "gate", "minutes": "60"}
 
 Answer = TypeVar("Answer")
@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command(rich_help_panel=SET_UP)(init)
+    add(app, SET_UP, init)
 
 
 def init(

@@ -16,7 +16,7 @@ _COLUMN = 28
 
 _GATES: Mapping[Question, str] = {
     "gate": """
-[gates.norm_fraction]       # the gate in question; put your own here, `bench plugins` lists them
+[gates.norm_fraction]       # the gate in question; put your own here, `bench doctor --plugins` lists them
 threshold = 0.3             # to the small model from here on, as published
 
 [gates.random]              # control: the same number of prompts to the small model, by chance

@@ -27,7 +27,7 @@ def make(story: Story) -> Drawing | NotDrawn:
     """A line per gated arm, a point per prompt."""
     table = route_table(story)
     if table.empty:
-        return NotDrawn("the run has no gated arm with finished requests; add a gate, see: bench plugins")
+        return NotDrawn("the run has no gated arm with finished requests; add a gate: bench doctor --plugins")
     counts = Counter(zip(table["arm"], table["route"], strict=True))
     shown = ", ".join(f"{arm} sent {count} to {route}" for (arm, route), count in counts.items())
     return Drawing(

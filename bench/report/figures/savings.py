@@ -25,7 +25,7 @@ def make(story: Story) -> Drawing | NotDrawn:
         return NotDrawn(reason)
     table = saving_table(story)
     if table.empty:
-        return NotDrawn("the run has only the ungated arm: add a gate to its suite, see: bench plugins")
+        return NotDrawn("the run has only the ungated arm: add a gate to its suite: bench doctor --plugins")
     if not table["saved_percent"].notna().any():
         why = table["reason"].iloc[0] or "no block is whole"
         return NotDrawn(f"no arm can be compared with the ungated one ({why}); look at: bench report RUN")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.app import app
 from bench.cli.reference import PAGES, command_page, suite_page
 from bench.suite.config import Suite
 
@@ -35,3 +36,26 @@ def test_every_key_of_a_suite_is_explained() -> None:
     for key in Suite.model_fields:
         assert key in page
     assert "|  |" not in page
+
+
+SCREEN = 30
+"""Lines of a terminal that has been made a little taller than the 24 it opens with."""
+
+
+def test_help_of_every_command_fits_one_screen_and_says_its_defaults(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = {}
+    for section in command_page().split("\n## ")[1:]:
+        command = section.splitlines()[0].strip("`").split()[1:]
+        with pytest.raises(SystemExit):
+            app([*command, "--help"], prog_name="bench")
+        shown[" ".join(command)] = capsys.readouterr().out
+    too_long = {
+        name: len(text.splitlines()) for name, text in shown.items() if len(text.splitlines()) > SCREEN
+    }
+    assert too_long == {}
+    assert "[default: 64]" in shown["run"]
+    assert "[default: results]" in shown["run"]
+    assert shown["run"].startswith("bench run [MODEL…|SUITE] [OPTIONS]")
