@@ -119,10 +119,16 @@ def fit_energy_model(steps: Sequence[Step]) -> EnergyModel | Withheld:
             f"the fit prices {listed(below)} below zero, which can't be: these windows do not tell flops, "
             "bytes and seconds apart"
         )
+    flop, byte, second = (_at_least_zero(fit.terms[name].value) for name in columns)
     return EnergyModel(
-        joules_per_flop=fit.terms["flops"].value,
-        joules_per_byte=fit.terms["bytes"].value,
-        idle_w=fit.terms["seconds"].value,
+        joules_per_flop=flop,
+        joules_per_byte=byte,
+        idle_w=second,
         r2=fit.r2,
         rows=fit.rows,
     )
+
+
+def _at_least_zero(price: Estimate) -> Estimate:
+    """No work gives joules back: the interval's part below zero is left out, which loses no coverage."""
+    return Estimate(*(max(0.0, end) for end in (price.point, price.low, price.high)))

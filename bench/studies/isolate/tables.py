@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from analysis.isolation import Bound
 from analysis.outcomes import Outcome
 from analysis.published.isolation import isolation_claims
 from analysis.roofline import GB, EnergyModel
@@ -24,21 +25,39 @@ from bench.studies.isolate.run import CellReport
 _TITLES = {"prefill": "prefill", "S3": "decode", "S2": "weights alone", "S10": "launch floor"}
 """Tests whose time per token or step is printed as FP's tables print theirs."""
 
+_SO: dict[Bound, str] = {
+    "memory-bound": "Reading fewer bytes saves in proportion; less arithmetic saves nothing",
+    "compute-bound": "Less arithmetic saves; fewer bytes alone do not",
+    "kernel-bound": "Fewer bytes save, and so would kernels that read faster",
+    "overhead-bound": "Fewer or larger operations save; fewer bytes or flops hardly do",
+    "mixed": "Fewer bytes save a part; the rest is fixed cost per step",
+}
+"""What follows from a verdict for somebody who wants a step to cost less."""
+
 
 def show(reports: Sequence[CellReport], console: Console) -> None:
     """Print every cell, then FP's own table through the same rule."""
     kinds = kind_label(report.kind for report in reports)
+    say(console, *map(answer, reports), "", style="bold")
     title = f"What limits a decode step (joules {kinds})"
     table.show([Table.of(_VERDICTS, reports, title=title)], console)
     for report in reports:
         plan = report.plan
         name = f"{plan.backend}, {plan.model}, {plan.precision}"
-        say(console, f"{name}: {report.verdict.verdict}, {report.verdict.reason}", style="bold")
-        table.show([Table.of(_EVIDENCE, report.verdict.evidence, title="")], console)
+        table.show([Table.of(_EVIDENCE, report.verdict.evidence, title=name)], console)
         table.show([_phase_table(report)], console)
         say(console, *_lines(report))
     claim = next(claim for claim in isolation_claims() if claim.name == "isolation.memory_bound")
     say(console, "", f"FP's published table by the same rule: {claim.why}")
+
+
+def answer(report: CellReport) -> str:
+    """The sentence that says what limits a step of this cell, and by what."""
+    plan, verdict = report.plan, report.verdict
+    cell = f"{plan.model} in {plan.precision} on {plan.backend}"
+    if verdict.verdict == "withheld":
+        return f"What limits a decode step of {cell} can't be told: {verdict.reason}."
+    return f"A decode step of {cell} is {verdict.verdict}: {verdict.reason}. {_SO[verdict.verdict]}."
 
 
 def to_csv(reports: Sequence[CellReport]) -> str:
@@ -97,17 +116,29 @@ def _against(report: CellReport) -> str:
 def _stream(report: CellReport) -> str:
     stream = report.stream
     if isinstance(stream, Withheld):
-        return f"withheld: {stream.reason}"
-    joules = _figure(stream.joules_per_byte, GB)
-    return f"{_figure(stream.bandwidth_bytes_per_s, 1 / GB)} GB/s at {joules} J/GB, {report.kind}"
+        return f"not estimated: {stream.reason}"
+    rate = f"{_figure(stream.bandwidth_bytes_per_s, 1 / GB)} GB/s"
+    if isinstance(stream.joules_per_byte, Withheld):
+        return f"{rate}; its joules are not estimated: {stream.joules_per_byte.reason}"
+    return f"{rate} at {_figure(stream.joules_per_byte, GB)} J/GB, {report.kind}"
 
 
 def _energy_fit(energy: EnergyModel | Withheld) -> str:
     if isinstance(energy, Withheld):
-        return f"withheld: {energy.reason}"
-    per_flop, per_byte = _figure(energy.joules_per_flop, 1e12), _figure(energy.joules_per_byte, 1e12)
-    idle = _figure(energy.idle_w, 1)
-    return f"{per_flop} pJ/flop, {per_byte} pJ/byte, idle {idle} W (r2 {energy.r2:.3f}, {energy.rows} rows)"
+        return f"not estimated: {energy.reason}"
+    prices = (
+        _price(energy.joules_per_flop, 1e12, "pJ/flop"),
+        _price(energy.joules_per_byte, 1e12, "pJ/byte"),
+        f"idle {_price(energy.idle_w, 1, 'W')}",
+    )
+    return f"{', '.join(prices)} (r2 {energy.r2:.3f}, {energy.rows} rows)"
+
+
+def _price(value: Estimate, factor: float, unit: str) -> str:
+    """What these windows can't tell from nothing has an upper end alone."""
+    if value.low > 0:
+        return f"{_figure(value, factor)} {unit}"
+    return f"at most {value.high * factor:.3g} {unit}"
 
 
 def _ms(report: CellReport, test: str) -> Estimate | Withheld:
@@ -135,7 +166,7 @@ def _per_token(report: CellReport, test: str, values: list[float]) -> Estimate |
 
 def _figure(value: Estimate | Withheld, factor: float, unit: str = "") -> str:
     if isinstance(value, Withheld):
-        return f"withheld: {value.reason}"
+        return f"not estimated: {value.reason}"
     scaled = value.times(factor)
     return f"{scaled.point:.3g}{unit} [{scaled.low:.3g}, {scaled.high:.3g}]"
 
