@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from analysis.frontier import CLIFF_RISE, cliff, pareto
 from analysis.rows import Trade
-from analysis.values import Withheld
+from analysis.values import Estimate, Withheld, counted, listed
 from analysis.verdict import INACTIVE
 from backends.cut import FULL, Cut
 from bench.report.summary import ArmRow
+from bench.show.words import percent
 from bench.studies.cuts.options import strength
 from bench.studies.cuts.quality import AnswerQuality, TextQuality
 
@@ -87,12 +88,64 @@ def with_pareto(arms: Sequence[SweptArm]) -> tuple[list[SweptArm], str]:
     kinds = " and ".join(sorted({arm.row.energy_kind for arm in ours}))
     best: set[tuple[str, str]] = set()
     for backend in {arm.row.backend for arm in ours}:
-        trades = [_trade(arm, known) for arm in ours if arm.row.backend == backend]
+        trades = [_trade(arm, known) for arm in ours if arm.row.backend == backend and _is_told_apart(arm)]
         best |= {(backend, trade.label) for trade in pareto([trade for trade in trades if trade])}
     marked = [
         replace(arm, pareto=not arm.row.a_a and (arm.row.backend, arm.row.gate) in best) for arm in arms
     ]
     return marked, f"{kinds} J per new token" if known else SECONDS
+
+
+def _is_told_apart(arm: SweptArm) -> bool:
+    """Whether a point differs from the ungated one by more than noise: it saves, or it is surely better.
+
+    Without this a cut that costs as much and loses as little by chance would be called worth having.
+    """
+    surely_better = (
+        arm.text is not None
+        and isinstance(arm.text.rise.interval, Estimate)
+        and arm.text.rise.interval.high < 0
+    )
+    return surely_better or arm.row.verdict not in ("costs", "equivalent", "inconclusive")
+
+
+def answers_of(judged: JudgedSweep) -> list[str]:
+    """What the sweep found, a sentence a backend: the most that is saved before quality gives way."""
+    backends = dict.fromkeys(arm.row.backend for arm in judged.arms)
+    return [_answer(backend, [a for a in judged.arms if a.row.backend == backend]) for backend in backends]
+
+
+def _answer(backend: str, arms: Sequence[SweptArm]) -> str:
+    cuts = [arm for arm in arms if arm.outcome not in ("ungated", INACTIVE)]
+    good = [arm for arm in cuts if (loss := loss_of(arm)) is not None and loss <= 1 + CLIFF_RISE]
+    saving = [arm for arm in good if arm.row.verdict == "saves"]
+    within = f"within {percent(100 * CLIFF_RISE)} of the ungated perplexity"
+    if not cuts:
+        return f"On {backend} no cut took effect: there is nothing to compare."
+    if saving:
+        best = max(saving, key=lambda arm: arm.row.joules_saved_percent or 0.0)
+        return (
+            f"On {backend} {best.row.gate} saves most {within}: {_saving(best.row)} of the joules per token, "
+            f"perplexity {_rise_in_words(best)}."
+        )
+    elsewhere = [arm.row.gate for arm in cuts if arm.row.verdict == "saves"]
+    beyond = f"; what saves costs more quality: {listed(elsewhere)}" if elsewhere else ""
+    unknown = {arm.row.verdict for arm in good} - {"costs", "equivalent"}
+    if not elsewhere and good and unknown:
+        said = listed(sorted(f"{verdict or 'no verdict'}" for verdict in unknown))
+        return f"On {backend} no saving {within} is shown yet ({said}): run more blocks."
+    return f"On {backend} no cut saves joules {within}{beyond}."
+
+
+def _saving(row: ArmRow) -> str:
+    low, high = percent(row.saved_low_percent), percent(row.saved_high_percent)
+    return f"{percent(row.joules_saved_percent)} ({low} to {high})"
+
+
+def _rise_in_words(arm: SweptArm) -> str:
+    assert arm.text is not None, "what is within a rise has one"
+    tokens = counted(arm.text.tokens, "token")
+    return f"{percent(100 * arm.text.rise.mean, signed=True)} over {tokens}"
 
 
 def cost_of(arm: SweptArm, *, in_joules: bool) -> float | None:

@@ -19,7 +19,7 @@ from bench.show.plots import COLOURS, MARKERS, new_figure, save
 from bench.show.table import Column, Table, say
 from bench.show.words import kind_label, number, percent
 from bench.studies.cuts.options import strength
-from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, cost_of, loss_of
+from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, answers_of, cost_of, loss_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +41,7 @@ def write(judged: JudgedSweep, run: Path) -> Path:
 def show(judged: JudgedSweep, console: Console) -> None:
     """Print what each point costs, what it loses, the cliffs, and what could overturn the figures."""
     kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
+    say(console, *answers_of(judged), "", style="bold")
     table.show([Table.of(_COST, judged.arms, title=f"Cost; joules {kinds}")], console)
     table.show([_quality_table(judged)], console)
     for arm in judged.arms:
@@ -68,7 +69,7 @@ def to_json(judged: JudgedSweep) -> dict[str, Any]:
         for arm in judged.arms
     ]
     keys = ("run", "suite", "swept", "text_name", "cost", "layers", "warnings")
-    named = {key: getattr(judged, key) for key in keys}
+    named = {"answers": answers_of(judged), **{key: getattr(judged, key) for key in keys}}
     return {**named, "cliffs": [asdict(one) for one in judged.cliffs], "arms": arms}
 
 
@@ -150,7 +151,9 @@ def _quality_table(judged: JudgedSweep) -> Table:
             return with_interval(ungated.get(arm.row.backend), "{:.2f}")
         return with_interval(arm.text.gated if arm.text else None, "{:.2f}")
 
-    title = f"Quality against the ungated arm; perplexity over {judged.text_name}"
+    scored = {arm.text.tokens for arm in judged.arms if arm.text}
+    tokens = f", {' to '.join(f'{n:,}' for n in sorted({min(scored), max(scored)}))} tokens" if scored else ""
+    title = f"Quality against the ungated arm; perplexity over {judged.text_name}{tokens}"
     columns = (_COST[0], Column("perplexity", gated), *_QUALITY)
     return Table.of(columns, [arm for arm in judged.arms if not arm.row.a_a], title=title)
 

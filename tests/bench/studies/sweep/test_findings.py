@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis.values import Withheld
+from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
 from bench.errors import UserError
 from bench.report.summary import ArmRow
@@ -22,7 +22,7 @@ from bench.run.records import SlotRecord
 from bench.studies.cuts.options import points_of
 from bench.studies.cuts.quality import Mean, TextQuality
 from bench.studies.cuts.texts import Reading
-from bench.studies.sweep.findings import JudgedSweep, SweptArm, cliffs_of, with_pareto
+from bench.studies.sweep.findings import JudgedSweep, SweptArm, answers_of, cliffs_of, with_pareto
 from bench.studies.sweep.run import SweepRequest, prepare
 from bench.studies.sweep.tables import cliff_line, to_csv
 from tests.bench.processes import AS_ROOT, bench
@@ -119,6 +119,49 @@ def test_a_point_is_in_the_pareto_set_unless_another_is_cheaper_and_better() -> 
     assert [one.pareto for one in marked] == [True, True, False, True]
 
 
+def judged_as(one: SweptArm, verdict: str, saved: float, *, rise: Estimate | None = None) -> SweptArm:
+    """The arm with a verdict on its joules, and a perplexity with an interval."""
+    row = replace(one.row, verdict=verdict, joules_saved_percent=saved)
+    row = replace(row, saved_low_percent=saved - 2, saved_high_percent=saved + 2)
+    text = one.text and replace(
+        one.text, tokens=512, rise=replace(one.text.rise, interval=rise or Withheld("x"))
+    )
+    return replace(one, row=row, text=text)
+
+
+def test_what_differs_from_the_ungated_point_by_noise_alone_is_not_worth_having() -> None:
+    worse_and_dearer = judged_as(arm(Cut(kv_keep=0.9), -0.001, joules=1.01), "equivalent", -1.0)
+    cheaper_by_noise = judged_as(arm(Cut(kv_keep=0.8), 0.02, joules=0.99), "inconclusive", 1.0)
+    saves = judged_as(arm(Cut(kv_keep=0.5), 0.1, joules=0.5), "saves", 50.0)
+    better = judged_as(
+        arm(Cut(kv_keep=0.7), -0.05, joules=1.2), "costs", -20.0, rise=Estimate(-0.05, -0.07, -0.03)
+    )
+    marked, _ = with_pareto([UNGATED, worse_and_dearer, cheaper_by_noise, saves, better])
+    assert [one.pareto for one in marked] == [True, False, False, True, True]
+
+
+def test_the_answer_names_the_most_that_is_saved_before_quality_gives_way() -> None:
+    mild = judged_as(arm(Cut(kv_keep=0.9), 0.004, gate="mild"), "saves", 10.0)
+    harsh = judged_as(arm(Cut(kv_keep=0.5), 0.3, gate="harsh"), "saves", 50.0)
+    unsure = judged_as(arm(Cut(kv_keep=0.8), 0.002, gate="unsure"), "inconclusive", 3.0)
+    dear = judged_as(arm(Cut(kv_keep=0.8), 0.002, gate="dear"), "costs", -3.0)
+
+    def answer(*arms: SweptArm) -> str:
+        (said,) = answers_of(judged([UNGATED, *arms]))
+        return said
+
+    assert answer(mild, harsh) == (
+        "On torch mild saves most within 1.0 % of the ungated perplexity: 10.0 % (8.0 % to 12.0 %) of the "
+        "joules per token, perplexity +0.4 % over 512 tokens."
+    )
+    assert "no cut saves joules" in answer(harsh)
+    assert "costs more quality: harsh" in answer(harsh)
+    assert "not" not in answer(mild)
+    assert "shown yet (inconclusive)" in answer(unsure)
+    assert answer(dear).startswith("On torch no cut saves joules")
+    assert "no cut took effect" in answer(replace(mild, outcome="gate inactive"))
+
+
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
@@ -145,7 +188,15 @@ def test_a_sweep_is_a_run_whose_gates_are_its_points(swept: Path) -> None:
 
 def test_its_tables_say_what_they_show(swept: Path) -> None:
     said = (swept / "said.txt").read_text()
-    for words in ("modelled, NOT a measurement", "floor", "blocks", "perplexity over text.txt", "cliff:"):
+    shown = (
+        "modelled, NOT a measurement",
+        "floor",
+        "blocks",
+        "perplexity over text.txt, ",
+        "tokens",
+        "cliff:",
+    )
+    for words in shown:
         assert words in said, words
     # none at all where this machine was too busy for ten readings in a window
     assert re.search(r"(1 whole block is|0 whole blocks are) not enough for a claim", said)
