@@ -34,6 +34,7 @@ def compare(
     figure: Annotated[
         Path | None, typer.Option(help="Draw the ratios into this .svg, .png or .pdf file.")
     ] = None,
+    whole: Annotated[bool, typer.Option("--all", help="Every quantity, also by phase.")] = False,
     as_json: Json = False,
 ) -> None:
     """Set runs, backends or arms beside the first one named: ratio of joules, interval, noise floor, quality.
@@ -56,7 +57,7 @@ def compare(
     if as_json:
         print(json.dumps(compare_tables.to_json(found), indent=2))
         return
-    compare_tables.show(found, console())
+    compare_tables.show(found, console(), whole=whole)
     if figure is not None:
         console().print(f"figure: {figure}", markup=False, highlight=False, soft_wrap=True)
 

@@ -136,8 +136,16 @@ class Comparison:
         """The verdict with its subject."""
         if self.verdict in ("saves", "costs"):
             kind = "" if self.is_measured else f", as {self.kinds}"
-            return f"second {self.verdict} joules{kind}"
+            return f"{self.verdict} joules{kind}"
         return self.verdict or "no ratio"
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What tells the sides apart: the arm, the run, or both."""
+        first, second = self.first, self.second
+        if first.run_id == second.run_id:
+            return first.label, second.label
+        return f"{first.label} of {first.run_id}", f"{second.label} of {second.run_id}"
 
 
 def compare(texts: Sequence[str], *, anyway: bool = False) -> list[Comparison]:

@@ -1,18 +1,20 @@
-"""Comparisons on the terminal and as JSON. Ratios are second over first; unlike sides have none."""
+"""Comparisons on the terminal and as JSON. Ratios are over the side named first; unlike sides have none."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
 
-from analysis.values import Estimate, Withheld, counted
+from analysis.values import Estimate, Withheld, counted, listed
 from analysis.verdict import LogPair
 from bench.report.compare.pairs import Comparison, Side
 from bench.show import table
 from bench.show.safe_text import visible
 from bench.show.table import Column, Table, say
+from bench.show.words import number, percent
 
 QUANTITIES = {
     "joules_per_pass": "J per pass",
@@ -26,13 +28,47 @@ QUANTITIES = {
 _SHORT_LIST = 6
 
 
-def show(found: list[Comparison], console: Console) -> None:
-    """Print every comparison."""
-    for number, one in enumerate(found, start=1):
-        say(console, f"comparison {number} of {len(found)}, joules {kind_label(one)}", *_sides(one))
-        table.show([_figures(one)], console)
-        say(console, *_notes(one), *([""] if number < len(found) else []))
+def show(found: list[Comparison], console: Console, *, whole: bool = False) -> None:
+    """Print a sentence for every comparison, one table of all sides, and what the figures rest on.
+
+    Args:
+        found: the comparisons.
+        console: where to.
+        whole: every quantity of each comparison too.
+    """
+    say(console, *(visible(answer(one)) for one in found), "", style="bold")
+    kinds = " and ".join(dict.fromkeys(map(kind_label, found)))
+    table.show([Table.of(_SIDES, _lines(found), title=f"joules {kinds}")], console)
+    for one in found:
+        say(console, visible(" against ".join(reversed(one.names))) + ":", *_indented(_notes(one)))
+        if whole:
+            table.show([_figures(one)], console)
     say(console, *(f"! {line}" for line in warnings(found)))
+    if not whole:
+        say(console, "every quantity, also by phase: add --all")
+
+
+def answer(one: Comparison) -> str:
+    """The sentence that says which side takes fewer joules, by how much, and whether it answers alike."""
+    first, second = one.names
+    joules = one.ratios.get("joules_per_pass")
+    if one.unlike:
+        return f"{second} has no ratio to {first}: unlike in {listed([item.what for item in one.unlike])}."
+    same = "" if one.agreement is None else f"; {_percent(one.agreement.mean)} of its tokens are the same"
+    change = f" ({_change(joules)})" if isinstance(joules, LogPair) else ""
+    if one.verdict in ("saves", "costs"):
+        kind = "" if one.is_measured else f", as {one.kinds}"
+        return f"{second} {one.verdict} joules against {first}{change}{kind}{same}."
+    if one.verdict == "equivalent":
+        return f"{second} takes the joules of {first}, within the threshold{change}{same}."
+    return f"Nothing is shown of {second} against {first}: {one.reason}{same}."
+
+
+def _change(joules: LogPair) -> str:
+    """A ratio as a change in per cent; plus is more."""
+    ends = [joules.point, *((joules.interval.low, joules.interval.high) if joules.interval else ())]
+    point, *interval = (percent(100 * (end - 1), signed=True) or "-" for end in ends if end is not None)
+    return point + (f", {interval[0]} to {interval[1]}" if interval else ", no interval")
 
 
 def to_json(found: list[Comparison]) -> dict[str, Any]:
@@ -61,27 +97,66 @@ def warnings(found: list[Comparison]) -> list[str]:
     ]
 
 
-def _sides(one: Comparison) -> list[str]:
-    lines = []
-    for name, side in (("first", one.first), ("second", one.second)):
-        row = side.row
-        grade = "no grade" if row.grade is None else f"grade {row.grade} {row.grade_name}"
-        lines += [
-            f"  {name:<6}  {side_label(side)}",
-            f"          {row.energy_kind}, boundary {row.boundary}, {grade}",
-        ]
-    return lines
+@dataclass(frozen=True)
+class _Line:
+    """A side in the table, with what it is compared by; a first side has nothing to be compared with."""
+
+    name: str
+    side: Side
+    comparison: Comparison | None
+
+
+def _lines(found: list[Comparison]) -> list[_Line]:
+    """Every first side once, the others below the one that they are compared with."""
+    lines: dict[tuple[str, str], list[_Line]] = {}
+    for one in found:
+        first, second = (visible(name) for name in one.names)
+        below = lines.setdefault((one.first.run_id, one.first.label), [_Line(first, one.first, None)])
+        below.append(_Line(second, one.second, one))
+    return [line for group in lines.values() for line in group]
+
+
+def _of_comparison(tell: Callable[[Comparison], str | None]) -> Callable[[_Line], str | None]:
+    return lambda line: None if line.comparison is None else tell(line.comparison)
+
+
+def _joules_ratio(one: Comparison) -> str | None:
+    joules = one.ratios.get("joules_per_pass")
+    return _change(joules).replace(", ", "\n", 1) if isinstance(joules, LogPair) else None
+
+
+def _same(one: Comparison) -> str | None:
+    return None if one.agreement is None else _percent(one.agreement.mean)
+
+
+def _percent(share: float) -> str:
+    """A share in per cent, written as everywhere."""
+    return percent(100 * share) or "-"
+
+
+_SIDES: tuple[Column[_Line], ...] = (
+    Column("", lambda line: line.name),
+    Column("J/token", lambda line: number(line.side.figures["joules_per_new_token"], 3)),
+    Column("tok/s", lambda line: number(line.side.figures["new_tokens_per_s"], 1)),
+    Column("joules (95 %)", _of_comparison(_joules_ratio), is_text=True),
+    Column("same answers", _of_comparison(_same)),
+    Column("verdict", _of_comparison(lambda one: one.verdict_words), is_text=True),
+)
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
 
 
 def _figures(one: Comparison) -> Table:
     left, right = one.first.figures, one.second.figures
     columns: list[Column[str]] = [
         Column("", lambda name: QUANTITIES[name]),
-        Column("first", lambda name: left[name]),
-        Column("second", lambda name: right[name]),
+        Column(visible(one.names[0]), lambda name: left[name]),
+        Column(visible(one.names[1]), lambda name: right[name]),
     ]
     if one.ratios:
-        columns.append(Column("second / first (95 %)", lambda name: _ratio(one.ratios[name])))
+        columns.append(Column("ratio (95 %)", lambda name: _ratio(one.ratios[name])))
     return Table.of(columns, QUANTITIES, title="")
 
 
@@ -92,7 +167,7 @@ def _notes(one: Comparison) -> list[str]:
     lines = [f"{one.verdict_words}: {one.reason}"]
     if isinstance(joules, LogPair):
         lines.append(_method(joules))
-    floor = "unknown" if one.noise_floor is None else f"{one.noise_floor:.1%}"
+    floor = "unknown" if one.noise_floor is None else _percent(one.noise_floor)
     lines += [f"A/A noise floor: {floor}", _agreement(one), *_differs(one)]
     if one.not_known:
         lines.append(f"! known of neither run, so not checked: {', '.join(one.not_known)}")
@@ -122,9 +197,9 @@ def _agreement(one: Comparison) -> str:
     if one.agreement is None:
         return "agreement of new tokens: unknown"
     interval = one.agreement.interval
-    text = f"agreement of new tokens: {one.agreement.mean:.1%}"
+    text = f"agreement of new tokens: {_percent(one.agreement.mean)}"
     if isinstance(interval, Estimate):
-        return f"{text} ({interval.low:.1%} to {interval.high:.1%})"
+        return f"{text} ({_percent(interval.low)} to {_percent(interval.high)})"
     return f"{text}, no interval: {interval.reason}"
 
 
@@ -156,6 +231,7 @@ def _as_json(one: Comparison) -> dict[str, Any]:
         "noise_floor": one.noise_floor,
         "agreement": one.agreement.mean if one.agreement else None,
         "agreement_interval": _interval_json(interval if isinstance(interval, Estimate) else None),
+        "answer": answer(one),
         "verdict": one.verdict,
         "reason": one.reason,
     }

@@ -31,10 +31,10 @@ def folder(echo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def shown(found: list[Any]) -> str:
+def shown(found: list[Any], *, whole: bool = False) -> str:
     console = Console(width=80, record=True, file=None, quiet=False)
     with console.capture() as capture:
-        show(found, console)
+        show(found, console, whole=whole)
     return capture.get()
 
 
@@ -135,7 +135,8 @@ def test_anyway_sets_machines_side_by_side_without_any_ratio(
     assert "against Apple M4" in text
     assert "modelled, NOT a measurement" in text
     assert not re.search(r"[-+]\d[\d.]* ?%", text), "a change in per cent, signed, is a ratio"
-    assert "second / first" not in text
+    assert "ratio (95 %)" not in text
+    assert "has no ratio to" in text
     assert all(len(line) <= 80 for line in text.splitlines())
     for one in to_json(found)["comparisons"]:
         assert one["ratios"] is one["noise_floor"] is one["agreement"] is one["verdict"] is None
@@ -161,12 +162,13 @@ def test_two_like_runs_have_a_ratio_without_an_interval_and_with_everything_besi
         assert one.verdict == "withheld"
         assert not one.differs
     text = shown(found)
-    for words in ("A/A noise floor", "5 and 5 blocks", "agreement of new tokens: 100.0%", "modelled"):
+    for words in ("A/A noise floor", "5 and 5 blocks", "agreement of new tokens: 100.0 %", "modelled"):
         assert words in text
     assert "known of neither run" in text
-    assert "J per new token" in text
-    assert "J per total token" in text
-    assert "decode tokens/s" in text
+    assert text.startswith("Nothing is shown of echo ungated of two against echo ungated of one: ")
+    assert "J per new token" not in text
+    for quantity in ("J per new token", "J per total token", "decode tokens/s"):
+        assert quantity in shown(found, whole=True)
 
 
 def test_arms_of_one_run_are_paired(folder: Path) -> None:
@@ -177,7 +179,10 @@ def test_arms_of_one_run_are_paired(folder: Path) -> None:
     assert joules.paired
     assert joules.log_ratio < 0
     assert [item.what for item in one.differs] == ["gate"]
-    assert "5 blocks of one run, paired" in shown([one])
+    text = shown([one])
+    assert "5 blocks of one run, paired" in text
+    assert text.startswith("echo length saves joules against echo ungated (-")
+    assert to_json([one])["comparisons"][0]["answer"].split() == text.split("\n\n")[0].split()
 
 
 def test_speed_is_the_inverse_of_time(folder: Path) -> None:
