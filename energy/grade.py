@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from energy.base import Boundary, Kind
+from energy.cadence import LEAST_READINGS
 
 WIDEST_BOUND = 0.02
-LEAST_READINGS = 10
 
 NAMES = {1: "sampled", 2: "metered", 3: "cross-checked", 4: "wall"}
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from energy.cadence import PHASE_READINGS
+
 Floats = NDArray[np.float64]
 
 GAP = "gap"
@@ -31,7 +33,6 @@ OFFSET_STEP_S = 0.004
 NEAR = 2
 """Steps of the offset, on either side of the best, that a resampled slot may prefer."""
 RESAMPLES = 300
-LEAST_READINGS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +81,8 @@ def phase_power(
     start_s, end_s, joules = start_s[inside], end_s[inside], joules[inside]
     seconds = {name: float(np.sum(spans[:, 1] - spans[:, 0])) for name, spans in phases.items()}
     seconds[GAP] = window[1] - window[0] - sum(seconds.values())
-    if len(joules) < LEAST_READINGS:
-        reason = f"{len(joules)} readings in the slot, {LEAST_READINGS} are needed"
+    if len(joules) < PHASE_READINGS:
+        reason = f"{len(joules)} readings in the slot, {PHASE_READINGS} are needed"
         return {name: _withheld(spent_s, reason) for name, spent_s in seconds.items()}
     offsets_s = _offsets(alignment_s)
     designs = [_seconds_in(start_s + offset_s, end_s + offset_s, phases) for offset_s in offsets_s]

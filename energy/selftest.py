@@ -27,6 +27,7 @@ import numpy as np
 from energy.attribute import attribute
 from energy.base import EnergySource, Fault, Trace
 from energy.boundary import total_j
+from energy.cadence import SELF_TEST, cadence_of, lasting
 from energy.grade import SelfTest
 from energy.lag import Lag, command, lag_of, plan
 
@@ -134,8 +135,9 @@ def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: 
     Args:
         source: a source that has been started.
         loads: what to run, by name.
-        seconds: length of each, at least ten readings.
+        seconds: length of each; longer where the meter is too slow for it.
     """
+    seconds = lasting(seconds, SELF_TEST, cadence_s=cadence_of(source.trace()) or source.info.interval_s)
     windows: dict[Name | None, Window] = {None: _sleep(seconds)}
     for name, load in loads.items():
         window = _during(load, seconds)
@@ -172,11 +174,6 @@ def find_lag(source: EnergySource, load: Command, *, seed: int = 0) -> Lag | Non
     if not set(source.info.rails) <= set(trace.rails):
         return None
     return lag_of(trace.start_s, trace.end_s, total_j(trace, source.info.rails), pulses)
-
-
-def cadence_of(trace: Trace) -> float | None:
-    """Median length of the readings, in seconds; None without readings."""
-    return float(np.median(trace.end_s - trace.start_s)) if len(trace.end_s) else None
 
 
 def _mean_watts(trace: Trace, windows: Mapping[Name | None, Window]) -> dict[Name | None, dict[str, float]]:

@@ -60,8 +60,9 @@ def check_meter(
     """
     from bench.cli.meter_tables import self_test_view
     from bench.run.workloads import commands
+    from energy.cadence import cadence_of
     from energy.lag import PRIOR_S
-    from energy.selftest import cadence_of, find_lag, outcome, run_self_test
+    from energy.selftest import find_lag, outcome, run_self_test
 
     loads = commands()
     with _running(energy, allow_root=allow_root) as source:

@@ -17,12 +17,15 @@ from bench.run.store import StoredRun
 from bench.show import table
 from bench.show.safe_text import visible
 from bench.show.table import Column, Table
+from bench.suite.cadence import sentence, stretched
 from bench.suite.prepare import Prepared
+from energy.cadence import USUALLY_LATER
 
 
 def plan(found: Prepared, chosen: ChosenMeter) -> dict[str, Any]:
     """What `bench run` would do, for programs."""
-    protocol = found.suite.protocol
+    reading_s = USUALLY_LATER * chosen.source.info.interval_s
+    protocol = stretched(found.suite.protocol, reading_s)
     slots = sum(len(block) for block in found.blocks)
     return {
         "suite": found.suite.name,
@@ -32,6 +35,7 @@ def plan(found: Prepared, chosen: ChosenMeter) -> dict[str, Any]:
         "slots": slots,
         "least_s": slots * (protocol.min_window_s + protocol.cool_down_s)
         + (len(found.blocks) + 1) * protocol.idle_s,
+        "assumed": sentence(found.suite.protocol, protocol, cadence_s=reading_s),
         "models": {
             key: {**model.model_dump(), "here": found.locate(model) is not None}
             for key, model in found.models.items()
@@ -56,6 +60,7 @@ def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json
             for key, model in found.models.items()
         ),
         f"  energy: {what['energy']}",
+        f"  assumed: {what['assumed']}; slower ones lengthen what would hold too few",
     ]
     for line in lines:
         console.print(visible(line), markup=False, highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from analysis.checks import gate_that_failed
-from bench.run.joules import MIN_READINGS, Readings, Sources, Trust, joules_of
+from bench.run.joules import Readings, Sources, Trust, joules_of
 from bench.run.records import (
     ArmKey,
     FailedRequest,
@@ -23,6 +23,7 @@ from bench.run.records import (
 from bench.run.store import StoredRun
 from energy import idle as energy_idle
 from energy.base import is_nominal
+from energy.cadence import LEAST_READINGS
 from energy.lag import Lag, joined
 from energy.selftest import Outcome, outcome
 from energy.wall import fit_wall
@@ -263,7 +264,7 @@ def failed_gate(thermal: str | None, readings: int | None, *, as_published: bool
     return gate_that_failed(
         throttled=throttled,
         readings=readings,
-        fewest_readings=MIN_READINGS,
+        fewest_readings=LEAST_READINGS,
         as_published=as_published,
     )
 

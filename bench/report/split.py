@@ -19,11 +19,9 @@ from analysis.costs import UNITS, Counts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Withheld
 from bench.report.readback import Readback, SlotRead, first_of_each_prompt, that_count
-from bench.run.joules import MIN_READINGS, Sources, energy_of
+from bench.run.joules import Sources, energy_of
 from bench.run.records import ArmKey, RequestRecord
-
-REQUEST_READINGS = 5
-"""A request that is shorter than so many readings is priced with its neighbours' joules."""
+from energy.cadence import LEAST_READINGS, REQUEST_READINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ def _split(
         return Withheld("an arm has no slot with joules")
     if not rows:
         return Withheld(
-            f"no prompt has requests of {REQUEST_READINGS} readings, and {MIN_READINGS} readings in a block: "
+            f"no prompt has requests of {REQUEST_READINGS} readings, and {LEAST_READINGS} in a block: "
             "ask for longer answers, or for shorter readings"
         )
     costs = fit_costs(rows)
@@ -91,7 +89,7 @@ def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]
     found: dict[ArmKey, list[Work]] = defaultdict(list)
     for (arm, group, _, _), mine in repeats.items():
         lengths_s = [request.end_s - request.start_s for request, _ in mine]
-        if min(lengths_s) >= REQUEST_READINGS * reading_s and sum(lengths_s) >= MIN_READINGS * reading_s:
+        if min(lengths_s) >= REQUEST_READINGS * reading_s and sum(lengths_s) >= LEAST_READINGS * reading_s:
             found[arm].append(_row(group, mine))
     return found
 

@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from energy.base import EnergySource, Trace, is_nominal
 from energy.boundary import total_j
+from energy.cadence import LEAST_READINGS, REST_READINGS
 
 _LOOK_S = 0.2
-_RECENT_S = 1.0
-_READINGS = 3
-"""Fewer say little about the power at rest."""
 _BAND = 0.25
 _BAND_W = 0.25
 """Power is back at idle within a quarter of it, or a quarter of a watt where that is more."""
@@ -44,15 +42,15 @@ def cool_down(source: EnergySource, *, rest_s: float, idle_w: float | None, limi
 def what_is_hot(trace: Trace, rails: tuple[str, ...], idle_w: float | None, *, since_s: float) -> str | None:
     """What keeps the machine from being measured; None if nothing does.
 
-    Power is that of the last second, and of readings that began after `since_s`: before it there was work.
+    Power is that of the last ten readings, and of those that began after `since_s`: before it there was work.
     """
     if trace.thermal and not is_nominal(trace.thermal[-1][1]):
         return f"thermal pressure is {trace.thermal[-1][1]}"
     if idle_w is None or not set(rails) <= set(trace.rails):
         return None
     counted = trace.start_s >= since_s
-    if counted.sum() < _READINGS:
-        return f"fewer than {_READINGS} readings since the work ended"
+    if counted.sum() < REST_READINGS:
+        return f"fewer than {REST_READINGS} readings since the work ended"
     power_w = _recent_w(trace, rails, counted)
     if power_w is None:
         return None
@@ -61,8 +59,8 @@ def what_is_hot(trace: Trace, rails: tuple[str, ...], idle_w: float | None, *, s
 
 
 def _recent_w(trace: Trace, rails: tuple[str, ...], counted: NDArray[np.bool_]) -> float | None:
-    """Mean power of the readings that count and are of the last second; None if a rail is missing."""
-    recent = counted & (trace.end_s > trace.end_s[-1] - _RECENT_S)
+    """Mean power of the last readings that count; None if a rail is missing."""
+    recent = np.flatnonzero(counted)[-LEAST_READINGS:]
     seconds_s = float((trace.end_s - trace.start_s)[recent].sum())
     watts = float(total_j(trace, rails)[recent].sum()) / seconds_s
     return None if np.isnan(watts) else watts

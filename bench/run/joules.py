@@ -14,15 +14,13 @@ from bench.run.records import Joules
 from energy.attribute import attribute
 from energy.base import EnergySource, Fault, SourceInfo, Trace, is_nominal
 from energy.boundary import total_j
+from energy.cadence import LEAST_READINGS
 from energy.grade import Facts, SelfTest, grade
 from energy.lag import Lag, placed
 from energy.recording import INDEX
 from energy.replay import load
 from energy.selftest import without_silent
 from energy.together import Together, cross_check, same_instrument
-
-MIN_READINGS = 10
-"""A window with fewer is mostly edge: its joules are withheld."""
 
 Window = tuple[float, float]
 
@@ -201,8 +199,8 @@ def _why_withheld(count: int, faults: list[Fault], missing: tuple[str, ...]) -> 
     whole = [fault for fault in faults if fault.rail is None]
     if whole:
         return f"{whole[0].kind}: {whole[0].detail}"
-    if count < MIN_READINGS:
-        return f"{count} readings in the window, {MIN_READINGS} are needed: make the window longer"
+    if count < LEAST_READINGS:
+        return f"{count} readings in the window, {LEAST_READINGS} are needed: make the window longer"
     if missing:
         why = next((f": {fault.detail}" for fault in faults if fault.rail in missing), "")
         return f"the rail {', '.join(missing)} is missing{why}"

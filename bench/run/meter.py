@@ -15,11 +15,15 @@ from bench.run.joules import Sources, Trust, joules_of
 from bench.run.records import Joules, LagRecord, SelfTestRecord
 from bench.run.sources import ChosenMeter, started
 from energy.base import SourceInfo
+from energy.cadence import cadence_of
 from energy.lag import Lag
 from energy.selftest import find_lag, outcome, run_self_test
 
 _READING_DELAY_S = 3.0
 """How long after a window the reading that covers its end may take to arrive, beside its interval."""
+
+_SEEN_READINGS = 5
+"""So many tell the cadence; the first is often shorter."""
 
 _PATIENCE = 2
 """After so many windows in a row without a reading at their end the meter is taken for dead."""
@@ -49,10 +53,17 @@ class Meter:
     def start(self, folder: Path) -> None:
         """Start the meter; root, if there was any, is given up as soon as it runs."""
         self._open.enter_context(started(self._meter, folder))
+        self._began_s = time.perf_counter()
 
     def stop(self) -> None:
         """End it."""
         self._open.close()
+
+    def cadence_s(self) -> float:
+        """Seconds between readings, as seen since the start; as promised where there were none."""
+        seen_s = self._began_s + _SEEN_READINGS * self.info.interval_s
+        self._source.wait(seen_s, timeout_s=_READING_DELAY_S + 3 * self.info.interval_s)
+        return cadence_of(self._source.trace()) or self.info.interval_s
 
     def self_test(self, *, seconds_s: float, session: int) -> SelfTestRecord | None:
         """Does each rail move when it should? None for a source that has no meter, or no time for it."""

@@ -10,7 +10,7 @@ Schema history (`SCHEMA` is on every line)
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from backends.base import BackendInfo
@@ -112,6 +112,10 @@ class SessionRecord(Record):
     """Number of prompt tokens by model key and prompt id."""
     gates: dict[str, Verdict]
     """Whether each gate takes effect, by `backend/gate label`."""
+    reading_s: float | None = None
+    """Seconds between readings, as seen before the first slot; null in runs of versions that did not look."""
+    stretched: dict[str, float] = field(default_factory=dict)
+    """Seconds of the protocol that were lengthened for it, by key; the suite has what was stated."""
 
 
 @dataclass(frozen=True, kw_only=True)

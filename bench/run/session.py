@@ -29,6 +29,7 @@ from bench.run.sources import ChosenMeter
 from bench.run.workers.group import Workers
 from bench.run.workers.messages import Request, Settle, Synchronize
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
+from bench.suite import cadence
 from bench.suite.plan import Slot
 from bench.suite.prepare import Prepared
 
@@ -90,6 +91,7 @@ class Session:
         """Start the meter, then the workers: loaded, warm, and known to do equal work."""
         self.meter.start(self.folder)
         agreements = self.workers.start()
+        reading_s = self._fit_to_meter()
         record = SessionRecord(
             session=self.number,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,9 +101,20 @@ class Session:
             equal_work=agreements,
             prompt_tokens=self.workers.prompt_tokens(),
             gates=self.workers.gates,
+            reading_s=reading_s,
+            stretched=cadence.changes(self.prepared.suite.protocol, self.protocol),
         )
         self.store.append([record])
         self._has_begun = True
+
+    def _fit_to_meter(self) -> float:
+        """Lengthen what is too short for the cadence of the meter, and say so; returns the cadence."""
+        reading_s = self.meter.cadence_s()
+        self.protocol = cadence.stretched(self.protocol, reading_s)
+        stated = self.prepared.suite.protocol
+        if cadence.changes(stated, self.protocol):
+            self.display.note(cadence.sentence(stated, self.protocol, cadence_s=reading_s))
+        return reading_s
 
     def self_test(self) -> None:
         """Does each rail of the meter move when it should?"""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder, suite_names
+from energy.cadence import USUAL_S
 
 
 class _Table(BaseModel):
@@ -94,6 +95,8 @@ class Protocol(_Table):
     """A slot repeats whole passes until it is this long: short windows are mostly edge."""
     self_test_s: float = Field(default=5.0, ge=0)
     """Length of each load of the meter's self-test, for sources that have a meter; 0 leaves it out."""
+    reading_s: float = Field(default=USUAL_S, gt=0)
+    """Seconds between readings that the lengths here are for; a slower meter lengthens those that need it."""
     idle_s: float = Field(default=20.0, gt=0)
     """Length of each idle measurement, with the models loaded and nothing running."""
     cool_down_s: float = Field(default=1.0, ge=0)

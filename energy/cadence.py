@@ -1,0 +1,76 @@
+"""How long a thing must last for a meter of some cadence: every such rule counts readings, not seconds.
+
+Asked for a reading every 100 ms, most builds of macOS give one every 103 to 131 ms; macOS 26.6 gives one
+every 240 to 249, now and then 471. So 1.5 s of idle are thirteen readings on one machine and six on another.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from energy.base import Trace
+
+USUALLY_LATER = 1.3
+"""A reading comes after so many of the intervals asked for, at most, on most machines."""
+
+USUAL_S = USUALLY_LATER * 0.1
+"""Between readings where 100 ms are asked for: what lengths in seconds are written for."""
+
+LEAST_READINGS = 10
+"""A window with fewer is mostly edge: its joules are withheld."""
+
+REST_READINGS = 3
+"""Fewer say little about the power at rest."""
+
+REQUEST_READINGS = 5
+"""A request that is shorter is priced with its neighbours' joules."""
+
+PHASE_READINGS = 30
+"""Fewer don't tell the phases of a slot apart."""
+
+SETTLED_READINGS = 50
+"""Readings of a window of which one is 2 %, as much as its bound may be for grade 2 (`energy.grade`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Readings that something takes."""
+
+    least: int
+    """With fewer it is of no use."""
+    enough: int
+    """More of them are a choice of whoever wrote the seconds, and not lengthened for a slow meter."""
+
+
+WINDOW = Need(least=LEAST_READINGS + 2, enough=SETTLED_READINGS)
+"""Two more than joules need: two of them may last twice as long as the others."""
+IDLE = Need(least=LEAST_READINGS + 2, enough=20)
+SELF_TEST = Need(least=LEAST_READINGS + 2, enough=LEAST_READINGS + 2)
+REST = Need(least=0, enough=REST_READINGS)
+
+
+def cadence_of(trace: Trace) -> float | None:
+    """Median seconds of a reading; None without readings."""
+    import numpy as np  # not needed to know the rules
+
+    return float(np.median(trace.end_s - trace.start_s)) if len(trace.end_s) else None
+
+
+def lasting(seconds_s: float, need: Need, *, cadence_s: float, written_for_s: float = USUAL_S) -> float:
+    """The seconds that hold as many readings of this cadence as were meant, in steps of 0.1 s.
+
+    Args:
+        seconds_s: as stated; under one reading it is not a length (0 is off), and stays.
+        need: of what is to last so long.
+        cadence_s: seconds between readings, as seen.
+        written_for_s: seconds between readings for which `seconds_s` was stated.
+
+    Returns:
+        No less than `seconds_s`.
+    """
+    if seconds_s < written_for_s:
+        return seconds_s
+    readings = min(max(seconds_s / written_for_s, need.least), need.enough)
+    needed_s = readings * cadence_s
+    return seconds_s if needed_s < seconds_s * (1 + 1e-9) else math.ceil(round(10 * needed_s, 6)) / 10

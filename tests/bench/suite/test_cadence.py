@@ -1,0 +1,48 @@
+"""A plan for the cadence of its meter."""
+
+import pytest
+
+from bench.suite.cadence import NEEDS, changes, sentence, stretched
+from bench.suite.config import Protocol
+
+QUICK = Protocol(min_window_s=6.0, idle_s=1.6, cool_down_s=0.5, self_test_s=2.0)
+
+
+def test_a_slow_meter_lengthens_what_would_hold_too_few_readings() -> None:
+    found = stretched(QUICK, 0.245)
+    assert changes(QUICK, found) == {
+        "min_window_s": 11.4,
+        "idle_s": 3.1,
+        "cool_down_s": 0.8,
+        "self_test_s": 3.0,
+    }
+    assert sentence(QUICK, found, cadence_s=0.245) == (
+        "a reading every 245 ms: windows of 11.4 s, not 6; idle of 3.1 s, not 1.6; "
+        "rest of 0.8 s, not 0.5; self-test of 3 s, not 2"
+    )
+
+
+@pytest.mark.parametrize("cadence_s", [0.1, 0.116, 0.13])
+def test_the_usual_meter_changes_nothing_and_nothing_is_said(cadence_s: float) -> None:
+    found = stretched(QUICK, cadence_s)
+    assert found == QUICK
+    assert changes(QUICK, found) == {}
+
+
+def test_lengths_that_hold_enough_stay() -> None:
+    assert changes(Protocol(), stretched(Protocol(), 0.245)) == {}
+
+
+@pytest.mark.parametrize("cadence_s", [0.116, 0.245, 0.4713, 2.1])
+def test_a_plan_that_fits_already_is_left_alone(cadence_s: float) -> None:
+    once = stretched(QUICK, cadence_s)
+    assert stretched(once, cadence_s) == once
+
+
+def test_a_suite_may_say_what_it_is_written_for() -> None:
+    slow = QUICK.model_copy(update={"reading_s": 0.245, "idle_s": 3.0, "self_test_s": 3.0})
+    assert changes(slow, stretched(slow, 0.245)) == {}
+
+
+def test_every_length_is_one_of_the_protocol() -> None:
+    assert set(NEEDS) <= set(Protocol.model_fields)
