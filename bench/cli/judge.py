@@ -105,7 +105,7 @@ def reproduce(
     if as_json:
         print(json.dumps(claim_files.to_json(judged), indent=2))
         return
-    claim_tables.show(judged, console(), given=len(runs))
+    claim_tables.show(judged, console(), given=len(runs), named=bool(claims or own))
 
 
 def _run_suites(

@@ -1,17 +1,19 @@
-"""The claims on the terminal: a table where there is room for one, else a list; then the reasons."""
+"""The claims on the terminal: how many hold, a line for each, and what stands behind those asked for."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Table as Grid
 
 from analysis.claims import ClaimVerdict, Figure, Rerun
 from analysis.values import Withheld, listed
+from bench.show import table
+from bench.show.table import Column, Table, say
 from bench.show.words import WIDE, kind_label
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.statements import Whose
@@ -31,15 +33,19 @@ from bench.studies.claims.text import (
 )
 
 MODULUS_TABLE = "correlation.modulus_table"
-MOST_FIGURES = 2
-"""In one cell; the list, CSV and JSON have them all."""
 INFERRED = "inferred"
 """Stands beside the family of rows that no paper claims."""
-TITLE = "What the published record shows when it is recomputed"
 PAPERS = (
     'FP: Lynch, "An O(1) Modular Fingerprint of Input Norm", doi 10.5281/zenodo.17872873. '
     'RC: Lynch, "The Redundancy Cliff", doi 10.5281/zenodo.17902977.'
 )
+_SHORT: dict[ClaimVerdict, str] = {
+    "reproduced": "reproduced",
+    "reproduced but inside the A/A error": "inside the A/A error",
+    "not reproduced": "not reproduced",
+    "not testable here": "not testable here",
+}
+"""The verdicts in a line of the scoreboard."""
 _COLOURS: dict[ClaimVerdict, str] = {
     "reproduced": "green",
     "reproduced but inside the A/A error": "yellow",
@@ -50,31 +56,33 @@ Line = tuple[str, str]
 """A name and what stands behind it, as markup."""
 
 
-def show(judged: Sequence[JudgedClaim], console: Console, *, given: int = 0) -> None:
-    """Print the claims with their figures, the re-runs if there are any, and what stands behind each.
+def show(judged: Sequence[JudgedClaim], console: Console, *, given: int = 0, named: bool = False) -> None:
+    """Print how many claims hold, a line for each, and what stands behind those that were asked for.
 
     Args:
         judged: the claims.
         console: where to.
         given: how many runs and data sets they were to be judged on.
+        named: whether these claims were asked for by name.
     """
     judged = [row for rows in apart(judged).values() for row in rows]
-    wide = console.width >= WIDE
-    console.print(_record_table(judged) if wide else _verdicts(judged))
-    if wide and any(row.remeasured for row in judged):
-        console.print(_rerun_table(judged))
-    for row in judged:
+    say(console, *(_sum(whose, rows) for whose, rows in apart(judged).items()), style="bold")
+    if not named:
+        table.show([_scoreboard(judged, console.width)], console)
+    again = [row for row in judged if row.remeasured or row.resweeps or row.repeated]
+    asked = judged if named else again
+    for row in asked:
         if row.statement.name == MODULUS_TABLE:
-            console.print(_modulus_table(row))
-    for row in judged:
+            table.show([_modulus_table(row)], console)
         console.print(f"[bold]{row.statement.name}[/]  {_coloured(row.record.verdict)}")
-        console.print(_lines(_background(row, with_figures=not wide)))
-    console.print(PAPERS, markup=False, highlight=False)
-    for whose, rows in apart(judged).items():
-        console.print(_sum(whose, rows), markup=False)
-    console.print("Changes are those of the gated arm: minus is less, which is a saving.", markup=False)
-    if not any(row.remeasured or row.resweeps or row.repeated for row in judged):
-        console.print(_no_rerun(judged, given=given), markup=False)
+        console.print(_lines(_background(row)))
+    if asked:
+        say(console, "Changes are those of the gated arm: minus is less, which is a saving.")
+    if not named:
+        say(console, "Figures, reasons and source of a claim: bench reproduce CLAIM, such as routing.short")
+    say(console, PAPERS)
+    if not again:
+        say(console, _no_rerun(judged, given=given))
 
 
 def _no_rerun(judged: Sequence[JudgedClaim], *, given: int) -> str:
@@ -85,31 +93,26 @@ def _no_rerun(judged: Sequence[JudgedClaim], *, given: int) -> str:
     return "Re-run: no run of bench run can judge these claims; `tested by` says what can."
 
 
-def _record_table(judged: Sequence[JudgedClaim]) -> Table:
-    table = Table(title=TITLE, title_justify="left", box=SIMPLE_HEAD)
-    for name in ("claim", "published", "recomputed", "A/A, controls", "verdict"):
-        table.add_column(name, no_wrap=name == "claim", max_width=20 if name == "verdict" else None)
-    for row, begins in _families(judged):
-        if begins:
-            table.add_row(f"[bold]{begins}[/]")
-        table.add_row(
-            f" {row.statement.name.partition('.')[2]}",
-            _cell(row.record.published),
-            _cell(row.record.recomputed),
-            "\n".join(_marked(of_roles(row.record.recomputed, "a_a", "control"))) or "-",
-            _coloured(row.record.verdict),
-        )
-    return table
+def _scoreboard(judged: Sequence[JudgedClaim], width: int) -> Table:
+    """One line a claim, in this many columns, under the names of the families."""
+    names = [row.statement.name.partition(".")[2] for row in judged]
+    left = width - max(map(len, names), default=0) - max(map(len, _SHORT.values())) - 12
+
+    def words(row: JudgedClaim) -> str:
+        return shorten(row.statement.text, left, placeholder=" …")
+
+    columns: list[Column[JudgedClaim]] = [
+        Column("claim", lambda row: row.statement.name.partition(".")[2]),
+        Column("on its own record", lambda row: _SHORT[row.record.verdict], is_text=True, style=_colour),
+    ]
+    if width >= WIDE:
+        columns.append(Column("what it says", words, is_text=True))
+    heads = {number: begins for number, (_, begins) in enumerate(_families(judged)) if begins}
+    return Table.of(columns, judged, title="", heads=heads)
 
 
-def _verdicts(judged: Sequence[JudgedClaim]) -> Table:
-    """What a narrow terminal has room for: the names and the verdicts; the figures follow in lists."""
-    table = Table("claim", "verdict", title=TITLE, title_justify="left", box=SIMPLE_HEAD)
-    for row, begins in _families(judged):
-        if begins:
-            table.add_row(f"[bold]{begins}[/]")
-        table.add_row(f" {row.statement.name.partition('.')[2]}", _coloured(row.record.verdict))
-    return table
+def _colour(short: str) -> str:
+    return next(_COLOURS[verdict] for verdict in _COLOURS if _SHORT[verdict] == short)
 
 
 def _families(judged: Sequence[JudgedClaim]) -> Iterator[tuple[JudgedClaim, str | None]]:
@@ -122,14 +125,8 @@ def _families(judged: Sequence[JudgedClaim]) -> Iterator[tuple[JudgedClaim, str 
         family = head
 
 
-def _cell(found: Sequence[Figure]) -> str:
-    lines = _marked(of_roles(found, "figure"))
-    more = len(lines) - MOST_FIGURES
-    return "\n".join([*lines[:MOST_FIGURES], *([f"and {more} more"] if more > 0 else [])]) or "-"
-
-
 def _figure_lines(row: JudgedClaim) -> list[Line]:
-    """The cells of the wide table, one below the other and whole."""
+    """Published and recomputed figures, each under its own name."""
     recomputed = row.record.recomputed
     cells = (
         ("published", of_roles(row.record.published, "figure")),
@@ -145,14 +142,12 @@ def _marked(found: Sequence[Figure]) -> list[str]:
     return [f"{escape(figure.label)} [bold]{escape(number(figure))}[/]" for figure in found]
 
 
-def _background(row: JudgedClaim, *, with_figures: bool) -> list[Line]:
-    """What a row of the table has no room for: the claim in words, the reason, the source, the test."""
+def _background(row: JudgedClaim) -> list[Line]:
+    """The claim in words, its figures, the reason of the verdict, the re-runs, the source, the test."""
     stated = row.statement
-    shown = _figure_lines(row) if with_figures else []
     said = "inference" if stated.whose == "inference" else "claim"
-    lines = [(said, escape(stated.text)), *shown, ("why", escape(row.record.why))]
-    if with_figures:
-        lines += [("re-run", _rerun(again)) for again in row.remeasured]
+    lines = [(said, escape(stated.text)), *_figure_lines(row), ("why", escape(row.record.why))]
+    lines += [("re-run", _rerun(again)) for again in row.remeasured]
     lines += [("re-run", reason) for reason in _reasons(row.remeasured)]
     lines += [("as it was", escape(as_it_was(again))) for again in row.repeated]
     lines += [("sweep", f"{_coloured(again.verdict)}: {escape(seen(again))}") for again in row.resweeps]
@@ -175,18 +170,18 @@ def _reasons(remeasured: Sequence[Remeasured]) -> list[str]:
     ]
 
 
-def _lines(lines: Sequence[Line]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=12, style="dim")
-    table.add_column()
+def _lines(lines: Sequence[Line]) -> Grid:
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=12, style="dim")
+    grid.add_column()
     for name, text in lines:
-        table.add_row(f"  {name}", text)
-    table.add_row()
-    return table
+        grid.add_row(f"  {name}", text)
+    grid.add_row()
+    return grid
 
 
 def _rerun(again: Remeasured) -> str:
-    """The cells of the re-run's row, one below the other."""
+    """What a re-run shows: on what, by which protocol, beside which controls."""
     cells = {
         "on": f"{basis(again)}, {kind_label([again.kind])}",
         "counted" if again.published is None else "readings during": _protocol(again.integrated),
@@ -196,24 +191,6 @@ def _rerun(again: Remeasured) -> str:
     }
     shown = {name: ", ".join(cell.splitlines()) for name, cell in cells.items() if cell != "-"}
     return "\n".join(escape(f"{name}: {cell}") for name, cell in shown.items())
-
-
-def _rerun_table(judged: Sequence[JudgedClaim]) -> Table:
-    remeasured = [(row, again) for row in judged for again in row.remeasured]
-    kinds = kind_label(again.kind for _, again in remeasured)
-    table = Table(title=f"Re-run, joules {kinds}", title_justify="left", box=SIMPLE_HEAD)
-    for name in ("claim", "one reading after", "readings during", "controls", "agreement", "verdict"):
-        table.add_column(name, no_wrap=name == "claim", max_width=20 if name == "verdict" else None)
-    for row, again in remeasured:
-        table.add_row(
-            f"{row.statement.name.partition('.')[2]}\n[dim]{basis(again)}, {again.kind}[/]",
-            escape(_protocol(again.published)),
-            escape(_protocol(again.integrated)),
-            escape(_controls(again)),
-            escape(share(again.agreement)),
-            _coloured(again.integrated.verdict),
-        )
-    return table
 
 
 def _protocol(rerun: Rerun | Withheld | None) -> str:
@@ -233,13 +210,12 @@ def _modulus_table(row: JudgedClaim) -> Table:
     published = {figure.label: figure for figure in row.record.published}
     recomputed = {figure.label: figure for figure in row.record.recomputed}
     names = list(dict.fromkeys(label.split(", ")[0] for label in published))
-    table = Table("modulo", *names, title="lambda2 by modulus: published (recomputed)", box=SIMPLE_HEAD)
-    table.title_justify = "left"
+    rows = []
     for base in dict.fromkeys(label.split(", ")[1] for label in published):
         labels = [f"{name}, {base}" for name in names]
         cells = [f"{published[x].value:.4f} ({recomputed[x].value:.4f})" for x in labels]
-        table.add_row(base.removeprefix("modulo "), *cells)
-    return table
+        rows.append([base.removeprefix("modulo "), *cells])
+    return Table.plain(("modulo", *names), rows, title="lambda2 by modulus: published (recomputed)")
 
 
 def _sum(whose: Whose, judged: Sequence[JudgedClaim]) -> str:
