@@ -20,7 +20,7 @@ from analysis.arms import TokensSaved
 from analysis.rows import Slot
 from analysis.stats import log_distance
 from analysis.values import Estimate, Withheld
-from analysis.verdict import THRESHOLD, Judgement, Verdict, inside_floor
+from analysis.verdict import THRESHOLD, Judgement, Verdict
 
 ClaimVerdict = Literal[
     "reproduced", "reproduced but inside the A/A error", "not reproduced", "not testable here"
@@ -217,7 +217,7 @@ def _judged_direction(judgement: Judgement) -> tuple[ClaimVerdict, str]:
 
 
 def _judged(published_log: float, judgement: Judgement) -> tuple[ClaimVerdict, str]:
-    if judgement.ratio is None or judgement.noise_floor is None:
+    if judgement.ratio is None:
         return "not testable here", judgement.reason
     slack = log_distance(THRESHOLD)
     low, high = np.log(judgement.ratio.low) - slack, np.log(judgement.ratio.high) + slack
@@ -226,7 +226,7 @@ def _judged(published_log: float, judgement: Judgement) -> tuple[ClaimVerdict, s
         return "not reproduced", f"found here: {judgement.verdict}; {missed}{judgement.beside}"
     if judgement.verdict == _expected(published_log, judgement.threshold):
         return "reproduced", judgement.reason
-    if inside_floor(judgement.ratio.point, judgement.noise_floor):
+    if judgement.exceeds_noise is False:
         return "reproduced but inside the A/A error", judgement.reason
     if judgement.verdict == "inconclusive":
         return "not testable here", judgement.reason

@@ -10,9 +10,10 @@ import numpy as np
 
 from analysis.blocks import Amount, BlockTable, Per, block_table
 from analysis.comparable import lowest_grade
+from analysis.effect import LogPair
 from analysis.rows import Slot
 from analysis.values import LEVEL, FloatArray, Withheld
-from analysis.verdict import THRESHOLD, Contrast, Judgement, LogPair, decide, holm, withheld
+from analysis.verdict import THRESHOLD, Contrast, Judgement, decide, decide_together, withheld
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +73,7 @@ def judge_together(
         arm: contrast(replace(one, arm=arm), plain, amount=amount, per=per, threshold=threshold)
         for arm in arms
     }
-    p_values = {
-        arm: p
-        for arm, asked in found.items()
-        if isinstance(asked, Contrast) and (p := asked.p_beyond) is not None
-    }
-    adjusted = holm(p_values)
-    return {
-        arm: withheld(asked.reason, threshold=threshold)
-        if isinstance(asked, Withheld)
-        else decide(asked, p_holm=adjusted.get(arm), asked=max(1, len(p_values)))
-        for arm, asked in found.items()
-    }
+    return decide_together(found, threshold=threshold)
 
 
 def contrast(

@@ -11,18 +11,24 @@ four of five pairs of pilot and run settle.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scipy import optimize
 from scipy import stats as distributions
 
 from analysis import stats
+from analysis.effect import FEWEST_BLOCKS
 from analysis.power import POWER, Question, blocks_to_settle, chance_to_settle
 from analysis.values import LEVEL, FloatArray
-from analysis.verdict import FEWEST_BLOCKS, THRESHOLD
+from analysis.verdict import THRESHOLD
 
-EFFECT_SHARE = 1.0
-"""Spread of an arm's log-ratio, as a share of the A/A pair's."""
+EFFECT_SHARE = math.sqrt(3) / 2
+"""Spread of an arm's log-ratio, as a share of the A/A pair's.
+
+If log-joules of any arm have variance v per block, one copy over the other has 2 v, and an arm over the mean
+of both copies v + v / 2, which is 3/4 of that.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +58,7 @@ def noise_of(repeat_log_ratios: FloatArray) -> Noise:
 
 
 def blocks_to_tell(
-    change: float, noise: Noise, *, threshold: float = THRESHOLD, level: float = LEVEL
+    change: float, noise: Noise, *, threshold: float = THRESHOLD, level: float = LEVEL, asked: int = 1
 ) -> int | None:
     """Blocks after which 4 of 5 runs have the verdict on a true change; None: 10,000 do not do.
 
@@ -62,12 +68,13 @@ def blocks_to_tell(
         noise: of a block; an arm that changes something is taken to have the noise of one that does not.
         threshold: practical threshold of the suite, as a fraction.
         level: of the interval that decides.
+        asked: arms that are held against the same baseline.
     """
-    return blocks_to_settle(_question(change, noise, threshold, level), fewest=FEWEST_BLOCKS)
+    return blocks_to_settle(_question(change, noise, threshold, level, asked), fewest=FEWEST_BLOCKS)
 
 
 def smallest_change(
-    blocks: int, noise: Noise, *, threshold: float = THRESHOLD, level: float = LEVEL
+    blocks: int, noise: Noise, *, threshold: float = THRESHOLD, level: float = LEVEL, asked: int = 1
 ) -> float | None:
     """The smallest true change, as a fraction, that 4 of 5 runs call a saving; None: not even 99 %.
 
@@ -76,10 +83,11 @@ def smallest_change(
         noise: of a block.
         threshold: practical threshold of the suite, as a fraction.
         level: of the interval that decides.
+        asked: arms that are held against the same baseline.
     """
 
     def lacks(change: float) -> float:
-        return chance_to_settle(_question(change, noise, threshold, level), blocks) - POWER
+        return chance_to_settle(_question(change, noise, threshold, level, asked), blocks) - POWER
 
     least, most = threshold + 1e-6, 0.99
     if lacks(most) < 0:
@@ -87,11 +95,12 @@ def smallest_change(
     return least if lacks(least) >= 0 else float(optimize.brentq(lacks, least, most, xtol=1e-6))
 
 
-def _question(change: float, noise: Noise, threshold: float, level: float) -> Question:
+def _question(change: float, noise: Noise, threshold: float, level: float, asked: int) -> Question:
     return Question(
         effect=stats.log_distance(change),
         bound=stats.log_distance(threshold),
         spread=EFFECT_SHARE * noise.planned,
         copy_spread=noise.planned,
         level=level,
+        asked=asked,
     )

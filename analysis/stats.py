@@ -14,10 +14,11 @@ serves where prompts are resampled, of which there are many (`analysis.quality`)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from analysis.values import LEVEL, Estimate, FloatArray, Withheld
 
@@ -42,7 +43,7 @@ def t_interval(log_ratios: FloatArray, *, level: float = LEVEL) -> Intervals:
     blocks = log_ratios.shape[-1]
     mean = log_ratios.mean(axis=-1)
     error = log_ratios.std(axis=-1, ddof=1) / np.sqrt(blocks)
-    reach = stats.t.ppf((1 + level) / 2, blocks - 1) * error
+    reach = special.stdtrit(blocks - 1, (1 + level) / 2) * error
     return Intervals(mean, mean - reach, mean + reach)
 
 
@@ -88,8 +89,14 @@ def welch_interval(log_treated: FloatArray, log_baseline: FloatArray, *, level: 
     # degrees of freedom of Welch and Satterthwaite; repeats without any spread have no error to scale
     spread = first**2 / (log_treated.shape[-1] - 1) + second**2 / (log_baseline.shape[-1] - 1)
     freedom = np.divide(error**4, spread, out=np.ones_like(spread), where=spread > 0)
-    reach = stats.t.ppf((1 + level) / 2, freedom) * error
+    reach = special.stdtrit(freedom, (1 + level) / 2) * error
     return Intervals(mean, mean - reach, mean + reach)
+
+
+def one_sided_reach(log_ratios: FloatArray, *, level: float = LEVEL) -> float:
+    """Distance of Student's one-sided limit from the mean of log-ratios, shape (n,), n >= 2."""
+    error = log_ratios.std(ddof=1) / np.sqrt(log_ratios.size)
+    return float(special.stdtrit(log_ratios.size - 1, level) * error)
 
 
 def p_beyond(log_ratios: FloatArray, distance: float) -> float:
@@ -100,7 +107,20 @@ def p_beyond(log_ratios: FloatArray, distance: float) -> float:
         distance: on the log scale.
     """
     error = log_ratios.std(ddof=1) / np.sqrt(log_ratios.size)
-    return float(stats.t.sf((abs(log_ratios.mean()) - distance) / error, log_ratios.size - 1))
+    return float(special.stdtr(log_ratios.size - 1, (distance - abs(log_ratios.mean())) / error))
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P after Holm's correction (1979, Scand. J. Statist. 6:65), by name.
+
+    Step-down: the k-th smallest of m counts m - k + 1 times, and never less than the one before.
+    """
+    adjusted: dict[str, float] = {}
+    least = 0.0
+    for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[name]))
+        adjusted[name] = least
+    return adjusted
 
 
 def lag_1(log_ratios: FloatArray) -> float:

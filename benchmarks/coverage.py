@@ -26,10 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis import stats
+from analysis.effect import LogPair
 from analysis.looks import level_of
 from analysis.power import POWER, Question, blocks_to_settle
 from analysis.values import LEVEL, FloatArray
-from analysis.verdict import THRESHOLD, Contrast, LogPair, decide
+from analysis.verdict import THRESHOLD, Contrast, decide
 
 ARMS = 3
 """Treated, baseline, and the baseline again."""

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from analysis.claims import Claim, ClaimVerdict, Figure, percent_change
+from analysis.effect import inside_floor
 from analysis.published.record import J_PER_KWH, record, routing_rows
 from analysis.stats import fraction_of
-from analysis.verdict import THRESHOLD, inside_floor
+from analysis.verdict import THRESHOLD
 
 PROTOCOL = "one 1 s sample of power, taken after the work had ended, times wall time"
 RERUN = "bench run on two arms and an A/A arm, with readings taken during the work"

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
+from analysis.effect import FEWEST_BLOCKS
 from analysis.looks import level_of
-from analysis.verdict import FEWEST_BLOCKS
 
 
 def looks_of(declared: Sequence[int], finished: Mapping[int, int]) -> tuple[int, ...]:

@@ -118,7 +118,7 @@ class Protocol(_Table):
     def _looks_are_a_plan(self) -> Protocol:
         if not self.looks:
             return self
-        from analysis.verdict import (
+        from analysis.effect import (
             FEWEST_BLOCKS,  # with statistics, which a suite without looks does not need
         )
 

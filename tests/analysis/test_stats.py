@@ -54,3 +54,8 @@ def test_geometric_mean_refuses_what_has_no_logarithm() -> None:
 def test_a_fraction_and_its_distance_are_inverse() -> None:
     assert stats.log_distance(0.02) == pytest.approx(-np.log(0.98))
     assert stats.fraction_of(stats.log_distance(0.3)) == pytest.approx(0.3)
+
+
+def test_holm_never_falls_below_the_one_before() -> None:
+    assert stats.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
+    assert stats.holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}

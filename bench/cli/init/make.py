@@ -70,7 +70,14 @@ def finish(draft: Draft, answers: Answers, pilot: Pilot | None, *, file: Path) -
     """
     noise = pilot.noise if pilot else ASSUMED_NOISE
     pace = pilot.pace if pilot else ASSUMED_PACE
-    sized = size(answers.minutes, arms=draft.arms, pace=pace, noise=noise, change=WANTED_CHANGE)
+    sized = size(
+        answers.minutes,
+        arms=draft.arms,
+        asked=max(1, draft.gates),
+        pace=pace,
+        noise=noise,
+        change=WANTED_CHANGE,
+    )
     heading = (
         f"{QUESTIONS[answers.question]} A suite for: bench run {file}",
         _origin(pilot),

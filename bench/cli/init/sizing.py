@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from analysis.effect import FEWEST_BLOCKS
 from analysis.sizing import Noise, blocks_to_tell, smallest_change
-from analysis.verdict import FEWEST_BLOCKS, THRESHOLD
+from analysis.verdict import THRESHOLD
 from bench.errors import UserError
 from bench.run.display.plain import clock
 
@@ -56,12 +57,13 @@ class Sized:
     """Blocks of this length that fit into the minutes given."""
 
 
-def size(minutes: float, *, arms: int, pace: Pace, noise: Noise, change: float) -> Sized:
+def size(minutes: float, *, arms: int, asked: int, pace: Pace, noise: Noise, change: float) -> Sized:
     """Blocks and windows for the time there is; no more blocks than `change` needs.
 
     Args:
         minutes: there are.
         arms: of the suite, the A/A arms included.
+        asked: of them are held against the same ungated arm, each a chance of a false "saves".
         pace: of this machine.
         noise: of a block.
         change: true saving that has to get its verdict, as a fraction.
@@ -69,7 +71,7 @@ def size(minutes: float, *, arms: int, pace: Pace, noise: Noise, change: float) 
     Raises:
         UserError: five of the shortest blocks do not fit.
     """
-    wanted = blocks_to_tell(change, noise)
+    wanted = blocks_to_tell(change, noise, asked=asked)
     for window_s in WINDOWS_S:
         block_s, fixed_s = lengths(window_s, arms=arms, pace=pace)
         fits = int((60 * minutes - fixed_s) // block_s)
@@ -88,7 +90,7 @@ def size(minutes: float, *, arms: int, pace: Pace, noise: Noise, change: float) 
         prompts=prompts_for(window_s, pace),
         idle_s=window_s / 3,
         run_s=fixed_s + blocks * block_s,
-        least_change=smallest_change(blocks, noise),
+        least_change=smallest_change(blocks, noise, asked=asked),
         wanted_change=change,
         wanted_blocks=wanted,
         wanted_s=None if wanted is None else fixed_s + wanted * block_s,

@@ -58,10 +58,14 @@ class Draft:
     threshold: float = 0.02
 
     @property
+    def gates(self) -> int:
+        """That are held against the ungated arm of each backend."""
+        return {"gate": 2, "backend": 0, "cut": 1}[self.question] if self.question else 0
+
+    @property
     def arms(self) -> int:
         """Backend by gate, the A/A arms included."""
-        gates = {"gate": 2, "backend": 0, "cut": 1}[self.question] if self.question else 0
-        return len(self.backends) * (2 + gates)
+        return len(self.backends) * (2 + self.gates)
 
     @property
     def least_s(self) -> float:

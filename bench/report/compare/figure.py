@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.verdict import LogPair
+from analysis.effect import LogPair
 from bench.errors import UserError
 from bench.report.compare.pairs import Comparison
 from bench.report.compare.tables import kind_label, side_label

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from analysis.blocks import Amount, Per
 from analysis.comparable import Unlike, known_of_neither, unlike
 from analysis.contrast import Held, contrast, judge
+from analysis.effect import LogPair
 from analysis.quality import Mean, mean_agreement
 from analysis.rows import Slot
 from analysis.values import Withheld, listed
-from analysis.verdict import Judgement, LogPair, Verdict
+from analysis.verdict import Judgement, Verdict
 from bench.errors import UserError
 from bench.report.compare import conditions
 from bench.report.compare.selectors import Chosen, choose, matched

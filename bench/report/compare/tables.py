@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from analysis.effect import LogPair
 from analysis.values import Estimate, Withheld, counted, listed
-from analysis.verdict import LogPair
 from bench.report.compare.pairs import Comparison, Side
 from bench.show import table
 from bench.show.safe_text import visible

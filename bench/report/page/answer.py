@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.verdict import FEWEST_BLOCKS, INACTIVE, VERDICTS
+from analysis.effect import FEWEST_BLOCKS
+from analysis.verdict import INACTIVE, VERDICTS
 from bench.report.summary import ArmRow, Summary
 from bench.show.words import kind_label
 

@@ -15,7 +15,7 @@ PACE = Pace(request_s=2.0, gap_s=0.5, startup_s=30.0)
 
 
 def test_with_enough_time_it_takes_windows_for_a_claim_and_no_more_blocks_than_needed() -> None:
-    sized = size(600, arms=4, pace=PACE, noise=NOISE, change=0.04)
+    sized = size(600, arms=4, asked=2, pace=PACE, noise=NOISE, change=0.04)
     assert (sized.window_s, sized.blocks, sized.wanted_blocks) == (60.0, 10, 10)
     assert sized.fits > 10
     assert sized.run_s == sized.wanted_s
@@ -23,7 +23,7 @@ def test_with_enough_time_it_takes_windows_for_a_claim_and_no_more_blocks_than_n
 
 
 def test_with_less_time_it_takes_what_fits_and_says_what_can_be_told() -> None:
-    sized = size(60, arms=4, pace=PACE, noise=NOISE, change=0.04)
+    sized = size(60, arms=4, asked=2, pace=PACE, noise=NOISE, change=0.04)
     assert 5 <= sized.blocks < 10
     assert sized.run_s <= 60 * 60
     assert sized.least_change is not None
@@ -34,7 +34,7 @@ def test_with_less_time_it_takes_what_fits_and_says_what_can_be_told() -> None:
 
 
 def test_windows_get_shorter_before_blocks_get_fewer_than_five() -> None:
-    sized = size(15, arms=4, pace=PACE, noise=NOISE, change=0.04)
+    sized = size(15, arms=4, asked=2, pace=PACE, noise=NOISE, change=0.04)
     assert sized.blocks >= 5
     assert sized.window_s in WINDOWS_S[1:]
     assert sized.idle_s == pytest.approx(sized.window_s / 3)
@@ -42,13 +42,13 @@ def test_windows_get_shorter_before_blocks_get_fewer_than_five() -> None:
 
 def test_too_little_time_says_how_much_would_do() -> None:
     with pytest.raises(UserError, match=r"5 blocks of 8 slots need (\d+) min here") as refused:
-        size(3, arms=4, pace=PACE, noise=NOISE, change=0.04)
+        size(3, arms=4, asked=2, pace=PACE, noise=NOISE, change=0.04)
     least = float(str(refused.value).partition("--minutes ")[2].partition(",")[0])
-    assert size(least, arms=4, pace=PACE, noise=NOISE, change=0.04).blocks >= 5
+    assert size(least, arms=4, asked=2, pace=PACE, noise=NOISE, change=0.04).blocks >= 5
 
 
 def test_a_question_that_no_run_answers_is_called_one() -> None:
-    sized = size(60, arms=4, pace=PACE, noise=replace(NOISE, planned=0.9), change=0.02)
+    sized = size(60, arms=4, asked=2, pace=PACE, noise=replace(NOISE, planned=0.9), change=0.02)
     assert sized.wanted_blocks is None
     assert "gets no verdict here, however long the run" in sentence(sized, minutes=60)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from analysis.verdict import LogPair
+from analysis.effect import LogPair
 from bench.errors import UserError
 from bench.report.compare.figure import check, draw
 from bench.report.compare.pairs import compare
