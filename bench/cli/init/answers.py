@@ -8,9 +8,10 @@ from typing import Literal, get_args
 
 from bench.errors import UserError, nearest
 
-Question = Literal["gate", "backend", "cut"]
+Question = Literal["cost", "gate", "backend", "cut"]
 
 QUESTIONS: dict[Question, str] = {
+    "cost": "What does my model cost?",
     "gate": "Is this gate's saving real?",
     "backend": "Which backend is cheaper?",
     "cut": "What does a cut cost, in joules and in answers?",

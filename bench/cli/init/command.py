@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.cli.init.text import Draft
     from bench.suite.models import LocalModel
 
-_DEFAULTS = {"model": "smollm2-135m", "question": "gate", "minutes": "60"}
+_DEFAULTS = {"model": "smollm2-135m", "question": "cost", "minutes": "60"}
 
 Answer = TypeVar("Answer")
 
@@ -38,7 +38,7 @@ def init(
     ] = None,
     question: Annotated[
         str | None,
-        typer.Option(autocompletion=complete.questions, help="What to find out: gate, backend or cut."),
+        typer.Option(autocompletion=complete.questions, help="What to find out: cost, gate, backend or cut."),
     ] = None,
     minutes: Annotated[str | None, typer.Option(metavar="NUMBER", help="Time that a run may take.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: take what is usual.")] = False,

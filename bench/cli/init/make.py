@@ -81,7 +81,7 @@ def finish(draft: Draft, answers: Answers, pilot: Pilot | None, *, file: Path) -
     heading = (
         f"{QUESTIONS[answers.question]} A suite for: bench run {file}",
         _origin(pilot),
-        f"{_known(pilot)} {sentence(sized, minutes=answers.minutes)}",
+        f"{_known(pilot)} {_promise(sized, answers)}",
     )
     sized_draft = replace(
         draft,
@@ -92,6 +92,13 @@ def finish(draft: Draft, answers: Answers, pilot: Pilot | None, *, file: Path) -
         idle_s=sized.idle_s,
     )
     return sized_draft, sized
+
+
+def _promise(sized: Sized, answers: Answers) -> str:
+    """What the run will tell; a cost has an interval and no verdict."""
+    if answers.question == "cost":
+        return f"The report gives joules per token with their interval over {sized.blocks} blocks."
+    return sentence(sized, minutes=answers.minutes)
 
 
 def write(draft: Draft, file: Path) -> None:

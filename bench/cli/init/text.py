@@ -15,6 +15,7 @@ _COLUMN = 28
 """Where the comment beside a value begins."""
 
 _GATES: Mapping[Question, str] = {
+    "cost": "",
     "gate": """
 [gates.norm_fraction]       # the gate in question; put your own here, `bench doctor --plugins` lists them
 threshold = 0.3             # to the small model from here on, as published
@@ -26,9 +27,9 @@ matches = "norm_fraction"   # a gate that does no better than this knows nothing
 # No gate: the backends are compared. After the run: bench compare RUN:torch RUN:mlx
 """,
     "cut": """
-[gates.mlp_75]              # the cut in question: a quarter of each MLP is left out
+[gates.bits_8]              # the cut in question: weights held and read in 8 bits
 plugin = "constant"         # the same for every prompt; `bench quality` says what it costs in quality
-budget = { cut = { mlp_keep = 0.75 } }
+budget = { cut = { weight_bits = 8 } }
 """,
 }
 
@@ -60,7 +61,7 @@ class Draft:
     @property
     def gates(self) -> int:
         """That are held against the ungated arm of each backend."""
-        return {"gate": 2, "backend": 0, "cut": 1}[self.question] if self.question else 0
+        return {"cost": 0, "gate": 2, "backend": 0, "cut": 1}[self.question] if self.question else 0
 
     @property
     def arms(self) -> int:

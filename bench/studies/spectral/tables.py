@@ -26,12 +26,13 @@ FOOTNOTES = (
 
 
 def show(studies: Sequence[ArmStudy], console: Console) -> None:
-    """Print the three tables and what had to be left out."""
+    """Print the answer for each arm, the three tables, and what had to be left out."""
+    say(console, *(f"{study.arm}, {study.model}: {_verdict(study)}" for study in studies), "", style="bold")
     for one in (_table_one(studies), _confounder_table(studies), _control_table(studies)):
         table.show([one], console)
     for study in studies:
         say(console, *(f"! {study.arm}, {study.model}: {line}" for line in _left_out(study)))
-    say(console, *(f"{study.arm}, {study.model}: {_verdict(study)}" for study in studies), *FOOTNOTES)
+    say(console, *FOOTNOTES)
 
 
 def _verdict(study: ArmStudy) -> str:
