@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from energy.attribute import attribute
 from energy.base import Trace
+from energy.grade import WIDEST_BOUND
 from energy.lab.known_power import STEP_S, Power, answered, columns, noisy, on_rails, simulate
 from energy.lag import Lag, lag_of, placed, plan
 from energy.phases import phase_power
@@ -188,6 +189,18 @@ def print_prefill() -> None:
         print(f"{case}{len(errors):7}{SEEDS - len(errors):10}{largest:>15}", flush=True)
 
 
+def print_windows() -> None:
+    """Share of windows whose bound is narrow enough for grade 2, by length."""
+    lengths_s = (6.0, 10.0, 15.0, 20.0, 25.0, 30.0)
+    print(f"\nbound below {100 * WIDEST_BOUND:g} %" + "".join(f"{length_s:6.0f} s" for length_s in lengths_s))
+    for (shape, lengths), cadence_s in itertools.product(SHAPES.items(), (0.115, 0.245, 0.47)):
+        run = recording(Meter(cadence_s=cadence_s, lag_s=-0.007, rise_s=0.034), *lengths, seed=0)
+        narrow = [marked(run, length_s, run.lag, 0).bounds < WIDEST_BOUND for length_s in lengths_s]
+        shares = "".join(f"{100 * np.mean(row):6.0f} %" for row in narrow)
+        print(f"{1e3 * cadence_s:5.0f} ms, {shape}{shares}", flush=True)
+
+
 if __name__ == "__main__":
     print_bounds()
+    print_windows()
     print_prefill()

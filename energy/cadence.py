@@ -29,8 +29,11 @@ REQUEST_READINGS = 5
 PHASE_READINGS = 30
 """Fewer don't tell the phases of a slot apart."""
 
-SETTLED_READINGS = 50
-"""Readings of a window of which one is 2 %, as much as its bound may be for grade 2 (`energy.grade`)."""
+SETTLED_READINGS = 100
+"""Of so many the two that a window's edges cut are 2 %, as much as its bound may be for grade 2."""
+
+WORTH = 1.05
+"""A length that misses its readings by less is left alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +70,10 @@ def lasting(seconds_s: float, need: Need, *, cadence_s: float, written_for_s: fl
         written_for_s: seconds between readings for which `seconds_s` was stated.
 
     Returns:
-        No less than `seconds_s`.
+        No less than `seconds_s`, which stays where it misses them by a twentieth or less.
     """
     if seconds_s < written_for_s:
         return seconds_s
     readings = min(max(seconds_s / written_for_s, need.least), need.enough)
     needed_s = readings * cadence_s
-    return seconds_s if needed_s < seconds_s * (1 + 1e-9) else math.ceil(round(10 * needed_s, 6)) / 10
+    return seconds_s if needed_s <= WORTH * seconds_s else math.ceil(round(10 * needed_s, 6)) / 10

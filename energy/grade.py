@@ -1,7 +1,8 @@
 """How far a joule figure can be trusted, as a number that is printed with it.
 
     0  modelled, simulated, replayed   not a measurement of this run
-    1  sampled         a meter was read, but rails are missing, stale, or the window is too short
+    1  sampled         a meter was read, but rails are missing, stale, or the window is too short for the
+                       meter's readings or its lag
     2  metered         all rails of the boundary, self-test passed, edge bound below 2 %
     3  cross-checked   as 2, and another instrument agrees within its bound
     4  wall            an external meter covers the window
@@ -11,6 +12,7 @@ The lowest thing that holds sets the grade, and every such thing is named.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +20,12 @@ from energy.base import Boundary, Kind
 from energy.cadence import LEAST_READINGS
 
 WIDEST_BOUND = 0.02
+WIDEST_EDGES = WIDEST_BOUND / 2
+"""Of a window, what its two edges may be misplaced by: the other half is for the readings that they cut."""
+
+SPARE = 1.4
+"""A window that is to mend a bound is so much longer: the next may cut its readings worse."""
+
 
 NAMES = {1: "sampled", 2: "metered", 3: "cross-checked", 4: "wall"}
 
@@ -35,6 +43,10 @@ class Facts:
     faults: tuple[str, ...]
     """Kinds of the faults that touch the window."""
     readings: int
+    window_s: float
+    """Length of the window."""
+    placed_s: float
+    """How far readings may lie from where the power was: alignment of the clocks, and the meter's lag."""
     joules: float | None
     bound_j: float | None
     self_test: SelfTest
@@ -95,9 +107,32 @@ def _what_makes_it_sampled(facts: Facts) -> tuple[str, ...]:
     if facts.joules is None or facts.bound_j is None:
         reasons.append("no joules, or none with a bound")
     elif facts.bound_j >= WIDEST_BOUND * facts.joules:
-        reasons.append(f"known to {facts.bound_j:.3g} J of {facts.joules:.3g} J, 2 % is needed")
+        known = f"known to {facts.bound_j:.3g} J of {facts.joules:.3g} J, 2 % is needed"
+        share = facts.bound_j / facts.joules if facts.joules > 0 else None
+        reasons.append(
+            known if share is None else f"{known}: windows of {mending_s(facts.window_s, share)} s would do"
+        )
+    edges = 2 * facts.placed_s / facts.window_s
+    if edges > WIDEST_EDGES and facts.boundary != "wall":
+        placed = f"power is placed within {1e3 * facts.placed_s:.0f} ms, {100 * edges:.2g} % of the window"
+        would_do_s = whole_s(facts.window_s * edges / WIDEST_EDGES)
+        reasons.append(f"{placed} at its two edges, 1 % is needed: windows of {would_do_s} s would do")
     if facts.self_test != "passed" and facts.boundary != "wall":
         reasons.append(f"self-test {facts.self_test}")
     if facts.idle_stable is False:
         reasons.append("idle was not stable")
     return tuple(reasons)
+
+
+def mending_s(window_s: float, share: float) -> int:
+    """Seconds of a window whose bound is narrow enough for grade 2, where a shorter one had this share.
+
+    A bound is of the edges alone, so its share falls as the window grows.
+    """
+    return whole_s(SPARE * window_s * share / WIDEST_BOUND)
+
+
+def whole_s(seconds_s: float) -> int:
+    """No less than this: in whole seconds below ten, in fives above."""
+    step_s = 1 if seconds_s < 10 else 5
+    return step_s * math.ceil(seconds_s / step_s)
