@@ -17,7 +17,7 @@ from bench.run.store import StoredRun
 from bench.show import table
 from bench.show.safe_text import visible
 from bench.show.table import Column, Table
-from bench.suite.cadence import sentence, stretched
+from bench.suite.cadence import changes, sentence, stretched
 from bench.suite.prepare import Prepared
 from energy.cadence import USUALLY_LATER
 
@@ -35,7 +35,7 @@ def plan(found: Prepared, chosen: ChosenMeter) -> dict[str, Any]:
         "slots": slots,
         "least_s": slots * (protocol.min_window_s + protocol.cool_down_s)
         + (len(found.blocks) + 1) * protocol.idle_s,
-        "assumed": sentence(found.suite.protocol, protocol, cadence_s=reading_s),
+        "assumed": sentence(changes(found.suite.protocol, protocol), cadence_s=reading_s),
         "models": {
             key: {**model.model_dump(), "here": found.locate(model) is not None}
             for key, model in found.models.items()

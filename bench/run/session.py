@@ -91,7 +91,7 @@ class Session:
         """Start the meter, then the workers: loaded, warm, and known to do equal work."""
         self.meter.start(self.folder)
         agreements = self.workers.start()
-        reading_s = self._fit_to_meter()
+        reading_s, longer = self._fit_to_meter()
         record = SessionRecord(
             session=self.number,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -102,19 +102,19 @@ class Session:
             prompt_tokens=self.workers.prompt_tokens(),
             gates=self.workers.gates,
             reading_s=reading_s,
-            stretched=cadence.changes(self.prepared.suite.protocol, self.protocol),
+            stretched=longer,
         )
         self.store.append([record])
         self._has_begun = True
 
-    def _fit_to_meter(self) -> float:
-        """Lengthen what is too short for the cadence of the meter, and say so; returns the cadence."""
+    def _fit_to_meter(self) -> tuple[float, dict[str, float]]:
+        """Lengthen what is too short for the cadence of the meter, and say so; returns both."""
         reading_s = self.meter.cadence_s()
         self.protocol = cadence.stretched(self.protocol, reading_s)
-        stated = self.prepared.suite.protocol
-        if cadence.changes(stated, self.protocol):
-            self.display.note(cadence.sentence(stated, self.protocol, cadence_s=reading_s))
-        return reading_s
+        longer = cadence.changes(self.prepared.suite.protocol, self.protocol)
+        if longer:
+            self.display.note(cadence.sentence(longer, cadence_s=reading_s))
+        return reading_s, longer
 
     def self_test(self) -> None:
         """Does each rail of the meter move when it should?"""

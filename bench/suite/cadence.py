@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bench.suite.config import Protocol
 from energy import cadence
 from energy.cadence import Need
@@ -40,11 +42,15 @@ def changes(stated: Protocol, actual: Protocol) -> dict[str, float]:
     return {name: getattr(actual, name) for name in NEEDS if getattr(actual, name) != getattr(stated, name)}
 
 
-def sentence(stated: Protocol, actual: Protocol, *, cadence_s: float) -> str:
-    """The cadence, and what was lengthened for it: `a reading every 245 ms: idle of 3.1 s, not 1.6`."""
-    longer = [
-        f"{NAMES[name]} of {seconds_s:g} s, not {getattr(stated, name):g}"
-        for name, seconds_s in changes(stated, actual).items()
-    ]
+def sentence(longer: Mapping[str, float], *, cadence_s: float) -> str:
+    """`a reading every 245 ms: windows lengthened to 11.4 s, idle to 3.1 s`.
+
+    Args:
+        longer: what was lengthened, as `changes` gives it.
+        cadence_s: seconds between readings.
+    """
     seen = f"a reading every {1e3 * cadence_s:.0f} ms"
-    return f"{seen}: {'; '.join(longer)}" if longer else seen
+    if not longer:
+        return seen
+    first, *others = (f"{NAMES[name]}{{}} to {seconds_s:g} s" for name, seconds_s in longer.items())
+    return f"{seen}: " + ", ".join([first.format(" lengthened"), *(other.format("") for other in others)])

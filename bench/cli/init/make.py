@@ -14,7 +14,7 @@ from backends.echo.load import LAYERS as ECHO_LAYERS
 from backends.folder import open_folder
 from bench.cli.init.answers import QUESTIONS, Answers
 from bench.cli.init.pilot import Pilot
-from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Pace, Sized, sentence, size
+from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Pace, Sized, caution, sentence, size
 from bench.cli.init.text import Draft, to_toml
 from bench.errors import UserError
 from bench.run import host
@@ -81,7 +81,7 @@ def finish(draft: Draft, answers: Answers, pilot: Pilot | None, *, file: Path) -
     heading = (
         f"{QUESTIONS[answers.question]} A suite for: bench run {file}",
         _origin(pilot),
-        f"{_known(pilot)} {_promise(sized, answers)}",
+        f"{_known(pilot)} {_promise(sized, answers)}{caution(sized, pace)}",
     )
     sized_draft = replace(
         draft,
@@ -90,6 +90,7 @@ def finish(draft: Draft, answers: Answers, pilot: Pilot | None, *, file: Path) -
         blocks=sized.blocks,
         window_s=sized.window_s,
         idle_s=sized.idle_s,
+        reading_s=pace.reading_s,
     )
     return sized_draft, sized
 

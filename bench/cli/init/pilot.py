@@ -23,8 +23,9 @@ from bench.errors import Interrupted, RunFailed
 from bench.report.story import Story
 from bench.run import start
 from bench.run.display.plain import Display
-from bench.run.records import IdleRecord
+from bench.run.records import IdleRecord, SessionRecord
 from bench.suite.plan import Arm
+from energy.cadence import USUAL_S
 
 BLOCKS = 6
 """Fewer know the spread too badly to plan with."""
@@ -33,7 +34,6 @@ COOL_DOWN_S = 0.5
 _SHARE = 0.05
 _LEAST_S, _MOST_S = 60.0, 300.0
 _LEAST_WINDOW_S = 2.0
-"""Long enough for the ten readings that joules need."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def draft_of(draft: Draft, *, minutes: float) -> Draft:
         prompts=PROMPTS,
         blocks=BLOCKS,
         window_s=round(max(_LEAST_WINDOW_S, seconds_s / slots - COOL_DOWN_S - 0.5), 1),
-        idle_s=1.0,
+        idle_s=1.6,
         cool_down_s=COOL_DOWN_S,
         cool_down_limit_s=10.0,
         self_test_s=0.0,
@@ -102,14 +102,15 @@ def fly(draft: Draft, display: Display) -> Pilot:
             ) from None
         story = Story.of(folder)
         idle = story.readback.run.of(IdleRecord)
+        (session,) = story.readback.run.of(SessionRecord)
         measured_s = idle[-1].end_s - idle[0].start_s
         startup_s = time.perf_counter() - began_s - measured_s
     return Pilot(
         noise=_noise(story.slots, draft.backends),
-        pace=_pace(story, startup_s=startup_s),
+        pace=_pace(story, session, startup_s=startup_s),
         kind=story.slots[0].kind,
         meter=meter.note,
-        window_s=draft.window_s,
+        window_s=session.stretched.get("min_window_s", draft.window_s),
     )
 
 
@@ -127,7 +128,7 @@ def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
     return max(found, key=lambda noise: noise.planned)
 
 
-def _pace(story: Story, *, startup_s: float) -> Pace:
+def _pace(story: Story, session: SessionRecord, *, startup_s: float) -> Pace:
     gaps_s = [
         after.start_s - before.end_s - COOL_DOWN_S
         for before, after in pairwise(story.readback.slots)
@@ -137,4 +138,5 @@ def _pace(story: Story, *, startup_s: float) -> Pace:
         request_s=max(slot.seconds_s / slot.requests for slot in story.slots),
         gap_s=max(median(gaps_s), 0.0),
         startup_s=startup_s,
+        reading_s=session.reading_s or USUAL_S,
     )

@@ -14,9 +14,13 @@ from analysis.sizing import Noise, blocks_to_tell, smallest_change
 from analysis.verdict import THRESHOLD
 from bench.errors import UserError
 from bench.run.display.plain import clock
+from bench.suite.cadence import stretched
+from bench.suite.config import Protocol
+from energy.cadence import SETTLED_READINGS, USUAL_S
+from energy.grade import whole_s
 
 WINDOWS_S = (60.0, 45.0, 30.0, 20.0, 15.0, 10.0, 6.0)
-"""Lengths to choose from, best first: a claim needs the first."""
+"""Lengths to choose from, best first: a claim needs the first. A slow meter lengthens them."""
 PROMPTS = (6, 50)
 """Fewest, and as many as the prompt set that comes along has."""
 COOL_DOWN_S = 1.0
@@ -35,6 +39,8 @@ class Pace:
     """Seconds that a slot takes beside its window and its cool-down."""
     startup_s: float
     """Seconds for loading and warming up."""
+    reading_s: float = USUAL_S
+    """Seconds between readings of the meter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +79,8 @@ def size(minutes: float, *, arms: int, asked: int, pace: Pace, noise: Noise, cha
     """
     wanted = blocks_to_tell(change, noise, asked=asked)
     for window_s in WINDOWS_S:
-        block_s, fixed_s = lengths(window_s, arms=arms, pace=pace)
+        plan = plan_of(window_s, pace)
+        block_s, fixed_s = lengths(plan, arms=arms, pace=pace)
         fits = int((60 * minutes - fixed_s) // block_s)
         if fits >= FEWEST_BLOCKS:
             break
@@ -86,9 +93,9 @@ def size(minutes: float, *, arms: int, asked: int, pace: Pace, noise: Noise, cha
     blocks = fits if wanted is None else min(fits, wanted)
     return Sized(
         blocks=blocks,
-        window_s=window_s,
-        prompts=prompts_for(window_s, pace),
-        idle_s=window_s / 3,
+        window_s=plan.min_window_s,
+        prompts=prompts_for(plan.min_window_s, pace),
+        idle_s=plan.idle_s,
         run_s=fixed_s + blocks * block_s,
         least_change=smallest_change(blocks, noise, asked=asked),
         wanted_change=change,
@@ -104,13 +111,29 @@ def prompts_for(window_s: float, pace: Pace) -> int:
     return max(fewest, min(most, int(window_s / pace.request_s)))
 
 
-def lengths(window_s: float, *, arms: int, pace: Pace) -> tuple[float, float]:
+def plan_of(window_s: float, pace: Pace) -> Protocol:
+    """The lengths that go with such windows, for the cadence of the meter."""
+    usual = Protocol(
+        min_window_s=window_s, idle_s=window_s / 3, cool_down_s=COOL_DOWN_S, self_test_s=SELF_TEST_S
+    )
+    return stretched(usual, pace.reading_s)
+
+
+def lengths(plan: Protocol, *, arms: int, pace: Pace) -> tuple[float, float]:
     """Seconds of a block with the idle measurement after it, and of what a run has beside its blocks."""
-    pass_s = prompts_for(window_s, pace) * pace.request_s
-    held_s = math.ceil(window_s / pass_s) * pass_s
-    idle_s = window_s / 3
-    block_s = 2 * arms * (held_s + COOL_DOWN_S + pace.gap_s) + idle_s
-    return block_s, pace.startup_s + _LOADS * SELF_TEST_S + idle_s
+    pass_s = prompts_for(plan.min_window_s, pace) * pace.request_s
+    held_s = math.ceil(plan.min_window_s / pass_s) * pass_s
+    block_s = 2 * arms * (held_s + plan.cool_down_s + pace.gap_s) + plan.idle_s
+    return block_s, pace.startup_s + _LOADS * plan.self_test_s + plan.idle_s
+
+
+def caution(sized: Sized, pace: Pace) -> str:
+    """What windows this short are graded, in a sentence; nothing where they hold enough readings."""
+    settled_s = SETTLED_READINGS * pace.reading_s
+    if sized.window_s >= settled_s:
+        return ""
+    every = f"a reading comes every {1e3 * pace.reading_s:.0f} ms"
+    return f" Windows below {whole_s(settled_s)} s may be graded 1: {every}, and their edges weigh too much."
 
 
 def sentence(sized: Sized, *, minutes: float) -> str:

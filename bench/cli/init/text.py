@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import tomlkit
 
 from bench.cli.init.answers import Question
+from energy.cadence import USUAL_S
 
 _WIDTH = 100
 _COLUMN = 28
@@ -57,6 +59,7 @@ class Draft:
     warm_up_s: float = 30.0
     cool_down_limit_s: float = 120.0
     threshold: float = 0.02
+    reading_s: float = USUAL_S
 
     @property
     def gates(self) -> int:
@@ -130,6 +133,7 @@ def _protocol(draft: Draft) -> str:
     return _table(
         "protocol",
         ("blocks", draft.blocks, "each holds every arm twice; the unit of statistics, a claim needs 5"),
+        *_written_for(draft),
         ("min_window_s", draft.window_s, f"seconds of a slot at least{short}"),
         ("idle_s", round(draft.idle_s, 1), "seconds of idle before, between and after the blocks"),
         ("cool_down_s", draft.cool_down_s, "seconds of rest before a slot, at least"),
@@ -139,6 +143,14 @@ def _protocol(draft: Draft) -> str:
         ("threshold", draft.threshold, "a saving or a cost is one if its whole interval lies beyond it"),
         ("a_a", True, "the ungated arm twice: its difference is the noise floor"),
     )
+
+
+def _written_for(draft: Draft) -> list[tuple[str, object, str]]:
+    """The cadence of a slow meter, with room for what it varies by."""
+    if draft.reading_s <= USUAL_S:
+        return []
+    reading_s = math.ceil(110 * draft.reading_s) / 100
+    return [("reading_s", reading_s, "seconds between readings that these lengths are for")]
 
 
 def _energy() -> str:

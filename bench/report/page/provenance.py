@@ -9,6 +9,7 @@ from bench.run.records import SessionRecord
 from bench.run.store import StoredRun
 from bench.show.table import Table
 from bench.show.words import kind_label
+from bench.suite import cadence
 from bench.suite.header import Git, Host, ModelFound
 from energy.lag import PRIOR_S
 
@@ -66,10 +67,13 @@ def _meters(run: StoredRun) -> list[tuple[str, Any]]:
         source = session.source
         value = (
             f"{source.name}, {kind_label([source.kind])}, boundary {source.boundary}, rails "
-            f"{' + '.join(source.rails)}, every {1000 * source.interval_s:.0f} ms ({session.note})"
+            f"{' + '.join(source.rails)}, asked for every {1000 * source.interval_s:.0f} ms ({session.note})"
         )
         if ("energy source", value) not in found:
             found.append(("energy source", value))
+        if session.reading_s is not None:
+            seen = cadence.sentence(session.stretched, cadence_s=session.reading_s)
+            found.append((f"readings, session {session.session}", seen))
         lag = lag_of_session(run, session.session)
         unknown = f"not known: {1e3 * PRIOR_S:.0f} ms are in every bound"
         found.append((f"lag of the meter, session {session.session}", unknown if lag is None else str(lag)))

@@ -10,15 +10,15 @@ QUICK = Protocol(min_window_s=6.0, idle_s=1.6, cool_down_s=0.5, self_test_s=2.0)
 
 def test_a_slow_meter_lengthens_what_would_hold_too_few_readings() -> None:
     found = stretched(QUICK, 0.245)
-    assert changes(QUICK, found) == {
+    longer = changes(QUICK, found)
+    assert longer == {
         "min_window_s": 11.4,
         "idle_s": 3.1,
         "cool_down_s": 0.8,
         "self_test_s": 3.0,
     }
-    assert sentence(QUICK, found, cadence_s=0.245) == (
-        "a reading every 245 ms: windows of 11.4 s, not 6; idle of 3.1 s, not 1.6; "
-        "rest of 0.8 s, not 0.5; self-test of 3 s, not 2"
+    assert sentence(longer, cadence_s=0.245) == (
+        "a reading every 245 ms: windows lengthened to 11.4 s, idle to 3.1 s, rest to 0.8 s, self-test to 3 s"
     )
 
 

@@ -7,8 +7,20 @@ from dataclasses import replace
 import pytest
 
 from analysis.sizing import Noise
-from bench.cli.init.sizing import PROMPTS, WINDOWS_S, Pace, lengths, prompts_for, sentence, size
+from bench.cli.init.sizing import (
+    PROMPTS,
+    WINDOWS_S,
+    Pace,
+    caution,
+    lengths,
+    plan_of,
+    prompts_for,
+    sentence,
+    size,
+)
 from bench.errors import UserError
+from bench.suite.cadence import stretched
+from energy.cadence import LEAST_READINGS, SETTLED_READINGS, USUAL_S, WORTH
 
 NOISE = Noise(seen=0.015, planned=0.02, blocks=6)
 PACE = Pace(request_s=2.0, gap_s=0.5, startup_s=30.0)
@@ -57,6 +69,29 @@ def test_a_pass_fits_into_a_window_where_it_can() -> None:
     assert prompts_for(60.0, PACE) == 30
     assert prompts_for(60.0, replace(PACE, request_s=0.01)) == PROMPTS[1]
     assert prompts_for(60.0, replace(PACE, request_s=100.0)) == PROMPTS[0]
-    block_s, fixed_s = lengths(60.0, arms=2, pace=replace(PACE, request_s=100.0))
+    slow = replace(PACE, request_s=100.0)
+    block_s, fixed_s = lengths(plan_of(60.0, slow), arms=2, pace=slow)
     assert block_s == pytest.approx(4 * (600 + 1 + 0.5) + 20)
     assert fixed_s > PACE.startup_s
+
+
+@pytest.mark.parametrize("reading_s", [0.116, 0.245, 2.0])
+@pytest.mark.parametrize("window_s", WINDOWS_S)
+def test_windows_and_idle_hold_as_many_readings_as_with_a_usual_meter(
+    window_s: float, reading_s: float
+) -> None:
+    plan = plan_of(window_s, replace(PACE, reading_s=reading_s))
+    usual = plan_of(window_s, PACE)
+    assert plan.min_window_s / reading_s >= min(usual.min_window_s / USUAL_S, SETTLED_READINGS) / WORTH
+    assert plan.idle_s / reading_s >= LEAST_READINGS
+    assert stretched(plan, reading_s) == plan
+
+
+def test_windows_of_too_few_readings_for_grade_2_are_cautioned_of() -> None:
+    slow = replace(PACE, reading_s=0.245)
+    sized = size(20, arms=4, asked=2, pace=slow, noise=NOISE, change=0.04)
+    assert sized.window_s < 24.5
+    assert caution(sized, slow) == (
+        " Windows below 25 s may be graded 1: a reading comes every 245 ms, and their edges weigh too much."
+    )
+    assert caution(size(600, arms=4, asked=2, pace=slow, noise=NOISE, change=0.04), slow) == ""

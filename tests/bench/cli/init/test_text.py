@@ -10,8 +10,10 @@ import pytest
 
 from bench.cli.init.answers import Question
 from bench.cli.init.text import Draft, to_toml
+from bench.suite.cadence import stretched
 from bench.suite.config import parse_suite
 from bench.suite.prepare import resolve
+from energy.cadence import USUAL_S
 
 DRAFT = Draft(
     name="mine",
@@ -51,6 +53,15 @@ def test_every_value_has_a_comment_and_no_line_is_long() -> None:
 def test_short_windows_are_called_short() -> None:
     assert "a claim needs 60" not in to_toml(DRAFT).replace("a claim needs 5", "")
     assert "at least, and a claim needs 60" in to_toml(replace(DRAFT, window_s=10.0))
+
+
+@pytest.mark.parametrize("reading_s", [USUAL_S, 0.245, 0.2453, 2.1])
+def test_lengths_that_were_sized_for_a_meter_are_not_lengthened_for_it_again(reading_s: float) -> None:
+    draft = replace(DRAFT, reading_s=reading_s, window_s=60.0, idle_s=40.0)
+    protocol = parse_suite(to_toml(draft), file=Path("mine.toml")).protocol
+    assert "reading_s" in to_toml(draft) or reading_s == USUAL_S
+    again = stretched(protocol, 1.05 * reading_s)
+    assert (again.min_window_s, again.idle_s) == (60.0, 40.0)
 
 
 @pytest.mark.parametrize("model", ['C:\\new "models"', "a\x7fb", "ünïcode/模型", 'x"\n[energy]\nsource = "y'])

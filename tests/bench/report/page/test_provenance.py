@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.report.page.provenance import facts_table
+from bench.run.records import SessionRecord
 from bench.run.store import read
 
 
@@ -27,3 +28,15 @@ def test_what_is_not_known_is_called_so(echo_run: Path) -> None:
     assert facts["chip"] == "not known"
     assert facts["git"] == "not known"
     assert facts["model full, revision"] == "not known"
+
+
+def test_the_cadence_and_what_was_lengthened_for_it_are_told(echo_run: Path) -> None:
+    run = read(echo_run)
+    (session,) = run.of(SessionRecord)
+    slow = replace(session, reading_s=0.245, stretched={"min_window_s": 11.4, "idle_s": 3.1})
+    facts = dict(facts_table(replace(run, records=[slow])).rows)
+    assert (
+        facts["readings, session 1"] == "a reading every 245 ms: windows lengthened to 11.4 s, idle to 3.1 s"
+    )
+    silent = replace(session, reading_s=None, stretched={})
+    assert "readings, session 1" not in dict(facts_table(replace(run, records=[silent])).rows)
