@@ -14,6 +14,7 @@ jackknife over pulses, is how far they may still be off.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -121,10 +122,16 @@ def joined(before: Lag | None, after: Lag | None) -> Lag | None:
     )
 
 
-def plan(cadence_s: float, chance: np.random.Generator) -> Floats:
-    """Seconds (off, on) of each pulse to command, shape (pulses, 2), for readings of such a cadence."""
+def plan(cadence_s: float, chance: np.random.Generator, *, most_s: float = math.inf) -> Floats:
+    """Seconds (off, on) of each pulse to command, shape (pulses, 2), for readings of such a cadence.
+
+    In less time than they take there are fewer, which tell the lag less well; too few tell nothing, and
+    then there are none.
+    """
+    shortest, longest = 0.6, 1.6
     count = max(SETTLED_PULSES, round(SETTLED_PULSES * cadence_s / 0.1))
-    return chance.uniform(0.6, 1.6, (count, 2)) * cadence_s
+    count = int(min(count, most_s / ((shortest + longest) * cadence_s)))
+    return chance.uniform(shortest, longest, (count if count >= LEAST_PULSES else 0, 2)) * cadence_s
 
 
 def command(pid: int, seconds: Floats) -> Floats:

@@ -153,7 +153,7 @@ def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: 
     return [*tested, *_not_tested(trace.rails, [name for name in EXPECTED if name not in watts])]
 
 
-def find_lag(source: EnergySource, load: Command, *, seed: int = 0) -> Lag | None:
+def find_lag(source: EnergySource, load: Command, *, seed: int = 0, most_s: float = math.inf) -> Lag | None:
     """Command pulses of a load and see when the meter shows them; None where it shows none.
 
     As many as the cadence that was seen asks for, so that slow readings tell as much as quick ones.
@@ -162,13 +162,17 @@ def find_lag(source: EnergySource, load: Command, *, seed: int = 0) -> Lag | Non
         source: a source that has been started and has readings.
         load: a command that works until it is ended.
         seed: of the gaps.
+        most_s: for all pulses; where too few fit, none is commanded.
     """
     cadence_s = cadence_of(source.trace()) or source.info.interval_s
+    planned = plan(cadence_s, np.random.default_rng(seed), most_s=most_s)
+    if not len(planned):
+        return None
     with _running(load) as child:
         time.sleep(SETTLE_S)
         if child.poll() is not None:
             return None
-        pulses = command(child.pid, plan(cadence_s, np.random.default_rng(seed)))
+        pulses = command(child.pid, planned)
     source.wait(float(pulses[-1, 1]) + cadence_s, timeout_s=10 * cadence_s + 5)
     trace = source.trace()
     if not set(source.info.rails) <= set(trace.rails):

@@ -102,6 +102,12 @@ def run(
     dtype: Annotated[
         str | None, typer.Option(help="Of models: float32, bfloat16 or float16. [default: float32]")
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5, help="Of models: minutes until the last line; sizes blocks and windows. [default: 3]"
+        ),
+    ] = None,
     save_suite: Annotated[
         Path | None, typer.Option(help="Of models: write the suite that does the same, and don't run.")
     ] = None,
@@ -138,7 +144,14 @@ def run(
     from bench.run.display.progress import Bar
 
     suite, asked = models_asked.understood(
-        what or ["quick"], prompts=prompts, pp=pp, tg=tg, dtype=dtype, backends=backend
+        what or ["quick"],
+        prompts=prompts,
+        pp=pp,
+        tg=tg,
+        dtype=dtype,
+        backends=backend,
+        minutes=minutes,
+        blocks=blocks,
     )
     if save_suite is not None:
         models_asked.save(asked, save_suite)

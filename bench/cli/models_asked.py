@@ -9,6 +9,7 @@ from bench.errors import UserError
 from bench.show import files
 from bench.suite import from_models
 from bench.suite.from_models import ModelsAsked
+from bench.suite.sizing import DEFAULT_MINUTES
 
 
 def understood(
@@ -19,13 +20,21 @@ def understood(
     tg: int | None,
     dtype: str | None,
     backends: Sequence[str] | None,
+    minutes: float | None,
+    blocks: int | None,
 ) -> tuple[str, ModelsAsked | None]:
     """The name of a suite with None, or the first model's name with all that is asked of models.
 
     Raises:
         UserError: a name is neither a suite nor a model, or an option of models stands beside a suite.
     """
+    if minutes is not None and blocks is not None:
+        raise UserError(
+            f"--minutes {minutes:g} decides how many blocks there are, --blocks {blocks} too",
+            fix="leave one of them out",
+        )
     if from_models.are_models(what):
+        usual = DEFAULT_MINUTES if blocks is None else None
         return what[0], ModelsAsked(
             models=tuple(what),
             prompts=prompts,
@@ -33,8 +42,9 @@ def understood(
             new_tokens=tg,
             dtype=dtype,
             backends=tuple(backends or ()),
+            minutes=minutes or usual,
         )
-    given = {"--prompts": prompts, "--pp": pp, "--tg": tg, "--dtype": dtype}
+    given = {"--prompts": prompts, "--pp": pp, "--tg": tg, "--dtype": dtype, "--minutes": minutes}
     for option, value in given.items():
         if value is not None:
             raise UserError(

@@ -83,11 +83,14 @@ class Meter:
             findings=findings,
         )
 
-    def lag(self, where: str, *, session: int) -> LagRecord | None:
-        """When does the meter show what was commanded? None for a source that has no meter."""
+    def lag(self, where: str, *, session: int, most_s: float) -> LagRecord | None:
+        """When does the meter show what was commanded? None for a source that has no meter.
+
+        The pulses take no longer than `most_s`.
+        """
         if self.info.kind not in ("measured", "simulated"):
             return None
-        found = find_lag(self._source, workloads.commands()["cpu spin"])
+        found = find_lag(self._source, workloads.commands()["cpu spin"], most_s=most_s)
         if where == "before":
             self._lag = found
         return LagRecord(session=session, where=where, lag=found)

@@ -147,6 +147,40 @@ class LagRecord(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SizedRecord(Record):
+    """What was chosen so that a run ends in its minutes; of several the last one holds.
+
+    A run that was not asked for minutes has none.
+    """
+
+    type: ClassVar[str] = "sized"
+    session: int
+    minutes: float
+    """Asked for."""
+    reading_s: float
+    """Seconds between readings of the meter, as seen."""
+    first_pass_s: dict[str, float]
+    """Seconds of the first pass of each arm, which is in no slot, by label."""
+    first_new_tokens: int
+    """Of its answers."""
+    done: int
+    """Blocks that were whole when it was chosen; above 0 where their length has changed the plan."""
+    blocks: int
+    window_s: float
+    new_tokens: int
+    """Of an answer whose budget does not say."""
+    run_s: float
+    """Expected of the whole command."""
+    verdict_s: float
+    """The same with as many blocks as a verdict needs, of the shortest windows and answers."""
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What `bench.suite.prepare.resized` takes."""
+        return {name: getattr(self, name) for name in ("blocks", "window_s", "new_tokens", "reading_s")}
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdleRecord(Record):
     """Models loaded, nothing running."""
 
@@ -302,6 +336,7 @@ _KINDS: dict[str, type[Record]] = {
     "session": SessionRecord,
     "self_test": SelfTestRecord,
     "lag": LagRecord,
+    "sized": SizedRecord,
     "idle": IdleRecord,
     "request": RequestRecord,
     "failed request": FailedRequest,

@@ -53,6 +53,12 @@ class Remaining:
         """Seconds that the rest takes at least."""
         return len(self._slots) * self._slot_least_s + self._pauses_s
 
+    def expect(self, blocks: list[list[Slot]]) -> None:
+        """From now on these blocks are to come, none of which has begun."""
+        done = self.done
+        self._slots = [slot for block in blocks for slot in block]
+        self.total = done + len(self._slots)
+
     def slot_took(self, slot: Slot, *, seconds_s: float) -> None:
         """Note the length of a slot that is over."""
         self._slots.remove(slot)

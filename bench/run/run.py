@@ -1,10 +1,10 @@
-"""A run: open, self-test, idle, blocks of slots with idle between them, idle, close."""
+"""A run: open, self-test, idle, size, blocks of slots with idle between them, idle, close."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bench.errors import BenchError, Interrupted, NoJoules, RunFailed
+from bench.errors import BenchError, Interrupted, NoJoules, RunFailed, UserError
 from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.session import Ask, Session
@@ -22,21 +22,27 @@ def run(
     header: RunHeader,
     display: Display,
     ask: Ask | None = None,
+    began_s: float | None = None,
 ) -> Path:
     """Run a suite into a new folder under `out`; returns the folder.
 
     A run that fails before anything was measured, or that can never have joules, leaves nothing behind.
 
+    `began_s` is when the command began, which a run of so many minutes counts from.
+
     Raises:
-        UserError: the suite and its models or prompts don't fit together.
+        UserError: the suite and its models or prompts don't fit together, or it has too few minutes.
         RunFailed: the backends disagree, nothing could be loaded, or the meter can give no joules.
         Interrupted: Ctrl-C; what is measured is kept.
     """
     new = store.create(out, header=header, prompts=prepared.prompts.prompts)
     try:
-        _measure(Session(prepared, folder=new.folder, number=1, meter=meter, display=display, ask=ask))
+        session = Session(
+            prepared, folder=new.folder, number=1, meter=meter, display=display, ask=ask, began_s=began_s
+        )
+        _measure(session)
     except (BenchError, EnergyError) as error:
-        if isinstance(error, NoJoules) or not store.read(new.folder).records:
+        if isinstance(error, NoJoules | UserError) or not store.read(new.folder).records:
             new.discard()
         raise
     return new.folder
@@ -59,6 +65,7 @@ def _measure(session: Session) -> None:
             session.self_test()
             session.lag("before")
             session.idle("before")
+            session.size()
             for block in session.remaining_blocks():
                 for slot in block:
                     session.measure(slot)

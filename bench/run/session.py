@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any, Self
 from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
+from bench.run.minutes import Minutes, pace_of, sentence
 from bench.run.records import (
     BlockRecord,
     EventRecord,
@@ -21,17 +23,19 @@ from bench.run.records import (
     IdleRecord,
     RequestRecord,
     SessionRecord,
+    SizedRecord,
     SlotRecord,
     VoidSlot,
 )
 from bench.run.remaining import Remaining
 from bench.run.sources import ChosenMeter
 from bench.run.workers.group import Workers
-from bench.run.workers.messages import Request, Settle, Synchronize
+from bench.run.workers.messages import Discard, Request, Settle, Synchronize
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
-from bench.suite import cadence
-from bench.suite.plan import Slot
-from bench.suite.prepare import Prepared
+from bench.suite import cadence, prepare
+from bench.suite.plan import Arm, Slot
+from bench.suite.prepare import ONE_PASS_S, Prepared
+from bench.suite.sizing import Pace
 
 Ask = Callable[[Path], tuple[dict[str, str], bool]]
 """The verdict on each arm of a run folder, by name, and whether no more blocks are needed."""
@@ -49,14 +53,18 @@ class Session:
         meter: ChosenMeter,
         display: Display,
         ask: Ask | None = None,
+        began_s: float | None = None,
     ) -> None:
+        """`began_s` is when the command began, which a run of so many minutes counts from."""
         self.prepared = prepared
         self.protocol = prepared.suite.protocol
+        self._minutes = Minutes.of(self.protocol, session=number, began_s=began_s)
         self.number = number
         self.display = display
         self.stored = store.read(folder)
         self.folder = self.stored.session_folder(number)
         self.folder.mkdir(exist_ok=True)
+        self._whole = set(self.stored.finished_blocks)
         self.meter = Meter(meter)
         self.workers = Workers(prepared, folder=self.folder, display=display)
         self._ask = ask
@@ -130,19 +138,58 @@ class Session:
         if not self.protocol.self_test_s:
             return
         self.display.stage(f"pulses {where} the blocks")
-        record = self.meter.lag(where, session=self.number)
+        most_s = math.inf if self._minutes is None else self._minutes.most_pulses_s
+        record = self.meter.lag(where, session=self.number, most_s=most_s)
         if record is not None:
             self.store.append([record])
             said = record.lag or "not known, the pulses told nothing"
             self.display.note(f"lag of the meter {where} the blocks: {said}")
 
-    def remaining_blocks(self) -> list[list[Slot]]:
-        """Blocks that no earlier session has finished."""
-        done = self.stored.finished_blocks
-        blocks = [block for block in self.prepared.blocks if block[0].block not in done]
+    def size(self) -> None:
+        """Where the run has minutes: time a pass of every arm, and divide what is left.
+
+        Raises:
+            UserError: the least there is would end far too late.
+        """
+        if self._minutes is None:
+            return
+        self.display.stage("a first pass of every arm")
+        paces = {arm.label: self._first_pass(arm) for arm in self.prepared.arms if not arm.a_a}
+        reading_s, room = self.meter.cadence_s(), self.workers.room()
+        self._resize(
+            self._minutes.divide(paces, self.prepared, self.protocol, reading_s=reading_s, room=room)
+        )
+
+    def _first_pass(self, arm: Arm) -> Pace:
+        """The pace of an arm, from a slot that is not stored; an arm that fails takes no time."""
+        requests: list[RequestRecord] = []
+        began_s = time.perf_counter()
+        try:
+            record = self._hold(Slot(block=0, position=0, arm=arm), requests, window_s=ONE_PASS_S)
+        except (WorkerLost, WorkerRefused) as error:
+            self._replace_if_lost(arm.backend, error)
+            return Pace(fixed_s=ONE_PASS_S, token_s=0.0, gap_s=0.0)
+        took_s, generation = time.perf_counter() - began_s, self.prepared.suite.generation
+        return pace_of(record, requests, took_s=took_s, new_tokens=generation.max_new_tokens)
+
+    def _resize(self, sized: SizedRecord) -> None:
+        """From now on the plan is this one."""
+        self.store.append([sized])
+        self._sized = sized
+        self.prepared = prepare.resized(self.prepared, **sized.sizes)
+        self.workers.resize(self.prepared)
+        self.protocol = self.prepared.suite.protocol
+        self.display.note(sentence(sized))
+
+    def remaining_blocks(self) -> Iterator[list[Slot]]:
+        """Blocks that no earlier session has finished; a run of so many minutes may get more or fewer."""
         least_s = self.protocol.cool_down_s + self.protocol.min_window_s
-        self._remaining = Remaining(blocks, idle_s=self.protocol.idle_s, slot_least_s=least_s)
-        return blocks
+        self._remaining = Remaining(self._to_come(), idle_s=self.protocol.idle_s, slot_least_s=least_s)
+        while to_come := self._to_come():
+            yield to_come[0]
+
+    def _to_come(self) -> list[list[Slot]]:
+        return [block for block in self.prepared.blocks if block[0].block not in self._whole]
 
     # Measuring -------------------------------------------------------------------------------------
 
@@ -164,7 +211,7 @@ class Session:
         began_s = time.perf_counter()
         record: SlotRecord | VoidSlot
         try:
-            record = self._hold(slot, requests)
+            record = self._hold(slot, requests, window_s=self.protocol.min_window_s)
             self.store.append([*requests, record])
         except (WorkerLost, WorkerRefused) as error:
             record = self._void(slot, requests, error)
@@ -176,8 +223,20 @@ class Session:
         """Mark a block as whole; whether the run is over, with its blocks or by a look that settles it."""
         number = block[0].block
         self.store.append([BlockRecord(session=self.number, block=number)])
+        self._whole.add(number)
+        self._keep_to_minutes()
         settled = self._ask is not None and number in self.protocol.looks and self._look(self._ask, number)
-        return settled or number == self.prepared.blocks[-1][0].block
+        return settled or not self._to_come()
+
+    def _keep_to_minutes(self) -> None:
+        """After a block: as many blocks in all as fit, now that their length is known."""
+        if self._minutes is None:
+            return
+        done = len(self._whole)
+        blocks = self._minutes.blocks(done, here=done - len(self.stored.finished_blocks))
+        if blocks != self._sized.blocks:
+            self._resize(replace(self._sized, done=done, blocks=blocks))
+            self._remaining.expect(self._to_come())
 
     def _look(self, ask: Ask, blocks: int) -> bool:
         verdicts, settled = ask(self.stored.folder)
@@ -185,15 +244,16 @@ class Session:
         self._event("settled" if settled else "look", f"after {blocks} blocks: {found}")
         return settled
 
-    def _hold(self, slot: Slot, requests: list[RequestRecord]) -> SlotRecord:
+    def _hold(self, slot: Slot, requests: list[RequestRecord], *, window_s: float) -> SlotRecord:
         """Run passes until the window is long enough; `requests` grows as they are done."""
         worker = self.workers.of(slot.arm.backend)
         worker.ask(Settle(), deadline_s=self.protocol.request_deadline_s)  # what a void slot left behind
         self._cool_down()
+        self._discard(slot, worker)
         self.display.window_opens()
         start_s = self._synchronized_s(worker)
         passes, end_s = 0, start_s
-        while end_s - start_s < self.protocol.min_window_s:
+        while end_s - start_s < window_s:
             passes += 1
             for prompt in self.prepared.prompts.prompts:
                 requests.append(self._request(slot, passes, prompt.id, worker))
@@ -209,6 +269,13 @@ class Session:
         problem = self.meter.cool_down(rest_s=self.protocol.cool_down_s, limit_s=limit_s)
         if problem is not None:
             self._event("not cooled down", f"{problem} after {limit_s:g} s")
+
+    def _discard(self, slot: Slot, worker: WorkerProcess) -> None:
+        """Answer once for nothing: after a rest the first answer may be slow. The papers did not."""
+        if not self.prepared.as_published:
+            first = self.prepared.prompts.prompts[0].id
+            discard = Discard(prompt_id=first, gate=slot.arm.gate)
+            worker.ask(discard, deadline_s=self.protocol.request_deadline_s)
 
     def _synchronized_s(self, worker: WorkerProcess) -> float:
         """The instant at which the worker's device was idle, by the worker's own clock reading."""
@@ -233,12 +300,14 @@ class Session:
         failed = FailedRequest(**place, pass_number=passes + 1, prompt_id=prompt_id, error=why)
         void = VoidSlot(**place, passes=passes, error=why)
         self._event("slot void", str(error))
-        if isinstance(error, WorkerLost):
-            lost = self.workers.replace(slot.arm.backend)
-            if lost is not None:
-                self._event("backend lost", lost)
+        self._replace_if_lost(slot.arm.backend, error)
         self.store.append([*requests, failed, void])
         return void
+
+    def _replace_if_lost(self, backend: str, error: Exception) -> None:
+        lost = self.workers.replace(backend) if isinstance(error, WorkerLost) else None
+        if lost is not None:
+            self._event("backend lost", lost)
 
     # Records ---------------------------------------------------------------------------------------
 

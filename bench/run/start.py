@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,11 @@ from bench.errors import UserError
 from bench.run import host, run, sources, store
 from bench.run.display.plain import Display
 from bench.run.fetch import ensure
-from bench.run.records import EventRecord, SessionRecord
+from bench.run.records import EventRecord, SessionRecord, SizedRecord
 from bench.run.session import Ask
 from bench.run.sources import ChosenMeter
 from bench.suite import from_models, prepare
-from bench.suite.config import find_suite
+from bench.suite.config import Protocol, find_suite
 from bench.suite.from_models import ModelsAsked
 from bench.suite.header import EnergyAsked, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
 from bench.suite.prepare import Prepared
@@ -63,13 +64,18 @@ def _header(
         baseline=found.suite.baseline,
         threshold=found.suite.protocol.threshold,
         gates=list(found.suite.gates),
-        looks=list(found.suite.protocol.looks or (found.suite.protocol.blocks,)),
+        looks=_looks(found.suite.protocol),
         prompts=PromptsUsed(
             file=found.prompts.file.name,
             sha256=found.prompts.sha256,
             ids=[prompt.id for prompt in found.prompts.prompts],
         ),
     )
+
+
+def _looks(protocol: Protocol) -> list[int]:
+    """Declared looks; else the end, where it is known: that of a run of so many minutes is not."""
+    return list(protocol.looks or (() if protocol.minutes else (protocol.blocks,)))
 
 
 def prepared_again(folder: Path, *, blocks: int | None = None) -> tuple[Prepared, RunHeader]:
@@ -79,7 +85,10 @@ def prepared_again(folder: Path, *, blocks: int | None = None) -> tuple[Prepared
         UserError: nothing is left to run, or something it needs has changed.
     """
     stored = store.read(folder)
-    found = prepare.prepare_again(stored.header, stored.prompts, blocks=blocks)
+    sized = stored.of(SizedRecord)[-1:]
+    found = prepare.prepare_again(stored.header, stored.prompts, blocks=None if sized else blocks)
+    for chosen in sized:
+        found = prepare.resized(found, **(chosen.sizes | ({"blocks": blocks} if blocks else {})))
     done = len(stored.finished_blocks)
     settled = any(event.kind == "settled" for event in stored.of(EventRecord))
     if done >= len(found.blocks) or (settled and blocks is None):
@@ -136,10 +145,11 @@ def run_or_resume(
 
     `ask` is asked at each declared look of a run until settled.
     """
+    began_s = time.perf_counter()
     models = {key: _model_found(found, key) for key in found.models}
     if resume_from is None:
         full = replace(header, models=models, **host.facts())
-        return run.run(found, meter=chosen, out=out, header=full, display=display, ask=ask)
+        return run.run(found, meter=chosen, out=out, header=full, display=display, ask=ask, began_s=began_s)
     if models != header.models:
         raise UserError(
             f"the models of {resume_from} have changed since it was started", fix="start a new run"

@@ -64,7 +64,7 @@ class Generation(_Table):
     """Greedy decoding, the same for every arm unless a gate's budget says otherwise."""
 
     max_new_tokens: int = Field(default=64, ge=1)
-    """Of each answer, unless a budget says otherwise."""
+    """Of each answer, unless a budget says otherwise. Left out beside `minutes`: as many up to 64 as fit."""
     ignore_eos: bool = True
     """True: fixed length, equal work in every arm. False: stop at the end-of-sequence token."""
 
@@ -87,6 +87,8 @@ class Generation(_Table):
 class Protocol(_Table):
     """How the numbers are made. The defaults are what a claim needs; shorter runs say that they are."""
 
+    minutes: float | None = Field(default=None, gt=0)
+    """In place of `blocks` and `min_window_s`: they are chosen so that the run ends in so many minutes."""
     blocks: int = Field(default=5, ge=1)
     """Repetitions of the whole counterbalanced order. The unit of statistics: a claim needs 5."""
     looks: tuple[int, ...] = ()
@@ -113,6 +115,15 @@ class Protocol(_Table):
     """Practical threshold as a fraction of the joules: a smaller effect is of no use to anybody."""
     a_a: bool = True
     """Run the ungated arm twice per backend; the difference is the noise floor of every effect."""
+
+    @model_validator(mode="after")
+    def _minutes_decide_alone(self) -> Protocol:
+        stated = [key for key in ("blocks", "min_window_s", "looks") if key in self.model_fields_set]
+        if self.minutes is not None and stated:
+            raise ValueError(
+                f"minutes = {self.minutes:g} decides what {stated[0]} says too: remove one of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _looks_are_a_plan(self) -> Protocol:

@@ -38,6 +38,8 @@ class ModelsAsked:
     new_tokens: int | None = None
     backends: tuple[str, ...] = ()
     dtype: str | None = None
+    minutes: float | None = None
+    """That the run may take; None: the usual blocks and windows, however long."""
 
 
 def are_models(names: Sequence[str]) -> bool:
@@ -93,13 +95,22 @@ def _tables(asked: ModelsAsked) -> dict[str, Any]:
         "backends": list(asked.backends or _backends_for(asked.models)),
         "models": models,
         "prompts": _prompts(asked),
-        "generation": {"max_new_tokens": asked.new_tokens or Generation().max_new_tokens},
+        **_lengths(asked),
         "gates": {
             label: {"plugin": "constant", "budget": {"model": label}}
             if number
             else {"plugin": "ungated", "full": {"model": label}}
             for number, label in enumerate(labels)
         },
+    }
+
+
+def _lengths(asked: ModelsAsked) -> dict[str, Any]:
+    """Tables of what decides how long the run takes."""
+    new_tokens = asked.new_tokens or (None if asked.minutes else Generation().max_new_tokens)
+    return {
+        **({"generation": {"max_new_tokens": new_tokens}} if new_tokens else {}),
+        **({"protocol": {"minutes": asked.minutes}} if asked.minutes else {}),
     }
 
 

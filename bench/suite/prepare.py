@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import UserError, nearest
-from bench.suite import libraries, plugins
+from bench.suite import libraries, plugins, sizing
+from bench.suite.cadence import stretched
 from bench.suite.config import Model, Suite, load_suite, parse_suite
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
@@ -37,6 +38,8 @@ class Prepared:
     """Key of the model whose token ids the gates see."""
     arms: list[Arm]
     blocks: list[list[Slot]]
+    new_tokens: tuple[int, ...] = ()
+    """Lengths of an answer to choose from once the run is sized, longest first; empty where it is stated."""
     as_published: bool = False
     """Unwarmed and one after another, as `as_published` makes it."""
 
@@ -112,7 +115,14 @@ def as_published(prepared: Prepared) -> Prepared:
     """
     suite = prepared.suite
     rest_s = max(suite.protocol.cool_down_s, REST_S)
-    changes = {"blocks": 1, "min_window_s": ONE_PASS_S, "warm_up_s": 0.0, "cool_down_s": rest_s, "a_a": True}
+    changes = {
+        "minutes": None,
+        "blocks": 1,
+        "min_window_s": ONE_PASS_S,
+        "warm_up_s": 0.0,
+        "cool_down_s": rest_s,
+        "a_a": True,
+    }
     arms = make_arms(suite.backends, list(suite.gates), baseline=suite.baseline, a_a=True)
     return replace(
         prepared,
@@ -147,6 +157,10 @@ def resolve(
     for model in models.values():
         locate(model.name, model.revision, weight_files=weight_files)
     baseline = gates[suite.baseline].budgets[0]
+    new_tokens = _new_tokens_to_choose_from(suite, gates)
+    if new_tokens:
+        shortest = suite.generation.model_copy(update={"max_new_tokens": new_tokens[-1]})
+        suite = suite.model_copy(update={"generation": shortest})
     prompts = prompts or prompts_of(suite.prompts, beside=file.parent)
     arms = make_arms(suite.backends, list(suite.gates), baseline=suite.baseline, a_a=suite.protocol.a_a)
     return Prepared(
@@ -158,7 +172,34 @@ def resolve(
         baseline_model=baseline.model,
         arms=arms,
         blocks=make_blocks(arms, count=suite.protocol.blocks, seed=suite.seed),
+        new_tokens=new_tokens,
     )
+
+
+def resized(
+    prepared: Prepared, *, blocks: int, window_s: float, new_tokens: int, reading_s: float
+) -> Prepared:
+    """The same with what was chosen for its minutes and its meter; it has none any more."""
+    suite = prepared.suite
+    lengths = {"minutes": None, "blocks": blocks, "min_window_s": window_s}
+    update = {
+        "protocol": stretched(suite.protocol, reading_s).model_copy(update=lengths),
+        "generation": suite.generation.model_copy(update={"max_new_tokens": new_tokens}),
+    }
+    return replace(
+        prepared,
+        suite=suite.model_copy(update=update),
+        blocks=make_blocks(prepared.arms, count=blocks, seed=suite.seed),
+        new_tokens=(),
+    )
+
+
+def _new_tokens_to_choose_from(suite: Suite, gates: dict[str, Gate]) -> tuple[int, ...]:
+    """None where there are no minutes, or the suite or a budget states the length of an answer."""
+    stated = "max_new_tokens" in suite.generation.model_fields_set or any(
+        budget.max_new_tokens for gate in gates.values() for budget in gate.budgets
+    )
+    return () if stated or suite.protocol.minutes is None else sizing.NEW_TOKENS
 
 
 def make_gates(suite: Suite) -> dict[str, Gate]:
@@ -176,7 +217,8 @@ def _narrow(suite: Suite, backends: list[str] | None, blocks: int | None) -> Sui
     count = blocks or suite.protocol.blocks
     looks = tuple(look for look in suite.protocol.looks if look < count)
     update = {"blocks": count, "looks": (*looks, count) if looks else ()}
-    protocol = suite.protocol.model_copy(update=update)
+    update |= {"minutes": None} if blocks else {}
+    protocol = sizing.shortened(suite.protocol.model_copy(update=update))
     chosen = tuple(b for b in suite.backends if b in backends) if backends else suite.backends
     return suite.model_copy(update={"protocol": protocol, "backends": chosen})
 

@@ -12,7 +12,7 @@ from bench.errors import RunFailed, UserError
 from bench.run.display.plain import Display
 from bench.run.records import SameLogits
 from bench.run.workers import equal_work
-from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Synchronize, Warm
+from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Resize, Synchronize, Warm
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite.prepare import Prepared, make_gates
 
@@ -85,6 +85,24 @@ class Workers:
             if not self._working:
                 raise RunFailed(f"no backend is left: {self._unfit[backend]}") from None
         return self._unfit.get(backend)
+
+    def room(self) -> int | None:
+        """New tokens for which every prompt leaves room in every model; None where no model has a limit."""
+        room = [
+            context - max(map(len, prompts.values()))
+            for backend, models in self.ids.items()
+            for key, prompts in models.items()
+            if (context := self.loaded[f"{backend}/{key}"].context) is not None
+        ]
+        return min(room, default=None)
+
+    def resize(self, prepared: Prepared) -> None:
+        """Go on with another length of answers, those of workers that are started later included."""
+        self.prepared = prepared
+        suite = prepared.suite
+        for worker in self._working.values():
+            message = Resize(max_new_tokens=suite.generation.max_new_tokens)
+            worker.ask(message, deadline_s=suite.protocol.request_deadline_s)
 
     def synchronize(self) -> None:
         """Wait until no worker has anything left to do."""

@@ -169,6 +169,23 @@ class Warm(Message[Warmed]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Discard(Message[Done]):
+    """A request of which nothing is kept: the first after a rest may be slow."""
+
+    command: ClassVar[str] = "discard"
+    prompt_id: str
+    gate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resize(Message[Done]):
+    """From now on answers have another length, where a budget does not say."""
+
+    command: ClassVar[str] = "resize"
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class AllSettled:
     """Of each request since the last such question, in their order."""
 

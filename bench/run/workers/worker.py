@@ -31,6 +31,7 @@ from bench.run.workers.messages import (
     AskLogits,
     AskRedundancy,
     CompareLogits,
+    Discard,
     Done,
     Encode,
     Encoded,
@@ -46,6 +47,7 @@ from bench.run.workers.messages import (
     Refusal,
     Refused,
     Request,
+    Resize,
     Settle,
     Synchronize,
     Synchronized,
@@ -57,6 +59,9 @@ from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
 from bench.suite.prompt_forms import Prompt
 from bench.typed import from_json, to_json
+
+_DISCARDED_TOKENS = 4
+"""New tokens of a discarded request: enough for every kernel of a decode to be used."""
 
 Commands = dict[type[Message[Any]], Callable[[Any], Any]]
 """What a worker obeys: the class of the message -> what answers it."""
@@ -134,6 +139,20 @@ class Worker:
         self._unsettled.clear()
         return Warmed(seconds_s=done.end_s - done.start_s)
 
+    def discard(self, message: Discard) -> Done:
+        """The same work as a request with a short answer; nothing of it is kept."""
+        budget = self.gates[message.gate].decide(self.prompts[self.gate_model][message.prompt_id])
+        model, ids = self.models[budget.model], self.prompts[budget.model][message.prompt_id]
+        tokens = min(budget.max_new_tokens or self.default_new_tokens, _DISCARDED_TOKENS)
+        model.decode(model.prefill(ids, budget.cut), max_new_tokens=tokens, ignore_eos=self.ignore_eos)
+        model.synchronize()
+        return Done()
+
+    def resize(self, message: Resize) -> Done:
+        """Answers of another length."""
+        self.default_new_tokens = message.max_new_tokens
+        return Done()
+
     def _generate(self, budget: Budget, prompt_id: str, *, start_s: float) -> Answered:
         gated_s = time.perf_counter()
         model, ids = self.models[budget.model], self.prompts[budget.model][prompt_id]
@@ -200,6 +219,8 @@ class Worker:
             Synchronize: self.synchronize,
             Request: self.request,
             Warm: self.warm,
+            Discard: self.discard,
+            Resize: self.resize,
             Settle: self.settle,
             Ready: self.ready,
             Guard: self.guard,

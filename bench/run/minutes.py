@@ -1,0 +1,147 @@
+"""The time that a run was given: what of it is left, and how that is divided."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from bench.errors import UserError
+from bench.run.records import RequestRecord, SizedRecord, SlotRecord
+from bench.suite import sizing
+from bench.suite.config import Protocol
+from bench.suite.prepare import Prepared
+from bench.suite.sizing import Pace, Sizes
+from energy.cadence import WINDOW
+
+_START_S = 1.0
+"""From the command to the start of the clock: the interpreter and the imports."""
+
+
+class Minutes:
+    """Counts from the start of the command to its last line."""
+
+    def __init__(self, minutes: float, *, session: int, began_s: float) -> None:
+        self.minutes = minutes
+        self.run_s = 60 * minutes
+        self._session = session
+        self._began_s = began_s - _START_S
+        self._blocks_began_s = 0.0
+
+    @classmethod
+    def of(cls, protocol: Protocol, *, session: int, began_s: float | None) -> Self | None:
+        """Those of a protocol, from `began_s` or from now; None where it states its blocks."""
+        if protocol.minutes is None:
+            return None
+        since_s = time.perf_counter() if began_s is None else began_s
+        return cls(protocol.minutes, session=session, began_s=since_s)
+
+    @property
+    def most_pulses_s(self) -> float:
+        """For the pulses on either side of the blocks."""
+        return sizing.PULSES_SHARE * self.run_s
+
+    def divide(
+        self,
+        paces: Mapping[str, Pace],
+        prepared: Prepared,
+        protocol: Protocol,
+        *,
+        reading_s: float,
+        room: int | None,
+    ) -> SizedRecord:
+        """Blocks, windows and answers for what is left.
+
+        Args:
+            paces: by label of the arm, as a first pass showed them; an A/A arm is like what it copies.
+            prepared: what is to run.
+            protocol: as the meter allows it.
+            reading_s: seconds between readings, as seen.
+            room: new tokens for which the models have room; None without a limit.
+
+        Raises:
+            UserError: the least there is would end far too late.
+        """
+        first = prepared.suite.generation.max_new_tokens
+        left_s = self._left_s()
+        sizes = sizing.size(
+            left_s,
+            arms=[paces[arm.label.removesuffix(" (A/A)")] for arm in prepared.arms],
+            idle_s=protocol.idle_s,
+            least_window_s=WINDOW.least * reading_s,
+            new_tokens=[n for n in prepared.new_tokens if room is None or n <= room] or [first],
+        )
+        self._check(sizes, paces, left_s)
+        self._blocks_began_s = time.perf_counter()
+        beside_s = self.run_s - left_s
+        return SizedRecord(
+            session=self._session,
+            minutes=self.minutes,
+            reading_s=reading_s,
+            first_pass_s={label: pace.pass_s(first) for label, pace in paces.items()},
+            first_new_tokens=first,
+            done=0,
+            blocks=sizes.blocks,
+            window_s=sizes.window_s,
+            new_tokens=sizes.new_tokens,
+            run_s=beside_s + sizes.seconds_s,
+            verdict_s=beside_s + sizes.verdict_s,
+        )
+
+    def blocks(self, done: int, *, here: int) -> int:
+        """How many blocks the run has in all, now that some are done.
+
+        Args:
+            done: blocks that are whole.
+            here: of these, how many since `divide`.
+        """
+        block_s = (time.perf_counter() - self._blocks_began_s) / here
+        return sizing.blocks_in(self._left_s(), done=done, block_s=block_s)
+
+    def _left_s(self) -> float:
+        """Seconds for blocks and the idle measurement after each; pulses and the report come after them."""
+        after_s = (sizing.PULSES_SHARE + sizing.REPORT_SHARE) * self.run_s
+        return self.run_s - after_s - (time.perf_counter() - self._began_s)
+
+    def _check(self, sizes: Sizes, paces: Mapping[str, Pace], left_s: float) -> None:
+        late_s = sizes.seconds_s - left_s
+        if late_s <= sizing.TOLERANCE * self.run_s:
+            return
+        least = math.ceil((self.run_s + late_s) / 60)
+        passes = ", ".join(f"{label} {pace.pass_s(sizes.new_tokens):.2g} s" for label, pace in paces.items())
+        raise UserError(
+            f"{self.minutes:g} min are too few: {sizes.blocks} blocks with a pass in each window take "
+            f"{least} min here (a pass with answers of {sizes.new_tokens} tokens: {passes})",
+            fix=f"give it {least} min, or fewer prompts or models",
+        )
+
+
+def pace_of(record: SlotRecord, requests: Sequence[RequestRecord], *, took_s: float, new_tokens: int) -> Pace:
+    """The pace that a first pass shows.
+
+    Args:
+        record: its window, of one pass.
+        requests: of it.
+        took_s: the whole slot, with what comes before and after the window.
+        new_tokens: most of an answer.
+    """
+    decode_s = sum(request.decode_s for request in requests)
+    return Pace(
+        fixed_s=record.seconds_s - decode_s,
+        token_s=decode_s / new_tokens,
+        gap_s=took_s - record.seconds_s,
+    )
+
+
+def sentence(sized: SizedRecord) -> str:
+    """What was chosen, in words."""
+    if sized.done:
+        return f"{sized.blocks} blocks of this length fit into {sized.minutes:g} min"
+    words = (
+        f"for {sized.minutes:g} min: {sized.blocks} blocks, windows of {sized.window_s:.1f} s, "
+        f"answers of {sized.new_tokens} tokens"
+    )
+    if sized.blocks >= sizing.BLOCKS[0]:
+        return words
+    return f"{words}; a verdict needs {sizing.BLOCKS[0]} blocks: {math.ceil(sized.verdict_s / 60)} min"
