@@ -15,8 +15,10 @@ from bench.suite.prepare import Prepared
 from bench.suite.sizing import Pace, Sizes
 from energy.cadence import WINDOW
 
-_START_S = 1.0
-"""From the command to the start of the clock: the interpreter and the imports."""
+_LATE = 0.05
+"""A run that is expected to end later than its minutes by more than this share says so."""
+_BESIDE_S = 3.0
+"""For what the clock does not see: the interpreter and the imports before it, the report's imports after."""
 
 
 class Minutes:
@@ -26,7 +28,9 @@ class Minutes:
         self.minutes = minutes
         self.run_s = 60 * minutes
         self._session = session
-        self._began_s = began_s - _START_S
+        self.pulses_s = 0.0
+        """Seconds that the pulses before the blocks took; those after take as long."""
+        self._began_s = began_s - _BESIDE_S
         self._blocks_began_s = 0.0
 
     @classmethod
@@ -101,14 +105,14 @@ class Minutes:
 
     def _left_s(self) -> float:
         """Seconds for blocks and the idle measurement after each; pulses and the report come after them."""
-        after_s = (sizing.PULSES_SHARE + sizing.REPORT_SHARE) * self.run_s
+        after_s = self.pulses_s + sizing.REPORT_SHARE * self.run_s
         return self.run_s - after_s - (time.perf_counter() - self._began_s)
 
     def _check(self, sizes: Sizes, paces: Mapping[str, Pace], left_s: float) -> None:
-        late_s = sizes.seconds_s - left_s
-        if late_s <= sizing.TOLERANCE * self.run_s:
+        least_s = self.run_s - left_s + sizes.seconds_s
+        if least_s <= sizing.REFUSED * self.run_s:
             return
-        least = math.ceil((self.run_s + late_s) / 60)
+        least = math.ceil(least_s / 60)
         passes = ", ".join(f"{label} {pace.pass_s(sizes.new_tokens):.2g} s" for label, pace in paces.items())
         raise UserError(
             f"{self.minutes:g} min are too few: {sizes.blocks} blocks with a pass in each window take "
@@ -138,10 +142,12 @@ def sentence(sized: SizedRecord) -> str:
     """What was chosen, in words."""
     if sized.done:
         return f"{sized.blocks} blocks of this length fit into {sized.minutes:g} min"
-    words = (
-        f"for {sized.minutes:g} min: {sized.blocks} blocks, windows of {sized.window_s:.1f} s, "
-        f"answers of {sized.new_tokens} tokens"
-    )
+    plan = f"{sized.blocks} blocks, windows of {sized.window_s:.1f} s, answers of {sized.new_tokens} tokens"
+    words = f"for {sized.minutes:g} min: {plan}"
+    if sized.run_s > (1 + _LATE) * 60 * sized.minutes:
+        words = (
+            f"{sized.minutes:g} min are too few: the least, {plan}, takes {math.ceil(sized.run_s / 60)} min"
+        )
     if sized.blocks >= sizing.BLOCKS[0]:
         return words
     return f"{words}; a verdict needs {sizing.BLOCKS[0]} blocks: {math.ceil(sized.verdict_s / 60)} min"

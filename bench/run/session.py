@@ -138,8 +138,11 @@ class Session:
         if not self.protocol.self_test_s:
             return
         self.display.stage(f"pulses {where} the blocks")
-        most_s = math.inf if self._minutes is None else self._minutes.most_pulses_s
+        began_s, minutes = time.perf_counter(), self._minutes
+        most_s = math.inf if minutes is None else minutes.most_pulses_s
         record = self.meter.lag(where, session=self.number, most_s=most_s)
+        if minutes is not None:
+            minutes.pulses_s = time.perf_counter() - began_s
         if record is not None:
             self.store.append([record])
             said = record.lag or "not known, the pulses told nothing"

@@ -26,8 +26,8 @@ WINDOW_S = 60.0
 NEW_TOKENS = (64, 48, 32, 24, 16, 12, 8)
 """Lengths of an answer to choose from where none is stated, best first."""
 
-TOLERANCE = 0.2
-"""A run may end so much later than asked for, as a share of its minutes; what takes longer is refused."""
+REFUSED = 2.0
+"""Where even the least plan takes longer than the minutes, it is said and run, up to so many times them."""
 PULSES_SHARE = 0.03
 """Of the minutes, for the pulses before the blocks, and for those after."""
 REPORT_SHARE = 0.01
