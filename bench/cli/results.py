@@ -23,18 +23,20 @@ from energy.cadence import USUALLY_LATER
 
 
 def plan(found: Prepared, chosen: ChosenMeter) -> dict[str, Any]:
-    """What `bench run` would do, for programs."""
+    """What `bench run` would do, for programs; blocks of a run of minutes are yet to be sized."""
     reading_s = USUALLY_LATER * chosen.source.info.interval_s
     protocol = stretched(found.suite.protocol, reading_s)
     slots = sum(len(block) for block in found.blocks)
+    least_s = slots * (protocol.min_window_s + protocol.cool_down_s)
+    least_s += (len(found.blocks) + 1) * protocol.idle_s
     return {
         "suite": found.suite.name,
         "prompts": len(found.prompts.prompts),
         "arms": [arm.label for arm in found.arms],
         "blocks": [[slot.arm.label for slot in block] for block in found.blocks],
         "slots": slots,
-        "least_s": slots * (protocol.min_window_s + protocol.cool_down_s)
-        + (len(found.blocks) + 1) * protocol.idle_s,
+        "minutes": protocol.minutes,
+        "least_s": None if protocol.minutes else least_s,
         "assumed": sentence(changes(found.suite.protocol, protocol), cadence_s=reading_s),
         "models": {
             key: {**model.model_dump(), "here": found.locate(model) is not None}
@@ -50,10 +52,15 @@ def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json
     if as_json:
         print(json.dumps(what, indent=2))
         return
+    length = (
+        f"{counted(len(what['blocks']), 'block')}, {counted(what['slots'], 'slot')}, "
+        f"at least {clock(what['least_s'])}"
+        if what["minutes"] is None
+        else f"{what['minutes']:g} min: a first pass tells how many of these blocks, and how long"
+    )
     lines = [
         f"suite {what['suite']}: {counted(what['prompts'], 'prompt')}, {counted(len(what['arms']), 'arm')}, "
-        f"{counted(len(what['blocks']), 'block')}, {counted(what['slots'], 'slot')}, "
-        f"at least {clock(what['least_s'])}",
+        f"{length}",
         *(f"  block {number}: {' | '.join(arms)}" for number, arms in enumerate(what["blocks"], start=1)),
         *(
             f"  model {key}: {model}" + ("" if found.locate(model) else " (would be fetched first)")

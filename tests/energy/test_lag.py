@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from energy.lab.known_power import STEP_S, answered, noisy, on_rails, simulate
-from energy.lag import Lag, joined, lag_of, plan
+from energy.lag import LEAST_PULSES, Lag, joined, lag_of, plan
 
 
 def commanded(seed: int, *, cadence_s: float, lag_s: float, rise_s: float = 0.0, load_w: float = 15.0):
@@ -34,6 +34,17 @@ def test_pulses_that_no_rail_answers_say_nothing():
     start_s, end_s, joules, pulses = commanded(1, cadence_s=0.1, lag_s=0.02)
     assert lag_of(start_s, end_s, np.full_like(joules, np.nan), pulses) is None
     assert lag_of(start_s, end_s, joules, pulses[:3]) is None
+
+
+def test_in_little_time_there_are_fewer_pulses_and_too_few_are_none():
+    chance = np.random.default_rng(3)
+    for cadence_s in (0.1, 0.25, 1.0):
+        usual = len(plan(cadence_s, chance))
+        for most_s in (1.0, 3.0, 10.0, 1e4):
+            planned = plan(cadence_s, chance, most_s=most_s)
+            assert len(planned) in (0, *range(LEAST_PULSES, usual + 1))
+            assert planned.sum() <= 1.5 * most_s  # the gaps are drawn, so their sum is not exact
+        assert len(planned) == usual
 
 
 def test_what_moved_between_before_and_after_widens_the_spread():

@@ -36,9 +36,9 @@ class Told:
 def held(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:
     """The steps of one slot whose window has to be three seconds long, and what is stored of it."""
     worker, session = Told(), Session.__new__(Session)
-    protocol = MagicMock(min_window_s=3.0, cool_down_s=1.0, cool_down_limit_s=0.0)
+    protocol = MagicMock(cool_down_s=1.0, cool_down_limit_s=0.0)
     session.protocol, session.number, session.display = protocol, 1, MagicMock()
-    session.prepared = MagicMock(prompts=PROMPTS)
+    session.prepared = MagicMock(prompts=PROMPTS, as_published=False)
     session.workers = MagicMock(of=lambda backend: worker)
     session.meter = MagicMock()
     session.meter.cool_down.side_effect = lambda **_: worker.steps.append("cool down")
@@ -47,22 +47,25 @@ def held(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:
     monkeypatch.setattr(session_module, "replace", lambda request, **_: request)
     stored: dict[str, Any] = {}
     monkeypatch.setattr(session_module, "SlotRecord", lambda **fields: stored.update(fields))
-    session._hold(SLOT, [])
+    session._hold(SLOT, [], window_s=3.0)
     return worker.steps, stored
 
 
 def test_the_device_is_idle_at_both_ends_and_whole_passes_run_between(held) -> None:
-    """Two prompts of a second each: two passes make a window of three seconds."""
+    """Two prompts of a second each: two passes make a window of three seconds.
+
+    The first request after the rest is outside of it, and is not kept.
+    """
     steps, stored = held
     rest = steps.index("cool down")
     passes = ["request", "request", "synchronize"]
-    assert steps[rest + 1 :] == ["synchronize", *passes, *passes, "settle", "joules"]
+    assert steps[rest + 1 :] == ["discard", "synchronize", *passes, *passes, "settle", "joules"]
     assert (stored["passes"], stored["start_s"], stored["end_s"]) == (2, 0.0, 4.0)
 
 
 def test_answers_are_fetched_and_readings_decoded_after_the_window(held) -> None:
     steps, _ = held
-    window = steps[steps.index("cool down") + 1 : len(steps) - 2]
+    window = steps[steps.index("discard") + 1 : len(steps) - 2]
     assert set(window) == {"synchronize", "request"}
 
 

@@ -1,0 +1,106 @@
+"""A run that was given minutes: what is sized, stored and resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.cli.models_asked import understood
+from bench.errors import UserError
+from bench.run import start, store
+from bench.run.minutes import sentence
+from bench.run.records import RequestRecord, SizedRecord, SlotRecord
+from bench.suite.sizing import BLOCKS, DEFAULT_MINUTES, NEW_TOKENS
+from tests.bench.processes import bench
+from tests.bench.suites import write_suite
+
+UNSIZED: dict[str, Any] = {
+    "protocol__blocks": None,
+    "protocol__min_window_s": None,
+    "generation": {},
+    "backend_options": {"echo": {"cpu_s_per_token": 0.0005}},
+    "gates": {"ungated": {}},
+    "protocol__a_a": False,
+}
+
+
+def test_a_run_is_sized_by_its_first_pass_and_stores_what_was_chosen(tmp_path: Path) -> None:
+    write_suite(tmp_path, protocol__minutes=0.15, **UNSIZED)
+    done = bench("run", "suite.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    run = store.read(folder)
+    first, last = run.of(SizedRecord)[0], run.of(SizedRecord)[-1]
+    assert sentence(first) in done.stdout
+    assert (first.minutes, first.done, list(first.first_pass_s)) == (0.15, 0, ["echo ungated"])
+    assert len(run.finished_blocks) == last.blocks >= BLOCKS[-1]
+    assert all(slot.seconds_s >= first.window_s for slot in run.of(SlotRecord))
+    assert {len(request.tokens) for request in run.of(RequestRecord)} == {first.new_tokens}
+    assert run.header.looks == []
+    with pytest.raises(UserError, match="nothing to resume"):
+        start.prepared_again(folder)
+    more, _ = start.prepared_again(folder, blocks=last.blocks + 2)
+    assert len(more.blocks) == last.blocks + 2
+    assert more.suite.protocol.min_window_s == first.window_s
+    assert more.suite.generation.max_new_tokens == first.new_tokens
+    assert more.suite.protocol.minutes is None
+
+
+def test_too_few_minutes_are_refused_after_the_first_pass_with_those_it_takes(tmp_path: Path) -> None:
+    write_suite(tmp_path, protocol__minutes=0.01, **UNSIZED)
+    done = bench("run", "suite.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "0.01 min are too few" in done.stderr
+    assert "give it 1 min" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"protocol__minutes": 3}, "decides what blocks says too"),
+        ({"protocol__minutes": 3, "protocol__blocks": None}, "decides what min_window_s says too"),
+        ({"protocol__minutes": -1}, "protocol.minutes = -1"),
+    ],
+)
+def test_a_suite_that_says_it_twice_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    write_suite(tmp_path, **changes)
+    done = bench("run", "suite.toml", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["echo", "--minutes", "3", "--blocks", "2"], "--blocks 2 too"),
+        (["quick", "--minutes", "3"], "goes with models"),
+        (["echo", "--minutes", "0"], "--minutes"),
+    ],
+)
+def test_options_that_contradict_minutes_are_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
+    done = bench("run", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_models_get_the_usual_minutes_unless_blocks_are_asked_for() -> None:
+    nothing: dict[str, Any] = dict.fromkeys(("prompts", "pp", "tg", "dtype", "backends"))
+    for minutes, blocks, found in [(None, None, DEFAULT_MINUTES), (7.0, None, 7.0), (None, 4, None)]:
+        _, asked = understood(["echo"], minutes=minutes, blocks=blocks, **nothing)
+        assert asked is not None
+        assert asked.minutes == found
+
+
+def test_the_saved_suite_does_the_same(tmp_path: Path) -> None:
+    """Minutes are in it; answers are sized unless their length is asked for."""
+    for more, new_tokens in [((), NEW_TOKENS), (("--tg", "5"), ())]:
+        done = bench("run", "echo", "--minutes", "4", *more, "--save-suite", "my.toml", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        found, _ = start.prepared(str(tmp_path / "my.toml"), energy=None, backends=None, blocks=None)
+        assert (found.suite.protocol.minutes, found.new_tokens) == (4, new_tokens)
+        (tmp_path / "my.toml").unlink()
+    plan = bench("run", "echo", "--minutes", "4", "--dry-run", cwd=tmp_path)
+    assert "4 min: a first pass tells" in plan.stdout
