@@ -32,9 +32,10 @@ class BlockTable:
     left_out: dict[str, int]
     """Blocks that do not count, by reason: `cut short`, `no figure`, or the gate that a slot failed."""
 
-    def logs(self, arm: str) -> FloatArray:
-        """Logarithms of one arm's values, shape (blocks,)."""
-        return np.asarray(np.log(self.values[self.arms.index(arm)]))
+    def logs(self, *arms: str) -> FloatArray:
+        """Logarithms of an arm's values, shape (blocks,); of several arms their mean."""
+        rows = [self.arms.index(arm) for arm in arms]
+        return np.asarray(np.log(self.values[rows]).mean(axis=0))
 
 
 def units_of_work(slot: Slot, per: Per) -> int:

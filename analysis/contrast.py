@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from analysis.blocks import Amount, BlockTable, Per, block_table
 from analysis.comparable import lowest_grade
 from analysis.effect import LogPair
@@ -147,5 +145,4 @@ def _logs(table: BlockTable, held: Held, *, against: Held | None) -> FloatArray:
     """
     if held.arm != held.plain or (against is not None and against.arm == held.again):
         return table.logs(held.arm)
-    arms = held.copies or (held.arm,)
-    return np.asarray(np.mean([table.logs(arm) for arm in arms], axis=0))
+    return table.logs(*(held.copies or (held.arm,)))

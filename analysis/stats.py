@@ -123,25 +123,25 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def lag_1(log_ratios: FloatArray) -> float:
-    """Correlation of each value with the next, corrected for its bias in short series.
+def lag_1(log_ratios: FloatArray) -> FloatArray:
+    """Correlation of each value with the next, along the last axis, corrected for its bias in short series.
 
     In a series of n values the usual estimate is low by (1 + 3 rho) / (n - 1) (Kendall 1954, Biometrika
     41:403).
     """
-    from_mean = log_ratios - log_ratios.mean()
-    seen = float((from_mean[1:] * from_mean[:-1]).sum() / (from_mean**2).sum())
-    return min(1.0, max(-1.0, seen + (1 + 3 * seen) / (log_ratios.size - 1)))
+    from_mean = log_ratios - log_ratios.mean(axis=-1, keepdims=True)
+    seen = (from_mean[..., 1:] * from_mean[..., :-1]).sum(axis=-1) / (from_mean**2).sum(axis=-1)
+    return np.asarray(np.clip(seen + (1 + 3 * seen) / (log_ratios.shape[-1] - 1), -1, 1))
 
 
 def ar1_interval(log_ratios: FloatArray, *, level: float = LEVEL) -> Intervals:
-    """Student's t interval on the mean of a series whose neighbours are correlated as AR(1).
+    """Student's t interval on the mean of a series, shape (..., n), with neighbours correlated as AR(1).
 
     The variance of its mean is (1 + rho) / (1 - rho) of that of independent values, for long series. A
     correlation below zero would narrow it and is taken as none; above .9 five blocks can't tell it from 1.
     """
     mean, low, high = t_interval(log_ratios, level=level)
-    rho = min(0.9, max(0.0, lag_1(log_ratios)))
+    rho = np.clip(lag_1(log_ratios), 0, 0.9)
     wider = np.sqrt((1 + rho) / (1 - rho))
     return Intervals(mean, mean - (mean - low) * wider, mean + (high - mean) * wider)
 

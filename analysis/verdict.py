@@ -151,7 +151,7 @@ def decide(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -
         blocks_to_settle=needed,
         p=contrast.p_beyond,
         p_holm=contrast.p_beyond if p_holm is None else p_holm,
-        lag_1=None if effect.is_pooled else stats.lag_1(effect.log_ratios),
+        lag_1=None if effect.is_pooled else float(stats.lag_1(effect.log_ratios)),
         ratio_ar1=None
         if effect.is_pooled
         else stats.ratio(stats.ar1_interval(effect.log_ratios, level=effect.level)),
