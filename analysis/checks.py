@@ -15,6 +15,7 @@ What else looks odd is named and kept:
     grade 0         the joules are not a measurement of this run
     few blocks      no arm has the blocks that a claim needs (`value` is the most that one has)
     noisy           the ungated arm differs from itself by more than a quiet machine does (a fraction)
+    correlated      blocks follow each other, so that a verdict would not stand (`value` is the correlation)
     A/A differs     the two identical arms differ, with an interval that excludes 1 (a fraction)
 """
 
@@ -84,7 +85,7 @@ def check_slots(slots: Sequence[Slot]) -> tuple[Caution, ...]:
 
 def check_judgements(judgements: Mapping[str, Sequence[Judgement]]) -> tuple[Caution, ...]:
     """Warnings about the verdicts of a run, by backend."""
-    return tuple(caution for check in (_few_blocks, _noise) for caution in check(judgements))
+    return tuple(caution for check in (_few_blocks, _correlated, _noise) for caution in check(judgements))
 
 
 def _left_out(slots: Sequence[Slot]) -> Iterator[Caution]:
@@ -164,6 +165,20 @@ def _few_blocks(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Cauti
     if found and all(one.verdict == "not enough blocks" for one in found):
         most = max(one.blocks for one in found)
         yield Caution(code="few blocks", subject="run", value=most, words=too_few_blocks(most))
+
+
+def _correlated(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
+    """Verdicts that rest on independent blocks where these visibly are not."""
+    for backend, found in judgements.items():
+        for one in found:
+            if one.rests_on_independence:
+                words = f"{backend}: blocks follow each other (correlation with the next {one.lag_1:.2f})"
+                yield Caution(
+                    code="correlated",
+                    subject=backend,
+                    value=one.lag_1,
+                    words=f"{words}, and with that the verdict would not be {one.verdict}",
+                )
 
 
 def _noise(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:

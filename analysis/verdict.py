@@ -114,6 +114,17 @@ class Judgement:
         named = [f"{counted(number, 'block')} ({why})" for why, number in sorted(self.left_out.items())]
         return f"; left out: {', '.join(named)}" if named else ""
 
+    @property
+    def rests_on_independence(self) -> bool:
+        """Whether blocks visibly follow each other, and the verdict would fall with that.
+
+        Visible is a correlation above 1.64 / sqrt(blocks), which independent blocks show in 7 of 100 runs.
+        """
+        if self.ratio_ar1 is None or self.lag_1 is None or self.verdict == "inconclusive":
+            return False
+        is_visible = self.lag_1 > 1.64 / self.blocks**0.5
+        return is_visible and place(self.ratio_ar1, threshold=self.threshold) != self.verdict
+
 
 def decide(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -> Judgement:
     """The verdict, and with it whatever figure may be shown.

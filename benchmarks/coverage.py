@@ -9,7 +9,7 @@ both ungated copies, looks pay Pocock's level, gates are corrected by Holm, pool
     AR(1)         the same of the interval that stands beside it, widened by the lag-1 correlation; no verdict
                   rests on it
     A/A           share of the A/A pair's intervals that hold no change
-    false         share of runs in which any gate, at any look, "saves" while all truly save the threshold, 2 %
+    false         share of runs in which any gate, at any look, "saves" where all truly save the threshold
     one, both     share of runs that call a true 5 % of the first gate a saving (the others save nothing),
                   against one copy of the ungated arm, and against both, as the engine does
 

@@ -38,6 +38,13 @@ def split_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
     return Table.of(_SPLIT, found, place=place, name="saving-by-cause", title=title) if found else None
 
 
+def certainty_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
+    """How sure the verdicts are, of the arms that have an interval; None if there is none."""
+    found = [row for row in summary.rows if row.p is not None]
+    title = f"How sure the savings are, {_kinds(summary)}"
+    return Table.of(_CERTAINTY, found, place=place, name="certainty-by-arm", title=title) if found else None
+
+
 def withheld_splits(summary: Summary) -> list[tuple[str, str]]:
     """Arms whose saving can't be split, and why."""
     return [
@@ -55,7 +62,10 @@ def _kinds(summary: Summary) -> str:
 
 
 def _interval(row: ArmRow) -> str | None:
-    low, high = row.saved_low_percent, row.saved_high_percent
+    return _from_to(row.saved_low_percent, row.saved_high_percent)
+
+
+def _from_to(low: float | None, high: float | None) -> str | None:
     return None if low is None or high is None else f"{low:+.1f} to {high:+.1f} %"
 
 
@@ -100,6 +110,17 @@ _WORK: tuple[Column[ArmRow], ...] = (
     Column("passes", lambda row: row.passes, only="page"),
     Column("slots", lambda row: row.slots, only="page"),
     Column("void slots", lambda row: row.void_slots, only="page"),
+)
+_CERTAINTY: tuple[Column[ArmRow], ...] = (
+    Column("arm", lambda row: row.label),
+    Column("J saved", lambda row: words.percent(row.joules_saved_percent, signed=True)),
+    Column("95 % interval", _interval),
+    Column("p", lambda row: words.significant(row.p)),
+    Column("p of all arms", lambda row: words.significant(row.p_holm)),
+    Column("blocks", lambda row: row.blocks),
+    Column("block to block", lambda row: words.number(row.lag_1, 2)),
+    Column("interval with that", lambda row: _from_to(row.saved_low_ar1_percent, row.saved_high_ar1_percent)),
+    Column("verdict", lambda row: row.verdict, is_text=True),
 )
 _SPLIT: tuple[Column[ArmSplit], ...] = (
     Column("arm", lambda one: arm_label(one.arm)),

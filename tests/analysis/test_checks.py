@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.checks import Caution, check_judgements, check_slots, gate_that_failed
+from analysis.effect import LogPair
 from analysis.rows import Slot
+from analysis.verdict import Contrast, decide
 from tests.analysis.slots import judged, run_slots
 
 
@@ -98,3 +100,21 @@ def test_few_blocks_are_said_once_if_no_arm_has_enough() -> None:
     (caution,) = check_judgements({"torch": [few, few], "mlx": [few]})
     assert caution.words == "2 whole blocks are not enough for a claim (needs 5)"
     assert check_judgements({"torch": [few, many]}) == ()
+
+
+def test_a_verdict_that_rests_on_blocks_that_follow_each_other_is_named() -> None:
+    steps = np.repeat([-1.0, 1.0], 10)
+    waves, noise = (np.log(0.94) + 0.04 * steps, np.log(0.94) + 0.04 * np.resize([1.0, -1.0], 20))
+    copy = 0.001 * np.resize([1.0, -1.0, 0.5], 20)
+    said = {}
+    for name, log_ratios in (("waves", waves), ("noise", noise)):
+        effect, again = (LogPair(treated=x, baseline=np.zeros(20), paired=True) for x in (log_ratios, copy))
+        found = decide(Contrast(effect=effect, copies=(again,)))
+        assert found.verdict == "saves"
+        said[name] = check_judgements({"torch": [found]})
+    assert said["noise"] == ()
+    (caution,) = said["waves"]
+    assert caution.code == "correlated"
+    assert caution.value is not None
+    assert caution.value > 0.8
+    assert "the verdict would not be saves" in caution.words

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from analysis.effect import LogPair
 from analysis.values import Estimate, Withheld, counted, listed
+from analysis.verdict import Judgement
 from bench.report.compare.pairs import Comparison, Side
 from bench.show import table
 from bench.show.safe_text import visible
@@ -188,8 +189,8 @@ def _method(joules: LogPair) -> str:
     if joules.paired:
         return f"ratio: geometric mean over {counted(joules.blocks[0], 'block')} of one run, paired"
     return (
-        f"ratio: of geometric means over {joules.blocks[1]} and {joules.blocks[0]} blocks of two runs, "
-        "unpaired (Welch's t): whatever changed between the runs counts as effect"
+        f"ratio: of geometric means over {joules.blocks[1]} and {joules.blocks[0]} blocks of two runs; "
+        "no interval, since how much changes from run to run is unknown"
     )
 
 
@@ -234,6 +235,15 @@ def _as_json(one: Comparison) -> dict[str, Any]:
         "answer": answer(one),
         "verdict": one.verdict,
         "reason": one.reason,
+        **_judgement_json(one.judgement),
+    }
+
+
+def _judgement_json(found: Judgement | None) -> dict[str, Any]:
+    """What stands beside the interval that decides: p, and the interval of blocks that follow each other."""
+    return {
+        **{name: getattr(found, name, None) for name in ("p", "p_holm", "asked", "lag_1")},
+        "interval_ar1": _interval_json(found.ratio_ar1 if found else None),
     }
 
 

@@ -124,6 +124,11 @@ class ArmRow(_Row):
     saved_low_percent: Number = Field(description="Lower end of its 95 % interval; null below five blocks.")
     saved_high_percent: Number = Field(description="Upper end.")
     noise_floor_percent: Number = Field(description="What the ungated arm saves against itself.")
+    p: Number = Field(description="One-sided p of lying beyond the threshold, of this arm alone.")
+    p_holm: Number = Field(description="The same, corrected for all arms of the backend; a claim needs .025.")
+    lag_1: Number = Field(description="Correlation of a block's log-ratio with the next one's.")
+    saved_low_ar1_percent: Number = Field(description="Lower end, if blocks follow each other like that.")
+    saved_high_ar1_percent: Number = Field(description="Upper end; the verdict rests on the plain interval.")
     verdict: Words = Field(description="saves, costs, inconclusive, ...; null for the ungated arm.")
     reason: Words = Field(description="Why this verdict.")
 

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import tables as report
-from bench.report.arm_tables import grade_reasons, savings_table, split_table, withheld_splits, work_table
+from bench.report.arm_tables import (
+    certainty_table,
+    grade_reasons,
+    savings_table,
+    split_table,
+    withheld_splits,
+    work_table,
+)
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.page.answer import Answer, answers, nothing_to_say, quality_warnings
 from bench.report.page.outputs import claims_table, other_tables
@@ -57,6 +64,7 @@ class Chapter:
     grade_reasons: list[str]
     savings: Table | None
     work: Table | None
+    certainty: Table | None
     split: Table | None
     withheld_splits: list[tuple[str, str]]
     power: dict[str, Any] | None
@@ -125,6 +133,7 @@ def _own_tables(story: Story) -> dict[str, Any]:
     measured = bool(summary.rows)
     return {
         "savings": savings_table(summary, place="page") if measured else None,
+        "certainty": certainty_table(summary, place="page"),
         "split": split_table(summary, place="page"),
         "work": work_table(summary, place="page") if measured else None,
         "prompts": prompt_table(readback) if measured else None,
@@ -150,6 +159,7 @@ def _draw(drawing: Drawing, folder: Path) -> Figure:
 def _tables(chapter: Chapter) -> list[Table]:
     own = [
         chapter.savings,
+        chapter.certainty,
         chapter.split,
         chapter.work,
         chapter.prompts,
