@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from energy.base import Trace
+from energy.base import EnergySource, Trace
 
 USUALLY_LATER = 1.3
 """A reading comes after so many of the intervals asked for, at most, on most machines."""
@@ -32,6 +32,9 @@ PHASE_READINGS = 30
 SETTLED_READINGS = 100
 """Of so many the two that a window's edges cut are 2 %, as much as its bound may be for grade 2."""
 
+SEEN_READINGS = 5
+"""So many tell the cadence; the first is often shorter."""
+
 WORTH = 1.05
 """A length that misses its readings by less is left alone."""
 
@@ -51,6 +54,8 @@ WINDOW = Need(least=LEAST_READINGS + 2, enough=SETTLED_READINGS)
 IDLE = Need(least=LEAST_READINGS + 2, enough=20)
 SELF_TEST = Need(least=LEAST_READINGS + 2, enough=LEAST_READINGS + 2)
 REST = Need(least=0, enough=REST_READINGS)
+STEP = Need(least=LEAST_READINGS, enough=LEAST_READINGS)
+"""Of many windows of one step, of which some may go without joules."""
 
 
 def cadence_of(trace: Trace) -> float | None:
@@ -58,6 +63,18 @@ def cadence_of(trace: Trace) -> float | None:
     import numpy as np  # not needed to know the rules
 
     return float(np.median(trace.end_s - trace.start_s)) if len(trace.end_s) else None
+
+
+def seen_cadence(source: EnergySource, *, began_s: float = 0.0) -> float:
+    """Seconds between the readings so far; as promised where there are none.
+
+    Args:
+        source: that has been started.
+        began_s: when; the first few readings after it are waited for.
+    """
+    promised_s = source.info.interval_s
+    source.wait(began_s + SEEN_READINGS * promised_s, timeout_s=SEEN_READINGS * promised_s + 3)
+    return cadence_of(source.trace()) or promised_s
 
 
 def lasting(seconds_s: float, need: Need, *, cadence_s: float, written_for_s: float = USUAL_S) -> float:

@@ -27,7 +27,7 @@ import numpy as np
 from energy.attribute import attribute
 from energy.base import EnergySource, Fault, Trace
 from energy.boundary import total_j
-from energy.cadence import SELF_TEST, cadence_of, lasting
+from energy.cadence import SELF_TEST, lasting, seen_cadence
 from energy.grade import SelfTest
 from energy.lag import Lag, command, lag_of, plan
 
@@ -137,7 +137,7 @@ def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: 
         loads: what to run, by name.
         seconds: length of each; longer where the meter is too slow for it.
     """
-    seconds = lasting(seconds, SELF_TEST, cadence_s=cadence_of(source.trace()) or source.info.interval_s)
+    seconds = lasting(seconds, SELF_TEST, cadence_s=seen_cadence(source))
     windows: dict[Name | None, Window] = {None: _sleep(seconds)}
     for name, load in loads.items():
         window = _during(load, seconds)
@@ -164,7 +164,7 @@ def find_lag(source: EnergySource, load: Command, *, seed: int = 0, most_s: floa
         seed: of the gaps.
         most_s: for all pulses; where too few fit, none is commanded.
     """
-    cadence_s = cadence_of(source.trace()) or source.info.interval_s
+    cadence_s = seen_cadence(source)
     planned = plan(cadence_s, np.random.default_rng(seed), most_s=most_s)
     if not len(planned):
         return None

@@ -15,15 +15,12 @@ from bench.run.joules import Sources, Trust, joules_of
 from bench.run.records import Joules, LagRecord, SelfTestRecord
 from bench.run.sources import ChosenMeter, started
 from energy.base import SourceInfo
-from energy.cadence import cadence_of
+from energy.cadence import seen_cadence
 from energy.lag import Lag
 from energy.selftest import find_lag, outcome, run_self_test
 
-_READING_DELAY_S = 3.0
+READING_DELAY_S = 3.0
 """How long after a window the reading that covers its end may take to arrive, beside its interval."""
-
-_SEEN_READINGS = 5
-"""So many tell the cadence; the first is often shorter."""
 
 _PATIENCE = 2
 """After so many windows in a row without a reading at their end the meter is taken for dead."""
@@ -60,10 +57,8 @@ class Meter:
         self._open.close()
 
     def cadence_s(self) -> float:
-        """Seconds between readings, as seen since the start; as promised where there were none."""
-        seen_s = self._began_s + _SEEN_READINGS * self.info.interval_s
-        self._source.wait(seen_s, timeout_s=_READING_DELAY_S + 3 * self.info.interval_s)
-        return cadence_of(self._source.trace()) or self.info.interval_s
+        """Seconds between readings, as seen since the start."""
+        return seen_cadence(self._source, began_s=self._began_s)
 
     def self_test(self, *, seconds_s: float, session: int) -> SelfTestRecord | None:
         """Does each rail move when it should? None for a source that has no meter, or no time for it."""
@@ -111,7 +106,7 @@ class Meter:
 
     def joules(self, start_s: float, end_s: float) -> Joules:
         """Wait until a reading covers the window's end, then attribute."""
-        covered = self._source.wait(end_s, timeout_s=_READING_DELAY_S + 3 * self.info.interval_s)
+        covered = self._source.wait(end_s, timeout_s=READING_DELAY_S + 3 * self.info.interval_s)
         self._uncovered = 0 if covered else self._uncovered + 1
         sources = Sources.running(self._source).without(self._silent).placed(self._lag)
         self.thermal = sources.lead.trace.thermal[-1][1] if sources.lead.trace.thermal else None

@@ -25,15 +25,15 @@ from backends.cut import Cut
 from bench.errors import UserError, nearest
 from bench.run import host
 from bench.run.joules import Sources, Trust, joules_of
+from bench.run.meter import READING_DELAY_S
 from bench.run.sources import ChosenMeter, started
 from bench.run.workers.messages import Load, ModelToLoad
 from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_here, model_worker
 from bench.studies.isolate.window import NextRound, OpenCell, Plan, Window
 from bench.suite import libraries
 from bench.suite.config import Energy, find_suite, invalid
+from energy.cadence import STEP, lasting, seen_cadence
 
-READING_DELAY_S = 3.0
-"""How long after a window the reading that covers its end may take to arrive, beside its interval."""
 TINY_DEADLINE_S = 300.0
 
 Progress = Callable[[str], None]
@@ -145,7 +145,14 @@ def isolate(suite: IsolateSuite, meter: ChosenMeter, progress: Progress) -> list
     for cell in suite.cells:
         libraries.check(cell.backend, [cell.dtype])
         model_here(cell.model, backend=cell.backend)
-    with tempfile.TemporaryDirectory(prefix="joulebench-") as scratch, started(meter, Path(scratch)):
+    with (
+        tempfile.TemporaryDirectory(prefix="joulebench-") as scratch,
+        started(meter, Path(scratch)) as source,
+    ):
+        cadence_s = seen_cadence(source, began_s=time.perf_counter())
+        window_s = lasting(suite.window_s, STEP, cadence_s=cadence_s)
+        progress(f"a reading every {1e3 * cadence_s:.0f} ms: windows of {window_s:g} s")
+        suite = suite.model_copy(update={"window_s": window_s})
         measured = [_run_cell(suite, cell, meter, Path(scratch), progress) for cell in suite.cells]
     info = meter.source.info
     return [

@@ -178,6 +178,7 @@ def test_a_whole_isolation_of_a_tiny_model(folder: Path) -> None:
     assert report.verdict.reason
     assert any(step.joules_j for step in report.steps)
     assert "one precision" in report.missing["S5"]
+    assert re.fullmatch(r"a reading every \d+ ms: windows of 0.\d+ s", said[0])
     assert re.search(r"round 2 of 2, \d+ s each$", said[-1])
 
 
