@@ -19,9 +19,9 @@ from analysis.costs import UNITS, Counts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Withheld
 from bench.report.readback import Readback, SlotRead, first_of_each_prompt, that_count
-from bench.run.joules import Sources, energy_of
+from bench.run.joules import energy_of
 from bench.run.records import ArmKey, RequestRecord
-from energy.cadence import LEAST_READINGS, REQUEST_READINGS
+from energy.cadence import LEAST_READINGS, REQUEST_READINGS, cadence_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +85,14 @@ def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]
         joules = energy_of([(r.start_s, r.end_s) for r in asked], sources.lead).tolist()
         for request, used_j in zip(asked, joules, strict=True):
             repeats[request.arm, _group(request), request.prompt_id, request.block].append((request, used_j))
-    reading_s = max(map(_reading_s, readback.sources.values()), default=0.0)
+    cadences_s = [cadence_of(sources.lead.trace) or 0.0 for sources in readback.sources.values()]
+    reading_s = max(cadences_s, default=0.0)
     found: dict[ArmKey, list[Work]] = defaultdict(list)
     for (arm, group, _, _), mine in repeats.items():
         lengths_s = [request.end_s - request.start_s for request, _ in mine]
         if min(lengths_s) >= REQUEST_READINGS * reading_s and sum(lengths_s) >= LEAST_READINGS * reading_s:
             found[arm].append(_row(group, mine))
     return found
-
-
-def _reading_s(sources: Sources) -> float:
-    """Length of a usual reading, as it came rather than as it was asked for."""
-    trace = sources.lead.trace
-    return float(np.median(trace.end_s - trace.start_s)) if len(trace.end_s) else 0.0
 
 
 def _row(group: str, repeats: list[tuple[RequestRecord, float]]) -> Work:

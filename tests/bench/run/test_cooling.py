@@ -57,6 +57,16 @@ def test_a_rail_that_is_never_told_is_not_waited_for() -> None:
     assert what_is_hot(unknown, ("cpu",), 2.0, since_s=0.0) is None
 
 
+@pytest.mark.parametrize("reading_s", [0.1, 0.245, 2.0])
+def test_power_is_that_of_the_last_ten_readings_whatever_they_last(reading_s: float) -> None:
+    """Ten at rest are enough after twenty at work; with an eleventh power is still too high."""
+    end_s = np.arange(1, 31) * reading_s
+    for working, ready in ((20, True), (21, False)):
+        joules = np.where(np.arange(30)[:, None] < working, 9.0, 2.0) * reading_s
+        read = Trace(("cpu",), end_s - reading_s, end_s, joules, 0.0)
+        assert (what_is_hot(read, ("cpu",), 2.0, since_s=0.0) is None) == ready
+
+
 class Clock:
     """A clock that moves when somebody sleeps, and a meter that has just read up to its now."""
 
