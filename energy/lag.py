@@ -37,6 +37,8 @@ EXPLAINED = 0.5
 LEAST_PULSES = 6
 SETTLED_PULSES = 12
 """At 100 ms; in proportion to the cadence above it, since longer readings tell less each."""
+_GAPS = (0.6, 1.6)
+"""Shortest and longest time on or off, in readings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +130,17 @@ def plan(cadence_s: float, chance: np.random.Generator, *, most_s: float = math.
     In less time than they take there are fewer, which tell the lag less well; too few tell nothing, and
     then there are none.
     """
-    shortest, longest = 0.6, 1.6
-    count = max(SETTLED_PULSES, round(SETTLED_PULSES * cadence_s / 0.1))
-    count = int(min(count, most_s / ((shortest + longest) * cadence_s)))
-    return chance.uniform(shortest, longest, (count if count >= LEAST_PULSES else 0, 2)) * cadence_s
+    count = int(min(_count(cadence_s), most_s / (sum(_GAPS) * cadence_s)))
+    return chance.uniform(*_GAPS, (count if count >= LEAST_PULSES else 0, 2)) * cadence_s
+
+
+def pulses_s(cadence_s: float) -> float:
+    """Seconds that the pulses for such a cadence take on average."""
+    return _count(cadence_s) * sum(_GAPS) * cadence_s
+
+
+def _count(cadence_s: float) -> int:
+    return max(SETTLED_PULSES, round(SETTLED_PULSES * cadence_s / 0.1))
 
 
 def command(pid: int, seconds: Floats) -> Floats:

@@ -29,7 +29,7 @@ from energy.base import EnergySource, Fault, Trace
 from energy.boundary import total_j
 from energy.cadence import SELF_TEST, lasting, seen_cadence
 from energy.grade import SelfTest
-from energy.lag import Lag, command, lag_of, plan
+from energy.lag import Lag, command, lag_of, plan, pulses_s
 
 Name = Literal["cpu spin", "gpu stream", "memory stream", "sleep"]
 Command = Sequence[str]
@@ -127,6 +127,12 @@ def without_silent(trace: Trace, silent: Mapping[str, str]) -> Trace:
         if rail in silent
     ]
     return replace(trace, joules=joules, faults=(*faults, *trace.faults))
+
+
+def lasting_s(seconds: float, cadence_s: float) -> float:
+    """Seconds of a self-test with loads of this length, and of the pulses before a run and after it."""
+    settling_s = 2 * SETTLE_S * (len(EXPECTED) - 1)
+    return (len(EXPECTED) + 1) * seconds + settling_s + 2 * (SETTLE_S + pulses_s(cadence_s))
 
 
 def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: float = 5.0) -> list[Finding]:

@@ -21,14 +21,16 @@ from bench.cli.init.sizing import Pace
 from bench.cli.init.text import Draft, to_toml
 from bench.errors import Interrupted, RunFailed
 from bench.report.story import Story
-from bench.run import start
+from bench.run import start, store
 from bench.run.display.plain import Display
 from bench.run.records import IdleRecord, SessionRecord
 from bench.suite.plan import Arm
 from energy.cadence import USUAL_S
 
 BLOCKS = 6
-"""Fewer know the spread too badly to plan with."""
+"""Fewer know the spread badly, and the plan pays for that."""
+FEWEST_BLOCKS = 2
+"""Fewer have no spread."""
 PROMPTS = 3
 COOL_DOWN_S = 0.5
 _SHARE = 0.05
@@ -80,7 +82,7 @@ def fly(draft: Draft, display: Display) -> Pilot:
     Raises:
         UserError: the suite can't work here.
         RunFailed: it broke, or gave no joules.
-        Interrupted: Ctrl-C.
+        Interrupted: Ctrl-C before two blocks were whole; later, those that are whole are what it found.
     """
     with tempfile.TemporaryDirectory(prefix="bench-pilot-") as below:
         file = Path(below) / "pilot.toml"
@@ -94,7 +96,8 @@ def fly(draft: Draft, display: Display) -> Pilot:
                 prepared, header, meter, out=Path(below), resume_from=None, display=display
             )
         except Interrupted:
-            raise Interrupted("interrupted, and no suite was written") from None
+            folder = _as_far_as_it_came(Path(below))
+            display.note("interrupted: the suite is made from the blocks that are whole")
         except RunFailed as error:
             # not how to resume, because a pilot's folder is not kept
             raise RunFailed(
@@ -114,12 +117,23 @@ def fly(draft: Draft, display: Display) -> Pilot:
     )
 
 
+def _as_far_as_it_came(below: Path) -> Path:
+    """The folder of a pilot that was interrupted, if it tells anything."""
+    for file in below.glob("*/run.json"):
+        if len(store.read(file.parent).finished_blocks) >= FEWEST_BLOCKS:
+            return file.parent
+    raise Interrupted(
+        f"interrupted before {FEWEST_BLOCKS} blocks were whole, and no suite was written",
+        fix="go without a pilot: bench init --no-pilot",
+    ) from None
+
+
 def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
     found = []
     for backend in backends:
         once, again = (Arm(backend=backend, gate="ungated", a_a=a_a).label for a_a in (False, True))
         table = block_table(slots, [once, again], amount="gross_j", per="request")
-        if isinstance(table, Withheld) or table.values.shape[1] < 2:
+        if isinstance(table, Withheld) or table.values.shape[1] < FEWEST_BLOCKS:
             why = table.reason if isinstance(table, Withheld) else f"too few whole blocks: {table.left_out}"
             raise RunFailed(
                 f"the pilot gave no joules to plan with ({why})", fix="go without: bench init --no-pilot"

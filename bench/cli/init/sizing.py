@@ -18,6 +18,7 @@ from bench.suite.cadence import stretched
 from bench.suite.config import Protocol
 from energy.cadence import SETTLED_READINGS, USUAL_S
 from energy.grade import whole_s
+from energy.selftest import lasting_s
 
 WINDOWS_S = (60.0, 45.0, 30.0, 20.0, 15.0, 10.0, 6.0)
 """Lengths to choose from, best first: a claim needs the first. A slow meter lengthens them."""
@@ -25,8 +26,6 @@ PROMPTS = (6, 50)
 """Fewest, and as many as the prompt set that comes along has."""
 COOL_DOWN_S = 1.0
 SELF_TEST_S = 5.0
-_LOADS = 5
-"""Stages of the meter's self-test."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +123,7 @@ def lengths(plan: Protocol, *, arms: int, pace: Pace) -> tuple[float, float]:
     pass_s = prompts_for(plan.min_window_s, pace) * pace.request_s
     held_s = math.ceil(plan.min_window_s / pass_s) * pass_s
     block_s = 2 * arms * (held_s + plan.cool_down_s + pace.gap_s) + plan.idle_s
-    return block_s, pace.startup_s + _LOADS * plan.self_test_s + plan.idle_s
+    return block_s, pace.startup_s + lasting_s(plan.self_test_s, pace.reading_s) + plan.idle_s
 
 
 def caution(sized: Sized, pace: Pace) -> str:

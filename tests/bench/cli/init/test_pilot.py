@@ -14,6 +14,8 @@ from bench.cli.init import pilot
 from bench.errors import Interrupted, RunFailed
 from bench.run import start
 from bench.run.display.plain import PlainDisplay
+from bench.run.session import Session
+from bench.suite.plan import Slot
 from tests.bench.cli.init.test_text import DRAFT
 
 TINY = replace(
@@ -48,6 +50,24 @@ def test_it_finds_noise_and_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert found.pace.startup_s > 0
     assert found.kind in ("modelled", "measured")
     assert list(tmp_path.glob("bench-pilot-*")) == []
+
+
+def test_a_pilot_that_is_interrupted_keeps_the_blocks_that_are_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C in the third block."""
+    finish = Session.finish
+
+    def interrupted(session: Session, block: list[Slot]) -> bool:
+        if block[0].block == 3:
+            raise KeyboardInterrupt
+        return finish(session, block)
+
+    monkeypatch.setattr(Session, "finish", interrupted)
+    said = io.StringIO()
+    found = pilot.fly(replace(TINY, blocks=4), PlainDisplay(Console(file=said)))
+    assert found.noise.blocks == 2
+    assert "made from the blocks that are whole" in said.getvalue()
 
 
 @pytest.mark.parametrize(
