@@ -4,6 +4,7 @@ Slots are left out by these gates alone, which are declared here and so before a
 
     as published    the run repeats the papers' protocol, which no verdict may rest on
     throttled       thermal pressure rose above nominal within the slot
+    power changed   the machine's power source or power mode was another than when the session began
     few readings    the meter gave too few readings of it
 
 What else looks odd is named and kept:
@@ -58,12 +59,18 @@ class Caution:
 
 
 def gate_that_failed(
-    *, throttled: str | None, readings: int | None, fewest_readings: int, as_published: bool = False
+    *,
+    throttled: str | None,
+    power: str | None,
+    readings: int | None,
+    fewest_readings: int,
+    as_published: bool = False,
 ) -> str | None:
     """Which gate a slot failed, in the words that stand beside a verdict; None if it counts.
 
     Args:
         throttled: thermal pressure above nominal within the slot, in the meter's word; None if none.
+        power: how power source or mode differ from the session's start, in words; None if they don't.
         readings: of the slot; None without a meter.
         fewest_readings: below which a window has no joules.
         as_published: whether its run was unwarmed, its arms one after another.
@@ -72,6 +79,8 @@ def gate_that_failed(
         return AS_PUBLISHED
     if throttled is not None:
         return f"throttled: thermal pressure {throttled}"
+    if power is not None:
+        return f"power changed: {power}"
     if readings is not None and readings < fewest_readings:
         return f"fewer than {fewest_readings} readings"
     return None

@@ -18,10 +18,11 @@ pytestmark = [pytest.mark.mac, pytest.mark.skipif(sys.platform != "darwin", reas
 
 
 def test_the_chip_and_its_gpu_cores_are_known() -> None:
-    facts = host.facts()["host"]
+    facts = host.machine()
     assert facts["chip"].startswith("Apple")
     assert facts["gpu_cores"] >= 4
     assert facts["os_build"]
+    assert facts["power_source"] in ("ac", "battery", "ups")
 
 
 def test_powermetrics_reads_every_rail_of_its_boundary(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def cautions(
         by_backend[backend].append(judgement)
     return [
         *_about_the_meter(readback),
+        *_about_the_battery(readback),
         *_about_blocks(readback),
         *_about_looks(readback),
         *check_slots(slots),
@@ -63,6 +64,16 @@ def _about_the_meter(readback: Readback) -> Iterator[Caution]:
         if words not in said:
             yield Caution(code="self-test failed", subject=f"session {session}", words=words)
         said.add(words)
+
+
+def _about_the_battery(readback: Readback) -> Iterator[Caution]:
+    """A wall meter has in its joules what a battery takes while it charges."""
+    at_the_wall = {number for number, own in readback.sources.items() if own.lead.info.boundary == "wall"}
+    charging = [s for s in readback.slots if s.session in at_the_wall and s.power and s.power.charging]
+    if charging:
+        seen = f"the battery charged in {len(charging)} of {counted(len(readback.slots), 'slot')}"
+        words = f"{seen}: the wall meter's joules have that in them; charge it fully, then run again"
+        yield Caution(code="battery charging", subject="run", value=len(charging), words=words)
 
 
 def _about_blocks(readback: Readback) -> Iterator[Caution]:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from analysis.checks import gate_that_failed
 from bench.run.joules import Readings, Sources, Trust, joules_of
+from bench.run.power import changed
 from bench.run.records import (
     ArmKey,
     FailedRequest,
@@ -17,6 +18,7 @@ from bench.run.records import (
     LagRecord,
     RequestRecord,
     SelfTestRecord,
+    SessionRecord,
     SlotRecord,
     VoidSlot,
 )
@@ -239,30 +241,36 @@ def _with_joules(
         mine = [slot for slot in slots if slot.session == session]
         figures = joules_of([(slot.start_s, slot.end_s) for slot in mine], readings, trust[session])
         joules |= {slot.place: figure for slot, figure in zip(mine, figures, strict=True)}
-    as_published = run.header.overrides.as_published
-    return [
-        _read(slot, requests[slot.place], joules[slot.place], as_published=as_published) for slot in slots
-    ]
+    begun = {session.session: session.power for session in run.of(SessionRecord)}
+    read = []
+    for slot in slots:
+        found = joules[slot.place]
+        gate = failed_gate(
+            found.thermal,
+            found.readings,
+            power=changed(begun.get(slot.session), slot.power),
+            as_published=run.header.overrides.as_published,
+        )
+        fields = {**vars(slot), "joules": found, "thermal": found.thermal, "excluded": gate}
+        read.append(SlotRead(**fields, requests=requests[slot.place]))
+    return read
 
 
-def _read(slot: SlotRecord, requests: list[RequestRecord], joules: Joules, *, as_published: bool) -> SlotRead:
-    """A slot, and whether it counts."""
-    fields = {**vars(slot), "joules": joules}
-    gate = failed_gate(joules.thermal, joules.readings, as_published=as_published)
-    return SlotRead(**fields, requests=requests, thermal=joules.thermal, excluded=gate)
-
-
-def failed_gate(thermal: str | None, readings: int | None, *, as_published: bool = False) -> str | None:
+def failed_gate(
+    thermal: str | None, readings: int | None, *, power: str | None, as_published: bool = False
+) -> str | None:
     """The declared gate that a slot failed, which leaves it out; None if it counts.
 
     Args:
         thermal: worst pressure within it, as the meter words it; None if no meter says.
         readings: of it; None without a meter.
+        power: how the power supply differs from the session's start; None if it does not.
         as_published: whether its run repeats the papers' protocol.
     """
     throttled = None if thermal is None or is_nominal(thermal) else thermal
     return gate_that_failed(
         throttled=throttled,
+        power=power,
         readings=readings,
         fewest_readings=LEAST_READINGS,
         as_published=as_published,

@@ -30,7 +30,7 @@ SAMPLE_S = 1.0
 """Of the published protocol's one sample of power."""
 HOST_COLUMNS = (
     *("chip", "gpu_cores", "cpu_cores", "memory_bytes", "system", "machine"),
-    *("os_version", "os_build", "power_source", "low_power_mode"),
+    *("os_version", "os_build", "power_source"),
 )
 """Facts of `run.json` that tell machines apart."""
 
@@ -81,7 +81,7 @@ def likeness(header: RunHeader) -> tuple[str, ...]:
     host = header.host
     return (
         *map(str, (host.chip, host.gpu_cores, host.memory_bytes)),
-        *map(str, (host.os_build, host.power_source, host.low_power_mode)),
+        *map(str, (host.os_build, host.power_source, host.mode)),
         header.suite.sha256,
         header.prompts.sha256,
         *(str(model.weight_sha256) for model in header.models.values()),
@@ -105,6 +105,7 @@ def provenance(header: RunHeader) -> dict[str, Any]:
         "models": json.dumps(models),
         "weights_sha256": json.dumps(weights),
         **{name: getattr(header.host, name) for name in HOST_COLUMNS},
+        "power_mode": header.host.mode,
         **{f"{name.replace('-', '_')}_version": header.packages.get(name) for name in packages()},
         "python_version": header.python,
         "git_commit": git.commit,

@@ -13,9 +13,11 @@ from typing import Any
 
 import psutil
 
+from bench.run.power import Power, of_pmset
 from bench.suite import libraries
 from bench.suite.header import Git, Host
 
+PMSET = "/usr/bin/pmset"
 _ENVIRONMENT = ("MLX_", "PYTORCH_", "MTL_", "METAL_", "OMP_", "MKL_", "OPENBLAS_", "VECLIB_")
 
 
@@ -39,7 +41,17 @@ def machine() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "load_1min": round(os.getloadavg()[0], 2),
     }
-    return {**common, **(_mac() if sys.platform == "darwin" else _linux())}
+    now = power()
+    supply = {"power_source": now.source, "power_mode": now.mode}
+    return {**common, **supply, **(_mac() if sys.platform == "darwin" else _linux())}
+
+
+def power() -> Power:
+    """What feeds the machine now, and how hard it may run; quick enough to be asked at every slot."""
+    if sys.platform == "darwin":
+        return of_pmset(output([PMSET, "-g"]) or "", output([PMSET, "-g", "batt"]) or "")
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return Power(source=None if battery is None else "ac" if battery.power_plugged else "battery")
 
 
 def packages() -> tuple[str, ...]:
@@ -88,22 +100,16 @@ def _linux() -> dict[str, Any]:
         "gpu_cores": None,
         "os_version": platform.release(),
         "os_build": None,
-        "power_source": _battery_source(),
-        "low_power_mode": None,
     }
 
 
 def _mac() -> dict[str, Any]:
-    power = output(["/usr/bin/pmset", "-g", "batt"]) or ""
-    settings = output(["/usr/bin/pmset", "-g"]) or ""
     return {
         "chip": output(["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]),
         "hw_model": output(["/usr/sbin/sysctl", "-n", "hw.model"]),
         "gpu_cores": _gpu_cores(output(["/usr/sbin/system_profiler", "-json", "SPDisplaysDataType"])),
         "os_version": output(["/usr/bin/sw_vers", "-productVersion"]),
         "os_build": output(["/usr/bin/sw_vers", "-buildVersion"]),
-        "power_source": "ac" if "'AC Power'" in power else "battery" if "'Battery Power'" in power else None,
-        "low_power_mode": _pmset_flag(settings, "lowpowermode"),
     }
 
 
@@ -116,23 +122,9 @@ def _gpu_cores(profile: str | None) -> int | None:
         return None
 
 
-def _pmset_flag(settings: str, name: str) -> bool | None:
-    """A 0/1 line of `pmset -g`."""
-    for line in settings.splitlines():
-        words = line.split()
-        if len(words) >= 2 and words[0] == name:
-            return words[1] == "1"
-    return None
-
-
 def _first_value(file: Path, key: str) -> str | None:
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), None)
-
-
-def _battery_source() -> str | None:
-    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    return None if battery is None else "ac" if battery.power_plugged else "battery"

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from backends.base import BackendInfo
 from backends.guard import Verdict
+from bench.run.power import Power
 from bench.typed import from_json
 from energy.base import SourceInfo
 from energy.lag import Lag
@@ -116,6 +117,8 @@ class SessionRecord(Record):
     """Seconds between readings, as seen before the first slot; null in runs of versions that did not look."""
     stretched: dict[str, float] = field(default_factory=dict)
     """Seconds of the protocol that were lengthened for it, by key; the suite has what was stated."""
+    power: Power | None = None
+    """As it was at the start, which every slot is held against; null in runs of versions before that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,6 +295,8 @@ class SlotRecord(PlacedRecord):
     start_s: float
     end_s: float
     joules: Joules
+    power: Power | None = None
+    """Read right before and right after the window: what differs from the session's start, else the later."""
     error: None = None
 
     @property

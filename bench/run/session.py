@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.run import store
+from bench.run import host, store
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
 from bench.run.minutes import Minutes, pace_of, sentence
+from bench.run.power import Power, changed
 from bench.run.records import (
     BlockRecord,
     EventRecord,
@@ -69,6 +70,7 @@ class Session:
         self.workers = Workers(prepared, folder=self.folder, display=display)
         self._ask = ask
         self._has_begun = False
+        self._power = host.power()
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -111,6 +113,7 @@ class Session:
             gates=self.workers.gates,
             reading_s=reading_s,
             stretched=longer,
+            power=self._power,
         )
         self.store.append([record])
         self._has_begun = True
@@ -251,6 +254,7 @@ class Session:
         """Run passes until the window is long enough; `requests` grows as they are done."""
         worker = self.workers.of(slot.arm.backend)
         worker.ask(Settle(), deadline_s=self.protocol.request_deadline_s)  # what a void slot left behind
+        power = host.power()
         self._cool_down()
         self._discard(slot, worker)
         self.display.window_opens()
@@ -263,9 +267,17 @@ class Session:
                 self.display.request_done(requests[-1], of=len(self.prepared.prompts.prompts))
             end_s = self._synchronized_s(worker)
         requests[:] = self._settled(requests, worker)
+        power = self._held_power(power)
         joules = self.meter.joules(start_s, end_s)
         place = self._place(slot)
-        return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules)
+        return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)
+
+    def _held_power(self, before: Power) -> Power:
+        """The power supply that stands for a slot, given what it was before; says so if it changed."""
+        held = before if changed(self._power, before) else host.power()
+        if how := changed(self._power, held):
+            self.display.note(f"power {how} at the start: this slot is left out of every verdict")
+        return held
 
     def _cool_down(self) -> None:
         limit_s = self.protocol.cool_down_limit_s

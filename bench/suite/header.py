@@ -78,7 +78,17 @@ class Host:
     os_version: str | None = None
     os_build: str | None = None
     power_source: str | None = None
+    power_mode: str | None = None
+    """automatic, low or high."""
     low_power_mode: bool | None = None
+    """In runs of versions that did not know the high mode."""
+
+    @property
+    def mode(self) -> str | None:
+        """The power mode, of older runs too."""
+        if self.power_mode is not None or self.low_power_mode is None:
+            return self.power_mode
+        return "low" if self.low_power_mode else "automatic"
 
 
 @dataclass(frozen=True, kw_only=True)

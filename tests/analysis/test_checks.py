@@ -24,19 +24,21 @@ def test_a_good_run_has_no_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("throttled", "readings", "gate"),
+    ("throttled", "power", "readings", "gate"),
     [
-        (None, 10, None),
-        (None, None, None),
-        ("Moderate", 40, "throttled: thermal pressure Moderate"),
-        ("Heavy", 3, "throttled: thermal pressure Heavy"),
-        (None, 9, "fewer than 10 readings"),
+        (None, None, 10, None),
+        (None, None, None, None),
+        ("Moderate", None, 40, "throttled: thermal pressure Moderate"),
+        ("Heavy", "mode low, was high", 3, "throttled: thermal pressure Heavy"),
+        (None, "source battery, was ac", 40, "power changed: source battery, was ac"),
+        (None, None, 9, "fewer than 10 readings"),
     ],
 )
 def test_the_gates_that_leave_a_slot_out(
-    throttled: str | None, readings: int | None, gate: str | None
+    throttled: str | None, power: str | None, readings: int | None, gate: str | None
 ) -> None:
-    assert gate_that_failed(throttled=throttled, readings=readings, fewest_readings=10) == gate
+    found = gate_that_failed(throttled=throttled, power=power, readings=readings, fewest_readings=10)
+    assert found == gate
 
 
 @pytest.mark.parametrize(

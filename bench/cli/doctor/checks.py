@@ -67,7 +67,7 @@ def examine() -> Diagnosis:
     findings = [
         _chip(machine),
         _power(machine),
-        _low_power(machine),
+        _power_mode(machine),
         *around(mac),
         _load(machine),
         *[_backend(name, said) for name, said in libraries.every().items() if said.needs],
@@ -130,18 +130,22 @@ def _chip(machine: dict[str, Any]) -> Finding:
 
 def _power(machine: dict[str, Any]) -> Finding:
     source = machine["power_source"]
-    if source == "battery":
-        return Finding(what="power source", state="note", found="battery", fix="plug in the charger")
-    return Finding(what="power source", state="good", found="mains") if source else _unknown("power source")
+    if source in (None, "ac"):
+        return (
+            Finding(what="power source", state="good", found="mains") if source else _unknown("power source")
+        )
+    fix = "plug in the charger" if source == "battery" else "wait until the mains are back"
+    return Finding(what="power source", state="note", found=source, fix=fix)
 
 
-def _low_power(machine: dict[str, Any]) -> Finding:
-    is_on = machine["low_power_mode"]
-    if is_on is None:
-        return _unknown("low-power mode")
-    fix = "sudo pmset -a lowpowermode 0" if is_on else None
-    found = "on: the chip is slowed down" if is_on else "off"
-    return Finding(what="low-power mode", state="note" if is_on else "good", found=found, fix=fix)
+def _power_mode(machine: dict[str, Any]) -> Finding:
+    mode = machine["power_mode"]
+    if mode is None:
+        return _unknown("power mode")
+    if mode == "low":
+        fix = "set the energy mode to Automatic in System Settings"
+        return Finding(what="power mode", state="note", found="low: the chip is slowed down", fix=fix)
+    return Finding(what="power mode", state="good", found=mode)
 
 
 def _thermal(pressure: str | None) -> Finding:

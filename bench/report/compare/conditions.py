@@ -29,7 +29,7 @@ def machine(host: Host) -> Facts:
         "OS version": _said(host.os_version, lambda version: f"{host.system} {version}"),
         "OS build": _said(host.os_build),
         "power source": _said(host.power_source),
-        "low-power mode": _said(host.low_power_mode, lambda on: "on" if on else "off"),
+        "power mode": _said(host.mode),
     }
 
 

@@ -8,6 +8,7 @@ run; `bench report` attributes them anew from the raw readings, which stay where
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,12 +26,15 @@ from bench.report.looks import level_of_run
 from bench.report.readback import Idle, failed_gate
 from bench.report.rows import likeness, provenance
 from bench.run import store
+from bench.run.power import Power, changed
 from bench.show.files import growing
 from bench.suite.header import RunHeader
 
 _FROM_JOULES = ("bound_j", "boundary", "kind", "grade", "readings", "thermal")
 BATCH = 250
 """Runs that are parsed at once: enough to be fast, few enough to fit into memory."""
+Began = dict[tuple[int, int], Power | None]
+"""The power supply as each session began, by number of the run and session."""
 PLACE = ("run_index", "session", "block", "position")
 _JOULES = pa.struct(
     [
@@ -45,6 +49,7 @@ _JOULES = pa.struct(
 )
 _USED = tuple(f'{{"type": "{kind}"'.encode() for kind in ("request", "slot", "block", "idle"))
 """How the store begins the lines that are needed; fields of others have the same names and other types."""
+_POWER = pa.struct([("source", pa.string()), ("mode", pa.string()), ("charging", pa.bool_())])
 _RECORD = pa.schema(
     [
         ("type", pa.string()),
@@ -55,11 +60,12 @@ _RECORD = pa.schema(
         ("tokens", pa.list_(pa.int64())),
         *((name, pa.float64()) for name in ("start_s", "end_s")),
         ("joules", _JOULES),
+        ("power", _POWER),
     ]
 )
 _FACT_TYPES = {
     **dict.fromkeys(("gpu_cores", "cpu_cores", "memory_bytes"), pa.int64()),
-    **dict.fromkeys(("low_power_mode", "git_dirty"), pa.bool_()),
+    "git_dirty": pa.bool_(),
 }
 """Provenance is text but for these; stated, because a column of nothing but nulls has no type."""
 
@@ -123,22 +129,25 @@ def _tables(folders: Sequence[Path]) -> Iterator[tuple[pa.Table, list[str]]]:
     for begin in range(0, len(folders), BATCH):
         some = folders[begin : begin + BATCH]
         headers = [store.read_header(folder) for folder in some]
-        records = _records(some)
-        table = _slots(records, headers)
+        records, began = _records(some)
+        table = _slots(records, headers, began)
         whole = set(pc.unique(table["run"]).to_pylist())
         yield table, [header.run_id for header in headers if header.run_id not in whole]
 
 
-def _records(folders: Sequence[Path]) -> pa.Table:
+def _records(folders: Sequence[Path]) -> tuple[pa.Table, Began]:
     """All records of these runs, with the number of their run; unknown fields are passed over."""
     lines, counts = [], []
-    for folder in folders:
+    began: Began = {}
+    for run, folder in enumerate(folders):
         file = folder / "records.jsonl"
         # what follows the last newline was cut by a crash and is not a record
         whole = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
         used = [line for line in whole if line.startswith(_USED)]
         lines += used
         counts.append(len(used))
+        for session in (json.loads(line) for line in whole if line.startswith(b'{"type": "session"')):
+            began[run, session["session"]] = _power(session.get("power"))
     options = pa.json.ParseOptions(explicit_schema=_RECORD, unexpected_field_behavior="ignore")
     try:
         table = _parse(b"\n".join(lines), options)
@@ -146,7 +155,11 @@ def _records(folders: Sequence[Path]) -> pa.Table:
         for folder in folders:
             store.read(folder)  # says which file is damaged, if it is one
         raise UserError(f"the records below {folders[0].parent} can't be collected: {error}") from None
-    return table.append_column("run_index", pa.array(np.repeat(np.arange(len(folders)), counts)))
+    return table.append_column("run_index", pa.array(np.repeat(np.arange(len(folders)), counts))), began
+
+
+def _power(stored: dict[str, Any] | None) -> Power | None:
+    return None if stored is None else Power(**stored)
 
 
 def _parse(data: bytes, options: pa.json.ParseOptions) -> pa.Table:
@@ -155,20 +168,20 @@ def _parse(data: bytes, options: pa.json.ParseOptions) -> pa.Table:
     return pa.json.read_json(io.BytesIO(data), parse_options=options).select(_RECORD.names)
 
 
-def _slots(records: pa.Table, headers: Sequence[RunHeader]) -> pa.Table:
+def _slots(records: pa.Table, headers: Sequence[RunHeader], began: Began) -> pa.Table:
     """One row per slot of a whole block, as `analysis.rows.Slot`, and its run's provenance."""
     slots = _of_type(records, "slot")
     slots = (
         slots.filter(pc.is_null(slots["error"]))
-        .select([*PLACE, "backend", "gate", "a_a", "passes", "start_s", "end_s", "joules"])
+        .select([*PLACE, "backend", "gate", "a_a", "passes", "start_s", "end_s", "joules", "power"])
         .flatten()
     )
     blocks = _of_type(records, "block").select(["run_index", "session", "block"])
     slots = slots.join(blocks, ["run_index", "session", "block"], join_type="left semi")
     slots = slots.join(_work(records), list(PLACE)).sort_by([(name, "ascending") for name in PLACE])
     run = slots["run_index"].to_numpy()
-    as_published = [headers[i].overrides.as_published for i in run]
-    columns = _slot_columns(slots, run, _idle_powers(records, len(headers)), as_published)
+    columns = _slot_columns(slots, run, _idle_powers(records, len(headers)))
+    columns["excluded"] = pa.array(_excluded(slots, headers, began), pa.string())
     finished = _finished(records, len(headers))
     levels = [level_of_run(header.looks, done) for header, done in zip(headers, finished, strict=True)]
     columns["level"] = pa.array(levels, pa.float64()).take(pa.array(run))
@@ -212,12 +225,18 @@ def _idle_powers(records: pa.Table, runs: int) -> list[Idle]:
     return [Idle(found) for found in by_run]
 
 
-def _slot_columns(
-    slots: pa.Table, run: np.ndarray, idle: Sequence[Idle], as_published: Sequence[bool]
-) -> dict[str, Any]:
+def _excluded(slots: pa.Table, headers: Sequence[RunHeader], began: Began) -> Iterator[str | None]:
+    """The declared gate that each slot failed."""
+    names = ("run_index", "session", "joules.thermal", "joules.readings", "power.source", "power.mode")
+    columns = (slots[name].to_pylist() for name in names)
+    for run, session, thermal, readings, source, mode in zip(*columns, strict=True):
+        power = changed(began.get((run, session)), Power(source=source, mode=mode))
+        yield failed_gate(thermal, readings, power=power, as_published=headers[run].overrides.as_published)
+
+
+def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dict[str, Any]:
     """The columns of `analysis.rows.Slot` that the records hold."""
     seconds_s = pc.subtract(slots["end_s"], slots["start_s"])
-    thermal, readings = (slots[f"joules.{name}"].to_pylist() for name in ("thermal", "readings"))
     gross_j = slots["joules.total_j"]
     marks = pc.if_else(slots["a_a"], " (A/A)", "")
     begins = np.flatnonzero(np.diff(run, prepend=-1))
@@ -234,13 +253,6 @@ def _slot_columns(
         "gross_j": gross_j,
         "net_j": _net_j(gross_j, seconds_s, run, idle),
         **{name: slots[f"joules.{name}"] for name in _FROM_JOULES},
-        "excluded": pa.array(
-            [
-                failed_gate(pressure, count, as_published=published)
-                for pressure, count, published in zip(thermal, readings, as_published, strict=True)
-            ],
-            pa.string(),
-        ),
     }
 
 

@@ -23,7 +23,7 @@ _HOST = {
     "os_version": "OS version",
     "os_build": "OS build",
     "power_source": "power source",
-    "low_power_mode": "low-power mode",
+    "mode": "power mode",
 }
 UNKNOWN = "not known"
 
@@ -55,7 +55,7 @@ def facts_table(run: StoredRun) -> Table:
 
 
 def _host(host: Host) -> list[tuple[str, Any]]:
-    known = vars(host)
+    known = {**vars(host), "mode": host.mode}
     if host.memory_bytes is not None:
         known = {**known, "memory_bytes": f"{host.memory_bytes / 2**30:.0f} GiB"}
     return [(label, known[name]) for name, label in _HOST.items()]

@@ -112,7 +112,7 @@ class Experiment:
             joules=_joules(None if chance.random() < self.no_joules else joules),
             requests=[_request(place, start_s)],
             thermal=thermal,
-            excluded=failed_gate(thermal, 600),
+            excluded=failed_gate(thermal, 600, power=None),
         )
 
 

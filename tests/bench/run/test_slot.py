@@ -9,12 +9,14 @@ from unittest.mock import MagicMock
 import pytest
 
 from bench.run import session as session_module
+from bench.run.power import Power
 from bench.run.session import Session
 from bench.run.workers import group
 from bench.run.workers.group import Workers
 from bench.suite.plan import Arm, Slot
 
 PROMPTS = SimpleNamespace(prompts=[SimpleNamespace(id="a"), SimpleNamespace(id="b")])
+AC, BATTERY = Power(source="ac"), Power(source="battery")
 SLOT = Slot(block=1, position=1, arm=Arm(backend="echo", gate="ungated"))
 
 
@@ -43,6 +45,13 @@ def held(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:
     session.meter = MagicMock()
     session.meter.cool_down.side_effect = lambda **_: worker.steps.append("cool down")
     session.meter.joules.side_effect = lambda *_: worker.steps.append("joules")
+    session._power, supplies = AC, iter([AC, BATTERY])
+
+    def power() -> Power:
+        worker.steps.append("power")
+        return next(supplies)
+
+    monkeypatch.setattr(session_module.host, "power", power)
     monkeypatch.setattr(session_module, "RequestRecord", MagicMock())
     monkeypatch.setattr(session_module, "replace", lambda request, **_: request)
     stored: dict[str, Any] = {}
@@ -59,14 +68,22 @@ def test_the_device_is_idle_at_both_ends_and_whole_passes_run_between(held) -> N
     steps, stored = held
     rest = steps.index("cool down")
     passes = ["request", "request", "synchronize"]
-    assert steps[rest + 1 :] == ["discard", "synchronize", *passes, *passes, "settle", "joules"]
+    assert steps[rest + 1 :] == ["discard", "synchronize", *passes, *passes, "settle", "power", "joules"]
     assert (stored["passes"], stored["start_s"], stored["end_s"]) == (2, 0.0, 4.0)
 
 
 def test_answers_are_fetched_and_readings_decoded_after_the_window(held) -> None:
     steps, _ = held
-    window = steps[steps.index("discard") + 1 : len(steps) - 2]
+    window = steps[steps.index("discard") + 1 : len(steps) - 3]
     assert set(window) == {"synchronize", "request"}
+
+
+def test_the_power_supply_is_read_on_both_sides_of_the_window_and_what_changed_is_kept(held) -> None:
+    steps, stored = held
+    assert [step for step in steps if step in ("power", "cool down", "joules")] == [
+        *("power", "cool down", "power", "joules")
+    ]
+    assert stored["power"] == BATTERY
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.bench.processes import bench
 
 GOOD = Finding(what="x", state="good", found="y")
 EVERY = {
-    *("machine", "power source", "low-power mode", "thermal state", "Spotlight", "Time Machine", "display"),
+    *("machine", "power source", "power mode", "thermal state", "Spotlight", "Time Machine", "display"),
     *("load", "backend torch", "backend mlx", "embedded model", "disk"),
     *("meter powermetrics", "meter ioreport", "meter rapl"),
 }
@@ -121,12 +121,13 @@ def test_a_meter_that_says_what_to_type_has_it_as_its_fix() -> None:
     assert doctor._meter("rapl", None).state == "good"
 
 
-def test_power_and_low_power_mode() -> None:
+def test_power_source_and_mode() -> None:
     assert doctor._power({"power_source": "battery"}).fix == "plug in the charger"
+    assert doctor._power({"power_source": "ups"}).state == "note"
     assert doctor._power({"power_source": "ac"}).state == "good"
-    assert doctor._low_power({"low_power_mode": True}).fix == "sudo pmset -a lowpowermode 0"
-    assert doctor._low_power({"low_power_mode": False}).found == "off"
-    assert doctor._low_power({"low_power_mode": None}).found == "unknown"
+    assert "Automatic" in str(doctor._power_mode({"power_mode": "low"}).fix)
+    assert doctor._power_mode({"power_mode": "high"}).found == "high"
+    assert doctor._power_mode({"power_mode": None}).found == "unknown"
 
 
 def test_a_cache_that_can_not_be_written_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:

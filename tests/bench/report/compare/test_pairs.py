@@ -46,7 +46,8 @@ UNLIKE: dict[str, tuple[dict[str, Any], str]] = {
     "OS version": ({"host__os_version": "26.1"}, "26.1"),
     "OS build": ({"host__os_build": "25B78"}, "unknown against 25B78"),
     "power source": ({"host__power_source": "battery"}, "against battery"),
-    "low-power mode": ({"host__low_power_mode": True}, "against on"),
+    "power mode": ({"host__power_mode": "high"}, "against high"),
+    "power mode of an older run": ({"host__low_power_mode": True}, "against low"),
     "prompt hash": ({"prompts__sha256": "f" * 64}, "against ffffffffffff"),
 }
 
@@ -59,7 +60,7 @@ def test_each_unlike_condition_is_refused_by_name(
     other = stored_copy(echo_run, tmp_path / "other", blocks=5, **changes)
     with pytest.raises(UserError, match="no ratio") as refused:
         compare([str(folder / "one"), str(other)])
-    assert f"{what} (" in str(refused.value)
+    assert f"{what.removesuffix(' of an older run')} (" in str(refused.value)
     assert values in str(refused.value)
     assert "--anyway" in str(refused.value)
 

@@ -38,7 +38,7 @@ HEADER: dict[str, Any] = {
     "gates": ["ungated", "norm_fraction"],
     "prompts": {"file": PROMPTS.file.name, "sha256": PROMPTS.sha256, "ids": [p.id for p in PROMPTS.prompts]},
     "models": {"full": {"name": "m", "revision": "r", "weight_sha256": "2" * 64}},
-    "host": {"chip": "Apple M3", "gpu_cores": 10, "memory_bytes": 16, "low_power_mode": False},
+    "host": {"chip": "Apple M3", "gpu_cores": 10, "memory_bytes": 16, "power_mode": "automatic"},
     "packages": {"torch": "2.13.0"},
     "python": "3.11.7",
     "git": {"commit": "abc", "dirty": False},
@@ -93,7 +93,7 @@ def test_a_data_set_holds_the_slots_that_reading_back_gives(tmp_path: Path) -> N
 
 def test_every_row_says_where_it_comes_from(tmp_path: Path) -> None:
     write_run(tmp_path, "one")
-    write_run(tmp_path, "two", host={"chip": None, "gpu_cores": None, "low_power_mode": None})
+    write_run(tmp_path, "two", host={"chip": None, "gpu_cores": None, "power_mode": None})
     rows = pq.read_table(collect([tmp_path], tmp_path / "runs.parquet").file).to_pylist()
     assert {row["run"]: row["chip"] for row in rows} == {"one": "Apple M3", "two": None}
     assert rows[0]["suite"] == "routing_short"
