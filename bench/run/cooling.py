@@ -11,7 +11,8 @@ from energy.base import EnergySource, Trace, is_nominal
 from energy.boundary import total_j
 from energy.cadence import LEAST_READINGS, REST_READINGS
 
-_LOOK_S = 0.2
+_LOOK_READINGS = 2
+"""Between two looks."""
 _BAND = 0.25
 _BAND_W = 0.25
 """Power is back at idle within a quarter of it, or a quarter of a watt where that is more."""
@@ -35,7 +36,7 @@ def cool_down(source: EnergySource, *, rest_s: float, idle_w: float | None, limi
     while (problem := what_is_hot(source.trace(), source.info.rails, idle_w, since_s=began_s)) is not None:
         if time.perf_counter() >= deadline_s:
             return problem
-        time.sleep(_LOOK_S)
+        time.sleep(_LOOK_READINGS * source.info.interval_s)
     return None
 
 

@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,17 @@ class Done:
     stderr: str
 
 
-def bench(*arguments: str, cwd: Path, **environment: str) -> Done:
+def bench(*arguments: str, cwd: Path, package: Path | None = None, **environment: str) -> Done:
     """Run `bench` to its end in this process, by the function that the installed command calls.
 
-    Processes that it starts itself are real: a worker, a meter. What it prints is captured. What Python
-    reads only when it starts, such as PYTHONPATH, needs `bench_process`.
+    Processes that it starts itself are real: a worker, a meter. What it prints is captured. A `package` is
+    a folder that is installed for as long as the command runs. What Python reads only when it starts,
+    such as PYTHONHASHSEED, needs `bench_process`.
     """
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
+        _installed(package, patch),
         warnings.catch_warnings(),
         redirect_stdout(out),
         redirect_stderr(err),
@@ -55,6 +57,21 @@ def bench(*arguments: str, cwd: Path, **environment: str) -> Done:
         patch.setattr(sys, "argv", ["bench", *_allowed(arguments)])
         code = _exit_code(main)
     return Done(code, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def _installed(package: Path | None, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The folder is on the path of this process and of its children; at the end its modules are forgotten."""
+    if package is None:
+        yield
+        return
+    patch.syspath_prepend(str(package))
+    patch.setenv("PYTHONPATH", str(package))
+    known = set(sys.modules)
+    yield
+    for name in set(sys.modules) - known:
+        if str(package) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
 
 
 def _exit_code(command: Callable[[], None]) -> int:

@@ -18,16 +18,16 @@ BASE: dict[str, Any] = {
     "gates": {"ungated": {}, "length": {"tokens": 12}},
     "protocol": {
         "blocks": 1,
-        "min_window_s": 0.4,
+        "min_window_s": 0.3,
         "self_test_s": 0.0,
-        "idle_s": 0.3,
+        "idle_s": 0.2,
         "cool_down_s": 0.0,
         "cool_down_limit_s": 5.0,
-        "warm_up_s": 0.2,
+        "warm_up_s": 0.1,
         "request_deadline_s": 20.0,
         "load_deadline_s": 60.0,
     },
-    "energy": {"source": "modelled", "interval_ms": 20},
+    "energy": {"source": "modelled", "interval_ms": 10},
 }
 PROMPTS = [{"id": "short", "text": "two words"}, {"id": "long", "text": "rather more than two words"}]
 

@@ -4,7 +4,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-import torch
 
 from backends.base import Backend
 from tests.contracts.models import MODEL_BACKENDS, load_tiny
@@ -14,7 +13,6 @@ from tests.tiny_models import SAVERS
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder with a small random model for each architecture."""
-    torch.set_num_threads(1)  # threads only get in the way of matrices this small
     return {name: save(tmp_path_factory.mktemp(name)) for name, save in SAVERS.items()}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.bench.processes import AS_ROOT, bench_process, of_type
+from tests.bench.processes import AS_ROOT, Done, bench, of_type
 from tests.bench.suites import write_suite
 
 HERE = Path(__file__).parent / "third_backend.py"
@@ -25,7 +25,7 @@ SUITE = {
 
 
 @pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def outside(tmp_path: Path) -> Path:
     """A folder with the package, as it is once installed, and a model that only it reads."""
     packages = tmp_path / "packages"
     (packages / "third_backend-1.0.dist-info").mkdir(parents=True)
@@ -34,7 +34,6 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (packages / "third_backend-1.0.dist-info" / "entry_points.txt").write_text(
         "[bench.backends]\nthird = third:load\nthird_again = third:load\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(packages))
     (tmp_path / "model").mkdir()
     np.random.default_rng(5).permutation(np.eye(256, dtype=np.int8)).tofile(
         tmp_path / "model" / "weights.table"
@@ -42,9 +41,13 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def installed(*arguments: str, cwd: Path) -> Done:
+    return bench(*arguments, cwd=cwd, package=cwd / "packages")
+
+
 def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
     write_suite(outside, **{**SUITE, "backends": ["third", "third_again"]})
-    done = bench_process("run", "suite.toml", cwd=outside)
+    done = installed("run", "suite.toml", cwd=outside)
     assert done.returncode == 0, done.stderr
     (run,) = (outside / "results").iterdir()
     header = json.loads((run / "run.json").read_text())
@@ -57,7 +60,7 @@ def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
     slots = of_type(outside / "results", "slot")
     assert slots
     assert all(slot["error"] is None for slot in slots)
-    said = bench_process("report", str(run), cwd=outside)
+    said = installed("report", str(run), cwd=outside)
     assert said.returncode == 0, said.stderr
     assert "third random" in said.stdout
 
@@ -65,7 +68,7 @@ def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
 def test_equal_work_is_judged_by_its_own_tolerance(outside: Path) -> None:
     options = {"third_again": {"off_by": 1}}
     write_suite(outside, **{**SUITE, "backends": ["third", "third_again"], "backend_options": options})
-    done = bench_process("run", "suite.toml", cwd=outside)
+    done = installed("run", "suite.toml", cwd=outside)
     assert done.returncode == 1
     assert "differ by 1 (tolerance 0.25)" in done.stderr
 
@@ -79,13 +82,13 @@ def test_equal_work_is_judged_by_its_own_tolerance(outside: Path) -> None:
 )
 def test_what_it_does_not_read_is_refused(outside: Path, changes: dict[str, object], said: str) -> None:
     write_suite(outside, **{**SUITE, **changes})
-    done = bench_process("run", "suite.toml", cwd=outside)
+    done = installed("run", "suite.toml", cwd=outside)
     assert done.returncode == 2
     assert said in done.stderr
 
 
 def test_the_doctor_and_the_isolation_know_it(outside: Path) -> None:
-    findings = json.loads(bench_process("doctor", "--json", cwd=outside).stdout)["findings"]
+    findings = json.loads(installed("doctor", "--json", cwd=outside).stdout)["findings"]
     (found,) = [finding["found"] for finding in findings if finding["what"] == "backend third"]
     assert found.startswith("third-backend 1.0, no Abacus")
     (outside / "isolation.toml").write_text(
@@ -93,7 +96,7 @@ def test_the_doctor_and_the_isolation_know_it(outside: Path) -> None:
         '[[cells]]\nbackend = "third"\nmodel = "model"\nprecision = "int8"\n'
     )
     command = ["isolate", "isolation.toml", "--energy", "simulated", "--csv", "windows.csv", *AS_ROOT]
-    done = bench_process(*command, cwd=outside)
+    done = installed(*command, cwd=outside)
     assert done.returncode == 0, done.stderr
     with (outside / "windows.csv").open(newline="") as file:
         tests = {row["test"] for row in csv.DictReader(file)}

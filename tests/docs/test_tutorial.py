@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.bench.processes import AS_ROOT, COMMAND, Done, bench, bench_process
+from tests.bench.processes import AS_ROOT, bench
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 FILE = re.compile(r"<!-- file: (?P<name>\S+) -->\n```\w+\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -60,21 +58,21 @@ def _with_the_last_run(text: str, results: Path) -> str:
 
 
 def test_every_file_is_written_and_every_command_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     ran: list[str] = []
-    run: Callable[..., Done] = bench
+    package: Path | None = None
     for step in steps():
         if step.file is not None:
             (tmp_path / step.file).parent.mkdir(exist_ok=True)
             (tmp_path / step.file).write_text(step.text, encoding="utf-8")
         elif step.text.startswith("pip install --editable "):
-            monkeypatch.setenv("PYTHONPATH", str(install(tmp_path / step.text.split()[-1])))
-            run = bench_process
+            package = install(tmp_path / step.text.split()[-1])
         elif not step.on_a_mac:
             program, command, *arguments = shlex.split(_with_the_last_run(step.text, tmp_path / "results"))
             assert program == "bench"
-            done = run(command, *arguments, *(AS_ROOT if command == "init" else ()), cwd=tmp_path)
+            allowed = AS_ROOT if command == "init" else ()
+            done = bench(command, *arguments, *allowed, cwd=tmp_path, package=package)
             expected = (0, 1) if command == "doctor" else (0,)  # 1: this machine has no meter
             assert done.returncode in expected, f"{step.text}\n{done.stdout}\n{done.stderr}"
             ran.append(step.text)
@@ -85,11 +83,11 @@ def test_every_file_is_written_and_every_command_runs(
 
 
 @pytest.mark.parametrize("step", [s for s in steps() if s.on_a_mac], ids=lambda step: step.text)
-def test_commands_for_a_mac_exist_with_these_options(step: Step) -> None:
+def test_commands_for_a_mac_exist_with_these_options(step: Step, tmp_path: Path) -> None:
     words = shlex.split(step.text.removeprefix("sudo "))
     path = [word for word in words[1:3] if word.isalpha() and word not in ("results",)]
     path = path if words[1] in ("meter", "models") else path[:1]
-    done = subprocess.run([*COMMAND, *path, "--help"], capture_output=True, text=True, check=False)
+    done = bench(*path, "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for option in (word for word in words if word.startswith("--")):
         assert option in done.stdout

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.cli.app import main
-from tests.bench.processes import AS_ROOT, bench_process
+from tests.bench.processes import AS_ROOT, Done, bench
 
 PROJECT = Path(__file__).resolve().parents[2]
 PRODUCT = ("bench", "backends", "energy", "analysis", "configs", "pyproject.toml")
@@ -20,8 +18,7 @@ PRODUCT = ("bench", "backends", "energy", "analysis", "configs", "pyproject.toml
 class Outside:
     """A package that is being written."""
 
-    def __init__(self, above: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
+    def __init__(self, above: Path) -> None:
         self.folder = above / "somebody"
         self.folder.mkdir()
         self.cwd = above / "here"
@@ -43,18 +40,17 @@ class Outside:
         return sorted(file.relative_to(self.folder).as_posix() for file in found)
 
     def run(self, suite: Path, *options: str) -> Path:
-        """Run a suite to its end, as a user does: a process and its workers. The folder of the run."""
+        """Run a suite to its end, as a user does. The folder of the run."""
         before = set(self.cwd.glob("results/*"))
-        done = bench_process("run", str(suite), *options, cwd=self.cwd, PYTHONPATH=str(self.folder))
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        self.works("run", str(suite), *options)
         (folder,) = set(self.cwd.glob("results/*")) - before
         return folder
 
     def works(self, *arguments: str) -> str:
         """What a command prints that has to succeed."""
-        code, out, error = self._typed(arguments)
-        assert code == 0, f"{arguments}\n{out}\n{error}"
-        return out
+        done = self.typed(*arguments)
+        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
     def plugins(self, group: str) -> dict[str, dict[str, Any]]:
         """What `bench doctor --plugins` lists of this group, by name."""
@@ -63,33 +59,21 @@ class Outside:
 
     def refused(self, *arguments: str) -> str:
         """What a command says to a mistake of its user."""
-        code, out, error = self._typed(arguments)
-        assert code == 2, f"{arguments}\n{out}\n{error}"
-        return " ".join(error.split())
+        done = self.typed(*arguments)
+        assert done.returncode == 2, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        return " ".join(done.stderr.split())
 
-    def _typed(self, arguments: Sequence[str]) -> tuple[int, str, str]:
-        """In this process, which forgets the package's modules afterwards."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.syspath_prepend(str(self.folder))
-            patch.chdir(self.cwd)
-            patch.setenv("COLUMNS", "200")
-            patch.setattr(sys, "argv", ["bench", *arguments, *(AS_ROOT if arguments[0] == "run" else ())])
-            known = set(sys.modules)
-            self._capsys.readouterr()
-            with pytest.raises(SystemExit) as ended:
-                main()
-            for name in set(sys.modules) - known:
-                if str(self.folder) in str(getattr(sys.modules[name], "__file__", "")):
-                    del sys.modules[name]
-        out, error = self._capsys.readouterr()
-        return int(ended.value.code or 0), out, error
+    def typed(self, *arguments: str) -> Done:
+        """Run a command with the package installed."""
+        allowed = AS_ROOT if arguments[0] in ("quality", "sweep", "isolate") else ()
+        return bench(*arguments, *allowed, cwd=self.cwd, package=self.folder, COLUMNS="200")
 
 
 @pytest.fixture
-def outside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Outside]:
+def outside(tmp_path: Path) -> Iterator[Outside]:
     """An empty package; at the end no file of the project may have been touched."""
     before = _product()
-    yield Outside(tmp_path, capsys)
+    yield Outside(tmp_path)
     assert PROJECT not in tmp_path.resolve().parents
     assert _product() == before
 

@@ -13,7 +13,7 @@ from backends.cut import FULL, Cut
 from backends.guard import Observed, judge
 from backends.ledger import request_ledger
 from bench.suite import plugins
-from tests.bench.processes import AS_ROOT, bench_process, of_type
+from tests.bench.processes import of_type
 from tests.bench.suites import write_suite
 from tests.outside.conftest import Outside
 from tests.tiny_models import LAYERS, save_tiny_llama
@@ -178,17 +178,13 @@ def test_its_quality_is_measured(skips: Outside, tmp_path: Path) -> None:
         "16",
     )
     folder = str(save_tiny_llama(tmp_path / "llama"))
-    done = bench_process("quality", folder, *options, *AS_ROOT, cwd=skips.cwd, PYTHONPATH=str(skips.folder))
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(skips.works("quality", folder, *options))
     assert found["cut"] == {"skip_mlp": 2}
     assert found["outcome"] == "effective"
 
 
 def test_it_is_swept(skips: Outside) -> None:
     write_suite(skips.cwd, gates={"ungated": {}})
-    options = ("suite.toml", "--cut", "skip_mlp=2/4", "--json", *AS_ROOT)
-    done = bench_process("sweep", *options, cwd=skips.cwd, PYTHONPATH=str(skips.folder))
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
+    options = ("suite.toml", "--cut", "skip_mlp=2/4", "--json")
+    result = json.loads(skips.works("sweep", *options).splitlines()[-1])
     assert [arm["cut"] for arm in result["arms"] if arm["cut"]] == [{"skip_mlp": 2}, {"skip_mlp": 4}]

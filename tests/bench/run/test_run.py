@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 from itertools import pairwise
 from pathlib import Path
@@ -16,24 +17,25 @@ from bench.report.readback import read_back
 from bench.report.summary import summarise
 from bench.run import store
 from bench.run.records import EventRecord, IdleRecord, RequestRecord, SlotRecord
+from energy import selftest
 from energy.lab.truth import read_truth
 from tests.bench.processes import are_gone, bench, children_of, of_type, records, start
+from tests.bench.runs import SAID, run_folder, run_suite
 from tests.bench.suites import write_suite
 from tests.waiting import TIMEOUT_S, wait_for
 
 
-def run_folder(out: Path) -> Path:
-    return next(file.parent for file in out.glob("*/run.json"))
+def copied(run: Path, home: Path) -> Path:
+    """The run under `results` of another folder, where it may be changed."""
+    return shutil.copytree(run, home / "results" / run.name)
 
 
-def test_a_run_stores_what_it_did_and_prints_a_labelled_table(tmp_path: Path) -> None:
-    write_suite(tmp_path)
-    done = bench("run", "suite.toml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "NOT a measurement" in done.stdout
-    assert "1 whole block is not enough for a claim" in done.stdout
-    assert "\x1b" not in done.stdout
-    run = store.read(run_folder(tmp_path / "results"))
+def test_a_run_stores_what_it_did_and_prints_a_labelled_table(echo_run: Path) -> None:
+    said = (echo_run.parent.parent / SAID).read_text(encoding="utf-8")
+    assert "NOT a measurement" in said
+    assert "1 whole block is not enough for a claim" in said
+    assert "\x1b" not in said
+    run = store.read(echo_run)
     slots = run.of(SlotRecord)
     assert [slot.position for slot in slots] == [1, 2, 3, 4, 5, 6]
     assert all(slot.joules.kind == "modelled" for slot in slots)
@@ -44,10 +46,8 @@ def test_a_run_stores_what_it_did_and_prints_a_labelled_table(tmp_path: Path) ->
     assert [e.kind for e in run.of(EventRecord)] == ["finished"]
 
 
-def test_phases_lie_inside_the_window_and_forwards_are_one_less_than_tokens(tmp_path: Path) -> None:
-    write_suite(tmp_path)
-    bench("run", "suite.toml", cwd=tmp_path)
-    run = store.read(run_folder(tmp_path / "results"))
+def test_phases_lie_inside_the_window_and_forwards_are_one_less_than_tokens(echo_run: Path) -> None:
+    run = store.read(echo_run)
     windows = {slot.position: (slot.start_s, slot.end_s) for slot in run.of(SlotRecord)}
     requests = run.of(RequestRecord)
     assert requests
@@ -60,12 +60,12 @@ def test_phases_lie_inside_the_window_and_forwards_are_one_less_than_tokens(tmp_
         assert request.model == ("small" if routed_small else "full")
 
 
-def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_parquet(tmp_path: Path) -> None:
+def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_parquet(
+    echo_run: Path, tmp_path: Path
+) -> None:
     import pyarrow.parquet as pq
 
-    write_suite(tmp_path)
-    bench("run", "suite.toml", cwd=tmp_path)
-    folder = run_folder(tmp_path / "results")
+    folder = copied(echo_run, tmp_path)
     stored = {slot["position"]: slot["joules"]["total_j"] for slot in of_type(folder.parent, "slot")}
     before = (folder / "report" / "arms.csv").read_bytes()
     (folder / "report" / "arms.csv").unlink()
@@ -84,11 +84,8 @@ def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_par
 
 
 def test_simulated_joules_are_those_of_the_stand_ins_own_log(tmp_path: Path) -> None:
-    suite = {"energy": {"source": "simulated"}, "protocol__min_window_s": 3.0, "protocol__cool_down_s": 0.3}
-    write_suite(tmp_path, **suite)
-    done = bench("run", "suite.toml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    folder = run_folder(tmp_path / "results")
+    energy = {"source": "simulated", "interval_ms": 20}
+    folder = run_suite(tmp_path, energy=energy, protocol__min_window_s=1.0, protocol__a_a=False)
     truth = read_truth(folder / "power.truth")
     for slot in of_type(folder.parent, "slot"):
         exact_j = truth.joules_between(slot["start_s"], slot["end_s"])
@@ -119,8 +116,8 @@ def test_a_dry_run_shows_the_order_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_path: Path) -> None:
-    energy = {"source": "simulated", "interval_ms": 50}
-    write_suite(tmp_path, protocol__blocks=3, energy=energy, protocol__min_window_s=0.8)
+    energy = {"source": "simulated", "interval_ms": 20}
+    write_suite(tmp_path, protocol__blocks=3, energy=energy, protocol__min_window_s=0.3)
     out = tmp_path / "results"
     process = start("run", "suite.toml", cwd=tmp_path)
     wait_for(lambda: of_type(out, "block") and len(of_type(out, "slot")) >= 8)
@@ -141,21 +138,19 @@ def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_pa
     assert all(row.slots == 6 and row.joules_gross is not None for row in rows)
 
 
-def test_a_complete_run_has_nothing_to_resume(tmp_path: Path) -> None:
-    write_suite(tmp_path)
-    bench("run", "suite.toml", cwd=tmp_path)
-    done = bench("run", "--resume", str(run_folder(tmp_path / "results")), cwd=tmp_path)
+def test_a_complete_run_has_nothing_to_resume(echo_run: Path, tmp_path: Path) -> None:
+    done = bench("run", "--resume", str(copied(echo_run, tmp_path)), cwd=tmp_path)
     assert done.returncode == 2
     assert "nothing to resume" in done.stderr
 
 
-def test_a_run_that_fails_before_its_first_record_deletes_nothing_of_others(tmp_path: Path) -> None:
-    write_suite(tmp_path)
-    bench("run", "suite.toml", cwd=tmp_path)
-    old = run_folder(tmp_path / "results")
+def test_a_run_that_fails_before_its_first_record_deletes_nothing_of_others(
+    echo_run: Path, tmp_path: Path
+) -> None:
+    old = copied(echo_run, tmp_path)
     (tmp_path / "mine").mkdir()
-    before = sorted(tmp_path.rglob("*"))
     write_suite(tmp_path, models__full__layers=99)  # told by the worker, once the folder is made
+    before = sorted(tmp_path.rglob("*"))
     for out in (old, old.parent, tmp_path / "mine", tmp_path / "new"):
         done = bench("run", "suite.toml", "--out", str(out), cwd=tmp_path)
         assert done.returncode == 2, done.stderr
@@ -245,7 +240,7 @@ def test_a_worker_that_hangs_is_replaced_after_the_deadline(tmp_path: Path) -> N
 
 
 def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> None:
-    write_suite(tmp_path, protocol__min_window_s=1.0, energy={"source": "simulated"})
+    write_suite(tmp_path, protocol__min_window_s=1.0, energy={"source": "simulated", "interval_ms": 20})
     out = tmp_path / "results"
     process = start("run", "suite.toml", cwd=tmp_path)
     wait_for(lambda: of_type(out, "slot"))
@@ -263,17 +258,18 @@ def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> No
     assert "no block is whole" in shown.stdout
 
 
-def test_an_external_meter_leads_where_its_samples_fit_the_run(tmp_path: Path) -> None:
+def test_an_external_meter_leads_where_its_samples_fit_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The meter's own clock stands elsewhere; the pulses of the self-test and the slots tell where."""
-    changes = {"protocol__self_test_s": 1.5, "protocol__min_window_s": 2.0, "protocol__cool_down_s": 0.5}
-    write_suite(tmp_path, energy={"source": "simulated"}, **changes)
-    assert bench("run", "suite.toml", cwd=tmp_path).returncode == 0
-    folder = run_folder(tmp_path / "results")
+    monkeypatch.setattr(selftest, "SETTLE_S", 0.3)
+    changes = {"protocol__self_test_s": 0.6, "protocol__min_window_s": 1.0, "protocol__a_a": False}
+    folder = run_suite(tmp_path, energy={"source": "simulated", "interval_ms": 50}, **changes)
     truth = read_truth(folder / "power.truth")
     begin_s, end_s = truth.time_s[0], truth.time_s[-1]
-    edges_s = np.arange(begin_s, end_s, 0.2)
+    edges_s = np.arange(begin_s, end_s, 0.1)
     joules = [float(truth.joules_between(a, b).sum()) for a, b in pairwise(edges_s)]
-    rows = [f"{b + 1000:.3f},{j / 0.2 + 5.0:.4f}" for b, j in zip(edges_s[1:], joules, strict=True)]
+    rows = [f"{b + 1000:.3f},{j / 0.1 + 5.0:.4f}" for b, j in zip(edges_s[1:], joules, strict=True)]
     (tmp_path / "wall.csv").write_text("time,W\n" + "\n".join(rows) + "\n")
     done = bench("report", str(folder), "--wall", "wall.csv", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -285,10 +281,8 @@ def test_an_external_meter_leads_where_its_samples_fit_the_run(tmp_path: Path) -
         assert wall["joules_gross"] == pytest.approx(chip["joules_gross"] + 5 * chip["seconds"], rel=0.02)
 
 
-def test_a_wall_meter_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    write_suite(tmp_path)
-    bench("run", "suite.toml", cwd=tmp_path)
-    folder = run_folder(tmp_path / "results")
+def test_a_wall_meter_that_does_not_fit_is_refused(echo_run: Path, tmp_path: Path) -> None:
+    folder = copied(echo_run, tmp_path)
     lines = "".join(f"{second},{7.0}\n" for second in range(100))
     (tmp_path / "wall.csv").write_text("time,W\n" + lines)
     done = bench("report", str(folder), "--wall", "wall.csv", cwd=tmp_path)

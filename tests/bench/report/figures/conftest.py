@@ -8,8 +8,6 @@ import pytest
 
 from bench.report.story import Story
 from benchmarks.long_run import make_long_run
-from tests.bench.processes import bench
-from tests.bench.suites import write_suite
 
 HOSTILE = (
     "$\\frac{x^2$",
@@ -20,16 +18,6 @@ HOSTILE = (
     "$$",
     "%s {0}",
 )
-
-
-@pytest.fixture(scope="session")
-def echo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a run of the echo backend: one block, joules modelled."""
-    folder = tmp_path_factory.mktemp("echo")
-    write_suite(folder)
-    done = bench("run", "suite.toml", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return next((folder / "results").glob("*/run.json")).parent
 
 
 @pytest.fixture(scope="session")

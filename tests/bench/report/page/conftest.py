@@ -10,26 +10,16 @@ import pytest
 
 from bench.report.page.build import write_page
 from bench.report.story import Story
-from tests.bench.processes import bench
 from tests.bench.report.page.browser import Browser, browser_or_skip
 from tests.bench.report.page.hostile import GATE, PROMPTS
 from tests.bench.report.page.stubs import one_stub
-from tests.bench.suites import write_suite
-
-SAID = "said.txt"
-"""Beside `results`: what the run printed."""
-
-
-@pytest.fixture(scope="session")
-def echo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two blocks, made as a user makes it."""
-    return _run(tmp_path_factory.mktemp("echo"), protocol__blocks=2)
+from tests.bench.runs import run_suite
 
 
 @pytest.fixture(scope="session")
 def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose prompts, answers and gate hold whatever could do harm."""
-    return _run(
+    return run_suite(
         tmp_path_factory.mktemp("hostile"),
         prompt_lines=[json.dumps(prompt) for prompt in PROMPTS],
         gates={"ungated": {}, GATE: {"plugin": "length", "tokens": 12}},
@@ -76,11 +66,3 @@ def browser() -> Iterator[Browser]:
     """Chromium without a window; gone before tests that count their own child processes."""
     with browser_or_skip() as found:
         yield found
-
-
-def _run(folder: Path, **changes: object) -> Path:
-    write_suite(folder, **changes)
-    done = bench("run", "suite.toml", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    (folder / SAID).write_text(done.stdout, encoding="utf-8")
-    return next(file.parent for file in folder.glob("results/*/run.json"))

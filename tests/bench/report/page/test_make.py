@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.processes import bench
-from tests.bench.report.page.conftest import SAID
+from tests.bench.runs import SAID
 
 
 def test_one_run_has_its_page_in_its_own_folder(echo_run: Path, tmp_path: Path) -> None:

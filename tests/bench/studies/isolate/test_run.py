@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from rich.console import Console
 
 from analysis.isolation import judge_cell
@@ -28,13 +27,6 @@ from benchmarks.isolation import machine_with
 from tests.tiny_models import save_tiny_llama
 
 PLAN = Plan(window_s=0.02, stream_bytes=4_000_000)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads only get in the way of matrices this small."""
-    torch.set_num_threads(1)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="module")
