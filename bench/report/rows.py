@@ -86,6 +86,7 @@ def likeness(header: RunHeader) -> tuple[str, ...]:
         header.prompts.sha256,
         *(str(model.weight_sha256) for model in header.models.values()),
         *(["as published"] if header.overrides.as_published else []),
+        *([header.run_id] if asked_of_run(header).generation is None else []),  # answers of unknown length
     )
 
 

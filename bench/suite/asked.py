@@ -44,7 +44,7 @@ class Asked(_Value):
 
     prompts: PromptsAsked
     generation: Generation | None = None
-    """This and what follows is empty for a run whose suite this version can't read."""
+    """None where runs size their answers; like what follows empty where the suite can't be read by this version."""
     gates: dict[str, GateAsked] = {}
     models: dict[str, Model] = {}
 
@@ -90,7 +90,8 @@ def _rest_of(text: str) -> dict[str, Any]:
     except UserError:
         return {}
     gates = {label: GateAsked(plugin=g.plugin, options=_all_options(g)) for label, g in suite.gates.items()}
-    return {"generation": suite.generation, "gates": gates, "models": suite.models}
+    generation = None if suite.sizes_answers else suite.generation
+    return {"generation": generation, "gates": gates, "models": suite.models}
 
 
 def _all_options(gate: Gate) -> dict[str, Any]:

@@ -211,6 +211,11 @@ class Suite(_Table):
         return self
 
     @property
+    def sizes_answers(self) -> bool:
+        """Whether the length of answers is left to the minutes: each run chooses its own."""
+        return self.protocol.minutes is not None and "max_new_tokens" not in self.generation.model_fields_set
+
+    @property
     def baseline_or_none(self) -> str | None:
         """Label of the first ungated gate, if there is one."""
         return next((label for label, gate in self.gates.items() if gate.plugin == "ungated"), None)

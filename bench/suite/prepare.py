@@ -195,11 +195,9 @@ def resized(
 
 
 def _new_tokens_to_choose_from(suite: Suite, gates: dict[str, Gate]) -> tuple[int, ...]:
-    """None where there are no minutes, or the suite or a budget states the length of an answer."""
-    stated = "max_new_tokens" in suite.generation.model_fields_set or any(
-        budget.max_new_tokens for gate in gates.values() for budget in gate.budgets
-    )
-    return () if stated or suite.protocol.minutes is None else sizing.NEW_TOKENS
+    """None where the suite or a budget states the length of an answer."""
+    stated = any(budget.max_new_tokens for gate in gates.values() for budget in gate.budgets)
+    return sizing.NEW_TOKENS if suite.sizes_answers and not stated else ()
 
 
 def make_gates(suite: Suite) -> dict[str, Gate]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bench.report.readback import lag_of_session
-from bench.run.records import SessionRecord
+from bench.run.minutes import sentence
+from bench.run.records import SessionRecord, SizedRecord
 from bench.run.store import StoredRun
 from bench.show.table import Table
 from bench.show.words import kind_label
@@ -37,6 +38,7 @@ def facts_table(run: StoredRun) -> Table:
         ("sessions", run.sessions),
         *_host(header.host),
         *_meters(run),
+        *(("minutes", sentence(sized)) for sized in run.of(SizedRecord)),
         *_models(header.models),
         ("prompts", f"{header.prompts.file}, {len(header.prompts.ids)} prompts"),
         ("prompts SHA-256", header.prompts.sha256),

@@ -39,7 +39,8 @@ class LiveDisplay(PlainDisplay):
         self._rows: dict[str, str] = {}
         self._slots_j: list[float | None] = []
         self._expected: Expected | None = None
-        self._drawn_s = 0.0
+        self._drawn_s = self._opened_s = 0.0
+        self._done = self._new_tokens = 0
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()

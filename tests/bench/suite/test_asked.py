@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.errors import UserError
+from bench.report.rows import likeness
 from bench.studies.claims.evidence import read_evidence
 from bench.suite.asked import Asked, asked_of_run
 from bench.suite.header import PromptsUsed, SuiteFile
@@ -40,6 +41,19 @@ def test_an_option_that_is_spelled_out_with_its_default_is_the_option_left_out()
     assert short == long
     assert short != asked("[gates.norm_fraction]\nthreshold = 0.4")
     assert asked("", suite=SUITE + "[generation]\nignore_eos = true\nmax_new_tokens = 64\n") == asked("")
+
+
+def test_a_run_that_sizes_its_answers_is_like_no_other() -> None:
+    minutes = SUITE + "[protocol]\nminutes = 3\n"
+    assert asked("", suite=minutes).generation is None
+    assert asked("[generation]\nmax_new_tokens = 64\n", suite=minutes).generation is not None
+    headers = [
+        run_header(run_id=name, suite=SuiteFile(name="s", path="s.toml", sha256="", text=text))
+        for name, text in [("a", minutes), ("b", minutes), ("c", SUITE), ("d", SUITE)]
+    ]
+    sized, other, stated, same = map(likeness, headers)
+    assert sized != other
+    assert stated == same
 
 
 def test_what_differs_is_named_to_the_option() -> None:
