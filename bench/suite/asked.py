@@ -44,7 +44,7 @@ class Asked(_Value):
 
     prompts: PromptsAsked
     generation: Generation | None = None
-    """None where runs size their answers; like what follows empty where the suite can't be read by this version."""
+    """None where runs size their answers; like what follows empty for a suite that can't be read."""
     gates: dict[str, GateAsked] = {}
     models: dict[str, Model] = {}
 
