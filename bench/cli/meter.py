@@ -60,7 +60,8 @@ def check_meter(
     """
     from bench.cli.meter_tables import self_test_view
     from bench.run.workloads import commands
-    from energy.cadence import cadence_of
+    from energy.cadence import SETTLED_READINGS, cadence_of
+    from energy.grade import whole_s
     from energy.lag import PRIOR_S
     from energy.selftest import find_lag, outcome, run_self_test
 
@@ -74,7 +75,9 @@ def check_meter(
     late = lag or f"not known, the pulses told nothing: {1e3 * PRIOR_S:.0f} ms go into every bound"
     console().print(f"lag of the meter: {late}", markup=False, highlight=False)
     if cadence_s is not None:
-        console().print(f"a reading every {1e3 * cadence_s:.0f} ms", markup=False, highlight=False)
+        window_s = whole_s(SETTLED_READINGS * cadence_s)
+        every = f"a reading every {1e3 * cadence_s:.0f} ms: grade 2 takes windows of about {window_s} s"
+        console().print(every, markup=False, highlight=False)
     said = "self-test passed" if tested.passed else f"self-test failed: {tested.reason}"
     console().print(said, markup=False, highlight=False)
     raise typer.Exit(0 if tested.passed else 1)

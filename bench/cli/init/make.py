@@ -150,5 +150,5 @@ def _known(pilot: Pilot | None) -> str:
         f"In a pilot of {noise.blocks} blocks with windows of {pilot.window_s:g} s, {of_what} differed by "
         f"{seen} from block to block (standard deviation); so few blocks know it badly, so the plan takes "
         f"{planned}. "
-        f"A request took {pilot.pace.request_s:.2g} s."
+        f"A request took {pilot.pace.request_s:.2g} s, a reading of the meter {pilot.pace.reading_s:.2g} s."
     )

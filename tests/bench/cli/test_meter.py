@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def test_the_self_test_tells_what_each_rail_did(tmp_path: Path) -> None:
     spin = next(line for line in said.splitlines() if "cpu spin" in line and "cpu  " in line)
     assert "move" in spin
     assert "ok" in spin
+    assert re.search(r"^a reading every 1\d\d ms: grade 2 takes windows of about \d+ s$", said, re.MULTILINE)
 
 
 def test_a_rail_that_does_not_answer_fails_the_self_test(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from bench.run.power import Power
 from bench.run.session import Session
 from bench.run.workers import group
 from bench.run.workers.group import Workers
+from bench.suite.config import Protocol
 from bench.suite.plan import Arm, Slot
 
 PROMPTS = SimpleNamespace(prompts=[SimpleNamespace(id="a"), SimpleNamespace(id="b")])
@@ -111,3 +112,17 @@ def test_warming_up_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     worker.ask.side_effect = lambda *_, **__: SimpleNamespace(seconds_s=0.5**worker.ask.call_count)
     workers._warm_up_model(worker, "full", until_s=5)
     assert worker.ask.call_count == 5
+
+
+def test_the_time_that_is_left_is_that_of_the_lengthened_plan() -> None:
+    """Six slots of 6 s would be half a minute; at 245 ms they take 11.4 s each, and idle 3.1 s."""
+    session = Session.__new__(Session)
+    session.protocol = Protocol(min_window_s=6.0, idle_s=1.6, cool_down_s=0.5)
+    session.prepared = MagicMock(blocks=[[SLOT] * 6], suite=MagicMock(protocol=session.protocol))
+    session.meter = MagicMock(cadence_s=lambda: 0.245)
+    session.display, session._whole = MagicMock(), set()
+    session._fit_to_meter()
+    (said,) = session.display.note.call_args.args
+    assert said.startswith("a reading every 245 ms: windows lengthened to 11.4 s, idle to 3.1 s")
+    next(iter(session.remaining_blocks()))
+    assert session._remaining.least_s == pytest.approx(6 * (11.4 + 0.8) + 3.1)
