@@ -13,8 +13,11 @@ import numpy as np
 
 from analysis.blocks import Amount, Per, block_table
 from analysis.rows import Slot
-from analysis.stats import geometric_mean
+from analysis.stats import ratio, t_interval, varies
 from analysis.values import Estimate, Withheld
+
+FEWEST_FOR_LEVEL = 3
+"""Blocks below which t's multiplier is 12.7: an interval that says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +71,37 @@ def _sum(joules: Sequence[float | None]) -> float | None:
     return float(np.sum(known)) if known and len(known) == len(joules) else None
 
 
-def level(slots: Sequence[Slot], arm: str, *, amount: Amount, per: Per) -> Estimate | Withheld:
-    """Joules (or seconds) of an arm per unit of work: geometric mean over blocks, interval over blocks."""
-    table = block_table(slots, [arm], amount=amount, per=per)
-    return table if isinstance(table, Withheld) else geometric_mean(table.values[0])
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """What an arm uses per unit of work."""
+
+    point: float
+    """Geometric mean over blocks, so that a quotient of two levels is the geometric mean of the ratios."""
+    interval: Estimate | None
+    """The same with its 95 % interval over blocks; None below three of them, or where they are all alike."""
+    blocks: int
+
+
+def level(slots: Sequence[Slot], copies: Sequence[str], *, amount: Amount, per: Per) -> Level | Withheld:
+    """Joules (or seconds) per unit of work: the one rule for every figure of this kind.
+
+    Slots weigh the same within a block (`analysis.blocks`), blocks the same within a run.
+
+    Args:
+        slots: of one run.
+        copies: the arm; of a baseline both its copies, as it is the mean of both that others are held against.
+        amount: what is used.
+        per: unit of work.
+    """
+    table = block_table(slots, copies, amount=amount, per=per)
+    if isinstance(table, Withheld):
+        return table
+    logs = np.log(table.values).mean(axis=0)
+    if not logs.size:
+        return Withheld("no whole block with a figure")
+    has_interval = logs.size >= FEWEST_FOR_LEVEL and varies(logs)
+    interval = ratio(t_interval(logs)) if has_interval else None
+    return Level(point=float(np.exp(logs.mean())), interval=interval, blocks=logs.size)
 
 
 def tokens_saved(slots: Sequence[Slot], *, treated: str, baseline: str) -> TokensSaved | Withheld:

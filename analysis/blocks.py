@@ -1,7 +1,8 @@
 """Slots -> one figure per block and arm, with a count of what had to be left out.
 
-Within a block and arm, joules and work are summed and then divided, so an arm that was held for more
-passes than another is still compared per unit of work.
+Each slot gives one figure, its joules over its work, and the slots of an arm weigh the same within a block,
+however many passes they held. Their positions mirror each other, so a linear drift cancels; it would not if a
+slot that was held for more passes weighed more.
 """
 
 from __future__ import annotations
@@ -122,14 +123,13 @@ def _states(
 def _values(
     slots: Sequence[Slot], arms: Sequence[str], blocks: Sequence[tuple[str, int]], amount: Amount, per: Per
 ) -> FloatArray:
-    """Sum of the amount over sum of the work, shape (arms, blocks); NaN where there was no work."""
+    """Mean over slots of the amount over the work, shape (arms, blocks); NaN where a slot did no work."""
     row = {arm: i for i, arm in enumerate(arms)}
     column = {block: j for j, block in enumerate(blocks)}
     totals = np.zeros((2, len(arms), len(blocks)))
     for slot in slots:
-        totals[:, row[slot.arm], column[slot.run, slot.block]] += (
-            getattr(slot, amount),
-            units_of_work(slot, per),
-        )
-    amounts, work = totals
-    return np.divide(amounts, work, out=np.full_like(amounts, np.nan), where=work > 0)
+        work = units_of_work(slot, per)
+        rate = getattr(slot, amount) / work if work > 0 else np.nan
+        totals[:, row[slot.arm], column[slot.run, slot.block]] += rate, 1
+    rates, counts = totals
+    return np.divide(rates, counts, out=np.full_like(rates, np.nan), where=counts > 0)

@@ -34,8 +34,9 @@ def cautions(
         rows: of the tables.
     """
     by_backend: dict[str, list[Judgement]] = defaultdict(list)
-    for (backend, _, _), judgement in judged.items():
-        by_backend[backend].append(judgement)
+    for (backend, gate, a_a), judgement in judged.items():
+        if a_a or gate != readback.baseline:  # of two backends neither's noise is the other's
+            by_backend[backend].append(judgement)
     return [
         *_about_the_meter(readback),
         *_about_the_battery(readback),

@@ -1,7 +1,8 @@
 """A run -> one row per arm.
 
 Figures are per pass over the prompt set, so that arms which needed different numbers of passes to fill
-their windows can be compared. Percentages compare an arm with the ungated arm of its own backend.
+their windows can be compared. Percentages compare an arm with the one that `against` names: the baseline of
+its own backend, or for another backend's baseline that of the first.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from analysis.arms import Level
 from analysis.checks import Caution
 from analysis.quality import mean_agreement
+from analysis.rows import Slot
 from analysis.values import Withheld
 from analysis.verdict import INACTIVE
 from bench.report.cautions import cautions
+from bench.report.costs import Costs
 from bench.report.readback import Idle, Readback, first_of_each_prompt, that_count, tokens_of
 from bench.report.rows import arm_label, slot_rows
 from bench.report.split import ArmSplit, splits
-from bench.report.verdicts import ArmVerdict, columns, judge_arms
+from bench.report.verdicts import ArmVerdict, columns, judge_arms, opponents
 from bench.run.records import ArmKey, Joules
 
 
@@ -54,18 +58,24 @@ class ArmRow:
     grade_reasons: tuple[str, ...]
     """What keeps it from being higher."""
     joules_gross: float | None
+    """Like all joules of the row by the rule of `analysis.arms.level`; of a baseline over both its copies."""
     joules_bound: float | None
     """How far the attribution can be off, if the source is right."""
     joules_net: float | None
     """Idle power taken off; withheld when nothing is left or idle drifted too much to say."""
     joules_per_new_token: float | None
+    joules_per_new_token_low: float | None
+    """95 % interval over blocks; None below three."""
+    joules_per_new_token_high: float | None
     joules_per_total_token: float | None
     """Prompt and new tokens together."""
     tokens_saved_percent: float | None
     bytes_saved_percent: float | None
     """Weights and cache that need not be read, counted from shapes; not measured traffic."""
     agreement_percent: float | None
-    """Share of new-token positions that equal the ungated arm's: the quality of the saving."""
+    """Token match: share of new-token positions that equal those of `against`."""
+    same_answers: int | None
+    """Prompts whose new tokens are all those of `against`."""
     joules_saved_percent: float | None
     saved_low_percent: float | None
     saved_high_percent: float | None
@@ -78,7 +88,14 @@ class ArmRow:
     blocks: int
     verdict: str | None
     reason: str | None
-    """These seven: `bench.report.verdicts.ArmVerdict`."""
+    against: str | None
+    blocks_to_settle: int | None
+    control: str | None
+    beyond_control_percent: float | None
+    beyond_control_low_percent: float | None
+    beyond_control_high_percent: float | None
+    beyond_control_verdict: str | None
+    """From `joules_saved_percent` on: `bench.report.verdicts.ArmVerdict`."""
 
     @property
     def label(self) -> str:
@@ -111,9 +128,10 @@ def summarise(readback: Readback) -> Summary:
     baseline, slots = readback.baseline, slot_rows(readback)
     threshold = readback.run.header.threshold
     judged = judge_arms(slots, readback.arms, baseline=baseline, threshold=threshold)
-    arms = {key: _Arm(key, readback) for key in readback.arms}
+    arms = {key: _Arm(key, readback, slots) for key in readback.arms}
+    others = opponents(readback.arms, baseline=baseline)
     rows = [
-        _row(arm, arms.get((key[0], baseline, False)), columns(readback, key, judged.get(key)))
+        _row(arm, arms.get(others.get(key, key)), columns(readback, slots, key, judged.get(key)))
         for key, arm in arms.items()
     ]
     active = {key for key, row in zip(arms, rows, strict=True) if row.verdict != INACTIVE}
@@ -128,9 +146,10 @@ def summarise(readback: Readback) -> Summary:
 class _Arm:
     """The slots of one arm, and what they add up to."""
 
-    def __init__(self, key: ArmKey, readback: Readback) -> None:
+    def __init__(self, key: ArmKey, readback: Readback, slots: Sequence[Slot]) -> None:
         self.key = key
         self.idle = readback.idle
+        self.costs = Costs.of(slots, key, baseline=readback.baseline)
         ran = readback.of_arm(key)
         self.slots = that_count(ran)
         self.void = sum(slot.arm == key for slot in readback.void)
@@ -152,7 +171,7 @@ class _Arm:
             "slots": len(self.slots),
             "void_slots": self.void,
             "left_out_slots": self.left_out,
-            "seconds": self.per_pass(sum(slot.seconds_s for slot in self.slots)),
+            "seconds": self.seconds,
             "prompt_tokens": self.prompt_tokens,
             "new_tokens": self.new_tokens,
             "forwards": self.per_pass(forwards),
@@ -162,18 +181,34 @@ class _Arm:
 
     def energy(self) -> dict[str, Any]:
         joules = [slot.joules for slot in self.slots]
-        gross_j = self._total([j.total_j for j in joules])
-        seconds_s = self.per_pass(sum(slot.seconds_s for slot in self.slots))
+        gross_j = self._of_a_pass(self.costs.request)
+        per_token = self.costs.new_token
+        interval = per_token.interval if per_token else None
         return {
             "energy_kind": joules[0].kind if joules else "none",
             "boundary": joules[0].boundary if joules else "none",
             **_lowest_grade(joules),
             "joules_gross": gross_j,
-            "joules_bound": self._total([j.bound_j for j in joules]),
-            "joules_net": self.idle.net_j(gross_j, seconds_s=seconds_s),
-            "joules_per_new_token": _each(gross_j, self.new_tokens),
-            "joules_per_total_token": _each(gross_j, self.prompt_tokens + self.new_tokens),
+            "joules_bound": self._bound_j(),
+            "joules_net": self.idle.net_j(gross_j, seconds_s=self.seconds),
+            "joules_per_new_token": per_token.point if per_token else None,
+            "joules_per_new_token_low": interval.low if interval else None,
+            "joules_per_new_token_high": interval.high if interval else None,
+            "joules_per_total_token": self.costs.total_token.point if self.costs.total_token else None,
         }
+
+    @property
+    def seconds(self) -> float:
+        seconds_s = self._of_a_pass(self.costs.seconds)
+        return math.nan if seconds_s is None else seconds_s
+
+    def _of_a_pass(self, per_request: Level | None) -> float | None:
+        return None if per_request is None else per_request.point * len(self.first)
+
+    def _bound_j(self) -> float | None:
+        """Of the slots that have joules; errors at the edges of windows share a sign at worst."""
+        known = [slot.joules.bound_j / slot.passes for slot in self.slots if slot.joules.bound_j is not None]
+        return sum(known) / len(known) if known else None
 
     @property
     def prompt_tokens(self) -> float:
@@ -209,10 +244,13 @@ def _row(arm: _Arm, baseline: _Arm | None, verdict: ArmVerdict) -> ArmRow:
     )
 
 
+_OF_WORK = ("tokens_saved_percent", "bytes_saved_percent", "agreement_percent", "same_answers")
+
+
 def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
-    """The columns of work that set an arm beside the ungated arm of its backend."""
+    """The columns of work that set an arm beside what it is held against."""
     if baseline is None or baseline is arm:
-        nothing = dict.fromkeys(("tokens_saved_percent", "bytes_saved_percent", "agreement_percent"))
+        nothing = dict.fromkeys(_OF_WORK)
         return {**nothing, "routed_to_small": 0}
     usual = {prompt: request.model for prompt, request in baseline.first.items()}
     read = (arm.bytes_read(), baseline.bytes_read())
@@ -221,6 +259,7 @@ def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
         "tokens_saved_percent": 100 * (1 - arm.new_tokens / baseline.new_tokens),
         "bytes_saved_percent": 100 * (1 - read[0] / read[1]) if read[0] and read[1] else None,
         "agreement_percent": _agreement_percent(arm, baseline),
+        "same_answers": _same_answers(arm, baseline),
     }
 
 
@@ -230,8 +269,11 @@ def _agreement_percent(arm: _Arm, baseline: _Arm) -> float | None:
     return None if found is None else 100 * found.mean
 
 
-def _each(joules_j: float | None, tokens: float) -> float | None:
-    return joules_j / tokens if joules_j and tokens > 0 else None
+def _same_answers(arm: _Arm, baseline: _Arm) -> int | None:
+    """How many prompts both answered with the very same tokens."""
+    mine, theirs = tokens_of(arm.first), tokens_of(baseline.first)
+    both = mine.keys() & theirs.keys()
+    return sum(mine[prompt] == theirs[prompt] for prompt in both) if both else None
 
 
 def _rate(amount: float, seconds_s: float) -> float | None:

@@ -1,24 +1,34 @@
-"""Each arm against the ungated arm of its backend: is the saving real?"""
+"""Is the saving real? Each arm against the baseline of its backend, each backend against the first.
+
+A gate that a random one matches (`matches = "gate"` in the suite) is also held against that control: what both
+save is saved by how much is left out, not by the choice of where.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from analysis.contrast import judge, judge_together
 from analysis.rows import Slot
+from analysis.values import Estimate
 from analysis.verdict import COPY, INACTIVE, VERDICTS, Judgement
 from bench.report.readback import Readback, read_back
 from bench.report.rows import arm_label, held
 from bench.run import store
 from bench.run.records import ArmKey, SessionRecord
+from bench.suite.asked import asked_of_run
+from bench.suite.header import RunHeader
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmVerdict:
-    """The columns of an arm that judge its joules; all None for the ungated arm itself."""
+    """The columns of an arm that judge its joules; all None for the baseline of the first backend."""
 
+    against: str | None = None
+    """Label of the arm that it is held against."""
     joules_saved_percent: float | None = None
     """From the geometric mean over blocks of the ratio of joules."""
     saved_low_percent: float | None = None
@@ -40,47 +50,104 @@ class ArmVerdict:
     saved_low_ar1_percent: float | None = None
     """The 95 % interval if blocks followed each other with that correlation."""
     saved_high_ar1_percent: float | None = None
+    blocks_to_settle: int | None = None
+    """Blocks that would settle an inconclusive verdict; None if it is none, or if no number would do."""
+    control: str | None = None
+    """Label of the random arm that leaves out as much at other prompts."""
+    beyond_control_percent: float | None = None
+    """Joules that the arm saves against its control: what its choice of prompts is worth."""
+    beyond_control_low_percent: float | None = None
+    """95 % interval; None below five blocks."""
+    beyond_control_high_percent: float | None = None
+    beyond_control_verdict: str | None = None
 
 
 def judge_arms(
     slots: Sequence[Slot], arms: Sequence[ArmKey], *, baseline: str, threshold: float
 ) -> dict[ArmKey, Judgement]:
-    """The judgement on every arm that has an ungated arm beside it; the ungated arms have none.
+    """The judgement on every arm but the baseline of the first backend.
 
     Args:
         slots: of one run.
         arms: of that run.
-        baseline: gate label of the ungated arms.
+        baseline: gate label of the baselines.
         threshold: practical threshold of the suite, as a fraction.
     """
-    judged: dict[ArmKey, Judgement] = {}
-    for backend in dict.fromkeys(key[0] for key in arms if key[1:] == (baseline, False)):
-        plain = held(slots, (backend, baseline, False), baseline)
-        together = judge_together(plain, threshold=threshold)
-        others = [key for key in arms if key[0] == backend and key[1:] != (baseline, False)]
-        judged |= {
-            key: together.get(arm_label(key)) or judge(held(slots, key, baseline), plain, threshold=threshold)
-            for key in others
-        }
-    return judged
+    held_against = opponents(arms, baseline=baseline)
+    together = {
+        plain[0]: judge_together(held(slots, plain, baseline), threshold=threshold)
+        for plain in arms
+        if plain[1:] == (baseline, False)
+    }
+    return {
+        key: together[key[0]].get(arm_label(key))
+        or judge(held(slots, key, baseline), held(slots, other, baseline), threshold=threshold)
+        for key, other in held_against.items()
+    }
 
 
-def columns(readback: Readback, key: ArmKey, judgement: Judgement | None) -> ArmVerdict:
+def opponents(arms: Sequence[ArmKey], *, baseline: str) -> dict[ArmKey, ArmKey]:
+    """What each arm is held against: the baseline of its backend, and a baseline that of the first backend."""
+    plain = [key for key in arms if key[1:] == (baseline, False)]
+    by_backend = {key[0]: key for key in plain}
+    found = {key: by_backend[key[0]] for key in arms if key[0] in by_backend}
+    return {key: other if key != other else plain[0] for key, other in found.items() if key != plain[0]}
+
+
+def controls_of(header: RunHeader) -> dict[str, str]:
+    """By gate the random gate that deals its very budgets out by chance, as the suite says."""
+    return {
+        str(gate.options["matches"]): label
+        for label, gate in asked_of_run(header).gates.items()
+        if gate.plugin == "random" and gate.options.get("matches")
+    }
+
+
+def beside_control(readback: Readback, slots: Sequence[Slot], key: ArmKey) -> dict[str, Any]:
+    """The columns that hold an arm against its control; empty where it has none."""
+    backend, gate, a_a = key
+    control = (backend, controls_of(readback.run.header).get(gate, ""), False)
+    if a_a or control not in readback.arms:
+        return {}
+    mine, chance = (held(slots, one, readback.baseline) for one in (key, control))
+    found = judge(mine, chance, threshold=readback.run.header.threshold)
+    low, high = _saved_ends(found.ratio)
+    return {
+        "control": arm_label(control),
+        "beyond_control_percent": None if found.point is None else 100 * (1 - found.point),
+        "beyond_control_low_percent": low,
+        "beyond_control_high_percent": high,
+        "beyond_control_verdict": found.verdict,
+    }
+
+
+def columns(
+    readback: Readback, slots: Sequence[Slot], key: ArmKey, judgement: Judgement | None
+) -> ArmVerdict:
     """What stands beside an arm; the A/A arm has no verdict, an arm whose gate took no effect its cost."""
     if judgement is None:
         return ArmVerdict()
+    against = arm_label(opponents(readback.arms, baseline=readback.baseline)[key])
     inactive = why_inactive(readback, key)
-    point, ratio, floor = judgement.point, judgement.ratio, judgement.noise_floor
-    saved, ar1 = None if point is None else 100 * (1 - point), judgement.ratio_ar1
+    point, floor = judgement.point, judgement.noise_floor
+    saved = None if point is None else 100 * (1 - point)
+    (low, high), (low_ar1, high_ar1) = _saved_ends(judgement.ratio), _saved_ends(judgement.ratio_ar1)
     if key[2]:
         if saved is None:
             return ArmVerdict()
         why = "the same gate twice: the difference is the noise floor"
-        return ArmVerdict(joules_saved_percent=saved, blocks=judgement.blocks, verdict=COPY, reason=why)
+        return ArmVerdict(
+            against=against,
+            joules_saved_percent=saved,
+            blocks=judgement.blocks,
+            verdict=COPY,
+            reason=why,
+        )
     return ArmVerdict(
+        against=against,
         joules_saved_percent=saved,
-        saved_low_percent=100 * (1 - ratio.high) if ratio else None,
-        saved_high_percent=100 * (1 - ratio.low) if ratio else None,
+        saved_low_percent=low,
+        saved_high_percent=high,
         noise_floor_percent=None if floor is None else 100 * floor,
         blocks=judgement.blocks,
         verdict=judgement.verdict if inactive is None else INACTIVE,
@@ -88,9 +155,16 @@ def columns(readback: Readback, key: ArmKey, judgement: Judgement | None) -> Arm
         p=judgement.p,
         p_holm=judgement.p_holm,
         lag_1=judgement.lag_1,
-        saved_low_ar1_percent=100 * (1 - ar1.high) if ar1 else None,
-        saved_high_ar1_percent=100 * (1 - ar1.low) if ar1 else None,
+        saved_low_ar1_percent=low_ar1,
+        saved_high_ar1_percent=high_ar1,
+        blocks_to_settle=judgement.blocks_to_settle,
+        **beside_control(readback, slots, key),
     )
+
+
+def _saved_ends(ratio: Estimate | None) -> tuple[float | None, float | None]:
+    """An interval of a ratio as one of what is saved, in per cent."""
+    return (None, None) if ratio is None else (100 * (1 - ratio.high), 100 * (1 - ratio.low))
 
 
 def _cost(judgement: Judgement) -> str:

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.arms import TokensSaved, level, tokens_saved, totals
-from analysis.values import Estimate, Withheld
-from tests.analysis.slots import run_slots
+from analysis.arms import Level, TokensSaved, level, tokens_saved, totals
+from analysis.values import Withheld
+from tests.analysis.slots import ARMS, judged, run_slots
 
 
 def test_totals_are_sums_over_what_counts() -> None:
@@ -26,10 +26,43 @@ def test_a_hole_makes_no_total() -> None:
 
 
 def test_level_has_an_interval_over_blocks() -> None:
-    value = level(run_slots(), "ungated", amount="gross_j", per="new_token")
-    assert isinstance(value, Estimate)
-    assert value.contains(100 / 250)
-    assert isinstance(level(run_slots(), "random", amount="gross_j", per="request"), Withheld)
+    value = level(run_slots(), ("ungated",), amount="gross_j", per="new_token")
+    assert isinstance(value, Level)
+    assert value.interval is not None
+    assert value.interval.contains(100 / 250)
+    assert value.blocks == 6
+    assert isinstance(level(run_slots(), ("random",), amount="gross_j", per="request"), Withheld)
+
+
+def test_a_linear_drift_cancels_however_many_passes_each_slot_held() -> None:
+    """Later slots are faster, so they hold more passes: a mean over passes would lean towards them."""
+    slots = [
+        replace(s, gross_j=passes * 100 * (1 - 0.02 * (s.position % 6)), requests=50 * passes)
+        for s in run_slots(blocks=4)
+        for passes in [1 + s.position % 6]
+    ]
+    levels = [level(slots, (arm,), amount="gross_j", per="request") for arm in ARMS]
+    for found in levels:
+        assert isinstance(found, Level)
+        assert found.point == pytest.approx(2 * (1 - 0.02 * 2.5))
+    both = level(slots, (ARMS[0], ARMS[2]), amount="gross_j", per="request")
+    assert isinstance(both, Level)
+    assert both.point == pytest.approx(2 * (1 - 0.02 * 2.5))
+
+
+def test_a_quotient_of_levels_is_the_ratio_that_is_judged() -> None:
+    slots = run_slots(blocks=7, ratio=0.8, noise=0.05)
+    treated = level(slots, ("gated",), amount="gross_j", per="request")
+    plain = level(slots, ("ungated", ARMS[2]), amount="gross_j", per="request")
+    assert isinstance(treated, Level)
+    assert isinstance(plain, Level)
+    assert treated.point / plain.point == pytest.approx(judged(slots).point)
+
+
+def test_two_blocks_have_a_level_and_no_interval() -> None:
+    found = level(run_slots(blocks=2), ("gated",), amount="gross_j", per="new_token")
+    assert isinstance(found, Level)
+    assert found.interval is None
 
 
 def test_tokens_saved_keeps_prompt_and_new_tokens_apart() -> None:

@@ -14,14 +14,14 @@ def table_of(slots: list, per: str = "request") -> BlockTable:
     return table
 
 
-def test_a_block_is_a_ratio_of_sums() -> None:
+def test_in_a_block_every_slot_weighs_the_same() -> None:
     slots = [
         replace(PLAIN, arm=arm, gross_j=joules, requests=requests)
         for arm, joules, requests in (("a", 100.0, 50), ("a", 300.0, 100), ("b", 50.0, 50), ("b", 50.0, 50))
     ]
     table = block_table(slots, ["a", "b"], amount="gross_j", per="request")
     assert isinstance(table, BlockTable)
-    assert table.values.tolist() == [[400 / 150], [1.0]]
+    assert table.values.tolist() == [[2.5], [1.0]]
     assert table.logs("b") - table.logs("a") == pytest.approx([np.log(150 / 400)])
 
 
