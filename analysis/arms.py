@@ -89,7 +89,7 @@ def level(slots: Sequence[Slot], copies: Sequence[str], *, amount: Amount, per: 
 
     Args:
         slots: of one run.
-        copies: the arm; of a baseline both its copies, as it is the mean of both that others are held against.
+        copies: the arm; of a baseline both its copies, as others are held against their mean.
         amount: what is used.
         per: unit of work.
     """

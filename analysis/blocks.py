@@ -57,7 +57,7 @@ def block_table(
     used = [slot for slot in slots if slot.arm in arms]
     absent = [arm for arm in arms if all(slot.arm != arm for slot in used)]
     if absent:
-        return Withheld(f"no slot of {listed(absent)}: nothing to compare")
+        return Withheld(f"no window of {listed(absent)}: nothing to compare")
     unlike = unlike_joules(used) if amount != "seconds_s" else None
     if unlike:
         return unlike
@@ -90,7 +90,7 @@ def _short_arm(slots: Sequence[Slot], arms: Sequence[str]) -> Withheld | None:
     for (run, arm), count in fullest.items():
         most = max(other for (of, _), other in fullest.items() if of == run)
         if arm in arms and count < most:
-            lost = counted(most - count, "slot")
+            lost = counted(most - count, "window")
             return Withheld(
                 f"{arm} is not whole: {lost} of {most} void in every block, so drift does not cancel"
             )

@@ -1,4 +1,4 @@
-"""What an arm uses per request and per token, by one rule for terminal, page and files: `analysis.arms.level`."""
+"""What an arm uses per request and per token, by one rule for all views: `analysis.arms.level`."""
 
 from __future__ import annotations
 

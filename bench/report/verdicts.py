@@ -1,7 +1,7 @@
 """Is the saving real? Each arm against the baseline of its backend, each backend against the first.
 
-A gate that a random one matches (`matches = "gate"` in the suite) is also held against that control: what both
-save is saved by how much is left out, not by the choice of where.
+A gate that a random one matches (`matches = "gate"` in the suite) is also held against that control: what
+both save is saved by how much is left out, not by the choice of where.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def judge_arms(
 
 
 def opponents(arms: Sequence[ArmKey], *, baseline: str) -> dict[ArmKey, ArmKey]:
-    """What each arm is held against: the baseline of its backend, and a baseline that of the first backend."""
+    """What each arm is held against: its backend's baseline, and a baseline that of the first backend."""
     plain = [key for key in arms if key[1:] == (baseline, False)]
     by_backend = {key[0]: key for key in plain}
     found = {key: by_backend[key[0]] for key in arms if key[0] in by_backend}
@@ -139,6 +139,9 @@ def columns(
         return ArmVerdict(
             against=against,
             joules_saved_percent=saved,
+            saved_low_percent=low,
+            saved_high_percent=high,
+            noise_floor_percent=None if floor is None else 100 * floor,
             blocks=judgement.blocks,
             verdict=COPY,
             reason=why,

@@ -47,3 +47,17 @@ def percent(value: float | None, *, signed: bool = False) -> str | None:
         return None
     rounded = round(value, 1) + 0.0
     return f"{rounded:+.1f} %" if signed else f"{rounded:.1f} %"
+
+
+def short_percent(value: float | None) -> str | None:
+    """Two digits for a sentence: `45 %`, `3.1 %`, `0.0 %`; no minus before a zero."""
+    if value is None:
+        return None
+    rounded = round(value, 0 if abs(value) >= 9.95 else 1) + 0.0
+    return f"{rounded:.{0 if abs(value) >= 9.95 else 1}f} %"
+
+
+def percent_range(low: float | None, high: float | None) -> str | None:
+    """`42 to 47 %`: an interval as a sentence has it."""
+    first, last = short_percent(low), short_percent(high)
+    return None if first is None or last is None else f"{first.removesuffix(' %')} to {last}"

@@ -48,7 +48,7 @@ def test_what_does_not_count_is_counted() -> None:
 
 def test_an_absent_arm_is_named() -> None:
     answer = block_table(run_slots(), ["gated", "random"], amount="gross_j", per="request")
-    assert answer == Withheld("no slot of random: nothing to compare")
+    assert answer == Withheld("no window of random: nothing to compare")
 
 
 def test_no_new_token_is_no_price_per_new_token() -> None:
@@ -67,7 +67,7 @@ def test_an_arm_with_a_slot_void_in_every_block_is_not_whole() -> None:
     slots = [slot for slot in run_slots() if not (slot.arm == "ungated" and slot.position % 6 > 2)]
     answer = block_table(slots, ARMS, amount="gross_j", per="request")
     assert isinstance(answer, Withheld)
-    assert answer.reason.startswith("ungated is not whole: 1 slot of 2 void in every block")
+    assert answer.reason.startswith("ungated is not whole: 1 window of 2 void in every block")
     # in one block alone it costs that block
     once = [slot for slot in run_slots() if slot.position != 5]
     assert table_of(once).left_out == {"cut short": 1}

@@ -1,0 +1,287 @@
+"""What a run answers, as values: the same on the terminal, at the top of the page, and for programs.
+
+The words of the sentences are in `bench.report.sentences`; where each figure comes from is told by `ArmRow`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.values import counted, listed
+from analysis.verdict import COPY, FEWEST_BLOCKS, VERDICTS
+from bench.report import sentences
+from bench.report.names import baseline_model, boundary_words, short_name
+from bench.report.readback import Readback
+from bench.report.summary import ArmRow, Summary
+from bench.run.records import SessionRecord
+from bench.show.words import kind_label, short_percent
+
+Kind = Literal["cost", "comparison", "control", "tokens", "nothing"]
+Severity = Literal["claim", "open", "warning"]
+"""A claim stands on a measured verdict; open is everything that doesn't; a warning turns a figure round."""
+
+SETTLED = VERDICTS[:3]
+ANSWERS_DIFFER_PERCENT = 90.0
+"""Token match below which a saving is one of other answers."""
+NOISE_IS = (
+    "Noise is what the same configuration, run twice in every block (A/A), can seem to save: the farther end "
+    f"of the 95 % interval of its difference from itself; below {FEWEST_BLOCKS} blocks, the difference seen."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """One sentence of the answer."""
+
+    kind: Kind
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """A gate beside the random gate that leaves out as much."""
+
+    name: str
+    saved_percent: float | None
+    """What the control itself saves against the baseline."""
+    beyond_percent: float | None
+    """What the gate saves against the control,"""
+    beyond_low_percent: float | None
+    """with its 95 % interval."""
+    beyond_high_percent: float | None
+    verdict: str | None
+    """Of the gate against the control."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One configuration against another."""
+
+    name: str
+    against: str
+    saved_percent: float | None
+    """Of the joules of the same prompts; below zero it costs more."""
+    low_percent: float | None
+    """95 % interval; None below five blocks."""
+    high_percent: float | None
+    same_answers: int | None
+    prompts: int
+    token_match_percent: float | None
+    control: Control | None
+    verdict: str
+    verdict_words: str
+    """The verdict with what turns it round: `saves, but answers differ`."""
+    is_claim: bool
+    """Whether it may stand in large type: a settled verdict on joules that a meter of this run read."""
+    reason: str
+    blocks_to_settle: int | None
+    """None: settled, or no number of blocks would do."""
+
+    @property
+    def answers_differ(self) -> bool:
+        """Whether the answers are too different for the saving to be one."""
+        return self.token_match_percent is not None and self.token_match_percent < ANSWERS_DIFFER_PERCENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """A row of the first table: one configuration, its two A/A copies together."""
+
+    name: str
+    backend: str
+    gate: str
+    joules_per_token: float | None
+    low: float | None
+    """95 % interval over blocks; None below three."""
+    high: float | None
+    tokens_per_s: float | None
+    comparison: Comparison | None
+    """None for what the others are compared with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """How far the figures go, and what gets further."""
+
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a run answers."""
+
+    headline: str
+    """`smollm2-135m, 6 prompts x 8 tokens, M3, powermetrics (CPU+GPU+ANE)`."""
+    strip: str | None
+    """What the joules are, where no meter read them; said once."""
+    costs: tuple[Cost, ...]
+    sentences: tuple[Sentence, ...]
+    """The most important first."""
+    noise: str
+    trust: Trust
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """Of the configurations that have one."""
+        return [cost.comparison for cost in self.costs if cost.comparison is not None]
+
+
+def answer_of(readback: Readback, summary: Summary) -> Answer:
+    """What a run answers.
+
+    Args:
+        readback: what of the run counts.
+        summary: its rows.
+    """
+    baseline = readback.baseline
+    rows = [row for row in summary.rows if not row.a_a]
+    costs = tuple(_cost(row, summary.rows, baseline) for row in rows)
+    return Answer(
+        headline=_headline(readback, rows),
+        strip=_strip(readback, rows),
+        costs=costs,
+        sentences=tuple(_sentences(readback, rows, costs)),
+        noise=_noise(summary.rows),
+        trust=_trust(readback, rows, costs),
+    )
+
+
+def _cost(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Cost:
+    return Cost(
+        name=short_name(row.label, baseline),
+        backend=row.backend,
+        gate=row.gate,
+        joules_per_token=row.joules_per_new_token,
+        low=row.joules_per_new_token_low,
+        high=row.joules_per_new_token_high,
+        tokens_per_s=row.decode_tokens_per_s,
+        comparison=None if row.verdict is None else _comparison(row, rows, baseline),
+    )
+
+
+def _comparison(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Comparison:
+    verdict = row.verdict or "withheld"
+    differ = row.agreement_percent is not None and row.agreement_percent < ANSWERS_DIFFER_PERCENT
+    return Comparison(
+        name=short_name(row.label, baseline),
+        against=short_name(row.against or "", baseline),
+        saved_percent=row.joules_saved_percent,
+        low_percent=row.saved_low_percent,
+        high_percent=row.saved_high_percent,
+        same_answers=row.same_answers,
+        prompts=row.prompts,
+        token_match_percent=row.agreement_percent,
+        control=_control(row, rows, baseline),
+        verdict=verdict,
+        verdict_words=f"{verdict}, but answers differ" if verdict == "saves" and differ else verdict,
+        is_claim=verdict in SETTLED and bool(row.grade),
+        reason=row.reason or "",
+        blocks_to_settle=row.blocks_to_settle,
+    )
+
+
+def _control(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Control | None:
+    control = next((one for one in rows if one.label == row.control), None)
+    if control is None:
+        return None
+    return Control(
+        name=short_name(control.label, baseline),
+        saved_percent=control.joules_saved_percent,
+        beyond_percent=row.beyond_control_percent,
+        beyond_low_percent=row.beyond_control_low_percent,
+        beyond_high_percent=row.beyond_control_high_percent,
+        verdict=row.beyond_control_verdict,
+    )
+
+
+def _sentences(readback: Readback, rows: Sequence[ArmRow], costs: Sequence[Cost]) -> Iterable[Sentence]:
+    """What it costs, then each comparison with its control, the settled ones first."""
+    known = [cost for cost in costs if cost.joules_per_token is not None and cost.gate == readback.baseline]
+    if known:
+        text = sentences.cost(baseline_model(readback.run.header), known)
+        yield Sentence(kind="cost", severity="claim" if all(row.grade for row in rows) else "open", text=text)
+    else:
+        yield Sentence(kind="nothing", severity="warning", text=sentences.nothing(readback, rows))
+    more_or_fewer = {cost.name: row.tokens_saved_percent for cost, row in zip(costs, rows, strict=True)}
+    for one in sorted((cost.comparison for cost in costs if cost.comparison), key=_importance):
+        severity = _severity(one)
+        yield Sentence(kind="comparison", severity=severity, text=sentences.comparison(one))
+        if one.control is not None:
+            yield Sentence(kind="control", severity=severity, text=sentences.control(one, one.control))
+        if told := sentences.tokens(one, more_or_fewer[one.name]):
+            yield Sentence(kind="tokens", severity="warning", text=told)
+
+
+def _severity(one: Comparison) -> Severity:
+    if one.verdict == "saves" and one.answers_differ:
+        return "warning"
+    return "claim" if one.is_claim else "open"
+
+
+def _importance(one: Comparison) -> tuple[int, float]:
+    rank = VERDICTS.index(one.verdict) if one.verdict in VERDICTS else len(VERDICTS)
+    return rank, -abs(one.saved_percent or 0.0)
+
+
+def _headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
+    header = readback.run.header
+    models = listed(list(dict.fromkeys(model.name for model in header.models.values()))) or "no model"
+    baseline = next((row for row in rows if row.gate == readback.baseline and row.prompts), None)
+    prompts = counted(len(header.prompts.ids) or (baseline.prompts if baseline else 0), "prompt")
+    each = baseline.new_tokens / baseline.prompts if baseline else None
+    tokens = "" if each is None else f" x {'' if each == round(each) else 'about '}{each:.0f} tokens"
+    host = header.host
+    machine = (host.chip or host.machine or "").removeprefix("Apple ")
+    sources = [session.source for session in readback.run.of(SessionRecord)]
+    meters = list(dict.fromkeys(f"{one.name} ({boundary_words(one.boundary)})" for one in sources))
+    return ", ".join(part for part in (models, f"{prompts}{tokens}", machine, *meters) if part)
+
+
+def _strip(readback: Readback, rows: Sequence[ArmRow]) -> str | None:
+    kinds = {row.energy_kind for row in rows} - {"none"}
+    if not rows or all(row.joules_gross is None for row in rows):
+        why = sorted({slot.joules.withheld for slot in readback.slots if slot.joules.withheld})
+        return f"No joules were estimated{': ' + listed(why) if why else ''}."
+    if kinds == {"measured"}:
+        return None
+    return f"Joules are {kind_label(kinds)}: no claim can rest on them."
+
+
+def _noise(rows: Sequence[ArmRow]) -> str:
+    """What the A/A pair of each backend says."""
+    copies = [row for row in rows if row.verdict == COPY and row.noise_floor_percent is not None]
+    if not copies:
+        return "Noise of this machine: not estimated (no A/A)."
+    several = len(copies) > 1
+    each = [
+        f"{row.backend + ' ' if several else ''}{short_percent(row.noise_floor_percent)}" for row in copies
+    ]
+    blocks = min(row.blocks for row in copies)
+    if blocks >= FEWEST_BLOCKS:
+        return f"Noise of this machine (A/A, 95 %): {', '.join(each)}."
+    return f"Noise of this machine (A/A): {', '.join(each)} in {counted(blocks, 'block')}; no 95 % interval."
+
+
+def _trust(readback: Readback, rows: Sequence[ArmRow], costs: Sequence[Cost]) -> Trust:
+    """The first thing that keeps the figures from a claim, and the command that mends it."""
+    folder, blocks = shlex.quote(str(readback.run.folder)), readback.whole_blocks
+    grade = min((row.grade for row in rows if row.grade is not None), default=None)
+    open_ones = [cost.comparison for cost in costs if cost.comparison and cost.comparison.blocks_to_settle]
+    if not grade:
+        return Trust(text="To see what this machine can measure:", command="bench doctor")
+    if blocks < FEWEST_BLOCKS:
+        text = f"A quick look: {counted(blocks, 'block')}, and a claim needs {FEWEST_BLOCKS}:"
+        return Trust(text=text, command=f"bench run --resume {folder} --blocks {FEWEST_BLOCKS}")
+    if open_ones:
+        needed = max(one.blocks_to_settle or 0 for one in open_ones)
+        text = f"About {counted(needed, 'block')} would settle what is open:"
+        return Trust(text=text, command=f"bench run --resume {folder} --blocks {needed}")
+    if grade == 1:
+        return Trust(text="The meter was read, but not in full; why:", command=f"bench report {folder} --all")
+    text = f"{counted(blocks, 'block')}, joules {rows[0].grade_name}; what could overturn it:"
+    return Trust(text=text, command=f"bench report {folder} --all")

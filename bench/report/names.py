@@ -1,0 +1,35 @@
+"""What things of a run are called where a person reads them."""
+
+from __future__ import annotations
+
+from bench.suite.asked import asked_of_run
+from bench.suite.header import RunHeader
+
+UNGATED = "ungated"
+_BOUNDARIES = {
+    "soc_cpu_gpu_ane": "CPU+GPU+ANE",
+    "soc_plus_dram": "CPU+GPU+DRAM",
+    "package": "CPU package",
+    "system_dc": "whole machine",
+    "wall": "at the plug",
+    "modelled": "CPU time",
+}
+
+
+def short_name(label: str, baseline: str) -> str:
+    """A configuration: its label, without the baseline's gate where that is plain `ungated`."""
+    return label.removesuffix(f" {UNGATED}") if baseline == UNGATED else label
+
+
+def boundary_words(boundary: str) -> str:
+    """What the joules cover: `CPU+GPU+ANE`."""
+    return _BOUNDARIES.get(boundary, boundary)
+
+
+def baseline_model(header: RunHeader) -> str:
+    """Name of the model that the baseline runs; of the first, where the suite does not say."""
+    gate = asked_of_run(header).gates.get(header.baseline)
+    full = gate.options.get("full") if gate else None
+    key = full.get("model") if isinstance(full, dict) else None
+    names = {key: model.name for key, model in header.models.items()}
+    return names.get(str(key)) or next(iter(names.values()), "the model")

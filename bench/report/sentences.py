@@ -1,0 +1,114 @@
+"""The sentences of an answer, each made from values alone; a verdict is never put stronger than it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from analysis.values import counted, listed
+from analysis.verdict import FEWEST_BLOCKS, INACTIVE
+from bench.show.words import percent_range, short_percent, significant
+
+if TYPE_CHECKING:
+    from bench.report.answer import Comparison, Control, Cost
+    from bench.report.readback import Readback
+    from bench.report.summary import ArmRow
+
+TOKENS_DIFFER_PERCENT = 1.0
+"""Difference in the number of generated tokens from which on it is told."""
+
+
+def cost(model: str, baselines: Sequence[Cost]) -> str:
+    """Such as `smollm2-135m costs 0.590 J per token on torch and 0.510 on mlx`."""
+    first, *others = baselines
+    also = [f"{significant(one.joules_per_token)} on {one.backend}" for one in others]
+    each = listed([f"{significant(first.joules_per_token)} J per token on {first.backend}", *also])
+    return f"{model} costs {each}."
+
+
+def nothing(readback: Readback, rows: Sequence[ArmRow]) -> str:
+    """Why there is no cost."""
+    if not rows:
+        return "Nothing was measured: no window of this run was completed."
+    why = sorted({slot.joules.withheld for slot in readback.slots if slot.joules.withheld})
+    return f"What it costs is not estimated: {listed(why) or 'no block has joules of the baseline'}."
+
+
+def comparison(one: Comparison) -> str:
+    """What a configuration takes beside another, as far as it is known."""
+    name, against = one.name, one.against
+    if one.verdict == INACTIVE:
+        return f"{name} changed nothing, so it has no saving to judge: {one.reason}."
+    if one.verdict in ("saves", "costs"):
+        return f"{name} takes {_change(one)} than {against}{_answers(one)}."
+    if one.verdict == "equivalent":
+        return f"{name} takes as much as {against}, within the threshold{_answers(one)}."
+    if one.verdict == "not enough blocks":
+        return f"{name} and {against} can't be told apart in fewer than {FEWEST_BLOCKS} blocks{_so_far(one)}."
+    if one.verdict == "inconclusive":
+        return f"Whether {name} takes less than {against} is open{_so_far(one)}; {_settle(one)}."
+    return f"{name} and {against} are not compared: {one.reason}."
+
+
+def control(one: Comparison, chance: Control) -> str:
+    """What the gate's choice is worth beside one by chance."""
+    said = (
+        f"A random gate at its rate ({chance.name}) {_takes(chance.saved_percent)}"
+        if chance.saved_percent is not None
+        else f"What a random gate at its rate ({chance.name}) takes is not estimated"
+    )
+    beyond = chance.beyond_percent
+    if chance.verdict == "saves" and beyond is not None:
+        return f"{said}: the choice of {one.name} takes {short_percent(abs(beyond))} less than chance."
+    if chance.verdict == "costs" and beyond is not None:
+        return f"{said}: the choice of {one.name} takes {short_percent(abs(beyond))} more than chance."
+    if chance.verdict == "equivalent":
+        return f"{said}: the choice of {one.name} does no better than chance."
+    return f"{said}: whether the choice of {one.name} does better than chance is open."
+
+
+def tokens(one: Comparison, fewer_percent: float | None) -> str | None:
+    """That the answers are of other lengths, so that joules per token are not the whole of it."""
+    if fewer_percent is None or abs(fewer_percent) < TOKENS_DIFFER_PERCENT:
+        return None
+    more = "fewer" if fewer_percent > 0 else "more"
+    return (
+        f"{one.name} generates {short_percent(abs(fewer_percent))} {more} tokens than {one.against}: "
+        "what it saves is told for the same prompts, not for a token."
+    )
+
+
+def _takes(saved_percent: float) -> str:
+    return f"takes {short_percent(abs(saved_percent))} {'less' if saved_percent >= 0 else 'more'}"
+
+
+def _change(one: Comparison) -> str:
+    """`14 % less`, of a comparison that has a figure."""
+    saved = one.saved_percent or 0.0
+    return f"{short_percent(abs(saved))} {'less' if saved >= 0 else 'more'}"
+
+
+def _so_far(one: Comparison) -> str:
+    """`; so far it takes 14 % less (95 %: 11 to 16 %)`."""
+    if one.saved_percent is None:
+        return ""
+    interval = percent_range(one.low_percent, one.high_percent)
+    return f"; so far it takes {_change(one)}{f' (saves {interval}, 95 %)' if interval else ''}"
+
+
+def _settle(one: Comparison) -> str:
+    if one.blocks_to_settle is None:
+        return "no number of blocks would settle it"
+    return f"about {counted(one.blocks_to_settle, 'block')} would settle it"
+
+
+def _answers(one: Comparison) -> str:
+    """What became of the answers: `, but changes 5 of 6 answers (token match 17 %)`."""
+    if one.same_answers is None:
+        return "; whether the answers are the same is not known"
+    changed = one.prompts - one.same_answers
+    if changed <= 0:
+        return ", with the same answers"
+    but = "but" if one.answers_differ else "and"
+    match = short_percent(one.token_match_percent)
+    return f", {but} changes {changed} of {counted(one.prompts, 'answer')} (token match {match})"

@@ -1,0 +1,153 @@
+"""The answer of a run: every sentence against the verdict that it tells."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from analysis.verdict import FEWEST_BLOCKS, INACTIVE
+from bench.report.answer import Answer, Comparison, answer_of
+from bench.report.summary import Summary, summarise
+from bench.show.words import short_percent
+from tests.bench.report.random_runs import random_run
+
+RUNS = 300
+
+
+@pytest.fixture(scope="module")
+def told() -> list[tuple[Summary, Answer]]:
+    chance = np.random.default_rng(12)
+    found = []
+    for _ in range(RUNS):
+        readback = random_run(chance)
+        summary = summarise(readback)
+        found.append((summary, answer_of(readback, summary)))
+    return found
+
+
+def _texts(answer: Answer) -> list[str]:
+    said = [sentence.text for sentence in answer.sentences]
+    return [
+        *said,
+        answer.noise,
+        answer.headline,
+        answer.trust.text,
+        *([answer.strip] if answer.strip else []),
+    ]
+
+
+def test_no_sentence_is_badly_put(told: list[tuple[Summary, Answer]]) -> None:
+    bad = (
+        re.compile(r"(?<![\d.])1 (?:prompt|block|answer|token|window)s\b"),
+        re.compile(r"(?<![\d.])(?:[02-9]|\d\d+) (?:prompt|block|answer)\b"),
+        re.compile(r"per cent|percent|\d%"),
+        re.compile(r"-0\.0+\b(?!\d)|-0 %"),
+        re.compile(r"\bNone\b|\bnan\b|\binf\b|withheld|\bslot|  |\.\.|;\."),
+    )
+    for text in (text for _, answer in told for text in _texts(answer)):
+        for rule in bad:
+            assert not rule.search(text), text
+
+
+def _sentence(answer: Answer, one: Comparison) -> str:
+    (found,) = [
+        s.text
+        for s in answer.sentences
+        if s.kind == "comparison"
+        and one.name in s.text.split("than")[0]
+        and one.against in s.text
+        and s.text in {s.text for s in answer.sentences}
+        and _is_about(s.text, one)
+    ]
+    return found
+
+
+def _is_about(text: str, one: Comparison) -> bool:
+    return re.match(rf"(Whether )?{re.escape(one.name)} (takes|and|changed)", text) is not None
+
+
+def test_every_comparison_is_told_as_its_verdict_is(told: list[tuple[Summary, Answer]]) -> None:
+    seen: Counter[str] = Counter()
+    for _, answer in told:
+        for one in answer.comparisons:
+            text = _sentence(answer, one)
+            seen[one.verdict] += 1
+            if one.verdict in ("saves", "costs"):
+                assert one.saved_percent is not None
+                assert (one.saved_percent > 0) == (one.verdict == "saves")
+                less = "less" if one.verdict == "saves" else "more"
+                assert f"takes {short_percent(abs(one.saved_percent))} {less} than {one.against}" in text
+            elif one.verdict == "equivalent":
+                assert "takes as much as" in text
+            else:
+                assert re.search("can't be told apart|is open|are not compared|changed nothing", text)
+            if one.verdict == "inconclusive":
+                assert "would settle it" in text
+                assert (one.blocks_to_settle is None) == ("no number of blocks" in text)
+            if one.verdict in ("saves", "costs", "equivalent"):
+                assert ("same answers" in text) == (one.same_answers == one.prompts)
+    assert (
+        min(seen[v] for v in ("saves", "costs", "equivalent", "inconclusive", "not enough blocks")) >= 10
+    ), seen
+    assert INACTIVE not in seen
+
+
+def test_a_control_is_told_beside_every_gate_that_has_one(told: list[tuple[Summary, Answer]]) -> None:
+    seen: Counter[str | None] = Counter()
+    for summary, answer in told:
+        rows = {row.label: row for row in summary.rows}
+        controls = [one for one in answer.comparisons if one.control]
+        assert len(controls) == sum(row.control is not None for row in summary.rows)
+        said = [s.text for s in answer.sentences if s.kind == "control"]
+        assert len(said) == len(controls)
+        for one in controls:
+            assert one.control is not None
+            seen[one.control.verdict] += 1
+            assert one.control.saved_percent == rows[one.control.name].joules_saved_percent
+            (text,) = [text for text in said if one.control.name in text and f"of {one.name} " in text]
+            worth = {"saves": "less than chance", "costs": "more than chance", "equivalent": "no better"}
+            assert worth.get(one.control.verdict or "", "is open") in text
+    assert min(seen[verdict] for verdict in ("saves", "costs", "equivalent")) >= 3, seen
+
+
+def test_nothing_is_claimed_on_joules_that_no_meter_read(told: list[tuple[Summary, Answer]]) -> None:
+    unmetered = [answer for summary, answer in told if not any(row.grade for row in summary.rows)]
+    assert len(unmetered) > 50
+    for answer in unmetered:
+        assert answer.strip is not None
+        assert "no claim" in answer.strip or "No joules" in answer.strip
+        assert all(sentence.severity != "claim" for sentence in answer.sentences)
+        assert not any(one.is_claim for one in answer.comparisons)
+        assert answer.trust.command == "bench doctor"
+
+
+def test_a_measured_run_names_the_command_that_gets_further(told: list[tuple[Summary, Answer]]) -> None:
+    for summary, answer in told:
+        if not any(row.grade for row in summary.rows):
+            continue
+        blocks = max(row.slots for row in summary.rows) // 2
+        needed = re.search(r"--blocks (\d+)", answer.trust.command)
+        assert answer.strip is None or "No joules" in answer.strip
+        if blocks and needed:
+            assert int(needed[1]) >= FEWEST_BLOCKS
+        for one in answer.comparisons:
+            if one.blocks_to_settle and blocks >= FEWEST_BLOCKS and needed:
+                assert int(needed[1]) >= one.blocks_to_settle
+
+
+def test_the_noise_is_the_floor_of_the_rows(told: list[tuple[Summary, Answer]]) -> None:
+    for summary, answer in told:
+        for row in (row for row in summary.rows if row.a_a and row.noise_floor_percent is not None):
+            assert short_percent(row.noise_floor_percent) in answer.noise
+            assert ("95 %)" in answer.noise) or ("no 95 % interval" in answer.noise)
+
+
+def test_backends_of_one_model_are_compared_in_the_same_run(told: list[tuple[Summary, Answer]]) -> None:
+    two = [answer for _, answer in told if {cost.backend for cost in answer.costs} == {"torch", "mlx"}]
+    assert len(two) > 50
+    for answer in two:
+        (mlx,) = [one for one in answer.comparisons if one.name == "mlx"]
+        assert mlx.against == "torch"
