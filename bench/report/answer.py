@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.effect import FEWEST_BLOCKS
 from analysis.values import counted, listed
-from analysis.verdict import COPY, FEWEST_BLOCKS, VERDICTS
+from analysis.verdict import COPY, VERDICTS
 from bench.report import sentences
 from bench.report.names import baseline_model, boundary_words, short_name
 from bench.report.readback import Readback

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from analysis.effect import FEWEST_BLOCKS
 from analysis.values import counted, listed
-from analysis.verdict import FEWEST_BLOCKS, INACTIVE
+from analysis.verdict import INACTIVE
 from bench.show.words import percent_range, short_percent, significant
 
 if TYPE_CHECKING:

@@ -117,6 +117,12 @@ class Summary:
     splits: dict[ArmKey, ArmSplit | Withheld]
     """Where the saving of each arm that has one comes from."""
 
+    def noise_percent(self, backend: str) -> float | None:
+        """What the baseline of a backend can seem to save against itself; None without an A/A pair."""
+        return next(
+            (row.noise_floor_percent for row in self.rows if row.a_a and row.backend == backend), None
+        )
+
     @property
     def warnings(self) -> list[str]:
         """The cautions in words."""

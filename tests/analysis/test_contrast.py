@@ -97,7 +97,9 @@ def test_unlike_joules_and_absent_arms_are_withheld() -> None:
     slots = run_slots()
     mixed = [replace(slot, boundary="wall") if slot.arm == "gated" else slot for slot in slots]
     assert isinstance(contrast(held(mixed, "gated"), held(mixed, "ungated")), Withheld)
-    assert judge(held(slots, "none"), held(slots, "ungated")).reason == "no window of none: nothing to compare"
+    assert (
+        judge(held(slots, "none"), held(slots, "ungated")).reason == "no window of none: nothing to compare"
+    )
 
 
 def test_the_ungated_arm_is_the_mean_of_its_two_copies() -> None:

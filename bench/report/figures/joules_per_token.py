@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.stats import geometric_mean
-from analysis.values import Estimate
 from bench.report.figures.arms import ROW_IN, arm_looks, name_rows, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import that_count
@@ -49,32 +47,24 @@ def slot_table(story: Story) -> pd.DataFrame:
 
 
 def arm_table(story: Story, slots: pd.DataFrame) -> pd.DataFrame:
-    """One row per arm: mean over blocks, 95 % interval where there is one, and the band of its backend."""
+    """One row per arm as in the summary: mean over blocks, its 95 % interval, and the A/A noise beside it."""
     import pandas as pd
 
-    rows = []
-    for row in story.summary.rows:
-        values = slots.loc[slots["arm"] == row.label].groupby("block")["j_per_token"].mean().to_numpy()
-        mean = geometric_mean(np.asarray(values, dtype=np.float64))
-        if not isinstance(mean, Estimate):  # one block has a mean and no interval
-            mean = Estimate(float(values[0]) if len(values) == 1 else np.nan, np.nan, np.nan)
-        rows.append(
-            {
-                "arm": row.label,
-                "backend": row.backend,
-                "blocks": len(values),
-                "mean_j": mean.point,
-                "low_j": mean.low,
-                "high_j": mean.high,
-                "noise_floor_percent": _floor_percent(story, row.backend),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _floor_percent(story: Story, backend: str) -> float:
-    known = [r.noise_floor_percent for r in story.summary.rows if r.backend == backend]
-    return max((floor for floor in known if floor is not None), default=np.nan)
+    blocks = slots.groupby("arm")["block"].nunique()
+    rows = [
+        {
+            "arm": row.label,
+            "backend": row.backend,
+            "blocks": int(blocks.get(row.label, 0)),
+            "mean_j": row.joules_per_new_token,
+            "low_j": row.joules_per_new_token_low,
+            "high_j": row.joules_per_new_token_high,
+            "noise_floor_percent": story.summary.noise_percent(row.backend),
+        }
+        for row in story.summary.rows
+    ]
+    numbers = dict.fromkeys(("mean_j", "low_j", "high_j", "noise_floor_percent"), "float64")
+    return pd.DataFrame(rows).astype(numbers)
 
 
 def _draw(story: Story, slots: pd.DataFrame, table: pd.DataFrame) -> Figure:

@@ -58,7 +58,7 @@ def share_table(story: Story) -> pd.DataFrame:
         found: dict[str, Any] = {"arm": row.label, "passes": row.passes, "gross_j": gross_j}
         found["idle_share_j"] = np.nan if idle_w is None else idle_w * row.seconds
         found |= _by_phase(slots, story, passes=row.passes)
-        found |= _by_rail(slots, passes=row.passes)
+        found |= _by_rail(slots, gross_j=gross_j)
         rows.append(found)
     return pd.DataFrame(rows)
 
@@ -67,13 +67,16 @@ def _key(row: Any) -> ArmKey:
     return row.backend, row.gate, row.a_a
 
 
-def _by_rail(slots: Sequence[SlotRead], *, passes: int) -> dict[str, float]:
+def _by_rail(slots: Sequence[SlotRead], *, gross_j: float) -> dict[str, float]:
+    """Joules per pass of each rail: its share of the slots' joules, of what a pass takes in the summary."""
     rails = {rail: None for slot in slots for rail in slot.joules.rails_j}
+    metered = [slot.joules for slot in slots if slot.joules.total_j is not None]
+    total_j = sum(joules.total_j or 0.0 for joules in metered)
     found = {}
     for rail in rails:
-        values = [slot.joules.rails_j.get(rail) for slot in slots]
+        values = [joules.rails_j.get(rail) for joules in metered]
         known = [np.nan if value is None else value for value in values]
-        found[f"rail_{rail}_j"] = float(np.sum(known)) / passes if passes else np.nan
+        found[f"rail_{rail}_j"] = float(np.sum(known)) / total_j * gross_j if total_j else np.nan
     return found
 
 

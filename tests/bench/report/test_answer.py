@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from analysis.verdict import FEWEST_BLOCKS, INACTIVE
+from analysis.effect import FEWEST_BLOCKS
+from analysis.verdict import INACTIVE
 from bench.report.answer import Answer, Comparison, answer_of
 from bench.report.summary import Summary, summarise
 from bench.show.words import short_percent
