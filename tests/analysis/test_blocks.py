@@ -22,7 +22,7 @@ def test_in_a_block_every_slot_weighs_the_same() -> None:
     table = block_table(slots, ["a", "b"], amount="gross_j", per="request")
     assert isinstance(table, BlockTable)
     assert table.values.tolist() == [[2.5], [1.0]]
-    assert table.logs("b") - table.logs("a") == pytest.approx([np.log(150 / 400)])
+    assert table.logs("b") - table.logs("a") == pytest.approx([np.log(1 / 2.5)])
 
 
 def test_per_token_divides_by_tokens() -> None:
