@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class LogPair:
         """Of each block, shape (n,); of paired blocks only."""
         return np.asarray(self.treated - self.baseline)
 
-    @property
+    @cached_property
     def sample(self) -> FloatArray:
         """What t is taken over: the paired blocks of one run, or the means of several runs."""
         if not self.is_pooled:
@@ -87,7 +88,7 @@ class LogPair:
         """Whether the blocks differ by more than rounding; measured joules always do."""
         return stats.varies(self.sample)
 
-    @property
+    @cached_property
     def interval(self) -> Estimate | None:
         """Geometric mean of the ratios with its interval.
 
@@ -97,7 +98,7 @@ class LogPair:
             return None
         return stats.ratio(stats.t_interval(self.sample, level=self.level))
 
-    @property
+    @cached_property
     def reach(self) -> float:
         """Distance of the one-sided limit from `log_ratio`, with the confidence of `level`."""
         return stats.one_sided_reach(self.sample, level=self.level)

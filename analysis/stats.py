@@ -3,13 +3,14 @@
 A block holds every arm in a counterbalanced order, so drift slower than a block cancels within it.
 What is left is one log-ratio per block, and those are what is averaged, tested and resampled.
 
-**Which interval.** The usual bootstrap (BCa over blocks) covers the truth in 80 to 85 % of
-experiments with five blocks, 83 to 91 % with ten and 87 to 94 % with twenty: resampling five
-numbers can't show how far the sixth would have fallen. `benchmarks/coverage.py` measures this.
-Student's t interval on the log-ratios covers 94 to 97 % in every setting tried there (drift, thermal
-trend, one-sided outliers), because a log-ratio is a difference of two sums over slots, so its
-distribution is close to symmetric even where that of the slots is not. So t decides over blocks; BCa
-serves where prompts are resampled, of which there are many (`analysis.quality`).
+**Which interval.** The usual bootstrap (BCa over blocks) covers the truth in 80 to 84 % of
+experiments with five blocks, 84 to 90 % with ten and 87 to 94 % with twenty: resampling five
+numbers can't show how far the sixth would have fallen. `benchmarks/intervals.py` measures this.
+Student's t interval on the log-ratios covers 94 to 96 % in every setting of `benchmarks/coverage.py` where
+blocks do not follow each other (drift, thermal trend, one-sided outliers), because a log-ratio is a
+difference of sums over slots, so its distribution is close to symmetric even where that of the slots is
+not. So t decides over blocks; BCa serves where prompts are resampled, of which there are many
+(`analysis.quality`).
 """
 
 from __future__ import annotations

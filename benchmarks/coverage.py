@@ -10,6 +10,7 @@ both ungated copies, looks pay Pocock's level, gates are corrected by Holm, pool
                   rests on it
     A/A           share of the A/A pair's intervals that hold no change
     false         share of runs in which any gate, at any look, "saves" where all truly save the threshold
+    silent        the same of runs whose report does not warn that blocks follow each other
     one, both     share of runs that call a true 5 % of the first gate a saving (the others save nothing),
                   against one copy of the ungated arm, and against both, as the engine does
 
@@ -33,7 +34,7 @@ from analysis.looks import level_of
 from analysis.power import POWER
 from analysis.sizing import Noise, blocks_to_tell
 from analysis.values import FloatArray
-from analysis.verdict import THRESHOLD, Contrast, Verdict, settle
+from analysis.verdict import THRESHOLD, Contrast, Verdict, decide, settle
 from benchmarks.draws import AGAIN, UNGATED, Setting, log_joules, table_of
 
 BLOCKS = (5, 10, 20, 40)
@@ -42,7 +43,7 @@ TRUE = 0.05
 """Saving whose verdict is asked for."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Line:
     """One row of the table; shares."""
 
@@ -51,6 +52,7 @@ class Line:
     ar1: float
     a_a: float
     false: float
+    silent: float
     one: float
     both: float
 
@@ -91,13 +93,17 @@ def verdicts(found: dict[str, Contrast]) -> list[Verdict]:
     return [settle(one, p_holm=p_holm[gate], asked=len(found))[0] for gate, one in found.items()]
 
 
-def saves(setting: Setting, run: FloatArray, savings: list[float], *, both: bool = True) -> list[bool]:
-    """Which gates of a run with these true savings "save" at any look."""
-    found = np.zeros(setting.gates, dtype=bool)
+def saves(
+    setting: Setting, run: FloatArray, savings: list[float], *, both: bool = True
+) -> list[Contrast | None]:
+    """What each gate of a run with these true savings "saves" on at its first such look; None if at none."""
+    found: list[Contrast | None] = [None for _ in range(setting.gates)]
     for blocks in setting.looks or (setting.blocks,):
-        table = table_of(setting, run[:, :blocks], savings=savings)
-        found |= np.array(verdicts(contrasts(setting, table, both=both))) == "saves"
-    return found.tolist()
+        asked = contrasts(setting, table_of(setting, run[:, :blocks], savings=savings), both=both)
+        for gate, (contrast, verdict) in enumerate(zip(asked.values(), verdicts(asked), strict=True)):
+            if verdict == "saves" and found[gate] is None:
+                found[gate] = contrast
+    return found
 
 
 def held(setting: Setting, run: FloatArray) -> list[list[bool]]:
@@ -117,20 +123,24 @@ def line(setting: Setting, *, experiments: int, seed: int) -> Line:
     logs = log_joules(setting, experiments=experiments, seed=seed)
     t, ar1, a_a = np.mean([held(setting, run) for run in logs], axis=(0, 1))
     at_threshold, only_first = setting.gates * [THRESHOLD], [TRUE, *(setting.gates - 1) * [0.0]]
-    false = np.mean([any(saves(setting, run, at_threshold)) for run in logs])
+    wrong = [[one for one in saves(setting, run, at_threshold) if one] for run in logs]
+    silent = [[one for one in run if not decide(one).rests_on_independence] for run in wrong]
+    false, unsaid = (np.mean([len(run) > 0 for run in runs]) for runs in (wrong, silent))
     one, both = (
-        np.mean([saves(setting, run, only_first, both=both)[0] for run in logs]) for both in (False, True)
+        np.mean([saves(setting, run, only_first, both=both)[0] is not None for run in logs])
+        for both in (False, True)
     )
-    return Line(setting=setting, t=t, ar1=ar1, a_a=a_a, false=float(false), one=float(one), both=float(both))
+    shares = [float(share) for share in (t, ar1, a_a, false, unsaid, one, both)]
+    return Line(setting, *shares)
 
 
 def table(lines: list[Line]) -> str:
     """The lines and what is outside the promise, as text."""
-    head = "setting                  blocks |  t     AR(1)   A/A  | false |  one    both"
+    head = "setting                  blocks |  t     AR(1)   A/A  | false  silent |  one    both"
     body = [
         f"{x.setting.name:<24} {x.setting.blocks:6d} | {x.t:5.1%}  "
-        f"{'   - ' if x.setting.runs > 1 else f'{x.ar1:5.1%}'}  {x.a_a:5.1%} | {x.false:5.1%} |"
-        f" {x.one:6.1%} {x.both:6.1%}"
+        + (f"{x.ar1:5.1%}" if x.setting.runs == 1 else "   - ")
+        + f"  {x.a_a:5.1%} | {x.false:5.1%}  {x.silent:5.1%} | {x.one:6.1%} {x.both:6.1%}"
         for x in lines
     ]
     promised = [x for x in lines if x.setting.disturbance != "blocks"]
@@ -164,7 +174,7 @@ def needed(setting: Setting, saving: float, *, experiments: int, seed: int) -> i
     while low < enough:
         middle = replace(setting, blocks=(low + enough) // 2)
         logs = log_joules(middle, experiments=experiments, seed=seed)
-        if np.mean([saves(middle, run, savings)[0] for run in logs]) < POWER:
+        if np.mean([saves(middle, run, savings)[0] is not None for run in logs]) < POWER:
             low = middle.blocks + 1
         else:
             enough = middle.blocks

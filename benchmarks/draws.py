@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.signal import lfilter
@@ -47,18 +48,18 @@ class Setting:
     noise: float = NOISE
     """Of a slot, and so of the ratio of the A/A pair, whose arms have two slots a block each."""
 
-    @property
+    @cached_property
     def plan(self) -> list[Arm]:
         """The arms of the run."""
         gates = ["ungated", *(f"gate {number}" for number in range(self.gates))]
         return make_arms(["echo"], gates, baseline="ungated", a_a=True)
 
-    @property
+    @cached_property
     def arms(self) -> tuple[str, ...]:
         """Their labels: the ungated arm, the gates, the A/A copy."""
         return tuple(arm.label for arm in self.plan)
 
-    @property
+    @cached_property
     def run_of_block(self) -> tuple[str, ...]:
         """Name of the run that each block is of."""
         return tuple(f"run {block * self.runs // self.blocks}" for block in range(self.blocks))

@@ -1,4 +1,4 @@
-"""Why t, and why arms take turns: other intervals over the same simulated runs.
+"""Why t, why arms take turns, and why looks are paid for: other intervals over the same simulated runs.
 
     python benchmarks/intervals.py [--experiments 2000] [--seed 1]
 
@@ -6,6 +6,9 @@ Columns: the share of experiments whose 95 % interval holds the truth, for Stude
 arm over both ungated copies, for BCa over the same, and for Welch's interval on as many slots where two arms
 are run one after the other (which goes first is drawn by lot); then how often the last finds a saving where
 there is none. What disturbs the runs is said in `benchmarks/draws.py`.
+
+Below stands what looking costs: how often one of several looks falsely "saves" at the threshold, and how
+often all of them hold the truth, with the level of one look and with the one that pays for all (`analysis.looks`).
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import argparse
 import numpy as np
 
 from analysis import stats
-from analysis.values import FloatArray
+from analysis.looks import level_of
+from analysis.values import LEVEL, FloatArray
 from benchmarks.draws import Setting, disturbance, log_joules
 
 CONDITIONS = ("quiet", "drift", "trend", "outliers")
@@ -55,6 +59,22 @@ def one_after_the_other(slots: FloatArray, rng: np.random.Generator) -> stats.In
     return stats.welch_interval(halves[first, each], halves[1 - first, each])
 
 
+def looking(looks: tuple[int, ...], *, experiments: int, seed: int) -> str:
+    """What looks after so many blocks do without and with the level that pays for them, as text."""
+    setting = Setting(name="quiet", blocks=looks[-1])
+    plain, treated, again = np.moveaxis(log_joules(setting, experiments=experiments, seed=seed), 1, 0)
+    log_ratios = treated - (plain + again) / 2
+    lines = [
+        f"{len(looks)} looks after {looks[0]} to {looks[-1]} blocks: level | false saves, all hold the truth"
+    ]
+    for name, level in (("of one look", LEVEL), ("of all looks", level_of(looks))):
+        found = [stats.t_interval(log_ratios[:, :blocks], level=level) for blocks in looks]
+        false = np.any([interval.high < 0 for interval in found], axis=0)
+        held = np.all([(interval.low <= 0) & (interval.high >= 0) for interval in found], axis=0)
+        lines.append(f"  {name:<12} {level:6.2%} | {false.mean():6.1%} {held.mean():6.1%}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run every setting and print the table."""
     parser = argparse.ArgumentParser(description="Coverage of other intervals, by simulation.")
@@ -66,6 +86,8 @@ def main() -> None:
         for blocks in BLOCKS:
             setting = Setting(name=name, disturbance=name, blocks=blocks)
             print(line(setting, experiments=options.experiments, seed=options.seed))
+    for looks in ((5, 10, 20), tuple(range(5, 41))):
+        print(looking(looks, experiments=5 * options.experiments, seed=options.seed))
 
 
 if __name__ == "__main__":
