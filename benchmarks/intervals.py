@@ -8,7 +8,8 @@ are run one after the other (which goes first is drawn by lot); then how often t
 there is none. What disturbs the runs is said in `benchmarks/draws.py`.
 
 Below stands what looking costs: how often one of several looks falsely "saves" at the threshold, and how
-often all of them hold the truth, with the level of one look and with the one that pays for all (`analysis.looks`).
+often all of them hold the truth, with the level of one look and with the one that pays for all
+(`analysis.looks`).
 """
 
 from __future__ import annotations
