@@ -16,9 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.attribute import attribute
-from energy.base import Trace
-from energy.lab.known_power import (
+from benchmarks.known_power import (
     STEP_S,
     Simulation,
     bursts,
@@ -30,6 +28,8 @@ from energy.lab.known_power import (
     simulate,
     slots,
 )
+from energy.attribute import attribute
+from energy.base import Trace
 from energy.lag import PRIOR_S
 from energy.phases import phase_power
 from energy.timeline import stream_trace

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.known_power import STEP_S, Power, answered, columns, noisy, on_rails, simulate
 from energy.attribute import attribute
 from energy.base import Trace
 from energy.grade import WIDEST_BOUND
-from energy.lab.known_power import STEP_S, Power, answered, columns, noisy, on_rails, simulate
 from energy.lag import Lag, lag_of, placed, plan
 from energy.phases import phase_power
 from energy.timeline import stream_trace

@@ -16,10 +16,7 @@ import sys
 from pathlib import Path
 
 from energy.base import EnergySource
-from energy.lab.truth import Truth, read_truth
 from energy.powermetrics import PowermetricsSource, Program
-
-__all__ = ["TRUTH", "Truth", "read_truth", "simulated"]
 
 TRUTH = "power.truth"
 """Name of the truth file in the run folder."""

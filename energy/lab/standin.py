@@ -1,8 +1,7 @@
 """The program that stands in for powermetrics: its command line, its stream, its ways of failing.
 
 Power is integrated as it happens: idle watts, plus a constant times the CPU time of the processes below the
-watched one, plus a chosen trace. Whatever else is asked for happens to the stream alone; the truth file
-stays true.
+watched one. Whatever else is asked for happens to the stream alone; the truth file stays true.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ class Integrator:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._cpu = DescendantsCpu(options.watch_descendants_of)
-        self._trace_w = _power_trace(options)
         self._truth = TruthWriter(options.truth, RAILS) if options.truth else None
         self.now_ns = self._begin_ns = time.perf_counter_ns()
         self.cpu_s = self._cpu.seconds()
@@ -74,11 +72,10 @@ class Integrator:
         seconds = (now_ns - self.now_ns) * 1e-9
         idle_j = self._options.idle_w * seconds
         work_j = self._options.watts_per_core * (cpu_s - self.cpu_s)
-        traced_j = self._trace_w((self.now_ns - self._begin_ns) * 1e-9) * seconds
         cpu_j, gpu_j, ane_j = self.joules
         self.joules = (
             cpu_j + idle_j * (1 - GPU_SHARE_OF_IDLE) + work_j,
-            gpu_j + idle_j * GPU_SHARE_OF_IDLE + traced_j,
+            gpu_j + idle_j * GPU_SHARE_OF_IDLE,
             ane_j,
         )
         self._publish(now_ns)
@@ -181,19 +178,6 @@ ONCE: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def _power_trace(options: argparse.Namespace) -> Callable[[float], float]:
-    """Watts of the chosen trace at a time since the start; it repeats after ten minutes."""
-    if options.power == "none":
-        return lambda _: 0.0
-    import numpy as np
-
-    from energy.lab import known_power
-
-    shapes = {"bursts": known_power.bursts, "slots": known_power.slots}
-    watts, _ = shapes[options.power](600.0, np.random.default_rng(options.seed), idle_w=0.0)
-    return lambda since_s: float(watts[int(since_s / known_power.STEP_S) % len(watts)])
-
-
 def _write_all(content: bytes) -> None:
     while content:
         content = content[os.write(sys.stdout.fileno(), content) :]
@@ -220,7 +204,6 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--idle-w", type=float, default=2.0)
     parser.add_argument("--watts-per-core", type=float, default=4.0)
-    parser.add_argument("--power", choices=["none", "bursts", "slots"], default="none")
     parser.add_argument("--shape", choices=sorted(SHAPES), default="m1")
     parser.add_argument("--publish-every", type=float, default=0.0)
     parser.add_argument("--late", type=float, default=0.0)

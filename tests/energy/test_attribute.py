@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from benchmarks.known_power import STEP_S, on_rails, simulate
 from energy.attribute import attribute
-from energy.lab.known_power import STEP_S, on_rails, simulate
 
 
 def steady(count: int = 100, watts: float = 5.0):

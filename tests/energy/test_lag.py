@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from energy.lab.known_power import STEP_S, answered, noisy, on_rails, simulate
+from benchmarks.known_power import STEP_S, answered, noisy, on_rails, simulate
 from energy.lag import LEAST_PULSES, Lag, joined, lag_of, plan
 
 

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from energy.lab.known_power import STEP_S, columns, noisy, on_rails, rippled, simulate
+from benchmarks.known_power import STEP_S, columns, noisy, on_rails, rippled, simulate
 from energy.lag import PRIOR_S
 from energy.phases import phase_power
 from energy.timeline import stream_trace

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from energy.lab.known_power import bursts, columns, noisy, on_rails, simulate
+from benchmarks.known_power import bursts, columns, noisy, on_rails, simulate
 from energy.timeline import MIN_STRETCH, stamped_trace, stream_trace
 
 

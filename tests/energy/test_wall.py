@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.known_power import columns, noisy, on_rails, ramped, simulate, slots
 from energy.attribute import attribute
 from energy.base import EnergyError, SourceUnavailable, Trace
-from energy.lab.known_power import columns, noisy, on_rails, ramped, simulate, slots
 from energy.timeline import stream_trace
 from energy.wall import fit_wall
 from energy.wall_file import WallMeter, read_wall

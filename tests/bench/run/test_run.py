@@ -18,10 +18,10 @@ from bench.report.summary import summarise
 from bench.run import store
 from bench.run.records import EventRecord, IdleRecord, RequestRecord, SlotRecord
 from energy import selftest
-from energy.lab.truth import read_truth
 from tests.bench.processes import are_gone, bench, children_of, of_type, records, start
 from tests.bench.runs import SAID, run_folder, run_suite
 from tests.bench.suites import write_suite
+from tests.energy.lab.truth import read_truth
 from tests.waiting import TIMEOUT_S, wait_for
 
 

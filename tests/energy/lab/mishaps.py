@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.known_power import Simulation
 from energy.base import SourceInfo
 from energy.lab.documents import SHAPES, Shape, Told, document
-from energy.lab.known_power import Simulation
 from energy.recording import Header, Recording, Stamp
 
 LASTS = 12

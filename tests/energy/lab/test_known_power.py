@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from energy.lab.known_power import RAILS, bursts, columns, noisy, on_rails, ramped, rippled, simulate, slots
+from benchmarks.known_power import RAILS, bursts, columns, noisy, on_rails, ramped, rippled, simulate, slots
 
 
 def test_the_same_seed_gives_the_same_simulation():

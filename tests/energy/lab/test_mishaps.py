@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.known_power import bursts, noisy, on_rails, simulate
 from energy.attribute import attribute
 from energy.base import SourceInfo, Trace
 from energy.lab.documents import Shape
-from energy.lab.known_power import bursts, noisy, on_rails, simulate
 from energy.replay import load
 from tests.energy.lab.mishaps import MISHAPS, deliveries, record
 

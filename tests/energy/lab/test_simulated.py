@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from energy.attribute import attribute
-from energy.lab.simulated import read_truth, simulated
+from energy.lab.simulated import simulated
 from energy.replay import load
+from tests.energy.lab.truth import read_truth
 from tests.energy.samples import burner
 from tests.waiting import TIMEOUT_S, wait_for
 

@@ -7,9 +7,10 @@ import pytest
 from energy.attribute import attribute
 from energy.base import Trace
 from energy.lab.documents import SHAPES
-from energy.lab.simulated import read_truth, simulated
+from energy.lab.simulated import simulated
 from energy.lab.standin import HELP, main
 from energy.replay import load
+from tests.energy.lab.truth import read_truth
 from tests.energy.test_stream import until_dead
 from tests.waiting import TIMEOUT_S, wait_for
 
@@ -67,11 +68,11 @@ def test_documents_of_every_shape_can_be_replayed(shape: str, tmp_path: Path, mo
     assert source.info.rails == expected.get(shape, ("cpu", "gpu", "ane"))
 
 
-def test_a_chosen_power_and_batched_counters(tmp_path: Path, monkeypatch, capfdbinary):
+def test_batched_counters(tmp_path: Path, monkeypatch, capfdbinary):
     from energy.framing import Framer
     from energy.plist import parse
 
-    options = "-i 20 -n 40 --power bursts --publish-every 0.2 --late 0.01 --watts-per-core 0"
+    options = "-i 20 -n 40 --idle-w 20 --publish-every 0.2 --late 0.01 --watts-per-core 0"
     stream = run(options, tmp_path, monkeypatch, capfdbinary)
     joules = np.array([parse(content).joules["gpu"] for content in Framer().feed(stream)])
     truth = read_truth(tmp_path / "truth")

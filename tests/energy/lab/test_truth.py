@@ -2,7 +2,8 @@ from pathlib import Path
 
 import numpy as np
 
-from energy.lab.truth import TruthWriter, read_truth
+from energy.lab.truth import TruthWriter
+from tests.energy.lab.truth import read_truth
 
 
 def test_joules_between_two_instants(tmp_path: Path):
