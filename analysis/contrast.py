@@ -16,7 +16,7 @@ from analysis.verdict import THRESHOLD, Contrast, Judgement, decide, decide_toge
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """An arm among the slots of its run, or of runs of one machine that count as one long run."""
+    """An arm among the slots of its run, or of runs of one machine that are pooled."""
 
     slots: Sequence[Slot]
     arm: str

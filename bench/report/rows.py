@@ -77,7 +77,7 @@ def agreement_with(readback: Readback, treated: ArmKey, baseline: ArmKey) -> Est
 
 
 def likeness(header: RunHeader) -> tuple[str, ...]:
-    """What has to be the same for two runs to count as one long run: machine, suite, prompts, weights."""
+    """What has to be the same for two runs to be pooled: machine, suite, prompts, weights."""
     host = header.host
     return (
         *map(str, (host.chip, host.gpu_cores, host.memory_bytes)),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Slots of one machine and one suite; their blocks count as those of one long run."""
+    """Slots of one machine and one suite; several runs are pooled."""
 
     runs: tuple[str, ...]
     asked: Asked

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.stats import ratio, t_interval
 from backends.guard import Verdict
 from bench.report.compare.pairs import Comparison, Side, _comparison
 from bench.report.compare.tables import warnings
@@ -191,6 +192,31 @@ def test_a_thousand_random_experiments_have_one_answer_each() -> None:
     }
     assert min(seen.values()) >= 20, seen
     assert left_out >= 50
+
+
+def test_runs_that_claims_pool_count_once_each_as_the_engine_counts_them() -> None:
+    chance = np.random.default_rng(4)
+    pooled, ratios = [], []
+    for number in range(5):
+        effect = -0.3 + 0.04 * number
+        one = Experiment(
+            blocks=6, effect=effect, noise=0.005, a_a=True, throttled=0.0, no_joules=0.0, void=0.0
+        )
+        readback = one.read(chance)
+        pooled += [replace(slot, run=f"run {number}") for slot in slot_rows(readback)]
+        saved = compared(readback).judgement
+        assert saved is not None
+        ratios.append(saved.point)
+    evidence = Evidence(
+        runs=("r",), asked={}, baseline="ungated", slots=pooled, slots_after=None, readback=None
+    )
+    (statement,) = choose(["routing.short.energy"])
+    found = _Case(statement, None, evidence, "torch").rerun(pooled, "gated").judgement
+    assert found is not None
+    assert (found.verdict, found.blocks, found.lag_1) == ("saves", 30, None)
+    expected = ratio(t_interval(np.log(ratios)))
+    assert found.ratio is not None
+    assert (found.ratio.low, found.ratio.high) == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.parametrize("blocks", [6, 12])
