@@ -6,21 +6,19 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from bench.run import host, store
+from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
 from bench.run.minutes import Minutes, pace_of, sentence
-from bench.run.power import Power, changed
 from bench.run.records import (
     BlockRecord,
     EventRecord,
-    FailedRequest,
     IdleRecord,
     RequestRecord,
     SessionRecord,
@@ -29,10 +27,10 @@ from bench.run.records import (
     VoidSlot,
 )
 from bench.run.remaining import Remaining
+from bench.run.slot import Holder
 from bench.run.sources import ChosenMeter
 from bench.run.workers.group import Workers
-from bench.run.workers.messages import Discard, Request, Settle, Synchronize
-from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
+from bench.run.workers.process import WorkerLost, WorkerRefused
 from bench.suite import cadence, prepare
 from bench.suite.plan import Arm, Slot
 from bench.suite.prepare import ONE_PASS_S, Prepared
@@ -68,9 +66,16 @@ class Session:
         self._whole = set(self.stored.finished_blocks)
         self.meter = Meter(meter)
         self.workers = Workers(prepared, folder=self.folder, display=display)
+        self._holder = Holder(
+            prepared,
+            session=number,
+            meter=self.meter,
+            workers=self.workers,
+            display=display,
+            event=self._event,
+        )
         self._ask = ask
         self._has_begun = False
-        self._power = host.power()
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -113,7 +118,7 @@ class Session:
             gates=self.workers.gates,
             reading_s=reading_s,
             stretched=longer,
-            power=self._power,
+            power=self._holder.power,
         )
         self.store.append([record])
         self._has_begun = True
@@ -171,7 +176,8 @@ class Session:
         requests: list[RequestRecord] = []
         began_s = time.perf_counter()
         try:
-            record = self._hold(Slot(block=0, position=0, arm=arm), requests, window_s=ONE_PASS_S)
+            one_pass = self.protocol.model_copy(update={"min_window_s": ONE_PASS_S})
+            record = self._holder.hold(Slot(block=0, position=0, arm=arm), requests, one_pass)
         except (WorkerLost, WorkerRefused) as error:
             self._replace_if_lost(arm.backend, error)
             return Pace(fixed_s=ONE_PASS_S, token_s=0.0, gap_s=0.0)
@@ -217,7 +223,7 @@ class Session:
         began_s = time.perf_counter()
         record: SlotRecord | VoidSlot
         try:
-            record = self._hold(slot, requests, window_s=self.protocol.min_window_s)
+            record = self._holder.hold(slot, requests, self.protocol)
             self.store.append([*requests, record])
         except (WorkerLost, WorkerRefused) as error:
             record = self._void(slot, requests, error)
@@ -250,70 +256,9 @@ class Session:
         self._event("settled" if settled else "look", f"after {blocks} blocks: {found}")
         return settled
 
-    def _hold(self, slot: Slot, requests: list[RequestRecord], *, window_s: float) -> SlotRecord:
-        """Run passes until the window is long enough; `requests` grows as they are done."""
-        worker = self.workers.of(slot.arm.backend)
-        worker.ask(Settle(), deadline_s=self.protocol.request_deadline_s)  # what a void slot left behind
-        power = host.power()
-        self._cool_down()
-        self._discard(slot, worker)
-        self.display.window_opens()
-        start_s = self._synchronized_s(worker)
-        passes, end_s = 0, start_s
-        while end_s - start_s < window_s:
-            passes += 1
-            for prompt in self.prepared.prompts.prompts:
-                requests.append(self._request(slot, passes, prompt.id, worker))
-                self.display.request_done(requests[-1], of=len(self.prepared.prompts.prompts))
-            end_s = self._synchronized_s(worker)
-        requests[:] = self._settled(requests, worker)
-        power = self._held_power(power)
-        joules = self.meter.joules(start_s, end_s)
-        place = self._place(slot)
-        return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)
-
-    def _held_power(self, before: Power) -> Power:
-        """The power supply that stands for a slot, given what it was before; says so if it changed."""
-        held = before if changed(self._power, before) else host.power()
-        if how := changed(self._power, held):
-            self.display.note(f"power {how} at the start: this slot is left out of every verdict")
-        return held
-
-    def _cool_down(self) -> None:
-        limit_s = self.protocol.cool_down_limit_s
-        problem = self.meter.cool_down(rest_s=self.protocol.cool_down_s, limit_s=limit_s)
-        if problem is not None:
-            self._event("not cooled down", f"{problem} after {limit_s:g} s")
-
-    def _discard(self, slot: Slot, worker: WorkerProcess) -> None:
-        """Answer once for nothing: after a rest the first answer may be slow. The papers did not."""
-        if not self.prepared.as_published:
-            first = self.prepared.prompts.prompts[0].id
-            discard = Discard(prompt_id=first, gate=slot.arm.gate)
-            worker.ask(discard, deadline_s=self.protocol.request_deadline_s)
-
-    def _synchronized_s(self, worker: WorkerProcess) -> float:
-        """The instant at which the worker's device was idle, by the worker's own clock reading."""
-        return worker.ask(Synchronize(), deadline_s=self.protocol.request_deadline_s).now_s
-
-    def _request(self, slot: Slot, passes: int, prompt_id: str, worker: WorkerProcess) -> RequestRecord:
-        request = Request(prompt_id=prompt_id, gate=slot.arm.gate)
-        answered = worker.ask(request, deadline_s=self.protocol.request_deadline_s)
-        place = self._place(slot)
-        return RequestRecord(**place, pass_number=passes, prompt_id=prompt_id, **vars(answered))
-
-    def _settled(self, requests: list[RequestRecord], worker: WorkerProcess) -> list[RequestRecord]:
-        """The requests with their answers as text and their counted work; the window is closed."""
-        settled = worker.ask(Settle(), deadline_s=self.protocol.request_deadline_s).requests
-        return [replace(r, **vars(one)) for r, one in zip(requests, settled, strict=True)]
-
     def _void(self, slot: Slot, requests: list[RequestRecord], error: Exception) -> VoidSlot:
         """Store why a slot has no figures, and get a new worker if its own is gone."""
-        passes, done = divmod(len(requests), len(self.prepared.prompts.prompts))
-        place, why = self._place(slot), str(error)
-        prompt_id = self.prepared.prompts.prompts[done].id
-        failed = FailedRequest(**place, pass_number=passes + 1, prompt_id=prompt_id, error=why)
-        void = VoidSlot(**place, passes=passes, error=why)
+        failed, void = self._holder.void(slot, requests, error)
         self._event("slot void", str(error))
         self._replace_if_lost(slot.arm.backend, error)
         self.store.append([*requests, failed, void])
@@ -325,14 +270,6 @@ class Session:
             self._event("backend lost", lost)
 
     # Records ---------------------------------------------------------------------------------------
-
-    def _place(self, slot: Slot) -> dict[str, Any]:
-        return {
-            "session": self.number,
-            "block": slot.block,
-            "position": slot.position,
-            **asdict(slot.arm),
-        }
 
     def _event(self, kind: str, detail: str) -> None:
         event = EventRecord(session=self.number, kind=kind, detail=detail, at_s=time.perf_counter())

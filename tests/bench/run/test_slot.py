@@ -8,9 +8,9 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from bench.run import session as session_module
+from bench.run import slot as slot_module
 from bench.run.power import Power
-from bench.run.session import Session
+from bench.run.slot import Holder
 from bench.run.workers import group
 from bench.run.workers.group import Workers
 from bench.suite.config import Protocol
@@ -38,26 +38,29 @@ class Told:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:
     """The steps of one slot whose window has to be three seconds long, and what is stored of it."""
-    worker, session = Told(), Session.__new__(Session)
-    protocol = MagicMock(cool_down_s=1.0, cool_down_limit_s=0.0)
-    session.protocol, session.number, session.display = protocol, 1, MagicMock()
-    session.prepared = MagicMock(prompts=PROMPTS, as_published=False)
-    session.workers = MagicMock(of=lambda backend: worker)
-    session.meter = MagicMock()
-    session.meter.cool_down.side_effect = lambda **_: worker.steps.append("cool down")
-    session.meter.joules.side_effect = lambda *_: worker.steps.append("joules")
-    session._power, supplies = AC, iter([AC, BATTERY])
+    worker, meter, supplies = Told(), MagicMock(), iter([AC, AC, BATTERY])
+    meter.cool_down.side_effect = lambda **_: worker.steps.append("cool down")
+    meter.joules.side_effect = lambda *_: worker.steps.append("joules")
 
     def power() -> Power:
         worker.steps.append("power")
         return next(supplies)
 
-    monkeypatch.setattr(session_module.host, "power", power)
-    monkeypatch.setattr(session_module, "RequestRecord", MagicMock())
-    monkeypatch.setattr(session_module, "replace", lambda request, **_: request)
+    monkeypatch.setattr(slot_module.host, "power", power)
+    monkeypatch.setattr(slot_module, "RequestRecord", MagicMock())
+    monkeypatch.setattr(slot_module, "replace", lambda request, **_: request)
     stored: dict[str, Any] = {}
-    monkeypatch.setattr(session_module, "SlotRecord", lambda **fields: stored.update(fields))
-    session._hold(SLOT, [], window_s=3.0)
+    monkeypatch.setattr(slot_module, "SlotRecord", lambda **fields: stored.update(fields))
+    holder = Holder(
+        MagicMock(prompts=PROMPTS, as_published=False),
+        session=1,
+        meter=meter,
+        workers=MagicMock(of=lambda backend: worker),
+        display=MagicMock(),
+        event=MagicMock(),
+    )
+    worker.steps.clear()  # the power supply at the start of the session
+    holder.hold(SLOT, [], Protocol(min_window_s=3.0, cool_down_limit_s=0.0))
     return worker.steps, stored
 
 

@@ -1,0 +1,109 @@
+"""How a slot is held: an arm runs whole passes on its worker, between instants at which its device is idle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+from bench.run import host
+from bench.run.display.plain import Display
+from bench.run.meter import Meter
+from bench.run.power import Power, changed
+from bench.run.records import FailedRequest, RequestRecord, SlotRecord, VoidSlot
+from bench.run.workers.group import Workers
+from bench.run.workers.messages import Discard, Request, Settle, Synchronize
+from bench.suite.config import Protocol
+from bench.suite.plan import Slot
+from bench.suite.prepare import Prepared
+
+
+class Holder:
+    """Holds the slots of one session.
+
+    Args:
+        prepared: whose prompts make a pass.
+        session: its number.
+        meter: that runs.
+        workers: that run the models.
+        display: is told.
+        event: stores an event, of a kind and with details.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        *,
+        session: int,
+        meter: Meter,
+        workers: Workers,
+        display: Display,
+        event: Callable[[str, str], None],
+    ) -> None:
+        self.power = host.power()
+        """The power supply at the start of the session."""
+        self._prompts = prepared.prompts.prompts
+        self._as_published = prepared.as_published
+        self._session = session
+        self._meter, self._workers, self._display, self._event = meter, workers, display, event
+
+    def hold(self, slot: Slot, requests: list[RequestRecord], protocol: Protocol) -> SlotRecord:
+        """Run passes until the window is long enough; `requests` grows as they are done.
+
+        Raises:
+            WorkerLost: the worker died or hung.
+            WorkerRefused: it can't do what it was asked.
+        """
+        ask = partial(self._workers.of(slot.arm.backend).ask, deadline_s=protocol.request_deadline_s)
+        ask(Settle())  # what a void slot left behind
+        power = host.power()
+        self._cool_down(protocol)
+        if not self._as_published:  # after a rest the first answer may be slow; the papers took it along
+            ask(Discard(prompt_id=self._prompts[0].id, gate=slot.arm.gate))
+        self._display.window_opens()
+        start_s = ask(Synchronize()).now_s  # by the worker's own clock reading
+        place, passes, end_s = self._place(slot), 0, start_s
+        while end_s - start_s < protocol.min_window_s:
+            passes += 1
+            for prompt in self._prompts:
+                answered = vars(ask(Request(prompt_id=prompt.id, gate=slot.arm.gate)))
+                requests.append(RequestRecord(**place, pass_number=passes, prompt_id=prompt.id, **answered))
+                self._display.request_done(requests[-1], of=len(self._prompts))
+            end_s = ask(Synchronize()).now_s
+        settled = ask(Settle()).requests  # text and counted work, now that the window is closed
+        requests[:] = [replace(r, **vars(one)) for r, one in zip(requests, settled, strict=True)]
+        power = self._held_power(power)
+        joules = self._meter.joules(start_s, end_s)
+        return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)
+
+    def void(
+        self, slot: Slot, requests: list[RequestRecord], error: Exception
+    ) -> tuple[FailedRequest, VoidSlot]:
+        """What is stored of a slot that has no figures: the request that failed, and why."""
+        passes, done = divmod(len(requests), len(self._prompts))
+        place, why = self._place(slot), str(error)
+        prompt_id = self._prompts[done].id
+        failed = FailedRequest(**place, pass_number=passes + 1, prompt_id=prompt_id, error=why)
+        return failed, VoidSlot(**place, passes=passes, error=why)
+
+    def _held_power(self, before: Power) -> Power:
+        """The power supply that stands for a slot, given what it was before; says so if it changed."""
+        held = before if changed(self.power, before) else host.power()
+        if how := changed(self.power, held):
+            self._display.note(f"power {how} at the start: this slot is left out of every verdict")
+        return held
+
+    def _cool_down(self, protocol: Protocol) -> None:
+        limit_s = protocol.cool_down_limit_s
+        problem = self._meter.cool_down(rest_s=protocol.cool_down_s, limit_s=limit_s)
+        if problem is not None:
+            self._event("not cooled down", f"{problem} after {limit_s:g} s")
+
+    def _place(self, slot: Slot) -> dict[str, Any]:
+        return {
+            "session": self._session,
+            "block": slot.block,
+            "position": slot.position,
+            **asdict(slot.arm),
+        }
