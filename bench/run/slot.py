@@ -1,4 +1,4 @@
-"""How a slot is held: an arm runs whole passes on its worker, between instants at which its device is idle."""
+"""How a slot is held: an arm runs whole passes on its worker, and its device is idle at both ends."""
 
 from __future__ import annotations
 

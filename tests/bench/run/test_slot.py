@@ -10,6 +10,7 @@ import pytest
 
 from bench.run import slot as slot_module
 from bench.run.power import Power
+from bench.run.session import Session
 from bench.run.slot import Holder
 from bench.run.workers import group
 from bench.run.workers.group import Workers
