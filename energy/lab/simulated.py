@@ -5,8 +5,8 @@
 
 It takes the real tool's command line and writes the real tool's stream, late and jittered as the real one,
 so everything between a meter and a joule figure runs unchanged on a machine without a meter. Its power is
-known: idle watts plus a constant times the CPU time of the processes that it watches; the exact joules go
-to a truth file. What it prints is not a measurement and is marked as simulated.
+known: idle watts plus a constant times the CPU time of the processes that it watches, late after a rest as on
+real Macs; the exact joules go to a truth file. What it prints is no measurement and is marked as simulated.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ def simulated(
     *,
     idle_w: float = 2.0,
     watts_per_core: float = 4.0,
+    onset_ms: float = 27.0,
+    response_ms: float = 3.0,
+    lag_ms: float = 0.0,
     interval_ms: int = 100,
     seed: int = 0,
     fault: str | None = None,
@@ -35,6 +38,9 @@ def simulated(
     Args:
         idle_w: watts with nothing running, e.g. 2.0.
         watts_per_core: watts of one core kept busy by a descendant of this process, e.g. 4.0.
+        onset_ms: by how much power rises late after a rest, as real Macs show it, e.g. 27.0.
+        response_ms: time constant with which power follows the work, e.g. 3.0.
+        lag_ms: by how much the meter shows all of it late, e.g. 10.0.
         interval_ms: milliseconds between readings asked for, e.g. 100.
         seed: of the jitter, e.g. 0.
         fault: what is to go wrong, and how many seconds after the start, e.g. "death@20".
@@ -44,6 +50,7 @@ def simulated(
         return [
             *("--watch-descendants-of", str(os.getpid()), "--truth", str(folder.resolve() / TRUTH)),
             *("--idle-w", repr(idle_w), "--watts-per-core", repr(watts_per_core), "--seed", str(seed)),
+            *("--onset-ms", repr(onset_ms), "--response-ms", repr(response_ms), "--lag-ms", repr(lag_ms)),
             *(("--fault", fault) if fault else ()),
         ]
 

@@ -1,17 +1,22 @@
 """The program that stands in for powermetrics: its command line, its stream, its ways of failing.
 
 Power is integrated as it happens: idle watts, plus a constant times the CPU time of the processes below the
-watched one. Whatever else is asked for happens to the stream alone; the truth file stays true.
+watched one. As in a real machine, work that follows a rest draws nothing until the machine is awake, power
+follows the work as a first-order response, and counters can be shown late. Real Macs have shown onsets 27
+ms late and offsets 7 ms early; nothing here can be early. Whatever else is asked for happens to the stream
+alone; the truth file stays true.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +29,8 @@ RAILS = ("cpu", "gpu", "ane")
 STEP_S = 0.01
 GPU_SHARE_OF_IDLE = 0.25
 FAULT_LASTS_S = 1.5
+REST_S, AWAKE_CORES = 0.04, 0.05
+"""A rest is this long with less than this of a core at work; shorter gaps are those of a busy machine."""
 
 HELP = """Usage: powermetrics [-d] [-i sample_interval] [-o order] [-t wakeup_cost]
 
@@ -49,6 +56,8 @@ class Integrator:
         self.cpu_s = self._cpu.seconds()
         self.joules: Joules = (0.0, 0.0, 0.0)
         self.published: Joules = self.joules
+        self._work_w = self._rested_s = self._asleep_s = 0.0
+        self._shown_later = deque([(self.now_ns, self.joules)])
         self._note()
 
     def run_until(self, end_ns: int) -> None:
@@ -71,7 +80,7 @@ class Integrator:
         now_ns, cpu_s = time.perf_counter_ns(), self._cpu.seconds()
         seconds = (now_ns - self.now_ns) * 1e-9
         idle_j = self._options.idle_w * seconds
-        work_j = self._options.watts_per_core * (cpu_s - self.cpu_s)
+        work_j = self._drawn_j(cpu_s - self.cpu_s, seconds)
         cpu_j, gpu_j, ane_j = self.joules
         self.joules = (
             cpu_j + idle_j * (1 - GPU_SHARE_OF_IDLE) + work_j,
@@ -82,14 +91,52 @@ class Integrator:
         self.now_ns, self.cpu_s = now_ns, cpu_s
         self._note()
 
+    def _drawn_j(self, cores_s: float, seconds: float) -> float:
+        """Joules drawn in a step in which the work used so much CPU time, evenly.
+
+        P' = (asked - P) / tau, so P(t) = asked + (P(0) - asked) exp(-t / tau), which is integrated.
+        """
+        if seconds == 0:
+            return 0.0
+        asked_w: float = (
+            self._options.watts_per_core * cores_s / seconds * self._awake_share(cores_s, seconds)
+        )
+        tau_s: float = 1e-3 * self._options.response_ms
+        keeps = math.exp(-seconds / tau_s) if tau_s else 0.0
+        missing_w, self._work_w = self._work_w - asked_w, asked_w + (self._work_w - asked_w) * keeps
+        return asked_w * seconds + missing_w * tau_s * (1 - keeps)
+
+    def _awake_share(self, cores_s: float, seconds: float) -> float:
+        """Share of a step in which the machine is awake."""
+        if cores_s < AWAKE_CORES * seconds:
+            self._rested_s += seconds
+            return 1.0
+        if self._rested_s >= REST_S:
+            self._asleep_s = 1e-3 * self._options.onset_ms
+        asleep_s = min(self._asleep_s, seconds)
+        self._rested_s, self._asleep_s = 0.0, self._asleep_s - asleep_s
+        return 1 - asleep_s / seconds
+
+    def _shown(self, now_ns: int) -> Joules:
+        """The joules that were drawn until as long ago as the meter is late."""
+        then_ns = now_ns - round(1e6 * self._options.lag_ms)
+        self._shown_later.append((now_ns, self.joules))
+        while len(self._shown_later) > 2 and self._shown_later[1][0] <= then_ns:
+            self._shown_later.popleft()
+        (before_ns, before), (after_ns, after) = self._shown_later[0], self._shown_later[1]
+        share = min(1.0, max(0.0, (then_ns - before_ns) / max(1, after_ns - before_ns)))
+        cpu_j, gpu_j, ane_j = (b + share * (a - b) for b, a in zip(before, after, strict=True))
+        return cpu_j, gpu_j, ane_j
+
     def _publish(self, now_ns: int) -> None:
         """Counters are on show as they move, or every so many seconds."""
+        shown = self._shown(now_ns)
         every_ns = self._options.publish_every * 1e9
         if (
             every_ns == 0
             or (now_ns - self._begin_ns) // every_ns > (self.now_ns - self._begin_ns) // every_ns
         ):
-            self.published = self.joules
+            self.published = shown
 
     def _note(self) -> None:
         if self._truth:
@@ -204,6 +251,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--idle-w", type=float, default=2.0)
     parser.add_argument("--watts-per-core", type=float, default=4.0)
+    parser.add_argument("--onset-ms", type=float, default=27.0)
+    parser.add_argument("--response-ms", type=float, default=3.0)
+    parser.add_argument("--lag-ms", type=float, default=0.0)
     parser.add_argument("--shape", choices=sorted(SHAPES), default="m1")
     parser.add_argument("--publish-every", type=float, default=0.0)
     parser.add_argument("--late", type=float, default=0.0)

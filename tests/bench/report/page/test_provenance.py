@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.report.page.provenance import facts_table
-from bench.run.records import SessionRecord
+from bench.run.records import LagRecord, SessionRecord
 from bench.run.store import read
+from energy.lag import Lag
 
 
 def test_machine_meter_models_and_hashes_are_told(echo_run: Path) -> None:
@@ -40,3 +41,23 @@ def test_the_cadence_and_what_was_lengthened_for_it_are_told(echo_run: Path) -> 
     )
     silent = replace(session, reading_s=None, stretched={})
     assert "readings, session 1" not in dict(facts_table(replace(run, records=[silent])).rows)
+
+
+def test_the_lag_that_pulses_told_before_and_after_is_told(echo_run: Path) -> None:
+    run = read(echo_run)
+    (session,) = run.of(SessionRecord)
+    told = [
+        Lag(onset_s=0.027 + late, offset_s=-0.007 + late, spread_s=0.018, pulses=12) for late in (0, 0.004)
+    ]
+    lags = [
+        LagRecord(session=1, where=where, lag=lag)
+        for where, lag in zip(("before", "after"), told, strict=True)
+    ]
+    cases = {
+        "onset +29 ms, offset -5 ms, known to 20 ms (24 pulses)": lags,
+        "onset +27 ms, offset -7 ms, known to 18 ms (12 pulses)": [lags[0], replace(lags[1], lag=None)],
+        "not known: 40 ms are in every bound": [],
+    }
+    for said, records in cases.items():
+        facts = dict(facts_table(replace(run, records=[session, *records])).rows)
+        assert facts["lag of the meter, session 1"] == said
