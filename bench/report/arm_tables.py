@@ -116,10 +116,10 @@ _CERTAINTY: tuple[Column[ArmRow], ...] = (
     Column("J saved", lambda row: words.percent(row.joules_saved_percent, signed=True)),
     Column("95 % interval", _interval),
     Column("p", lambda row: words.significant(row.p)),
-    Column("p of all arms", lambda row: words.significant(row.p_holm)),
+    Column("p (Holm)", lambda row: words.significant(row.p_holm)),
     Column("blocks", lambda row: row.blocks),
-    Column("block to block", lambda row: words.number(row.lag_1, 2)),
-    Column("interval with that", lambda row: _from_to(row.saved_low_ar1_percent, row.saved_high_ar1_percent)),
+    Column("lag-1 correlation", lambda row: words.number(row.lag_1, 2)),
+    Column("AR(1) interval", lambda row: _from_to(row.saved_low_ar1_percent, row.saved_high_ar1_percent)),
     Column("verdict", lambda row: row.verdict, is_text=True),
 )
 _SPLIT: tuple[Column[ArmSplit], ...] = (

@@ -6,7 +6,14 @@ from dataclasses import fields, replace
 
 from analysis.costs import Split
 from analysis.values import Estimate, Withheld
-from bench.report.arm_tables import grade_reasons, savings_table, split_table, withheld_splits, work_table
+from bench.report.arm_tables import (
+    certainty_table,
+    grade_reasons,
+    savings_table,
+    split_table,
+    withheld_splits,
+    work_table,
+)
 from bench.report.split import ArmSplit
 from tests.bench.report.page.rows import arm_row, saving_row, summary_of
 
@@ -22,6 +29,19 @@ def test_a_saving_stands_beside_its_floor_blocks_agreement_and_grade() -> None:
     assert row["95 % interval"] == "+29.8 to +32.5 %"
     assert (row["A/A floor"], row["blocks"], row["agreement"]) == ("1.4 %", "6", "71.0 %")
     assert (row["J gross"], row["grade"]) == ("20.0 ±0.1", "2 metered")
+
+
+def test_how_sure_a_saving_is_stands_beside_it_where_there_is_an_interval() -> None:
+    sure = saving_row(
+        p=0.0004, p_holm=0.0012, lag_1=0.31, saved_low_ar1_percent=27.0, saved_high_ar1_percent=35.0
+    )
+    assert certainty_table(summary_of(arm_row(), saving_row())) is None
+    table = certainty_table(summary_of(arm_row(), sure), place="page")
+    assert table is not None
+    (cells,) = table.shown
+    row = dict(zip(table.headings, cells, strict=True))
+    assert (row["p"], row["p (Holm)"], row["lag-1 correlation"]) == ("0.000400", "0.00120", "0.31")
+    assert row["AR(1) interval"] == "+27.0 to +35.0 %"
 
 
 def test_joules_of_tiny_runs_keep_their_digits_and_bound_theirs() -> None:
