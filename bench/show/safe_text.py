@@ -47,7 +47,11 @@ def first_line(text: object) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula; numbers stay what they are, NaN is nothing."""
+    """A cell that no spreadsheet takes for a formula; numbers stay what they are, NaN is nothing.
+
+    Several texts are one, parted by semicolons.
+    """
+    value = "; ".join(map(str, value)) if isinstance(value, tuple) else value
     value = value.item() if hasattr(value, "item") else value  # NumPy's scalars tell their type to csv
     if not isinstance(value, str):
         return None if isinstance(value, float) and math.isnan(value) else value

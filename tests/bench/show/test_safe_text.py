@@ -55,6 +55,14 @@ def test_numbers_and_plain_text_stay_in_csv(cell: object) -> None:
     assert csv_cell(cell) == cell
 
 
+def test_several_texts_are_one_cell() -> None:
+    assert csv_cell(("no other instrument checks it", "idle was not stable")) == (
+        "no other instrument checks it; idle was not stable"
+    )
+    assert csv_cell(()) == ""
+    assert csv_cell(("=1+1", "b")).startswith("'")
+
+
 def test_a_hostile_cell_survives_the_csv_module() -> None:
     file = io.StringIO(newline="")
     csv.writer(file).writerow([csv_cell('a","b\n=1'), csv_cell("x\x00y")])

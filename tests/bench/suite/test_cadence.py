@@ -4,6 +4,7 @@ import pytest
 
 from bench.suite.cadence import NEEDS, changes, sentence, stretched
 from bench.suite.config import Protocol
+from bench.suite.prepare import ONE_PASS_S
 
 QUICK = Protocol(min_window_s=6.0, idle_s=1.6, cool_down_s=0.5, self_test_s=2.0)
 
@@ -42,6 +43,10 @@ def test_a_plan_that_fits_already_is_left_alone(cadence_s: float) -> None:
 def test_a_suite_may_say_what_it_is_written_for() -> None:
     slow = QUICK.model_copy(update={"reading_s": 0.245, "idle_s": 3.0, "self_test_s": 3.0})
     assert changes(slow, stretched(slow, 0.245)) == {}
+
+
+def test_a_window_of_one_pass_stays_one() -> None:
+    assert stretched(QUICK.model_copy(update={"min_window_s": ONE_PASS_S}), 0.245).min_window_s == ONE_PASS_S
 
 
 def test_every_length_is_one_of_the_protocol() -> None:
