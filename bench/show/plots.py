@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from bench.show.safe_text import one_line
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -132,22 +131,9 @@ def render(draw: Callable[[], Figure], form: str = "svg") -> bytes:
     return content.getvalue()
 
 
-def new_figure(panels: int, *, title: str) -> tuple[Figure, list[Axes]]:
-    """A figure with panels side by side, drawn without a screen."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.5 * panels, 4.2), layout="constrained")
-    figure.suptitle(title, fontsize=10)
-    axes = list(figure.subplots(1, panels, squeeze=False)[0])
-    for one in axes:
-        one.grid(visible=True, alpha=0.3)
-        one.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name.svg` and `name.png` into a folder that is not seen yet."""
-    files = [folder / f"{name}.{suffix}" for suffix in ("svg", "png")]
+def save(draw: Callable[[], Figure], folder: Path, name: str) -> list[Path]:
+    """Write `name.svg` and `name.png` into a folder that is not seen yet; returns their paths."""
+    files = [folder / f"{name}.{form}" for form in ("svg", "png")]
     for file in files:
-        figure.savefig(file, dpi=150)
+        file.write_bytes(render(draw, file.suffix.removeprefix(".")))
     return files

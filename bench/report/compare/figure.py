@@ -9,14 +9,12 @@ from analysis.effect import LogPair
 from bench.errors import UserError
 from bench.report.compare.pairs import Comparison
 from bench.report.compare.tables import kind_label, side_label
-from bench.show.files import growing
-from bench.show.plots import COLOURS
+from bench.show import files
+from bench.show.plots import COLOURS, FORMATS, page_figure, render, title, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-FORMATS = ("svg", "png", "pdf")
-_POINTS_PER_INCH = 150
+    from matplotlib.figure import Figure
 
 
 def check(file: Path) -> None:
@@ -35,14 +33,16 @@ def draw(found: list[Comparison], file: Path) -> None:
     Raises:
         UserError: no pair has a ratio, or the file can't be written.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
-
     rows = [(one, ratio) for one in found if isinstance(ratio := one.ratios.get("joules_per_pass"), LogPair)]
     if not rows:
         raise UserError(f"nothing to draw in {file}: no pair has a ratio", fix="leave --figure out")
-    figure = Figure(figsize=(9, 1.3 + 0.8 * len(rows)), layout="constrained")
-    axes = figure.subplots()
+    files.write(file, render(lambda: _forest(rows), file.suffix.removeprefix(".")))
+
+
+def _forest(rows: list[tuple[Comparison, LogPair]]) -> Figure:
+    from matplotlib.ticker import FuncFormatter
+
+    figure, [[axes]] = page_figure(1.3 + 0.8 * len(rows))
     for height, (one, ratio) in enumerate(reversed(rows)):
         _row(axes, height, one, ratio)
     axes.axvline(1, color="black", linewidth=0.8)
@@ -52,13 +52,12 @@ def draw(found: list[Comparison], file: Path) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axes.tick_params(axis="x", which="both", labelsize=7)
-    axes.set_xlabel("joules per pass, second / first (geometric mean over blocks, 95 %)", fontsize=8)
-    axes.grid(visible=True, axis="x", which="both", alpha=0.3)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_xlabel("joules per pass, second / first (geometric mean over blocks, 95 %)")
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
     kinds = " / ".join(dict.fromkeys(kind_label(one) for one, _ in rows))
-    figure.suptitle(f"Ratio of joules ({kinds}); grey: A/A noise floor", fontsize=10)
-    with growing(file) as staging:
-        figure.savefig(staging, format=file.suffix.lstrip("."), dpi=_POINTS_PER_INCH)
+    title(figure, f"Ratio of joules ({kinds}); grey: A/A noise floor")
+    return figure
 
 
 def _row(axes: Axes, height: int, one: Comparison, ratio: LogPair) -> None:
@@ -76,7 +75,7 @@ def _row(axes: Axes, height: int, one: Comparison, ratio: LogPair) -> None:
 
 
 def _name(one: Comparison, ratio: LogPair) -> str:
-    """What is divided, and what a ratio may not be shown without; dollars would be taken for mathematics."""
+    """What is divided, and what a ratio may not be shown without."""
     treated, baseline = ratio.blocks
     blocks = str(treated) if ratio.paired else f"{baseline} and {treated}"
     agreement = "unknown" if one.agreement is None else f"{one.agreement.mean:.0%}"
@@ -86,4 +85,4 @@ def _name(one: Comparison, ratio: LogPair) -> str:
         f"{ratio.point:.3f}, {one.verdict_words}",
         f"blocks: {blocks}; agreement {agreement}",
     ]
-    return "\n".join(lines).replace("$", r"\$")
+    return "\n".join(words(line, most=80) for line in lines)

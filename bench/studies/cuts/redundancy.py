@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,15 @@ from bench.run.workers.messages import AskRedundancy, Load, ModelToLoad
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.show import table
 from bench.show.files import together
-from bench.show.plots import COLOURS, MARKERS, new_figure, save
+from bench.show.plots import COLOURS, MARKERS, page_figure, save, title
 from bench.show.table import Column, Table, say
 from bench.studies.cuts.quality import Progress
 from bench.studies.cuts.texts import Text
 from bench.suite.models import LocalModel
 from bench.suite.prompts import PromptSet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Part = Literal["attention", "mlp", "block"]
 PARTS: tuple[Part, ...] = ("attention", "mlp", "block")
@@ -215,8 +218,9 @@ def _stability(changes: NDArray[np.float64]) -> float | None:
 
 def show(found: Profile, console: Console) -> None:
     """Print the profile, the ranking and what to type to drop its first modules."""
-    title = f"{found.model} on {found.backend}: 1 - cosine over {found.pieces} pieces of {found.text_name}"
-    layers = Table.of(_COLUMNS, found.layers, title=f"{title}, {found.tokens} tokens")
+    over = f"{found.pieces} pieces of {found.text_name}, {found.tokens} tokens"
+    said = f"{found.model} on {found.backend}: 1 - cosine over {over}"
+    layers = Table.of(_COLUMNS, found.layers, title=said)
     table.show([layers], console)
     say(console, *_lines(found, most=max(1, len(found.ranking) // 6)))
 
@@ -257,9 +261,16 @@ def draw(found: Profile, folder: Path) -> list[Path]:
     Raises:
         UserError: the folder can't be written.
     """
+    with together(folder) as staging:
+        names = [file.name for file in save(lambda: _drawn(found), staging, "redundancy")]
+    return [folder / name for name in names]
+
+
+def _drawn(found: Profile) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
-    figure, [axes] = new_figure(1, title=f"{found.model} on {found.backend}, {found.text_name}")
+    figure, [[axes]] = page_figure(3.2)
+    title(figure, f"{found.model} on {found.backend}, {found.text_name}")
     numbers = [layer.layer for layer in found.layers]
     for part, colour, marker in zip(PARTS, COLOURS, MARKERS, strict=False):
         changes = [getattr(layer, part) for layer in found.layers]
@@ -270,7 +281,5 @@ def draw(found: Profile, folder: Path) -> list[Path]:
             axes.axvspan(mine[0] - 0.5, mine[-1] + 0.5, color=shade, zorder=0, label=label)
     axes.set(xlabel="layer", ylabel="change of the residual stream, 1 - cosine", yscale="log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(fontsize=8)
-    with together(folder) as staging:
-        names = [file.name for file in save(figure, staging, "redundancy")]
-    return [folder / name for name in names]
+    axes.legend()
+    return figure

@@ -15,7 +15,7 @@ from analysis.values import Estimate
 from analysis.verdict import INACTIVE
 from bench.show import table
 from bench.show.files import together
-from bench.show.plots import COLOURS, MARKERS, new_figure, save
+from bench.show.plots import COLOURS, MARKERS, page_figure, save, title
 from bench.show.table import Column, Table, say
 from bench.show.words import kind_label, number, percent
 from bench.studies.cuts.options import strength
@@ -23,6 +23,7 @@ from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def write(judged: JudgedSweep, run: Path) -> Path:
@@ -34,7 +35,7 @@ def write(judged: JudgedSweep, run: Path) -> Path:
     with together(run / "sweep", instead="the run itself is kept") as staging:
         (staging / "sweep.csv").write_text(to_csv(judged), encoding="utf-8")
         (staging / "sweep.json").write_text(json.dumps(to_json(judged), indent=2) + "\n", encoding="utf-8")
-        draw(judged, staging)
+        save(lambda: draw(judged), staging, "sweep")
     return run / "sweep"
 
 
@@ -81,17 +82,15 @@ def cliff_line(cliff: Cliff) -> str:
     return f"cliff: {cliff.strength:.3g} ({along}): the largest kept fraction with perplexity up by over 1 %"
 
 
-def draw(judged: JudgedSweep, folder: Path) -> list[Path]:
-    """Write `sweep.svg` and `sweep.png`: cost against quality, and quality along the first swept cut."""
+def draw(judged: JudgedSweep) -> Figure:
+    """Cost against quality, and quality along the first swept cut."""
     kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
-    panels = len(judged.swept[:1]) + 1
-    figure, [against, *along] = new_figure(
-        panels, title=f"{judged.suite}, {judged.text_name} (joules {kinds})"
-    )
+    figure, [[against, *along]] = page_figure(3.2, ncols=len(judged.swept[:1]) + 1)
+    title(figure, f"{judged.suite}, {judged.text_name} (joules {kinds})")
     _draw_against(judged, against)
     for axes, key in zip(along, judged.swept[:1], strict=True):
         _draw_along(judged, axes, key)
-    return save(figure, folder, "sweep")
+    return figure
 
 
 def _draw_along(judged: JudgedSweep, axes: Axes, key: str) -> None:
@@ -111,7 +110,7 @@ def _draw_along(judged: JudgedSweep, axes: Axes, key: str) -> None:
     axes.axhline(1, color="0.5", linestyle="--", linewidth=1, label="1 %: the cliff")
     axes.set(xlabel=f"{key}: fraction kept", ylabel="rise of perplexity, %")
     axes.set_yscale("symlog", linthresh=1)
-    axes.legend(fontsize=7)
+    axes.legend()
 
 
 def _draw_against(judged: JudgedSweep, axes: Axes) -> None:
@@ -132,7 +131,7 @@ def _draw_against(judged: JudgedSweep, axes: Axes) -> None:
                 )
     axes.set(xlabel=judged.cost, ylabel="rise of perplexity, %")
     axes.set_yscale("symlog", linthresh=1)
-    axes.legend(fontsize=7)
+    axes.legend()
 
 
 def _place(arm: SweptArm, in_joules: bool) -> tuple[float, float] | None:
@@ -153,9 +152,9 @@ def _quality_table(judged: JudgedSweep) -> Table:
 
     scored = {arm.text.tokens for arm in judged.arms if arm.text}
     tokens = f", {' to '.join(f'{n:,}' for n in sorted({min(scored), max(scored)}))} tokens" if scored else ""
-    title = f"Quality against the ungated arm; perplexity over {judged.text_name}{tokens}"
+    said = f"Quality against the ungated arm; perplexity over {judged.text_name}{tokens}"
     columns = (_COST[0], Column("perplexity", gated), *_QUALITY)
-    return Table.of(columns, [arm for arm in judged.arms if not arm.row.a_a], title=title)
+    return Table.of(columns, [arm for arm in judged.arms if not arm.row.a_a], title=said)
 
 
 def with_interval(mean: Mean | None, form: str) -> str | None:

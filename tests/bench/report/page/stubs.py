@@ -33,6 +33,6 @@ def nothing(story: Story) -> list[Drawing | NotDrawn]:
 
 
 def _line() -> Figure:
-    figure, axes = plots.new_figure(1, title="stub")
-    axes[0].plot([1, 2], [1, 2])
+    figure, axes = plots.page_figure(2.0)
+    axes[0, 0].plot([1, 2], [1, 2])
     return figure
