@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench.show.safe_text import one_line
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -106,6 +107,14 @@ def page_figure(height_in: float, **grid: Any) -> tuple[Figure, Any]:
 
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     return figure, figure.subplots(**{"squeeze": False, **grid})
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Figures beside the ticks of a logarithmic axis; matplotlib sets formulas, which stay raw here."""
+    from matplotlib.ticker import FuncFormatter, LogFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False))  # it writes none where a decade is near
 
 
 def title(figure: Figure, text: str) -> None:

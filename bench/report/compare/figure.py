@@ -10,7 +10,7 @@ from bench.errors import UserError
 from bench.report.compare.pairs import Comparison
 from bench.report.compare.tables import kind_label, side_label
 from bench.show import files
-from bench.show.plots import COLOURS, FORMATS, page_figure, render, title, words
+from bench.show.plots import COLOURS, FORMATS, page_figure, plain_ticks, render, title, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +40,6 @@ def draw(found: list[Comparison], file: Path) -> None:
 
 
 def _forest(rows: list[tuple[Comparison, LogPair]]) -> Figure:
-    from matplotlib.ticker import FuncFormatter
-
     figure, [[axes]] = page_figure(1.3 + 0.8 * len(rows))
     for height, (one, ratio) in enumerate(reversed(rows)):
         _row(axes, height, one, ratio)
@@ -49,8 +47,7 @@ def _forest(rows: list[tuple[Comparison, LogPair]]) -> Figure:
     axes.set_yticks(range(len(rows)), [_name(*row) for row in reversed(rows)], fontsize=7)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    plain_ticks(axes.xaxis)
     axes.tick_params(axis="x", which="both", labelsize=7)
     axes.set_xlabel("joules per pass, second / first (geometric mean over blocks, 95 %)")
     axes.grid(visible=False, axis="y")

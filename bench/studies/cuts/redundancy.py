@@ -30,7 +30,7 @@ from bench.run.workers.messages import AskRedundancy, Load, ModelToLoad
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.show import table
 from bench.show.files import together
-from bench.show.plots import COLOURS, MARKERS, page_figure, save, title
+from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save, title
 from bench.show.table import Column, Table, say
 from bench.studies.cuts.quality import Progress
 from bench.studies.cuts.texts import Text
@@ -280,6 +280,7 @@ def _drawn(found: Profile) -> Figure:
         if mine:
             axes.axvspan(mine[0] - 0.5, mine[-1] + 0.5, color=shade, zorder=0, label=label)
     axes.set(xlabel="layer", ylabel="change of the residual stream, 1 - cosine", yscale="log")
+    plain_ticks(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure

@@ -15,7 +15,7 @@ from analysis.values import Estimate
 from analysis.verdict import INACTIVE
 from bench.show import table
 from bench.show.files import together
-from bench.show.plots import COLOURS, MARKERS, page_figure, save, title
+from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save, title
 from bench.show.table import Column, Table, say
 from bench.show.words import kind_label, number, percent
 from bench.studies.cuts.options import strength
@@ -110,6 +110,7 @@ def _draw_along(judged: JudgedSweep, axes: Axes, key: str) -> None:
     axes.axhline(1, color="0.5", linestyle="--", linewidth=1, label="1 %: the cliff")
     axes.set(xlabel=f"{key}: fraction kept", ylabel="rise of perplexity, %")
     axes.set_yscale("symlog", linthresh=1)
+    plain_ticks(axes.yaxis)
     axes.legend()
 
 
@@ -131,6 +132,7 @@ def _draw_against(judged: JudgedSweep, axes: Axes) -> None:
                 )
     axes.set(xlabel=judged.cost, ylabel="rise of perplexity, %")
     axes.set_yscale("symlog", linthresh=1)
+    plain_ticks(axes.yaxis)
     axes.legend()
 
 

@@ -259,7 +259,8 @@ def test_the_figure_is_one_file(suffix: str, folder: Path, tmp_path: Path) -> No
     draw(found, file)
     assert [made.name for made in tmp_path.iterdir()] == [file.name]
     if suffix == "svg":
-        assert "</svg>" in file.read_text()
+        assert "</svg>" in file.read_text(encoding="utf-8")
+        assert "mathdefault" not in file.read_text(encoding="utf-8")
     with pytest.raises(UserError, match=r"use \.svg"):
         check(tmp_path / "forest.doc")
 

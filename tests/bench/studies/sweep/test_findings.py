@@ -215,7 +215,9 @@ def test_its_folder_holds_the_rows_and_the_figure(swept: Path) -> None:
     assert cut["kl_nats_low"] == ""
     assert float(cut["perplexity_rise_low"]) <= float(cut["perplexity_rise"])
     assert rows["ungated", "False"]["perplexity"] == ""
-    assert "NOT\u00a0a\u00a0measurement" in (folder / "sweep.svg").read_text(encoding="utf-8")
+    drawn = (folder / "sweep.svg").read_text(encoding="utf-8")
+    assert "NOT\u00a0a\u00a0measurement" in drawn
+    assert "$" not in drawn
 
 
 def test_a_sweep_that_lost_its_quality_gets_it_again_from_the_run(swept: Path) -> None:
