@@ -6,6 +6,7 @@ Everything heavy is imported inside a command, so that `bench --help` is there i
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,6 +140,7 @@ def run(
     Examples: [bold]bench run smollm2-135m --prompts my.txt[/], [bold]bench run A B --pp 512 --tg 128[/],
     [bold]bench run my.toml[/], [bold]bench run --resume results/RUN[/]
     """
+    began_s = time.perf_counter()
     from bench.cli import models_asked, results
     from bench.run import privilege, start
     from bench.run.display.progress import Bar
@@ -168,9 +170,12 @@ def run(
     if dry_run:
         results.show_plan(prepared, meter, console(), as_json=as_json)
         return
+    before_s = time.perf_counter() - began_s  # without what a download takes
     with Bar(quiet=quiet) as progress:
         start.fetch_models(prepared, progress=progress)
-    _run(prepared, header, meter, out=out, resume_from=resume, as_json=as_json, quiet=quiet)
+    _run(
+        prepared, header, meter, out=out, resume_from=resume, as_json=as_json, quiet=quiet, before_s=before_s
+    )
 
 
 def _run(
@@ -182,6 +187,7 @@ def _run(
     resume_from: Path | None,
     as_json: bool,
     quiet: bool,
+    before_s: float,
 ) -> None:
     """Run with a display, then print the table."""
     from bench.cli import results
@@ -195,7 +201,14 @@ def _run(
     with display(terminal, as_json=as_json, quiet=quiet) as shown:
         shown.note(meter.note)
         folder = start.run_or_resume(
-            prepared, header, meter, out=out, resume_from=resume_from, display=shown, ask=ask
+            prepared,
+            header,
+            meter,
+            out=out,
+            resume_from=resume_from,
+            display=shown,
+            ask=ask,
+            before_s=before_s,
         )
     results.show_report(store.read(folder), terminal, as_json=as_json, quiet=quiet)
 

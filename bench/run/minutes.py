@@ -17,29 +17,32 @@ from energy.cadence import WINDOW
 
 _LATE = 0.05
 """A run that is expected to end later than its minutes by more than this share says so."""
-_BESIDE_S = 3.0
-"""For what the clock does not see: the interpreter and the imports before it, the report's imports after."""
+_START_S = 0.5
+"""Of the interpreter, before the command can look at a clock."""
 
 
 class Minutes:
-    """Counts from the start of the command to its last line."""
+    """Counts from the start of the command to its last line.
 
-    def __init__(self, minutes: float, *, session: int, began_s: float) -> None:
+    Args:
+        minutes: that were asked for.
+        before_s: seconds of the command so far. They went into imports for the most part, and those of the
+            report take about as long again.
+    """
+
+    def __init__(self, minutes: float, *, before_s: float) -> None:
         self.minutes = minutes
         self.run_s = 60 * minutes
-        self._session = session
+        self._began_s = time.perf_counter() - before_s - _START_S
+        self._report_s = before_s + sizing.REPORT_SHARE * self.run_s
         self.pulses_s = 0.0
         """Seconds that the pulses before the blocks took; those after take as long."""
-        self._began_s = began_s - _BESIDE_S
         self._blocks_began_s = 0.0
 
     @classmethod
-    def of(cls, protocol: Protocol, *, session: int, began_s: float | None) -> Self | None:
-        """Those of a protocol, from `began_s` or from now; None where it states its blocks."""
-        if protocol.minutes is None:
-            return None
-        since_s = time.perf_counter() if began_s is None else began_s
-        return cls(protocol.minutes, session=session, began_s=since_s)
+    def of(cls, protocol: Protocol, *, before_s: float) -> Self | None:
+        """Those of a protocol; None where it states its blocks."""
+        return None if protocol.minutes is None else cls(protocol.minutes, before_s=before_s)
 
     @property
     def most_pulses_s(self) -> float:
@@ -52,6 +55,7 @@ class Minutes:
         prepared: Prepared,
         protocol: Protocol,
         *,
+        session: int,
         reading_s: float,
         room: int | None,
     ) -> SizedRecord:
@@ -61,6 +65,7 @@ class Minutes:
             paces: by label of the arm, as a first pass showed them; an A/A arm is like what it copies.
             prepared: what is to run.
             protocol: as the meter allows it.
+            session: number of this one.
             reading_s: seconds between readings, as seen.
             room: new tokens for which the models have room; None without a limit.
 
@@ -80,7 +85,7 @@ class Minutes:
         self._blocks_began_s = time.perf_counter()
         beside_s = self.run_s - left_s
         return SizedRecord(
-            session=self._session,
+            session=session,
             minutes=self.minutes,
             reading_s=reading_s,
             first_pass_s={label: pace.pass_s(first) for label, pace in paces.items()},
@@ -105,8 +110,7 @@ class Minutes:
 
     def _left_s(self) -> float:
         """Seconds for blocks and the idle measurement after each; pulses and the report come after them."""
-        after_s = self.pulses_s + sizing.REPORT_SHARE * self.run_s
-        return self.run_s - after_s - (time.perf_counter() - self._began_s)
+        return self.run_s - self.pulses_s - self._report_s - (time.perf_counter() - self._began_s)
 
     def _check(self, sizes: Sizes, paces: Mapping[str, Pace], left_s: float) -> None:
         least_s = self.run_s - left_s + sizes.seconds_s

@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.errors import BenchError, Interrupted, NoJoules, RunFailed, UserError
 from bench.run import store
 from bench.run.display.plain import Display
+from bench.run.minutes import Minutes
 from bench.run.session import Ask, Session
 from bench.run.sources import ChosenMeter
 from bench.suite.header import RunHeader
@@ -22,13 +23,13 @@ def run(
     header: RunHeader,
     display: Display,
     ask: Ask | None = None,
-    began_s: float | None = None,
+    minutes: Minutes | None = None,
 ) -> Path:
     """Run a suite into a new folder under `out`; returns the folder.
 
     A run that fails before anything was measured, or that can never have joules, leaves nothing behind.
 
-    `began_s` is when the command began, which a run of so many minutes counts from.
+    `minutes` are those that it is to end in, if it is sized.
 
     Raises:
         UserError: the suite and its models or prompts don't fit together, or it has too few minutes.
@@ -38,7 +39,7 @@ def run(
     new = store.create(out, header=header, prompts=prepared.prompts.prompts)
     try:
         session = Session(
-            prepared, folder=new.folder, number=1, meter=meter, display=display, ask=ask, began_s=began_s
+            prepared, folder=new.folder, number=1, meter=meter, display=display, ask=ask, minutes=minutes
         )
         _measure(session)
     except (BenchError, EnergyError) as error:
@@ -49,12 +50,21 @@ def run(
 
 
 def resume(
-    folder: Path, prepared: Prepared, *, meter: ChosenMeter, display: Display, ask: Ask | None = None
+    folder: Path,
+    prepared: Prepared,
+    *,
+    meter: ChosenMeter,
+    display: Display,
+    ask: Ask | None = None,
+    minutes: Minutes | None = None,
 ) -> Path:
     """Go on with a run that was cut short, at its first block that is not whole."""
     store.drop_cut_line(folder)
     number = store.read(folder).sessions + 1
-    _measure(Session(prepared, folder=folder, number=number, meter=meter, display=display, ask=ask))
+    session = Session(
+        prepared, folder=folder, number=number, meter=meter, display=display, ask=ask, minutes=minutes
+    )
+    _measure(session)
     return folder
 
 

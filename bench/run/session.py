@@ -52,12 +52,11 @@ class Session:
         meter: ChosenMeter,
         display: Display,
         ask: Ask | None = None,
-        began_s: float | None = None,
+        minutes: Minutes | None = None,
     ) -> None:
-        """`began_s` is when the command began, which a run of so many minutes counts from."""
         self.prepared = prepared
         self.protocol = prepared.suite.protocol
-        self._minutes = Minutes.of(self.protocol, session=number, began_s=began_s)
+        self._minutes = minutes
         self.number = number
         self.display = display
         self.stored = store.read(folder)
@@ -168,7 +167,9 @@ class Session:
         paces = {arm.label: self._first_pass(arm) for arm in self.prepared.arms if not arm.a_a}
         reading_s, room = self.meter.cadence_s(), self.workers.room()
         self._resize(
-            self._minutes.divide(paces, self.prepared, self.protocol, reading_s=reading_s, room=room)
+            self._minutes.divide(
+                paces, self.prepared, self.protocol, session=self.number, reading_s=reading_s, room=room
+            )
         )
 
     def _first_pass(self, arm: Arm) -> Pace:

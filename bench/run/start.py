@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from bench.errors import UserError
 from bench.run import host, run, sources, store
 from bench.run.display.plain import Display
 from bench.run.fetch import ensure
+from bench.run.minutes import Minutes
 from bench.run.records import EventRecord, SessionRecord, SizedRecord
 from bench.run.session import Ask
 from bench.run.sources import ChosenMeter
@@ -140,22 +140,24 @@ def run_or_resume(
     resume_from: Path | None,
     display: Display,
     ask: Ask | None = None,
+    before_s: float = 0.0,
 ) -> Path:
     """Start a new run, or go on with one whose models are still the same.
 
-    `ask` is asked at each declared look of a run until settled.
+    `ask` is asked at each declared look of a run until settled. `before_s` is what the command has taken so
+    far, for a run that is to end in so many minutes.
     """
-    began_s = time.perf_counter()
+    minutes = Minutes.of(found.suite.protocol, before_s=before_s)
     models = {key: _model_found(found, key) for key in found.models}
     if resume_from is None:
         full = replace(header, models=models, **host.facts())
-        return run.run(found, meter=chosen, out=out, header=full, display=display, ask=ask, began_s=began_s)
+        return run.run(found, meter=chosen, out=out, header=full, display=display, ask=ask, minutes=minutes)
     if models != header.models:
         raise UserError(
             f"the models of {resume_from} have changed since it was started", fix="start a new run"
         )
     _check_same_meter(resume_from, chosen)
-    return run.resume(resume_from, found, meter=chosen, display=display, ask=ask)
+    return run.resume(resume_from, found, meter=chosen, display=display, ask=ask, minutes=minutes)
 
 
 def _check_same_meter(folder: Path, chosen: ChosenMeter) -> None:
