@@ -98,7 +98,12 @@ def run(
     ] = None,
     tg: Annotated[
         int | None,
-        typer.Option("--tg", "--tokens", min=1, help="Of models: new tokens of each answer. [default: 64]"),
+        typer.Option(
+            "--tg",
+            "--tokens",
+            min=1,
+            help="Of models: new tokens of each answer. [default: up to 64, as fit]",
+        ),
     ] = None,
     dtype: Annotated[
         str | None, typer.Option(help="Of models: float32, bfloat16 or float16. [default: float32]")
@@ -106,7 +111,8 @@ def run(
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0.5, help="Of models: minutes until the last line; sizes blocks and windows. [default: 3]"
+            min=0.5,
+            help="Of models: the run ends in so many; blocks and windows are sized for it. [default: 3]",
         ),
     ] = None,
     save_suite: Annotated[

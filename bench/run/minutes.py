@@ -121,7 +121,7 @@ class Minutes:
         raise UserError(
             f"{self.minutes:g} min are too few: {sizes.blocks} blocks with a pass in each window take "
             f"{least} min here (a pass with answers of {sizes.new_tokens} tokens: {passes})",
-            fix=f"give it {least} min, or fewer prompts or models",
+            fix=f"give --minutes {least} (in a suite: minutes = {least}), or fewer prompts or models",
         )
 
 

@@ -53,7 +53,7 @@ def test_too_few_minutes_are_refused_after_the_first_pass_with_those_it_takes(tm
     done = bench("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert "0.01 min are too few" in done.stderr
-    assert "give it 1 min" in done.stderr
+    assert "give --minutes 1 (in a suite: minutes = 1)" in done.stderr
     assert not (tmp_path / "results").exists()
 
 
