@@ -15,7 +15,7 @@ LAYERS_NAMES = ("layers", "h")
 TABLE_NAMES = ("embed_tokens", "embed_in", "wte")
 POSITION_NAMES = ("wpe",)
 HEAD_NAMES = ("lm_head", "embed_out")
-FINAL_NORM_NAMES = ("norm", "ln_f", "final_layer_norm", "final_layernorm")
+FINAL_NORM_NAMES = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "norm_f", "embedding_norm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +50,29 @@ _GPT2 = replace(
     _LLAMA, attention="attn", mlp_ins=("c_fc",), mlp_out="c_proj", attention_norm="ln_1", mlp_norm="ln_2"
 )
 _PHI = replace(_LLAMA, mlp_ins=("fc1",), mlp_out="fc2", attention_norm=None, mlp_norm=None, parallel=True)
+_POST_NORMS = replace(
+    _LLAMA, attention_norm="post_attention_layernorm", mlp_norm="post_feedforward_layernorm"
+)
+_SANDWICH = replace(_LLAMA, mlp_norm="pre_feedforward_layernorm")
+_ONE_NORM = replace(_LLAMA, attention_norm=None, mlp_norm=None, parallel=True)
 ANATOMIES = {
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
+    "qwen3": _LLAMA,
+    "gemma": _LLAMA,
+    "gemma2": _SANDWICH,
+    "gemma3_text": _SANDWICH,
+    "granite": _LLAMA,
+    "smollm3": _LLAMA,
+    "ernie4_5": _LLAMA,
+    "seed_oss": _LLAMA,
+    "stablelm": _LLAMA,
+    "olmo2": _POST_NORMS,
+    "olmo3": _POST_NORMS,
+    "cohere": _ONE_NORM,
+    "starcoder2": replace(_LLAMA, mlp_ins=("c_fc",), mlp_out="c_proj"),
+    "nemotron": replace(_LLAMA, mlp_ins=("up_proj",)),
     "gpt_neox": _GPT_NEOX,
     "gpt2": _GPT2,
     "phi": _PHI,
@@ -86,6 +105,13 @@ def heads_of(folder: ModelFolder) -> tuple[int, int, int]:
     return heads, config.get("num_key_value_heads") or heads, config.get("head_dim") or width // heads
 
 
+def windows_of(folder: ModelFolder) -> tuple[int | None, ...]:
+    """How many positions each layer's attention sees at most; None: all of them."""
+    kinds = folder.config.get("layer_types") or ["full_attention"] * folder.layers
+    window = folder.config.get("sliding_window")
+    return tuple(window if kind == "sliding_attention" else None for kind in kinds)
+
+
 def find(module: Any, names: tuple[str, ...]) -> Any:
     """The part of a module that has one of these names, else None."""
     return next((getattr(module, name) for name in names if hasattr(module, name)), None)
@@ -93,7 +119,7 @@ def find(module: Any, names: tuple[str, ...]) -> Any:
 
 def decoder_of(model: Any) -> Any:
     """The module that holds the embedding tables, the layers and the final norm."""
-    return find(model, ("base_model", "model"))
+    return find(model, ("base_model", "model", "backbone"))
 
 
 def layers_of(model: Any) -> Any:

@@ -88,10 +88,10 @@ class Used:
 
     cache_lengths: tuple[int, ...]
     """Positions in the cache of each layer after the prefill; 0 where no attention ran."""
-    mlp_units: tuple[int, ...]
-    """Units of each layer's MLP; 0 where it is left out."""
-    weight_bytes: int
-    """Bytes of weights that a forward reads, without the embedding table."""
+    mlp_units: tuple[int, ...] | None
+    """Units of each layer's MLP; 0 where it is left out. None for an architecture that is not counted."""
+    weight_bytes: int | None
+    """Bytes of weights that a forward reads, without the embedding table; None like the units."""
 
 
 @dataclass(kw_only=True)
@@ -225,8 +225,10 @@ class Backend(Protocol):
             RequestError: As for `prefill`.
         """
 
-    def shape(self, cut: Cut = FULL) -> Shape:
+    def shape(self, cut: Cut = FULL) -> Shape | None:
         """Counted sizes of what a forward under `cut` reads and multiplies; for `backends.ledger`.
+
+        None where nobody knows where the architecture keeps its parts: it runs, and is not counted.
 
         Raises:
             RequestError: `cut` is not ready.

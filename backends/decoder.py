@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.anatomy import ANATOMIES, anatomy_of, heads_of, layers_of
+from backends.anatomy import ANATOMIES, anatomy_of, heads_of, layers_of, windows_of
 from backends.base import BackendInfo, Generated, Redundancy, RequestError, Session
 from backends.cut import FULL, Cut
 from backends.folder import NUMBER_BYTES, ModelFolder
@@ -149,12 +149,9 @@ class Decoder(ABC):
             self._logits(self._model, ids)
         return redundancy_of(streams, parallel=anatomy.parallel)
 
-    def shape(self, cut: Cut = FULL) -> Shape:
-        """Counted sizes of what a forward under `cut` reads and multiplies."""
-        anatomy_of(self._folder)  # says why there would be none
-        shape = self._cuts.get(cut).shape
-        assert shape is not None
-        return shape
+    def shape(self, cut: Cut = FULL) -> Shape | None:
+        """Counted sizes of what a forward under `cut` reads and multiplies; None if that is not known."""
+        return self._cuts.get(cut).shape
 
     @abstractmethod
     def synchronize(self) -> None:
@@ -250,7 +247,14 @@ class Decoder(ABC):
         if anatomy is None:
             return Prepared(model=model, shape=None)
         heads, number_bytes = heads_of(self._folder), NUMBER_BYTES[self.info.dtype]
-        shape = count_shape(self._parts, model, anatomy, heads=heads, number_bytes=number_bytes)
+        shape = count_shape(
+            self._parts,
+            model,
+            anatomy,
+            heads=heads,
+            number_bytes=number_bytes,
+            windows=windows_of(self._folder),
+        )
         return Prepared(model=model, shape=shape)
 
     def _fresh_cache(self, cut: Cut) -> Any:

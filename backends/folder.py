@@ -94,7 +94,7 @@ def describe(
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_hook=_number)
     except FileNotFoundError:
         raise ModelError(f"{path} is missing", fix="give the folder of a Hugging Face model") from None
     except (OSError, ValueError) as error:
@@ -102,6 +102,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"{path} does not hold a JSON object", fix="fetch the model again")
     return content
+
+
+def _number(content: dict[str, Any]) -> Any:
+    """What transformers 5 writes for a number that JSON has not: `{"__float__": "Infinity"}`."""
+    return float(content["__float__"]) if content.keys() == {"__float__"} else content
 
 
 def _check_weights(path: Path, config: dict[str, Any]) -> None:

@@ -59,7 +59,9 @@ def _miscounted(cut: Cut, seen: Observed) -> str:
     full, used = seen.full.used, seen.cut.used
     if full is None or used is None:
         return "the backend runs no model, so nothing was counted"
-    for layer, (units, whole) in enumerate(zip(used.mlp_units, full.mlp_units, strict=True)):
+    # an MLP is cut only where it is known, and then it is counted
+    pairs = zip(used.mlp_units or (), full.mlp_units or (), strict=True)
+    for layer, (units, whole) in enumerate(pairs):
         asked = cut.units_of(layer, whole)
         if units != asked:
             return f"{asked} of {whole} MLP units were asked for, but layer {layer} used {units}"
@@ -72,6 +74,8 @@ def _miscounted(cut: Cut, seen: Observed) -> str:
 
 
 def _same_weights(cut: Cut, full: Used, used: Used) -> str:
+    if used.weight_bytes is None or full.weight_bytes is None:
+        return ""
     if cut.reads_less and used.weight_bytes >= full.weight_bytes:
         return f"a forward read {used.weight_bytes} bytes of weights, without the cut {full.weight_bytes}"
     return ""

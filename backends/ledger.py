@@ -55,12 +55,13 @@ def request_ledger(shape: Shape, cut: Cut, *, prompt_tokens: int, generated: Gen
 
 def prefill_work(shape: Shape, prompt_tokens: int) -> Phase:
     """One forward of the whole prompt, with logits at its last token only."""
-    seen = prompt_tokens * (prompt_tokens + 1) // 2
+    layers = shape.windows.total()
+    pairs = sum(count * _seen(0, prompt_tokens, window) for window, count in shape.windows.items())
     return Phase(
         forwards=1,
         weight_bytes=shape.weight_bytes + prompt_tokens * shape.row_bytes,
-        kv_bytes=shape.attending_layers * shape.position_bytes * prompt_tokens,
-        flops=2 * shape.layer_weights * prompt_tokens + 2 * shape.head_weights + _attention(shape, seen),
+        kv_bytes=layers * shape.position_bytes * prompt_tokens,
+        flops=2 * shape.layer_weights * prompt_tokens + 2 * shape.head_weights + _attention(shape, pairs),
     )
 
 
@@ -72,24 +73,34 @@ def decode_work(shape: Shape, kept: int, fed: list[tuple[int, int]]) -> Phase:
         kept: Positions of the prompt in the cache.
         fed: For each forward, tokens fed and how many of them stay in the cache.
     """
-    tokens = positions = seen = 0
+    tokens = positions = pairs = 0
     cached = kept
     for new, stay in fed:
         tokens += new
-        positions += cached + new
-        seen += new * cached + new * (new + 1) // 2
+        for window, count in shape.windows.items():
+            most = cached + new if window is None else window + new - 1
+            positions += count * min(cached + new, most)
+            pairs += count * _seen(cached, new, window)
         cached += stay
     return Phase(
         forwards=len(fed),
         weight_bytes=len(fed) * shape.weight_bytes + tokens * shape.row_bytes,
-        kv_bytes=shape.attending_layers * shape.position_bytes * positions,
-        flops=2 * (shape.layer_weights + shape.head_weights) * tokens + _attention(shape, seen),
+        kv_bytes=shape.position_bytes * positions,
+        flops=2 * (shape.layer_weights + shape.head_weights) * tokens + _attention(shape, pairs),
     )
+
+
+def _seen(cached: int, new: int, window: int | None) -> int:
+    """Pairs of a new token and a position that it sees in one layer: all up to itself, or a window."""
+    whole = new * cached + new * (new + 1) // 2
+    if window is None or cached + new <= window:
+        return whole
+    return sum(min(cached + n, window) for n in range(1, new + 1))
 
 
 def _attention(shape: Shape, pairs: int) -> int:
     """Flops of attention over so many pairs of a query and a position: a score and a weighted sum."""
-    return 4 * shape.attending_layers * shape.heads * shape.head_dim * pairs
+    return 4 * shape.heads * shape.head_dim * pairs
 
 
 def _tokens_fed(generated: Generated) -> list[tuple[int, int]]:

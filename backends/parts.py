@@ -7,8 +7,9 @@ of the checkpoints (`backends.anatomy`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -111,7 +112,13 @@ def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
 
 
 def count_shape(
-    parts: Parts, model: Any, anatomy: Anatomy, *, heads: tuple[int, int, int], number_bytes: int
+    parts: Parts,
+    model: Any,
+    anatomy: Anatomy,
+    *,
+    heads: tuple[int, int, int],
+    number_bytes: int,
+    windows: Sequence[int | None],
 ) -> Shape:
     """Count what a forward of `model` reads and multiplies.
 
@@ -121,13 +128,17 @@ def count_shape(
         anatomy: Where its layers keep what.
         heads: Query heads, key-value heads and the width of a head.
         number_bytes: Of one number in the cache.
+        windows: Positions that each layer's attention sees at most; None for all.
     """
     decoder, head = decoder_of(model), _head(model)
     table = find(decoder, TABLE_NAMES)
     tables = [getattr(table, "embedding", table), find(decoder, POSITION_NAMES)]
     outputs, inputs = parts.size(head)
     return Shape(
-        layers=tuple(_layer_shape(parts, layer, anatomy) for layer in layers_of(model)),
+        layers=tuple(
+            replace(_layer_shape(parts, layer, anatomy), window=window)
+            for layer, window in zip(layers_of(model), windows, strict=True)
+        ),
         head_weights=outputs * inputs,
         head_bytes=parts.weight_bytes(head) + parts.weight_bytes(find(decoder, FINAL_NORM_NAMES)),
         row_bytes=sum(table.weight[0].nbytes for table in tables if table is not None),

@@ -22,14 +22,12 @@ class Prepared:
     model: Any
     shape: Shape | None
 
-    def used(self, cache_lengths: list[int]) -> Used | None:
+    def used(self, cache_lengths: list[int]) -> Used:
         """What a prefill that left such caches really ran."""
-        if self.shape is None:
-            return None
         return Used(
             cache_lengths=tuple(cache_lengths),
-            mlp_units=tuple(layer.mlp_units for layer in self.shape.layers),
-            weight_bytes=self.shape.weight_bytes,
+            mlp_units=tuple(layer.mlp_units for layer in self.shape.layers) if self.shape else None,
+            weight_bytes=self.shape.weight_bytes if self.shape else None,
         )
 
 

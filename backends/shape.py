@@ -6,6 +6,7 @@ nothing of a cut. A backend counts the tensors that it will really use.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 
@@ -21,6 +22,8 @@ class LayerShape:
     mlp_bytes: int
     mlp_units: int
     norm_bytes: int
+    window: int | None = None
+    """Positions that its attention sees at most, its own included; None: all."""
 
     @property
     def attends(self) -> bool:
@@ -61,9 +64,9 @@ class Shape:
         return 2 * self.kv_heads * self.head_dim * self.number_bytes
 
     @property
-    def attending_layers(self) -> int:
-        """Layers whose attention runs."""
-        return sum(layer.attends for layer in self.layers)
+    def windows(self) -> Counter[int | None]:
+        """How many of the layers whose attention runs see so many positions."""
+        return Counter(layer.window for layer in self.layers if layer.attends)
 
     @property
     def layer_weights(self) -> int:

@@ -79,8 +79,9 @@ def step_s(backend: Backend, ids: list[int], cut: Cut, new_tokens: int) -> float
 
 def step_bytes(backend: Backend, ids: list[int], cut: Cut, new_tokens: int) -> int:
     """Bytes that the decode of the request has to read."""
-    kept = cut.kept_positions(len(ids))
-    return decode_work(backend.shape(cut), kept, [(1, 1)] * (new_tokens - 1)).bytes
+    kept, shape = cut.kept_positions(len(ids)), backend.shape(cut)
+    assert shape is not None, "the embedded model is counted"
+    return decode_work(shape, kept, [(1, 1)] * (new_tokens - 1)).bytes
 
 
 def measure(

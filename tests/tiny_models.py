@@ -90,11 +90,11 @@ def _random(model_class, config):
 def _finish(folder: Path, **config_keys: object) -> Path:
     edit_config(folder, **config_keys)
     (folder / "generation_config.json").write_text(json.dumps(ENDS))
-    _tokenizer().save(str(folder / "tokenizer.json"))
+    tokenizer().save(str(folder / "tokenizer.json"))
     return folder
 
 
-def _tokenizer() -> Tokenizer:
+def tokenizer() -> Tokenizer:
     """Bytes as tokens, with a begin-of-sequence token in front."""
     special = ["<eos>", "<bos>", "<pad>", "<unk>"]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -15,10 +15,10 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
-from mlx_lm.models.cache import KVCache, make_prompt_cache
+from mlx_lm.models.cache import CacheList, KVCache, make_prompt_cache
 from numpy.typing import NDArray
 
-from backends.base import Probes
+from backends.base import Probes, RequestError
 from backends.cut import Cut
 from backends.decoder import Decoder, Drop, Look, Verify
 from backends.folder import ModelFolder, describe
@@ -126,7 +126,13 @@ class MlxDecoder(Decoder):
     def _attention(self, model: Any, look: Look) -> Iterator[None]:
         """Every model file of mlx-lm imports one attention function; it is exchanged in this model's file."""
         file = sys.modules[type(model.model).__module__]
-        stock = getattr(file, ATTENTION)
+        stock = getattr(file, ATTENTION, None)
+        if stock is None:
+            raise RequestError(
+                f"mlx-lm's {self.info.architecture} computes its attention in a way of its own, so what it "
+                "keeps can't be chosen",
+                fix="leave kv_keep out for this model",
+            )
 
         def attend(queries: Any, keys: Any, values: Any, *, scale: float, **more: Any) -> Any:
             seen = look(queries, keys, values, scale)
@@ -178,8 +184,10 @@ def _taken(array: Any, index: Any) -> Any:
 
 
 def _held(cache: Any) -> int:
-    if isinstance(cache, PositionOnly):
-        return 0
+    if isinstance(cache, CacheList):  # of a hybrid layer: attention beside a state
+        return max(map(_held, cache.caches))
+    if isinstance(cache, PositionOnly) or not hasattr(cache, "offset"):
+        return 0  # left out, or a state that holds no positions
     return int(cache.held.offset if isinstance(cache, ShortenedCache) else cache.offset)
 
 

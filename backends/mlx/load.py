@@ -3,8 +3,9 @@
 This file only loads. It is cheap to import, so that a suite's options can be checked
 against `load` without MLX; the loops are in `decoder.py`.
 
-The config goes to mlx-lm as it is. mlx-lm reads `rope_theta` at the top level only and falls
-back to 10000, so a folder that keeps it elsewhere loads and disagrees with PyTorch.
+mlx-lm reads the rotary numbers at the top level of the config and falls back to defaults of its own, so a
+folder that keeps them in `rope_parameters`, as transformers 5 writes them, would load and be another model.
+They are put where mlx-lm looks for them; nothing else in the config is changed.
 """
 
 from __future__ import annotations
@@ -71,15 +72,39 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
         model, _ = load_model(
             folder.path,
             lazy=True,
-            model_config=folder.config,
+            model_config=with_rotary_numbers(folder.config),
             get_model_classes=_first_layers_only(_get_classes, folder.layers),
         )
         model.set_dtype(getattr(mx, dtype))
         mx.eval(model.parameters())
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise ModelError(f"mlx-lm can't load {folder.path}: {error}") from error
-    model.eval()
+        model.eval()
+        mx.eval(model(mx.array([[0]])))
+    except (Exception, SystemExit) as error:
+        # a model file of mlx-lm raises what it likes (one calls exit), and some fail in their first forward
+        said = f"{type(error).__name__}: {error}"
+        raise ModelError(f"mlx-lm can't run {folder.path}: {said}", fix="choose another backend") from error
     return model
+
+
+def with_rotary_numbers(config: dict[str, Any]) -> dict[str, Any]:
+    """A config with the numbers of `rope_parameters` where mlx-lm looks for them, unless they are there."""
+    given = config.get("rope_parameters") or {}
+    by_layer = {kind: numbers for kind, numbers in given.items() if isinstance(numbers, dict)}
+    numbers = by_layer.get("full_attention", given if not by_layer else {})
+    theta, share = numbers.get("rope_theta"), numbers.get("partial_rotary_factor")
+    looked_for = {
+        "rope_theta": theta,
+        "rotary_emb_base": theta,
+        "partial_rotary_factor": share,
+        "rotary_pct": share,
+        "rope_local_base_freq": by_layer.get("sliding_attention", {}).get("rope_theta"),
+        "num_experts": config.get("num_local_experts"),
+        "rope_scaling": numbers if numbers.get("rope_type", "default") != "default" else None,
+    }
+    missing = {
+        key: value for key, value in looked_for.items() if value is not None and config.get(key) is None
+    }
+    return config | missing
 
 
 def _first_layers_only(

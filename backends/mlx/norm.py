@@ -8,7 +8,7 @@ from typing import Any
 
 from mlx import nn
 
-from backends.anatomy import FINAL_NORM_NAMES
+from backends.anatomy import FINAL_NORM_NAMES, decoder_of
 from backends.base import ModelError
 from backends.folder import ModelFolder
 
@@ -59,13 +59,13 @@ def wrap_final_norm(model: Any, folder: ModelFolder) -> FinalNorm:
     Raises:
         ModelError: It is not known where the model keeps it.
     """
-    decoder = getattr(model, "model", {})
+    decoder = decoder_of(model)
     name = next((name for name in FINAL_NORM_NAMES if name in decoder), None)
     if name is None:
         raise ModelError(
             f"mlx: the final norm of {folder.architecture!r} is not known, so its prefill can't be made "
             "equal to PyTorch's",
-            fix="choose a model of type llama, mistral, qwen2, phi, gpt_neox or gpt2",
+            fix="run it on torch alone: --backend torch",
         )
     wrapped = FinalNorm(decoder[name])
     setattr(decoder, name, wrapped)

@@ -6,6 +6,7 @@ ids and looks for the end at every token. Here a step is the forward and the arg
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -61,6 +62,9 @@ class TorchDecoder(Decoder):
         self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str, device: torch.device
     ) -> None:
         self._device = device
+        # a state-space model takes its cache under a name of its own, and would ignore the usual one
+        takes = inspect.signature(model.forward).parameters
+        self._cache_name = "cache_params" if "cache_params" in takes else "past_key_values"
         info = describe(
             folder,
             backend="torch",
@@ -91,15 +95,18 @@ class TorchDecoder(Decoder):
         return TorchProbes([rows_of(matrix) for matrix in self._multiplied()])
 
     def _first_token(self, model: Any, ids: list[int], cache: DynamicCache) -> Tensor:
-        return _next_token(model, self._on_device([ids]), self._positions(0, len(ids)), cache)
+        return _next_token(
+            model, self._on_device([ids]), self._positions(0, len(ids)), {self._cache_name: cache}
+        )
 
     def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Callable[[Any], Any]:
         # All positions are made at once; a step takes a view.
         ahead = self._positions(start, start + most)
         positions = (ahead[:, n : n + 1] for n in range(most))
+        named = {self._cache_name: cache}
 
         def step(token: Tensor) -> Tensor:
-            return _next_token(model, token, next(positions), cache)
+            return _next_token(model, token, next(positions), named)
 
         return step
 
@@ -168,8 +175,8 @@ class TorchDecoder(Decoder):
         held.values = torch.take_along_dim(held.values, index, 2)
 
     def _cache_lengths(self, cache: DynamicCache) -> list[int]:
-        layers: list[Any] = cache.layers
-        return [layer.keys.shape[-2] if layer.is_initialized else 0 for layer in layers]
+        layers: list[Any] = cache.layers  # a state-space layer holds a state and no positions
+        return [layer.keys.shape[-2] if getattr(layer, "is_initialized", False) else 0 for layer in layers]
 
     def _no_gradients(self) -> AbstractContextManager[Any]:
         return torch.inference_mode()
@@ -203,9 +210,9 @@ class TorchDecoder(Decoder):
         return torch.arange(start, end, device=self._device).unsqueeze(0)
 
 
-def _next_token(model: Any, tokens: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+def _next_token(model: Any, tokens: Tensor, positions: Tensor, cache: dict[str, DynamicCache]) -> Tensor:
     """Queue one forward of `tokens` (1, L) at `positions` (1, L) and the argmax after it, (1, 1)."""
     # Positions are explicit because the model would otherwise ask the cache of layer 0 for them,
     # which is wrong as soon as that layer keeps fewer of them.
-    output = model(tokens, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    output = model(tokens, position_ids=positions, use_cache=True, logits_to_keep=1, **cache)
     return output.logits[:, -1].argmax(dim=-1, keepdim=True)  # type: ignore[no-any-return]

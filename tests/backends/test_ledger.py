@@ -1,5 +1,7 @@
 """Against counts by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from backends.base import Generated
@@ -84,3 +86,18 @@ def test_a_shape_without_a_model_costs_nothing():
         layers=(), head_weights=0, head_bytes=0, row_bytes=0, heads=0, kv_heads=0, head_dim=0, number_bytes=0
     )
     assert ledger(nothing, forwards=3).decode.bytes == pytest.approx(0)
+
+
+def test_a_window_bounds_what_a_layer_reads_and_sees():
+    windowed = ledger(shape(LAYER, replace(LAYER, window=4)), forwards=3)
+    assert windowed.prefill.kv_bytes == 2 * 48 * PROMPT  # every key is read once, by some query
+    seen = (1 + 2 + 3 + 4 + 5 + 6) + (1 + 2 + 3 + 4 + 4 + 4)
+    assert windowed.prefill.flops == 2 * 200 * PROMPT + 2 * 100 + seen * 2 * 2 * 4 * 3
+    assert windowed.decode.kv_bytes == 48 * (7 + 8 + 9) + 48 * (4 + 4 + 4)
+    assert windowed.decode.flops == 3 * 2 * 300 + 48 * (7 + 8 + 9) + 48 * (4 + 4 + 4)
+
+
+def test_a_window_that_holds_all_is_none():
+    assert ledger(shape(replace(LAYER, window=99)), forwards=3) == ledger(shape(LAYER), forwards=3)
+    guessed = {"forwards": 2, "drafts": ((3, 2), (1, 0))}
+    assert ledger(shape(replace(LAYER, window=99)), **guessed) == ledger(shape(LAYER), **guessed)

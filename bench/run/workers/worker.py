@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -184,11 +185,15 @@ class Worker:
     def _settled(self, budget: Budget, prompt_tokens: int, generated: Generated) -> Settled:
         """Text, cut and counted work of one request."""
         model, cut = self.models[budget.model], budget.cut
+        settled = Settled(
+            text=model.decode_text(generated.tokens), cut=cut.model_dump(exclude_defaults=True, mode="json")
+        )
         shape = model.shape(cut)
+        if shape is None:  # what can't be counted stays unknown; tokens, seconds and joules need no count
+            return settled
         work = request_ledger(shape, cut, prompt_tokens=prompt_tokens, generated=generated)
-        return Settled(
-            text=model.decode_text(generated.tokens),
-            cut=cut.model_dump(exclude_defaults=True, mode="json"),
+        return replace(
+            settled,
             prefill_bytes=work.prefill.bytes,
             decode_bytes=work.decode.bytes,
             prefill_flops=work.prefill.flops,

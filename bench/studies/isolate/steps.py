@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backends.base import Backend, BackendError, Generated, HasProbes, Matrices, Probes
+from backends.base import Backend, BackendError, Generated, HasProbes, Matrices, Probes, RequestError
 from backends.cut import Cut
 from backends.ledger import Phase, decode_work, prefill_work
+from backends.shape import Shape
 from bench.studies.isolate.window import Plan, Setting, Window, Work, measure
 
 PROMPT_TOKENS = 16
@@ -208,7 +209,7 @@ class Cell:
         def run(_: Any) -> Work:
             model.prefill(ids, cut)
             model.synchronize()
-            return _worked(1, prefill_work(model.shape(cut), tokens))
+            return _worked(1, prefill_work(_shape(model, cut), tokens))
 
         if test == "prefill":
             return Setting(test=test, run=run, context=tokens)
@@ -217,7 +218,19 @@ class Cell:
 
 def _decoded(model: Backend, cut: Cut, context: int, generated: Generated) -> Work:
     forwards = generated.forwards
-    return _worked(forwards, decode_work(model.shape(cut), cut.kept_positions(context), [(1, 1)] * forwards))
+    return _worked(
+        forwards, decode_work(_shape(model, cut), cut.kept_positions(context), [(1, 1)] * forwards)
+    )
+
+
+def _shape(model: Backend, cut: Cut) -> Shape:
+    shape = model.shape(cut)
+    if shape is None:
+        raise RequestError(
+            f"nobody knows what a step of a model of type {model.info.architecture!r} reads",
+            fix="isolate a model of another type",
+        )
+    return shape
 
 
 def _worked(steps: int, phase: Phase) -> Work:

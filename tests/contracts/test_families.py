@@ -1,0 +1,111 @@
+"""Every type of decoder that the libraries load runs ungated, token for token as they run it themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from backends.anatomy import ANATOMIES
+from backends.base import Backend, BackendError, ModelError
+from backends.cut import FULL, Cut
+from backends.mlx import load as on_mlx
+from backends.torch import load as on_torch
+from tests.bench.processes import AS_ROOT, bench
+from tests.families import FAMILIES, save_tiny
+
+IDS = [5, 9, 30, 77, 41, 12, 200, 33, 8, 8, 9, 100]
+NEW = 6
+UNLIKE = {"gemma": 5e-3, "starcoder2": 5e-3}
+"""mlx-lm has another approximation of their activation: how far logits may lie apart."""
+WITHOUT_MLX = ("olmo",)
+"""mlx-lm ends the process where a package for them is missing; that is an error like others here."""
+CUTS = {
+    "no attention": Cut(drop_attention=(1,)),
+    "no mlp": Cut(drop_mlp=(0,)),
+    "no block": Cut(drop_blocks=(1,)),
+    "half the mlp": Cut(mlp_keep=0.5),
+    "window": Cut(kv_keep=0.5),
+    "heavy hitters": Cut(kv_keep=0.5, kv_policy="heavy_hitters"),
+    "lookup": Cut(lookup=True),
+}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return save_tiny(request.param, tmp_path_factory.mktemp("families") / request.param)
+
+
+@pytest.fixture(scope="module")
+def pair(folder: Path) -> Iterator[dict[str, Backend]]:
+    loaded = {"torch": on_torch.load(folder=folder, device="cpu")}
+    if folder.name not in WITHOUT_MLX:
+        loaded["mlx"] = on_mlx.load(folder=folder)
+    yield loaded
+    for one in loaded.values():
+        one.close()
+
+
+def tokens(backend: Backend, cut: Cut = FULL) -> list[int]:
+    backend.ready(cut)
+    return backend.decode(backend.prefill(IDS, cut), max_new_tokens=NEW, ignore_eos=True).tokens
+
+
+def test_it_runs_as_the_libraries_run_it(folder: Path, pair: dict[str, Backend]) -> None:
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = torch.tensor([IDS])
+    own = model.generate(ids, max_new_tokens=NEW, do_sample=False, eos_token_id=None)[0, len(IDS) :].tolist()
+    assert tokens(pair["torch"]) == own
+    if folder.name in WITHOUT_MLX:
+        with pytest.raises(ModelError, match=folder.name):
+            on_mlx.load(folder=folder)
+        return
+    assert tokens(pair["mlx"]) == own
+    apart = np.abs(pair["torch"].logits(IDS) - pair["mlx"].logits(IDS)).max()
+    assert apart < UNLIKE.get(folder.name, 1e-4)
+
+
+def test_a_cut_does_the_same_on_both_or_is_refused_by_name(folder: Path, pair: dict[str, Backend]) -> None:
+    made, refused = set(), list[str]()
+    for name, cut in CUTS.items():
+        given = {}
+        for library, backend in pair.items():
+            try:
+                new = tokens(backend, cut)
+                shape = backend.shape(cut)
+                counted = None if shape is None else (shape.weight_bytes, shape.windows)
+                given[library] = (new, counted, backend.prefill(IDS, cut).used)
+            except BackendError as error:
+                refused.append(str(error))
+        if len(given) == 2:
+            made.add(name)
+            assert given["torch"] == given["mlx"], name
+    assert all(folder.name in why or "layers that hold all positions" in why for why in refused), refused
+    if folder.name in ANATOMIES and len(pair) == 2:
+        assert made >= {"no attention", "no mlp", "no block", "half the mlp"}
+
+
+@pytest.mark.parametrize("family", ["granitemoe", "mamba"])
+def test_a_run_of_a_type_that_nobody_counts_has_its_figures(family: str, tmp_path: Path) -> None:
+    assert family not in ANATOMIES
+    save_tiny(family, tmp_path / family)
+    (tmp_path / "my.txt").write_text("one prompt\nanother prompt\n")
+    done = bench(
+        *("run", family, "--prompts", "my.txt", "--tg", "4", "--blocks", "1", "--energy", "modelled"),
+        *("--backend", "torch", "--json", *AS_ROOT),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "NaN" not in done.stdout
+    summary = json.loads(done.stdout.splitlines()[-1])
+    rows = summary["arms"] if "arms" in summary else summary["rows"]
+    for row in rows:
+        assert row["void_slots"] == 0
+        assert row["joules_per_new_token"] > 0
+        assert row["bytes_saved_percent"] is None

@@ -1,0 +1,84 @@
+"""Tiny random models of the types that people run, made from the config classes of transformers.
+
+A type is one line: its config class and what it needs beside the sizes that all have. What one of the two
+libraries can't load is said where it is tested.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+from tests.tiny_models import ENDS, VOCABULARY, tokenizer
+
+LAYERS = 2
+SIZES: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 128,
+}
+_EXPERTS: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+FAMILIES: Mapping[str, dict[str, Any]] = {
+    "llama": {},
+    "mistral": {"sliding_window": None},
+    "qwen2": {},
+    "qwen3": {},
+    "gemma": {},
+    "gemma2": {"query_pre_attn_scalar": 16, "sliding_window": 32},
+    "gemma3_text": {"query_pre_attn_scalar": 16, "sliding_window": 32, "num_hidden_layers": 6},
+    "phi3": {"pad_token_id": 2, "rope_scaling": None},
+    "granite": {},
+    "glm4": {},
+    "olmo": {},
+    "olmo2": {},
+    "olmo3": {"sliding_window": 32, "num_hidden_layers": 4},
+    "smollm3": {},
+    "ernie4_5": {},
+    "cohere": {},
+    "cohere2": {"sliding_window": 32, "num_hidden_layers": 4},
+    "stablelm": {},
+    "starcoder2": {"sliding_window": None},
+    "nemotron": {},
+    "seed_oss": {},
+    "qwen3_moe": _EXPERTS,
+    "qwen2_moe": {**_EXPERTS, "shared_expert_intermediate_size": 32},
+    "olmoe": _EXPERTS,
+    "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
+    "granitemoe": {"num_local_experts": 4, "num_experts_per_tok": 2},
+    "mamba": {"state_size": 8, "expand": 2, "conv_kernel": 4, "time_step_rank": 8},
+    "mamba2": {"state_size": 8, "expand": 2, "head_dim": 32, "num_heads": 4, "n_groups": 1},
+    "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8},
+    "lfm2": {
+        "layer_types": ["conv", "full_attention"],
+        "block_multiple_of": 8,
+        "block_dim": 64,
+        "block_ff_dim": 96,
+    },
+    "phi": {},
+    "gpt_neox": {"rotary_pct": 0.25, "hidden_act": "gelu_new", "intermediate_size": 256},
+}
+
+
+def save_tiny(family: str, folder: Path) -> Path:
+    """A random model of this type as the hub would give it."""
+    config = CONFIG_MAPPING[family](**{**SIZES, **ENDS, **FAMILIES[family]})
+    torch.manual_seed(11)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(std=0.15)
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").write_text(json.dumps(ENDS))
+    tokenizer().save(str(folder / "tokenizer.json"))
+    return folder
