@@ -17,6 +17,7 @@ from backends.cut import FULL, Cut
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
 from tests.bench.processes import AS_ROOT, bench
+from tests.bench.suites import write_suite
 from tests.families import FAMILIES, save_tiny
 
 IDS = [5, 9, 30, 77, 41, 12, 200, 33, 8, 8, 9, 100]
@@ -95,16 +96,18 @@ def test_a_cut_does_the_same_on_both_or_is_refused_by_name(folder: Path, pair: d
 def test_a_run_of_a_type_that_nobody_counts_has_its_figures(family: str, tmp_path: Path) -> None:
     assert family not in ANATOMIES
     save_tiny(family, tmp_path / family)
-    (tmp_path / "my.txt").write_text("one prompt\nanother prompt\n")
-    done = bench(
-        *("run", family, "--prompts", "my.txt", "--tg", "4", "--blocks", "1", "--energy", "modelled"),
-        *("--backend", "torch", "--json", *AS_ROOT),
-        cwd=tmp_path,
+    suite = write_suite(
+        tmp_path,
+        backends=["torch"],
+        backend_options={"torch": {"device": "cpu"}},
+        models={"full": {"name": family}},
+        gates={"ungated": {}},
     )
+    done = bench("run", str(suite), "--json", *AS_ROOT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "NaN" not in done.stdout
-    summary = json.loads(done.stdout.splitlines()[-1])
-    rows = summary["arms"] if "arms" in summary else summary["rows"]
+    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert rows
     for row in rows:
         assert row["void_slots"] == 0
         assert row["joules_per_new_token"] > 0
