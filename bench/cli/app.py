@@ -247,8 +247,17 @@ def report(
     Examples: [bold]bench report results/RUN[/], [bold]bench report RUN RUN2 --out pages[/]
     """
     from bench.report.page.make import report_runs
+    from bench.studies.claims.on_page import claims_table
 
-    report_runs(folders, console(), as_json=as_json, wall=wall, wall_column=wall_column, out=out)
+    report_runs(
+        folders,
+        console(),
+        as_json=as_json,
+        wall=wall,
+        wall_column=wall_column,
+        out=out,
+        claims=claims_table,
+    )
 
 
 look.register(app)

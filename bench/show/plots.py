@@ -111,10 +111,12 @@ def page_figure(height_in: float, **grid: Any) -> tuple[Figure, Any]:
 
 def plain_ticks(axis: Axis) -> None:
     """Figures beside the ticks of a logarithmic axis; matplotlib sets formulas, which stay raw here."""
-    from matplotlib.ticker import FuncFormatter, LogFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False))  # it writes none where a decade is near
+    low, high = axis.get_view_interval()
+    plain = FuncFormatter(lambda value, _: f"{value:.3g}")
+    axis.set_major_formatter(plain)
+    axis.set_minor_formatter(plain if low > 0 and high < 10 * low else NullFormatter())
 
 
 def title(figure: Figure, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import __version__
 from bench.report.figures.catalogue import figures
-from bench.report.page.chapter import Chapter, Drawings, make_chapter
+from bench.report.page.chapter import Chapter, Drawings, Judging, make_chapter
 from bench.report.story import Story
 from bench.show.files import together
 from bench.show.safe_text import visible
@@ -22,7 +22,12 @@ SCRIPTS = ("tools.js", "chart.js", "hands.js", "page.js")
 
 
 def write_page(
-    stories: Iterable[Story], out: Path, *, apart: bool = False, drawings: Drawings = figures
+    stories: Iterable[Story],
+    out: Path,
+    *,
+    apart: bool = False,
+    drawings: Drawings = figures,
+    claims: Judging | None = None,
 ) -> Path:
     """Write `out/report.html` and the files beside it; returns the page's path.
 
@@ -34,6 +39,7 @@ def write_page(
         out: folder; it is made.
         apart: put the files of each run into a folder of its own.
         drawings: makes the figures of a run.
+        claims: judges the published claims on a run; None leaves them out.
 
     Raises:
         UserError: `out` can't be written.
@@ -43,7 +49,9 @@ def write_page(
         for number, story in enumerate(stories, start=1):
             prefix = f"{number}-{story.readback.run.folder.resolve().name}/" if apart else ""
             (staging / prefix).mkdir(exist_ok=True)
-            chapters.append(make_chapter(story, drawings, staging / prefix, number=number, prefix=prefix))
+            chapters.append(
+                make_chapter(story, drawings, staging / prefix, number=number, prefix=prefix, claims=claims)
+            )
         (staging / PAGE).write_text(render(chapters), encoding="utf-8")
     return out / PAGE
 

@@ -18,16 +18,18 @@ from bench.report.arm_tables import (
 )
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.page.answer import Answer, answers, nothing_to_say, quality_warnings
-from bench.report.page.outputs import claims_table, other_tables
+from bench.report.page.outputs import other_tables
 from bench.report.page.power_data import power_data
 from bench.report.page.prompt_table import prompt_table
 from bench.report.page.provenance import facts_table
+from bench.report.readback import Readback
 from bench.report.story import Story
 from bench.show import plots
 from bench.show.table import Table
 from bench.show.words import kind_label
 
 Drawings = Callable[[Story], Iterable[Drawing | NotDrawn]]
+Judging = Callable[[Readback], Table | None]
 
 POWER = "power"
 """The figure that the page's own chart stands for."""
@@ -78,7 +80,9 @@ class Chapter:
     suite_text: str
 
 
-def make_chapter(story: Story, drawings: Drawings, folder: Path, *, number: int, prefix: str) -> Chapter:
+def make_chapter(
+    story: Story, drawings: Drawings, folder: Path, *, number: int, prefix: str, claims: Judging | None = None
+) -> Chapter:
     """Compute everything of a run, and write its figures and tables into `folder`.
 
     Args:
@@ -87,6 +91,7 @@ def make_chapter(story: Story, drawings: Drawings, folder: Path, *, number: int,
         folder: where the files go; it exists.
         number: of the chapter.
         prefix: path from the page to `folder`: empty, or ending with a slash.
+        claims: judges the published claims on a run; None leaves them out.
     """
     found = list(drawings(story))
     figures = [_draw(one, folder) for one in found if isinstance(one, Drawing)]
@@ -94,7 +99,7 @@ def make_chapter(story: Story, drawings: Drawings, folder: Path, *, number: int,
         key=f"run{number}",
         prefix=prefix,
         **_head(story),
-        **_own_tables(story),
+        **_own_tables(story, claims),
         power=power_data(story.readback),
         power_figure=next((figure for figure in figures if figure.name == POWER), None),
         figures=[figure for figure in figures if figure.name != POWER],
@@ -127,7 +132,7 @@ def _head(story: Story) -> dict[str, Any]:
     }
 
 
-def _own_tables(story: Story) -> dict[str, Any]:
+def _own_tables(story: Story, claims: Judging | None) -> dict[str, Any]:
     """The tables that are not a figure's; those of arms and prompts only if something was measured."""
     readback, summary = story.readback, story.summary
     measured = bool(summary.rows)
@@ -137,7 +142,7 @@ def _own_tables(story: Story) -> dict[str, Any]:
         "split": split_table(summary, place="page"),
         "work": work_table(summary, place="page") if measured else None,
         "prompts": prompt_table(readback) if measured else None,
-        "claims": claims_table(readback) if measured else None,
+        "claims": claims(readback) if measured and claims else None,
         "others": other_tables(readback.run.folder),
         "facts": facts_table(readback.run),
     }

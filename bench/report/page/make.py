@@ -11,6 +11,7 @@ from rich.console import Console
 from bench.errors import UserError
 from bench.report import tables as report
 from bench.report.page.build import write_page
+from bench.report.page.chapter import Judging
 from bench.report.story import Story
 from bench.run import store
 from energy.wall_file import WallMeter, read_wall
@@ -24,6 +25,7 @@ def report_runs(
     wall: Path | None,
     wall_column: str | None = None,
     out: Path | None,
+    claims: Judging | None = None,
 ) -> None:
     """Recompute runs from their raw files, print the tables of each, and write the page.
 
@@ -34,6 +36,7 @@ def report_runs(
         wall: CSV of an external meter, which then leads; for one run.
         wall_column: heading of its column of power; without, the one that names power.
         out: folder of the page; without it, `report` within the run folder.
+        claims: judges the published claims on a run; None leaves them out.
 
     Raises:
         UserError: not a run folder, or options that fit one run only.
@@ -46,10 +49,10 @@ def report_runs(
     stories = _told(folders, console, as_json=as_json, wall=samples)
     if as_json:
         story = next(stories)
-        page = write_page([story], place)
+        page = write_page([story], place, claims=claims)
         print(json.dumps({**report.to_json(story.readback.run, story.summary), "page": str(page)}))
         return
-    page = write_page(stories, place, apart=len(folders) > 1)
+    page = write_page(stories, place, apart=len(folders) > 1, claims=claims)
     console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
