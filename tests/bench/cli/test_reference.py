@@ -56,6 +56,6 @@ def test_help_of_every_command_fits_one_screen_and_says_its_defaults(
         name: len(text.splitlines()) for name, text in shown.items() if len(text.splitlines()) > SCREEN
     }
     assert too_long == {}
-    assert "[default: up to 64, as fit]" in shown["run"]
+    assert "[default: 3]" in shown["run"]
     assert "[default: results]" in shown["run"]
     assert shown["run"].startswith("bench run [MODEL…|SUITE] [OPTIONS]")
