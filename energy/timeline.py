@@ -183,7 +183,7 @@ def _gaps(columns: Columns, placed: _Placed, places: list[faults.Place]) -> list
         start_s, end_s = _span(columns, placed, row, next_row - 1)
         detail = "time that is counted twice"
         if kind == "gap":
-            detail = f"{end_s - start_s:.3g} s that no reading covers"
+            detail = f"within {end_s - start_s:.3g} s there is time that no reading covers"
         found.append(Fault(kind=kind, start_s=start_s, end_s=end_s, detail=detail))
     return found
 

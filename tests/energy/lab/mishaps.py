@@ -29,6 +29,8 @@ class Delivery:
     at: Stamp
     cut_to: float | None = None
     """Share of its bytes that arrive."""
+    noise: bytes = b""
+    """What a program's standard error puts before it."""
     died_before: bool = False
 
 
@@ -56,7 +58,7 @@ def record(sent: list[Delivery], folder: Path, *, source: SourceInfo, shape: Sha
         if delivery.died_before:
             recording.event("died", "exit code 1", sent[number - 1].at)
             recording.event("restarted", "process 2", delivery.at)
-        content = b"\0" * (number > 0) + document(delivery.told, shape)
+        content = b"\0" * (number > 0) + delivery.noise + document(delivery.told, shape)
         if delivery.cut_to is not None:
             content = content[: int(len(content) * delivery.cut_to)]
         recording.append(content, delivery.at)
@@ -74,6 +76,11 @@ def _lost(sent: list[Delivery], row: int, chance: np.random.Generator) -> list[D
 def _cut(sent: list[Delivery], row: int, chance: np.random.Generator) -> list[Delivery]:
     short = replace(sent[row], cut_to=chance.uniform(0.05, 0.95))
     return [*sent[:row], short, *sent[row + 1 :]]
+
+
+def _noise(sent: list[Delivery], row: int, chance: np.random.Generator) -> list[Delivery]:
+    words = b"Second underflow occured.\n" * int(chance.integers(1, 4))
+    return [*sent[:row], replace(sent[row], noise=words), *sent[row + 1 :]]
 
 
 def _lifetime(sent: list[Delivery], row: int, chance: np.random.Generator) -> list[Delivery]:
@@ -141,6 +148,7 @@ def _lasting(change: Callable[[Told], Told]) -> Mishap:
 MISHAPS: dict[str, tuple[Mishap, str]] = {
     "lost": (_lost, "gap"),
     "cut": (_cut, "unreadable document"),
+    "noise": (_noise, "unreadable document"),
     "lifetime": (_lifetime, "lifetime block"),
     "twice": (_twice, "duplicated reading"),
     "displaced": (_displaced, "out of order"),
@@ -160,3 +168,6 @@ MISHAPS: dict[str, tuple[Mishap, str]] = {
     ),
 }
 """By name: what happens, and the fault by which it must be known."""
+
+IN_DOCUMENTS = ("cut", "noise", "lifetime", "twice", "invalid", "dead-rail", "missing-rail")
+"""Those that the documents themselves show, without the moments of their arrival."""

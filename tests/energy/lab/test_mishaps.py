@@ -9,8 +9,8 @@ from benchmarks.known_power import bursts, noisy, on_rails, simulate
 from energy.attribute import attribute
 from energy.base import SourceInfo, Trace
 from energy.lab.documents import Shape
-from energy.replay import load
-from tests.energy.lab.mishaps import MISHAPS, deliveries, record
+from energy.replay import load, read_kept
+from tests.energy.lab.mishaps import IN_DOCUMENTS, MISHAPS, deliveries, record
 
 RECORDINGS, EACH = 10, 10
 DOCUMENTS_APART = 45
@@ -50,6 +50,18 @@ def is_void(trace: Trace, window: tuple[float, float], kind: str) -> bool:
     return bool(touching) and all(f.rail is None or np.isnan(by_rail[f.rail]) for f in touching)
 
 
+def check_alike(trace: Trace, bare: Trace) -> None:
+    """The stream alone, without its arrivals, has the same faults and voids the same figures.
+
+    Readings before a cut whose arrivals don't settle yet where they lie are missing from the trace only.
+    """
+    faults, of_bare = ([(f.kind, f.rail, f.detail) for f in one.faults] for one in (trace, bare))
+    assert of_bare == faults
+    rows = iter(np.nan_to_num(bare.joules, nan=-1.0).tolist())
+    assert all(row in rows for row in np.nan_to_num(trace.joules, nan=-1.0).tolist())
+    assert len(bare.joules) <= 1.03 * len(trace.joules)
+
+
 @pytest.mark.parametrize("name", MISHAPS)
 def test_every_mishap_is_found_and_voids_what_it_touches(name: str, tmp_path: Path):
     mishap, kind = MISHAPS[name]
@@ -66,6 +78,8 @@ def test_every_mishap_is_found_and_voids_what_it_touches(name: str, tmp_path: Pa
         folder.mkdir()
         record(sent, folder, source=SOURCE, shape=SMALL)
         trace = load(folder)[0]
+        if name in IN_DOCUMENTS:
+            check_alike(trace, read_kept(folder / "power.raw")[0])
         found += sum(is_void(trace, (instant - 0.8, instant + 2.8), kind) for instant in instants)
         if name == "gap":  # what follows a pause is elsewhere in time than the truth
             continue
