@@ -1,6 +1,10 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from energy.base import DocumentError
+from energy.replay import read_kept
 from energy.text import parse_text, split_text
 from tests.energy.samples import REAL
 
@@ -98,3 +102,37 @@ def test_a_decimal_comma_is_a_decimal_point():
 def test_an_intel_mac_prints_watts_of_its_package():
     reading = parse_text(sample("Intel energy model derived package power (CPUs+GT+SA): 3.32W\n"))
     assert reading.joules == pytest.approx({"package": 3.32})
+
+
+def log(chance: np.random.Generator) -> tuple[str, float, float]:
+    """A log with everything that older tools print beside a figure; its CPU and GPU joules as told."""
+    samples, cpu_j, gpu_j, label_s = [], 0.0, 0.0, 0.0
+    comma = bool(chance.integers(0, 2))
+    for _ in range(int(chance.integers(5, 12))):
+        length_ms = round(float(chance.uniform(900, 1100)), 2)
+        label_s += length_ms / 1000
+        heading = f"Fri Nov 10 12:37:{int(label_s):02d} 2023 +0100) ({length_ms:.2f}ms elapsed"
+        cpu, gpu, other = (int(power) for power in chance.integers(50, 3000, 3))
+        body = "CPU 0 active residency:  20.00%\n"
+        if chance.random() < 0.8:  # else it has no power and is skipped
+            lines = [gpu, other] if chance.integers(0, 2) else [other, gpu]
+            body += f"CPU Power: {cpu} mW\nGPU Power: {lines[0]} mW\nANE Power: 0 mW\n"
+            body += f"Combined Power (CPU + GPU + ANE): {cpu + gpu} mW\n\n**** GPU usage ****\n\n"
+            body += f"GPU Power: {lines[1]} mW\n"
+            cpu_j, gpu_j = cpu_j + cpu * length_ms * 1e-6, gpu_j + gpu * length_ms * 1e-6
+        text = f"*** Sampled system activity ({heading}) ***\n\n{body}\n"
+        samples.append(text.replace(".", ",") if comma else text)
+    closing = f"*** Summary ***\n\nCPU Power: {int(chance.integers(1, 9000))} mW\nGPU Power: 7 mW\n"
+    return "".join(samples) + closing, cpu_j, gpu_j
+
+
+def test_a_hundred_logs_have_the_joules_that_they_tell(tmp_path: Path):
+    for seed in range(100):
+        text, cpu_j, gpu_j = log(np.random.default_rng(seed))
+        (tmp_path / "log.txt").write_text(text)
+        trace, _ = read_kept(tmp_path / "log.txt")
+        found = dict(zip(trace.rails, np.nansum(trace.joules, axis=0).tolist(), strict=True))
+        assert found["cpu"] == pytest.approx(cpu_j)
+        assert found["gpu"] == pytest.approx(gpu_j)
+        skipped = text.count("***\n\nCPU 0 active residency") - text.count("Combined Power")
+        assert sum(fault.kind == "unreadable document" for fault in trace.faults) == skipped

@@ -101,11 +101,13 @@ def test_samples_that_are_right_have_no_fault():
     ("factor", "said"), [(0.001, "can't draw less"), (1000.0, "is the most"), (1 / 230, "less")]
 )
 def test_figures_that_are_no_watts_are_refused(factor: float, said: str):
-    chance = np.random.default_rng(3)
-    own = chip(chance)
-    meter = samples(own, chance)
-    with pytest.raises(EnergyError, match=said):
-        fit_wall(WallMeter(meter.time_s, meter.watts * factor), seen(own))
+    """kW and mW where W was said, amps read as watts."""
+    for seed in range(PLACES):
+        chance = np.random.default_rng([seed, 11])
+        own = chip(chance)
+        meter = samples(own, chance)
+        with pytest.raises(EnergyError, match=said):
+            fit_wall(WallMeter(meter.time_s, meter.watts * factor), seen(own))
 
 
 def test_a_resting_machine_may_show_one_figure_for_long():
