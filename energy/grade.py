@@ -116,7 +116,9 @@ def _what_makes_it_sampled(facts: Facts) -> tuple[str, ...]:
     if edges > WIDEST_EDGES and facts.boundary != "wall":
         placed = f"power is placed within {1e3 * facts.placed_s:.0f} ms, {100 * edges:.2g} % of the window"
         would_do_s = whole_s(facts.window_s * edges / WIDEST_EDGES)
-        reasons.append(f"{placed} at its two edges, 1 % is needed: windows of {would_do_s} s would do")
+        reasons.append(
+            f"{placed} at its two edges, less than 1 % is needed: windows of {would_do_s} s would do"
+        )
     if facts.self_test != "passed" and facts.boundary != "wall":
         reasons.append(f"self-test {facts.self_test}")
     if facts.idle_stable is False:

@@ -234,7 +234,7 @@ class _Arm:
 
 
 def _lowest_grade(joules: list[Joules]) -> dict[str, Any]:
-    lowest = min(joules, key=lambda j: j.grade, default=None)
+    lowest = min(joules, key=lambda j: (j.grade, -j.share_uncertain), default=None)
     return {
         "grade": lowest.grade if lowest else None,
         "grade_name": lowest.grade_name if lowest else "none",

@@ -10,6 +10,7 @@ Schema history (`SCHEMA` is on every line)
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -76,6 +77,11 @@ class Joules:
     """Why there is no total, if there is none."""
     thermal: str | None = None
     """Worst thermal pressure within the window, in the meter's word; null if no meter says."""
+
+    @property
+    def share_uncertain(self) -> float:
+        """The bound as a share of the total; infinite where there is none."""
+        return self.bound_j / self.total_j if self.bound_j is not None and self.total_j else math.inf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ def test_what_is_not_measured_is_grade_0_whatever_else_holds(kind: str):
         ({"bound_j": 20.0}, "known to 20 J of 1e+03 J, 2 % is needed: windows of 85 s would do"),
         (
             {"window_s": 6.0, "placed_s": 0.04},
-            "power is placed within 40 ms, 1.3 % of the window at its two edges, 1 % is needed: "
+            "power is placed within 40 ms, 1.3 % of the window at its two edges, less than 1 % is needed: "
             "windows of 8 s would do",
         ),
         ({"self_test": "failed"}, "self-test failed"),
