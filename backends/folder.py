@@ -19,6 +19,8 @@ from backends.base import BackendInfo, ModelError
 LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer")
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions")
 QUANTISATION_KEYS = ("quantization", "quantization_config")
+MLX_QUANTISED = "mlx"
+"""How the word for weights that mlx-lm quantised begins."""
 NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Of the dtypes that models are loaded in."""
 LAYER_NUMBER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
@@ -37,16 +39,34 @@ class ModelFolder:
     context: int | None
     eos_ids: frozenset[int]
 
+    @property
+    def quantised(self) -> str | None:
+        """How the weights were quantised before they came here; None: they were not."""
+        return quantised(self.config)
+
+
+def quantised(config: dict[str, Any]) -> str | None:
+    """What a config says of weights that are quantised already: `mlx, 4 bits`, `gptq`; None: they are whole.
+
+    mlx-lm writes the numbers under two keys and names no method; whoever else writes them names one.
+    """
+    said = next((config[key] for key in QUANTISATION_KEYS if config.get(key)), None)
+    if not isinstance(said, dict):
+        return None
+    if "quant_method" in said:
+        return str(said["quant_method"])
+    return f"{MLX_QUANTISED}, {said.get('mode', 'affine')}, {said.get('bits')} bits"
+
 
 def open_folder(path: Path, *, layers: int | None = None) -> ModelFolder:
     """Check `path` and read its config, keeping the first `layers` decoder layers (None keeps all).
 
     Raises:
-        ModelError: A file is missing or unreadable, the weights are quantised or not in
-            safetensors, or there are fewer layers than asked for.
+        ModelError: A file is missing or unreadable, the weights are not in safetensors, or there are
+            fewer layers than asked for.
     """
     config = _read_json(path / "config.json")
-    _check_weights(path, config)
+    _check_weights(path)
     config = _shortened(config, layers, path)
     return ModelFolder(
         path=path,
@@ -109,15 +129,11 @@ def _number(content: dict[str, Any]) -> Any:
     return float(content["__float__"]) if content.keys() == {"__float__"} else content
 
 
-def _check_weights(path: Path, config: dict[str, Any]) -> None:
+def _check_weights(path: Path) -> None:
     if not any(path.glob("model*.safetensors")):
         raise ModelError(
             f"{path} has no model*.safetensors, the only weight format that is loaded",
             fix="save it with save_pretrained, or choose a revision that has safetensors",
-        )
-    if any(config.get(key) for key in QUANTISATION_KEYS):
-        raise ModelError(
-            f"the weights of {path} are quantised already", fix="give the folder of the full weights"
         )
 
 

@@ -52,6 +52,10 @@ class Parts(ABC):
     def weight_bytes(self, module: Any) -> int:
         """Bytes of all that a module holds, scales of quantised matrices included."""
 
+    def row_bytes(self, table: Any) -> int:
+        """Bytes of one row of an embedding table."""
+        return int(table.weight[0].nbytes)
+
     @abstractmethod
     def numbers(self, matrix: Any) -> NDArray[np.float64]:
         """The weights of a matrix, (outputs, inputs)."""
@@ -141,7 +145,7 @@ def count_shape(
         ),
         head_weights=outputs * inputs,
         head_bytes=parts.weight_bytes(head) + parts.weight_bytes(find(decoder, FINAL_NORM_NAMES)),
-        row_bytes=sum(table.weight[0].nbytes for table in tables if table is not None),
+        row_bytes=sum(parts.row_bytes(table) for table in tables if table is not None),
         heads=heads[0],
         kv_heads=heads[1],
         head_dim=heads[2],

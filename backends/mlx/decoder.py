@@ -54,13 +54,12 @@ class MlxDecoder(Decoder):
     """An mlx-lm model on the default device of MLX."""
 
     def __init__(self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str) -> None:
-        weights = [(array.size, array.nbytes) for _, array in tree_flatten(model.parameters())]
         info = describe(
             folder,
             backend="mlx",
             device=_device(),
-            dtype=dtype,
-            weights=weights,
+            dtype=_saved_dtype(model) if folder.quantised else dtype,
+            weights=_weights(model),
             cache=type(make_prompt_cache(model)[0]).__name__,
             versions=ABOUT.versions(),
         )
@@ -163,6 +162,24 @@ class MlxDecoder(Decoder):
 
     def _free(self) -> None:
         mx.clear_cache()
+
+
+def _weights(model: Any) -> Iterator[tuple[int, int]]:
+    """Elements and bytes of what every module holds; scales are bytes of a quantised matrix, not elements."""
+    for _, module in model.named_modules():
+        arrays = {name: array for name, array in module.items() if isinstance(array, mx.array)}
+        if "scales" in arrays:
+            packed = arrays["weight"]
+            size_bytes = sum(array.nbytes for array in arrays.values())
+            yield packed.nbytes * 8 // module.bits, size_bytes
+        else:
+            yield from ((array.size, array.nbytes) for array in arrays.values())
+
+
+def _saved_dtype(model: Any) -> str:
+    """Of what was not quantised, in which the arithmetic and the cache are."""
+    (norm, *_) = (array for name, array in tree_flatten(model.parameters()) if name.endswith("norm.weight"))
+    return str(norm.dtype).rpartition(".")[2]
 
 
 def _queue(model: Any, tokens: Any, cache: list[Any]) -> Any:

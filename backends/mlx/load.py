@@ -48,7 +48,7 @@ def load(
 
     Args:
         folder: Hugging Face folder with `config.json`, `tokenizer.json` and safetensors.
-        dtype: Type of the weights, the cache and the arithmetic.
+        dtype: Type of the weights, the cache and the arithmetic. Quantised weights run as they were saved.
         layers: Keep only the first so many decoder layers; None keeps all.
 
     Raises:
@@ -67,6 +67,7 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
     import mlx.core as mx
     from mlx_lm.utils import _get_classes, load_model
 
+    doing = "load"
     try:
         # Lazy, so that weights are read from disk in the wanted type, once.
         model, _ = load_model(
@@ -75,14 +76,17 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
             model_config=with_rotary_numbers(folder.config),
             get_model_classes=_first_layers_only(_get_classes, folder.layers),
         )
-        model.set_dtype(getattr(mx, dtype))
+        if folder.quantised is None:  # scales and what is left whole stay as they were saved
+            model.set_dtype(getattr(mx, dtype))
         mx.eval(model.parameters())
         model.eval()
+        doing = "run"
         mx.eval(model(mx.array([[0]])))
     except (Exception, SystemExit) as error:
         # a model file of mlx-lm raises what it likes (one calls exit), and some fail in their first forward
         said = f"{type(error).__name__}: {error}"
-        raise ModelError(f"mlx-lm can't run {folder.path}: {said}", fix="choose another backend") from error
+        fix = "fetch it again, or choose another backend"
+        raise ModelError(f"mlx-lm can't {doing} {folder.path}: {said}", fix=fix) from error
     return model
 
 

@@ -41,7 +41,7 @@ class MlxParts(Parts):
     def size(self, matrix: Any) -> tuple[int, int]:
         """Outputs and inputs of a matrix."""
         outputs, inputs = matrix.weight.shape
-        if isinstance(matrix, nn.QuantizedLinear):
+        if isinstance(matrix, nn.QuantizedLinear | nn.QuantizedEmbedding):
             inputs = matrix.scales.shape[1] * matrix.group_size
         return outputs, inputs
 
@@ -49,12 +49,17 @@ class MlxParts(Parts):
         """Bytes of all that a module holds."""
         return sum(array.nbytes for _, array in tree_flatten(module.parameters()))
 
+    def row_bytes(self, table: Any) -> int:
+        """Bytes of one row of an embedding table, of its scales and biases too."""
+        return sum(array[0].nbytes for _, array in tree_flatten(table.parameters()))
+
     def numbers(self, matrix: Any) -> NDArray[np.float64]:
         """The weights of a matrix, (outputs, inputs)."""
         return np.array(matrix.weight.astype(mx.float32)).astype(np.float64)
 
     def sliced(self, matrix: Any, *, rows: Kept = ALL, columns: Kept = ALL) -> Any:
         """The matrix, which is a copy already, with some of its outputs, or some of its inputs."""
+        _refuse_quantised(matrix, "mlp_keep")
         outputs, inputs = (kept if isinstance(kept, slice) else mx.array(kept) for kept in (rows, columns))
         # A slice would be a view that keeps the whole matrix alive and strides over it.
         matrix.weight = mx.contiguous(matrix.weight[outputs][:, inputs])
@@ -65,6 +70,7 @@ class MlxParts(Parts):
 
     def few_bits(self, matrix: Any, bits: int) -> Any:
         """The matrix in 16, 8 or 4 bits; its bias is shared."""
+        _refuse_quantised(matrix, "weight_bits")
         inputs = matrix.weight.shape[1]
         if bits == 16:
             made = MlxHalf(matrix)
@@ -105,6 +111,15 @@ class MlxParts(Parts):
             yield
         finally:
             owner[name] = module
+
+
+def _refuse_quantised(matrix: Any, what: str) -> None:
+    """Weights that came quantised are measured as they are: a part of them would be another rounding."""
+    if isinstance(matrix, nn.QuantizedLinear | nn.QuantizedEmbedding):
+        raise ModelError(
+            f"mlx: {what} needs whole weights, but these came in {matrix.bits} bits",
+            fix="give the folder of the full weights",
+        )
 
 
 class MlxNothing(nn.Module):  # type: ignore[misc]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from backends.about import About, Tools, about
 from backends.base import Backend, ModelError
-from backends.folder import ModelFolder, layer_of, open_folder
+from backends.folder import MLX_QUANTISED, ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ def load(
     from backends.torch.decoder import TorchDecoder
 
     opened = open_folder(folder, layers=layers)
+    if opened.quantised and opened.quantised.startswith(MLX_QUANTISED):
+        raise ModelError(
+            f"the weights of {folder} are quantised for MLX ({opened.quantised}), which torch can't read",
+            fix="run it with --backend mlx, or give torch the folder of the full weights",
+        )
     tokenizer = Tokenizer(folder)
     target = _device(device)
     model = _load_model(opened, dtype).to(target).eval()
@@ -97,7 +102,7 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
                 local_files_only=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(f"transformers can't load {folder.path}: {error}") from error
     _check_weights_used(report, folder)
     return model

@@ -13,11 +13,13 @@ from typing import Any
 
 import tomlkit
 
+from backends.base import ModelError
+from backends.folder import MLX_QUANTISED, open_folder
 from bench.errors import UserError, nearest
 from bench.suite import libraries
 from bench.suite.bundled import suite_names
 from bench.suite.config import Generation, Suite, parse_suite
-from bench.suite.models import HUB_ID, catalogue
+from bench.suite.models import HUB_ID, catalogue, locate
 from bench.suite.prompts import load_prompts
 
 PROMPTS = "short_questions"
@@ -143,7 +145,23 @@ def _absolute(name: str) -> str:
 
 
 def _backends_for(models: Sequence[str]) -> tuple[str, ...]:
-    """The usual backend of this machine; the stand-in for the model that has no weights."""
+    """The usual backend of this machine; the stand-in for the model that has no weights.
+
+    What mlx-lm quantised runs on MLX alone, and so does what stands beside it.
+    """
     known = catalogue()
+    if any(_is_mlx_quantised(name) for name in models if name not in known):
+        return ("mlx",)
     stand_ins = [name in known and known[name].kind == "stand-in" for name in models]
     return ("echo",) if all(stand_ins) else libraries.usual(1)
+
+
+def _is_mlx_quantised(name: str) -> bool:
+    here = locate(name)
+    if here is None or here.folder is None:
+        return False
+    try:
+        said = open_folder(here.folder).quantised
+    except ModelError:
+        return False  # whoever loads it says what is wrong
+    return said is not None and said.startswith(MLX_QUANTISED)

@@ -56,7 +56,6 @@ def test_no_end_and_no_context_are_not_invented(folder: Path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"quantization_config": {"bits": 4}}, "quantised already"),
         ({"model_type": None}, "no model_type"),
         ({"num_hidden_layers": None}, "no num_hidden_layers or n_layer"),
     ],
@@ -64,6 +63,20 @@ def test_no_end_and_no_context_are_not_invented(folder: Path):
 def test_refuses(folder: Path, changes: dict[str, object], said: str):
     with pytest.raises(ModelError, match=said):
         open_folder(change(folder, **changes))
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, None),
+        ({"quantization": {"group_size": 64, "bits": 4, "mode": "affine"}}, "mlx, affine, 4 bits"),
+        ({"quantization": {"group_size": 32, "bits": 4, "mode": "mxfp4"}}, "mlx, mxfp4, 4 bits"),
+        ({"quantization_config": {"group_size": 64, "bits": 8}}, "mlx, affine, 8 bits"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq"),
+    ],
+)
+def test_says_how_the_weights_were_quantised(folder: Path, config: dict[str, object], said: str | None):
+    assert open_folder(change(folder, **config)).quantised == said
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])

@@ -209,8 +209,15 @@ def test_the_libraries_agree(pair: list[Backend]):
     assert generate(on_mlx, ids, max_new_tokens=40) == generate(on_torch, ids, max_new_tokens=40)
 
 
-def test_a_rope_base_hidden_from_mlx_shows_in_the_logits(llama: Path):
+def test_a_rope_base_that_stands_where_mlx_does_not_look_is_found(llama: Path):
     edit_config(llama, without=("rope_theta",))
+    on_torch, on_mlx = (load_tiny(name, llama) for name in MODEL_BACKENDS)
+    ids = on_torch.encode(PROMPT)
+    assert np.abs(on_torch.logits(ids) - on_mlx.logits(ids)).max() < 1e-4
+
+
+def test_a_rope_base_that_the_libraries_read_differently_shows_in_the_logits(llama: Path):
+    edit_config(llama, rope_theta=10000.0)  # beside another one in rope_parameters
     on_torch, on_mlx = (load_tiny(name, llama) for name in MODEL_BACKENDS)
     ids = on_torch.encode(PROMPT)
     assert np.abs(on_torch.logits(ids) - on_mlx.logits(ids)).max() > 0.01

@@ -1,0 +1,89 @@
+"""A folder that mlx-lm quantised runs on MLX as it is and is counted as it is; elsewhere it is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+from mlx_lm.utils import load_model, quantize_model, save_config, save_model
+
+from backends.base import ModelError
+from backends.cut import Cut
+from backends.mlx import load as on_mlx
+from backends.torch import load as on_torch
+from bench.suite.from_models import ModelsAsked, suite_of
+from tests.bench.processes import AS_ROOT, bench
+from tests.families import save_tiny
+
+IDS = [5, 9, 30, 77, 41, 12, 200, 33]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny("llama", tmp_path_factory.mktemp("quantised") / "whole")
+
+
+def quantised(whole: Path, bits: int, mode: str = "affine") -> Path:
+    """The folder as mlx-lm's converter writes it."""
+    folder = whole.parent / f"{mode}-{bits}"
+    if not folder.exists():
+        model, config = load_model(whole)
+        model, config = quantize_model(model, config, 32, bits, mode=mode)
+        save_model(folder, model)
+        save_config(config, folder / "config.json")
+        for file in ("tokenizer.json", "generation_config.json"):
+            shutil.copy(whole / file, folder / file)
+    return folder
+
+
+@pytest.mark.parametrize(("bits", "mode"), [(2, "affine"), (4, "affine"), (8, "affine"), (4, "mxfp4")])
+def test_it_runs_as_mlx_lm_runs_it_and_its_bytes_are_those_of_the_file(
+    whole: Path, bits: int, mode: str
+) -> None:
+    folder = quantised(whole, bits, mode)
+    backend = on_mlx.load(folder=folder, dtype="bfloat16")
+    new = backend.decode(backend.prefill(IDS), max_new_tokens=6, ignore_eos=True).tokens
+    model, _ = load_model(folder)
+    ids = list(IDS)
+    for _ in new:
+        ids.append(int(model(mx.array([ids]))[0, -1].argmax()))
+    assert new == ids[len(IDS) :]
+    arrays = mx.load(str(folder / "model.safetensors"))
+    assert backend.info.weight_bytes == sum(array.nbytes for array in arrays.values())
+    assert backend.info.parameters == on_mlx.load(folder=whole).info.parameters
+    assert backend.info.dtype == "float32"  # as it was saved, whatever was asked for
+    shape = backend.shape()
+    assert shape is not None
+    table = [array for name, array in arrays.items() if name.startswith("model.embed_tokens.")]
+    assert shape.weight_bytes == backend.info.weight_bytes - sum(array.nbytes for array in table)
+    assert shape.row_bytes == sum(array[0].nbytes for array in table)
+
+
+def test_parts_may_be_left_out_but_not_rounded_again(whole: Path) -> None:
+    backend = on_mlx.load(folder=quantised(whole, 4))
+    backend.ready(Cut(drop_blocks=(1,)))
+    for cut in (Cut(weight_bits=8), Cut(mlp_keep=0.5)):
+        with pytest.raises(ModelError, match="came in 4 bits; give the folder of the full weights"):
+            backend.ready(cut)
+
+
+def test_torch_refuses_it_by_name(whole: Path) -> None:
+    with pytest.raises(ModelError, match=r"quantised for MLX .*4 bits.* --backend mlx"):
+        on_torch.load(folder=quantised(whole, 4))
+
+
+def test_two_sizes_and_the_whole_are_configurations_of_one_run(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four, eight = quantised(whole, 4), quantised(whole, 8)
+    (tmp_path / "x.txt").write_text("one prompt\nanother prompt\n")
+    monkeypatch.chdir(tmp_path)
+    names = tuple(map(str, (whole, eight, four)))
+    suite, _ = suite_of(ModelsAsked(models=names, prompts="x.txt", new_tokens=4))
+    assert suite.backends == ("mlx",)
+    planned = bench("run", *names, "--prompts", "x.txt", "--dry-run", "--json", *AS_ROOT, cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    assert json.loads(planned.stdout)["slots"] > 0
