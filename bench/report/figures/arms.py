@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bench.report.rows import arm_label
 from bench.report.story import Story
-from bench.show.plots import Look, looks, words
+from bench.run.records import ArmKey
+from bench.show.plots import GREY, GROUND, INK, Look, letters_a_line, nth_look, shade, words
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEGEND_LETTERS = 104
-"""How many fit on a line, with seven for each handle."""
-LEGEND_LINE_IN = 0.18
-ROW_IN = 0.34
-"""Height of one arm in a figure with a line for each."""
+LEGEND_LINE_IN = 0.19
+HANDLE_LETTERS = 7
+ROW_IN = 0.46
+"""Height of one arm in a figure with a line for each, its name above the line."""
 
 
 def arm_looks(story: Story) -> dict[str, Look]:
-    """Label -> look, in reading order; the same in every figure of the run.
+    """Label -> look, in reading order; the same in every figure of the run."""
+    return {arm_label(key): look for key, look in looks_of(story.readback.arms).items()}
 
-    The A/A arm is hollow: it lies on the ungated one, which has to be seen through it.
-    """
-    keys = {arm_label(key): key for key in story.readback.arms}
+
+def looks_of(arms: Sequence[ArmKey]) -> dict[ArmKey, Look]:
+    """Hue and marker say the gate, shade says the backend; the A/A copy is grey and hollow."""
+    gates = {gate: nth_look(i) for i, gate in enumerate(dict.fromkeys(gate for _, gate, _ in arms))}
+    backends = {backend: i for i, backend in enumerate(dict.fromkeys(backend for backend, _, _ in arms))}
     return {
-        name: replace(look, filled=look.filled and not keys[name][2])
-        for name, look in looks(list(keys)).items()
+        (backend, gate, a_a): replace(
+            gates[gate], colour=shade(GREY if a_a else gates[gate].colour, backends[backend]), filled=not a_a
+        )
+        for backend, gate, a_a in arms
     }
 
 
@@ -61,12 +67,19 @@ def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def name_rows(axes: Axes, names: list[str]) -> None:
-    """A line of the y axis for each name, the first on top."""
-    axes.set_yticks(range(len(names)), [words(name) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
+def name_rows(axes: Axes, names: Sequence[str], *, panels: int = 1) -> None:
+    """A line for each name, the first on top; the name stands above its line, so that all width is left."""
+    for position, name in enumerate(names):
+        shown = words(name, most=round(0.98 * letters_a_line()) // panels - 1)
+        row = axes.text(
+            0, position - 0.3, shown, transform=axes.get_yaxis_transform(), va="bottom", color=INK
+        )
+        row.set_in_layout(False)
+        row.set_bbox({"facecolor": GROUND, "edgecolor": "none", "pad": 0.5, "alpha": 0.8})
+    axes.set_yticks([])
+    axes.set_ylim(len(names) - 0.55, -0.85)
     axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
 
 
 def arm_legend(figure: Figure, names: Mapping[str, Look], *, extra: list[Any] | None = None) -> None:
@@ -92,7 +105,9 @@ def arm_legend(figure: Figure, names: Mapping[str, Look], *, extra: list[Any] | 
 def below(figure: Figure, handles: list[Any]) -> None:
     """A legend under the figure, in as many columns as fit beside each other."""
     columns = _columns([str(handle.get_label()) for handle in handles])
-    figure.legend(handles=handles, loc="outside lower left", ncols=columns)
+    figure.legend(
+        handles=handles, loc="outside lower left", ncols=columns, columnspacing=1.2, handletextpad=0.5
+    )
 
 
 def legend_in(labels: Iterable[str]) -> float:
@@ -102,5 +117,12 @@ def legend_in(labels: Iterable[str]) -> float:
 
 
 def _columns(labels: list[str]) -> int:
-    lengths = [len(label) + 7 for label in labels]
-    return len(labels) if sum(lengths) <= LEGEND_LETTERS else max(1, LEGEND_LETTERS // max(lengths))
+    """The most columns that fit on a line; the first hold one more where they don't come out even."""
+    wide = [len(label) + HANDLE_LETTERS for label in labels]
+
+    def needed(columns: int) -> int:
+        rows, more = divmod(len(wide), columns)
+        ends = [rows * n + min(n, more) for n in range(columns + 1)]
+        return sum(max(wide[begin:end]) for begin, end in pairwise(ends))
+
+    return next((n for n in range(len(wide), 1, -1) if needed(n) <= letters_a_line()), 1)

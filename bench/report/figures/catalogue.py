@@ -34,7 +34,7 @@ def figure(name: str, story: Story) -> Drawing | NotDrawn:
         return replace(made, name=name)
     title = f"{made.title}{measured_note(story) if made.joules else ''}"
     alt = visible(f"{title}. {made.alt}")
-    return replace(made, name=name, title=title, alt=alt, draw=_titled(made.draw, title))
+    return replace(made, name=name, title=title, alt=alt, draw=_titled(made.draw, title), untitled=made.draw)
 
 
 def figures(story: Story) -> Iterator[Drawing | NotDrawn]:

@@ -27,6 +27,8 @@ class Drawing:
     """The numbers behind it; units are in the names of the columns."""
     draw: Callable[[], Figure]
     """Draws it; the kit puts the title on top."""
+    untitled: Callable[[], Figure] | None = None
+    """What a page shows, which has the title in its own letters; set by the kit."""
     joules: bool = True
     """Whether joules or watts are in it: then title and text say so where they are no measurement."""
 

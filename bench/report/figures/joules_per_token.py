@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.report.figures.arms import ROW_IN, arm_looks, name_rows, no_joules, rows_of
+from bench.report.figures.arms import ROW_IN, arm_looks, below, name_rows, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import that_count
 from bench.report.story import Story
-from bench.show.plots import FAINT, page_figure
+from bench.show.plots import FAINT, GREY, INK, page_figure
+from bench.show.words import significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +29,23 @@ def make(story: Story) -> Drawing | NotDrawn:
         return NotDrawn("no slot has both joules and new tokens; look at: bench report RUN")
     table = arm_table(story, slots)
     shown = [f"{row.arm} {row.mean_j:.4g}" for row in rows_of(table) if row.mean_j == row.mean_j]
-    alt = f"Mean over blocks in J: {', '.join(shown)}."
     return Drawing(
-        title="Joules per new token, by arm", alt=alt, table=table, draw=lambda: _draw(story, slots, table)
+        title=_finding(table),
+        alt=f"Joules per new token, mean over blocks: {', '.join(shown)}.",
+        table=table,
+        draw=lambda: _draw(story, slots, table),
     )
+
+
+def _finding(table: pd.DataFrame) -> str:
+    known = table.loc[table["mean_j"].notna() & ~table["a_a"]].sort_values("mean_j", kind="stable")
+    if known.empty:
+        return "Joules per new token are not known of any configuration"
+    least, most = known.iloc[0], known.iloc[-1]
+    cost = f"{least['arm']} takes {significant(least['mean_j'])} J per new token"
+    if len(known) == 1:
+        return cost
+    return f"{cost}, the least; {most['arm']} takes {significant(most['mean_j'])} J, the most"
 
 
 def slot_table(story: Story) -> pd.DataFrame:
@@ -55,6 +69,7 @@ def arm_table(story: Story, slots: pd.DataFrame) -> pd.DataFrame:
         {
             "arm": row.label,
             "backend": row.backend,
+            "a_a": row.a_a,
             "blocks": int(blocks.get(row.label, 0)),
             "mean_j": row.joules_per_new_token,
             "low_j": row.joules_per_new_token_low,
@@ -68,18 +83,18 @@ def arm_table(story: Story, slots: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw(story: Story, slots: pd.DataFrame, table: pd.DataFrame) -> Figure:
-    figure, [[axes]] = page_figure(1.3 + ROW_IN * len(table))
+    figure, [[axes]] = page_figure(1.1 + ROW_IN * len(table))
     looks = arm_looks(story)
     for position, row in enumerate(rows_of(table)):
         look = looks[str(row.arm)]
         mine = slots.loc[slots["arm"] == row.arm, "j_per_token"]
-        spread = np.linspace(-0.18, 0.18, len(mine)) if len(mine) > 1 else np.zeros(len(mine))
+        spread = np.linspace(-0.12, 0.12, len(mine)) if len(mine) > 1 else np.zeros(len(mine))
         axes.plot(
             mine, position + spread, look.marker, color=look.colour, mfc="none", ms=3.5, mew=0.7, alpha=0.6
         )
         if row.low_j == row.low_j:
-            axes.plot([row.low_j, row.high_j], [position] * 2, color="black", linewidth=1.6, zorder=3)
-        axes.plot(row.mean_j, position, look.marker, color="black", mfc=look.face, ms=6.5, mew=0.9, zorder=4)
+            axes.plot([row.low_j, row.high_j], [position] * 2, color=INK, linewidth=1.6, zorder=3)
+        axes.plot(row.mean_j, position, look.marker, color=INK, mfc=look.face, ms=6.5, mew=0.9, zorder=4)
     bands = _draw_bands(axes, story, table)
     name_rows(axes, list(table["arm"]))
     axes.set_xlim(left=0)
@@ -99,11 +114,9 @@ def _draw_bands(axes: Axes, story: Story, table: pd.DataFrame) -> bool:
             continue
         mean_j = float(ungated["mean_j"].iloc[0])
         half_j = mean_j * float(ungated["noise_floor_percent"].iloc[0]) / 100
-        bottom, height = rows[0] - 0.45, len(rows) - 0.1
+        bottom, height = rows[0] - 0.28, len(rows) - 0.44
         axes.broken_barh([(mean_j - half_j, 2 * half_j)], (bottom, height), color=FAINT, zorder=0)
-        axes.plot(
-            [mean_j] * 2, [bottom, bottom + height], color="black", linewidth=0.7, linestyle=":", zorder=1
-        )
+        axes.plot([mean_j] * 2, [bottom, bottom + height], color=GREY, linewidth=0.8, linestyle=":", zorder=1)
         drawn = True
     return drawn
 
@@ -112,13 +125,11 @@ def _legend(figure: Figure, *, bands: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    from bench.report.figures.arms import below
-
-    grey: dict[str, Any] = {"color": "black", "mfc": "white"}
+    grey: dict[str, Any] = {"color": INK, "mfc": "none"}
     handles: list[Any] = [
-        Line2D([], [], marker="o", linestyle="none", ms=3.5, **grey, label="one slot"),
+        Line2D([], [], marker="o", linestyle="none", ms=3.5, **grey, label="one window"),
         Line2D([], [], marker="o", linestyle="-", ms=6.5, **grey, label="mean over blocks, 95 % interval"),
     ]
     if bands:
-        handles.append(Patch(color=FAINT, label="ungated mean ± A/A noise floor of the backend"))
+        handles.append(Patch(color=FAINT, label="baseline ± noise (A/A) of its backend"))
     below(figure, handles)

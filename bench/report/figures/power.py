@@ -11,7 +11,7 @@ from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.figures.timeline import LANE_IN, PHASES, PIXELS, Floats, Timeline, draw_lanes, lane_names
 from bench.report.story import Story
 from bench.run.joules import Readings
-from bench.show.plots import COLOURS, FAINT, GREY, page_figure, words
+from bench.show.plots import DECODE, FAINT, GREY, INK, PREFILL, page_figure, words
 from energy.boundary import total_j, total_w
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LONGEST_WITH_RAILS_S = 600
+"""Of longer runs the rails' lines are a carpet; their joules are in the figure `where`."""
 RAIL_LINES = (
-    *(("#6A3D9A", "--"), ("#8C6D31", ":"), ("#4D4D4D", "-.")),
+    *(("#7A4B94", "--"), ("#A0522D", ":"), ("#4D4D4D", "-.")),
     *(("#1B7837", (0, (5, 1))), ("#9E0142", (0, (1, 1)))),
 )
 """Colours that no arm has."""
@@ -33,11 +35,20 @@ def make(story: Story) -> Drawing | NotDrawn:
         return NotDrawn("the meter left no readings; look at: bench doctor")
     table = envelope(story, timeline)
     return Drawing(
-        title="Power over time",
+        title=_finding(story, table),
         alt=_alt(story, table),
         table=table,
         draw=lambda: _draw(story, timeline, table),
     )
+
+
+def _finding(story: Story, table: pd.DataFrame) -> str:
+    means = table["total_mean_w"].dropna()
+    if means.empty:
+        return "Power over time: no total, because a rail is missing"
+    idle = story.readback.idle.judged
+    rest = f", {idle.mean_w:.1f} W at rest" if idle.mean_w is not None else ""
+    return f"Power over time: up to {table['total_highest_w'].max():.1f} W{rest}"
 
 
 def envelope(story: Story, timeline: Timeline) -> pd.DataFrame:
@@ -107,14 +118,15 @@ def _draw_power(axes: Axes, timeline: Timeline, table: pd.DataFrame) -> list[Any
     """The total with its envelope, and the rails that draw anything; lines end where readings do."""
     _, unit_s = timeline.unit
     rails = [name for name in table.columns if name.endswith("_mean_w") and name != "total_mean_w"]
-    alive = [name for name in rails if table[name].max() > 0] if len(rails) > 1 else []
+    can_be_seen = len(rails) > 1 and timeline.length_s < LONGEST_WITH_RAILS_S
+    alive = [name for name in rails if table[name].max() > 0] if can_be_seen else []
     handles: list[Any] = []
     for stretch in _stretches(table):
         x = stretch["start_s"] / unit_s
         band = axes.fill_between(
             x, stretch["total_lowest_w"], stretch["total_highest_w"], color=FAINT, step="post", linewidth=0
         )
-        (line,) = axes.step(x, stretch["total_mean_w"], where="post", color=COLOURS[6], linewidth=0.9)
+        (line,) = axes.step(x, stretch["total_mean_w"], where="post", color=INK, linewidth=0.9)
         thin = [
             axes.step(x, stretch[name], where="post", color=colour, linestyle=dashes, linewidth=0.9)[0]
             for name, (colour, dashes) in zip(alive, RAIL_LINES, strict=False)
@@ -145,7 +157,7 @@ def _phase_handles() -> list[Any]:
     from matplotlib.patches import Patch
 
     return [
-        Patch(facecolor=COLOURS[6], label="prefill (full height)"),
-        Patch(facecolor=COLOURS[5], label="decode (low)"),
-        Patch(facecolor="white", edgecolor=GREY, label="neither"),
+        Patch(facecolor=PREFILL, label="prefill (full height)"),
+        Patch(facecolor=DECODE, label="decode (low)"),
+        Patch(facecolor="none", edgecolor=GREY, label="neither"),
     ]

@@ -12,7 +12,7 @@ from bench.report.figures.arms import arm_legend, arm_looks, legend_in, no_joule
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.story import Story
 from bench.report.summary import ArmRow
-from bench.show.plots import FAINT, GREY, page_figure
+from bench.show.plots import GREY, INK, page_figure, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LONGEST_NOTE = "no interval: 1 of 5 blocks"
+SAME_PERCENT = 90
+"""Token match from which answers count as the same."""
+FEWEST_POINTS = 3
+"""From which on a Pareto set says something."""
 
 
 def make(story: Story) -> Drawing | NotDrawn:
@@ -30,61 +34,79 @@ def make(story: Story) -> Drawing | NotDrawn:
     table = trade_table(story)
     if table["blocks"].max() == 0 or table.empty:
         return NotDrawn("there is no arm beside the ungated one to compare; see: bench report RUN")
-    best = ", ".join(table.loc[table["pareto"], "arm"])
     shown = [
-        f"{r.arm}: {r.energy_percent:.1f} % energy, {r.agreement_percent:.0f} % agreement"
+        f"{r.arm}: {r.energy_percent:.1f} % energy, {r.agreement_percent:.0f} % token match"
         for r in rows_of(table)
     ]
-    alt = f"{'; '.join(shown)}. Not beaten in both: {best}."
     return Drawing(
-        title="Energy against quality, relative to the ungated arm of the same backend",
-        alt=alt,
+        title=_finding(table),
+        alt=f"Energy and token match beside what each is compared with: {'; '.join(shown)}.",
         table=table,
         draw=lambda: _draw(story, table),
     )
 
 
+def _finding(table: pd.DataFrame) -> str:
+    """Which of those that keep the answers costs least."""
+    others = table.loc[table["verdict"] != ""]
+    kept = others.loc[others["agreement_percent"] >= SAME_PERCENT].sort_values("energy_percent")
+    if kept.empty:
+        return f"No gate keeps the answers of its baseline: token match is below {SAME_PERCENT} % everywhere"
+    best = kept.iloc[0]
+    return (
+        f"Of the gates that keep the answers {best['arm']} takes fewest joules: "
+        f"{best['energy_percent']:.0f} % of its baseline's ({best['verdict']}), "
+        f"token match {best['agreement_percent']:.0f} %"
+    )
+
+
 def trade_table(story: Story) -> pd.DataFrame:
-    """One row per arm whose joules can be set beside the ungated arm's, which is at 100 %, 100 %."""
+    """One row per arm whose joules can be set beside its backend's baseline, which is at 100 %, 100 %."""
     import pandas as pd
 
     baseline = story.readback.baseline
-    rows = [_row(row, is_base=row.gate == baseline and not row.a_a) for row in story.summary.rows]
+    rows = [
+        _row(row, is_base=row.gate == baseline, noise=story.summary.noise_percent(row.backend))
+        for row in story.summary.rows
+        if not row.a_a
+    ]
     table = pd.DataFrame([row for row in rows if row is not None], columns=list(_COLUMNS)).astype(_COLUMNS)
     table["pareto"] = table["arm"].isin(_unbeaten(table))
     return table
 
 
 _COLUMNS = {
-    **dict.fromkeys(("arm", "backend"), "object"),
+    **dict.fromkeys(("arm", "backend", "verdict"), "object"),
     **dict.fromkeys(("energy_percent", "low_percent", "high_percent"), "float64"),
     **dict.fromkeys(("agreement_percent", "noise_floor_percent"), "float64"),
-    **{"blocks": "int64", "a_a": "bool"},
+    "blocks": "int64",
 }
 
 
-def _row(row: ArmRow, *, is_base: bool) -> dict[str, Any] | None:
+def _row(row: ArmRow, *, is_base: bool, noise: float | None) -> dict[str, Any] | None:
     saved, agreement = (0.0, 100.0) if is_base else (row.joules_saved_percent, row.agreement_percent)
     if saved is None or agreement is None or row.joules_gross is None:
         return None
-    low, high = row.saved_low_percent, row.saved_high_percent
+    low, high = (None, None) if is_base else (row.saved_low_percent, row.saved_high_percent)
     return {
         "arm": row.label,
         "backend": row.backend,
+        "verdict": "" if is_base else row.verdict or "no verdict",
         "energy_percent": 100 - saved,
         "low_percent": None if high is None else 100 - high,
         "high_percent": None if low is None else 100 - low,
         "agreement_percent": agreement,
-        "noise_floor_percent": row.noise_floor_percent,
-        "blocks": row.blocks,
-        "a_a": row.a_a,
+        "noise_floor_percent": noise,
+        "blocks": 0 if is_base else row.blocks,
     }
 
 
 def _unbeaten(table: pd.DataFrame) -> set[str]:
-    """The Pareto set of each backend; the A/A arm is the ungated one again and is left out."""
+    """The Pareto set of each backend; of two points there is nothing to choose."""
     found: set[str] = set()
-    for _, group in table.loc[~table["a_a"]].groupby("backend"):
+    for _, group in table.groupby("backend"):
+        if len(group) < FEWEST_POINTS:
+            continue
         trades = [
             Trade(
                 label=str(row.arm),
@@ -102,6 +124,8 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
     looks = {name: look for name, look in arm_looks(story).items() if name in set(table["arm"])}
     figure, [[axes]] = page_figure(3.4 + legend_in([*looks, *[LONGEST_NOTE] * 3]))
     for _, group in table.loc[table["pareto"]].groupby("backend"):
+        if len(group) < FEWEST_POINTS:
+            continue
         front = group.sort_values("agreement_percent")
         axes.plot(front["agreement_percent"], front["energy_percent"], color=GREY, linewidth=0.8, zorder=1)
     for row in rows_of(table):
@@ -111,7 +135,7 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
             axes.plot(*at, "o", ms=14, mfc="none", mec=GREY, mew=0.9, zorder=2)
         if row.low_percent == row.low_percent:
             ends = [row.low_percent, row.high_percent]
-            axes.plot([at[0]] * 2, ends, "_-", color="black", linewidth=1.2, ms=7, zorder=4)
+            axes.plot([at[0]] * 2, ends, "_-", color=INK, linewidth=1.2, ms=7, zorder=4)
         axes.plot(*at, look.marker, color=look.colour, mfc=look.face, ms=7, zorder=3)
     _scale(axes, table)
     arm_legend(figure, looks, extra=_handles(axes, table))
@@ -121,27 +145,33 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
 def _handles(axes: Axes, table: pd.DataFrame) -> list[Any]:
     """What stands beside a saving: the interval with its blocks, the floor, and which points count."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
-    ring = Line2D([], [], marker="o", ms=11, mfc="none", color=GREY, lw=0.8, label="Pareto set of a backend")
     blocks = int(table["blocks"].max())
     has_interval = bool(table["low_percent"].notna().any())
     said = f"95 % interval over {blocks} blocks" if has_interval else f"no interval: {blocks} of 5 blocks"
-    handles: list[Any] = [
-        ring,
-        Line2D([], [], color="black", linestyle="-" if has_interval else "", label=said),
-    ]
-    floor = table["noise_floor_percent"].max()
-    if floor == floor:
-        handles.append(axes.axhspan(100 - floor, 100 + floor, color=FAINT, zorder=0, label="A/A noise floor"))
+    handles: list[Any] = [Line2D([], [], color=INK, linestyle="-" if has_interval else "", label=said)]
+    if table["pareto"].any():
+        ring: Any = {"marker": "o", "ms": 11, "mfc": "none", "color": GREY, "lw": 0.8}
+        handles.insert(0, Line2D([], [], **ring, label="Pareto set of a backend"))
+    noise = table.groupby("backend")["noise_floor_percent"].max().dropna()
+    for floor in noise:
+        axes.axhspan(100 - floor, 100 + floor, color=GREY, alpha=0.25, linewidth=0, zorder=0)
+    if len(noise):
+        each = ", ".join(f"{backend} \u00b1{floor:.1f} %" for backend, floor in noise.items())
+        handles.append(
+            Patch(color=GREY, alpha=0.25, linewidth=0, label=words(f"noise (A/A): {each}", most=60))
+        )
     return handles
 
 
 def _scale(axes: Axes, table: pd.DataFrame) -> None:
     axes.axhline(100, color=GREY, linewidth=0.8, linestyle=":")
-    axes.set_xlabel("quality: agreement with the ungated tokens (%)")
-    axes.set_ylabel("energy per pass (% of ungated)")
+    axes.set_xlabel("token match with the baseline (%)")
+    axes.set_ylabel("joules (% of the baseline)")
     lowest = float(np.floor(table["agreement_percent"].min() / 10) * 10)
     axes.set_xlim(max(-2.0, min(lowest, 90.0) - 2), 102)
-    highest = max(110.0, 1.08 * float(table["energy_percent"].max()))
-    axes.set_ylim(0, highest)
-    axes.text(0.99, 0.03, "better: to the right and down", transform=axes.transAxes, ha="right", color=GREY)
+    ends = table[["energy_percent", "low_percent", "high_percent"]]
+    lowest, highest = float(np.nanmin(ends.to_numpy())), float(np.nanmax(ends.to_numpy()))
+    axes.set_ylim(min(90.0, lowest - 8), max(104.0, 1.04 * highest))
+    axes.text(0.99, 0.03, "better: right and down", transform=axes.transAxes, ha="right", color=GREY)

@@ -15,7 +15,7 @@ from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import that_count
 from bench.report.rows import arm_label
 from bench.report.story import Story
-from bench.show.plots import GREY, page_figure
+from bench.show.plots import GREY, GROUND, INK, page_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,14 +33,16 @@ def make(story: Story) -> Drawing | NotDrawn:
         reason = "its backends count no bytes (a stand-in) or decoded nothing: run a suite with torch or mlx"
         return NotDrawn(reason)
     roof = _roof(story)
-    known = f"roof {roof[0]:.3g} GB/s ({roof[1]})" if roof else "roof unknown"
+    if roof is None:
+        return NotDrawn(f"the bandwidth of this memory is not known; measure it: {_advice(story)}")
     shown = [f"{r.arm} {r.tokens_per_s:.3g} tokens/s, {r.gb_per_s:.3g} GB/s" for r in rows_of(table)]
-    advice = "" if roof else f" To measure the roof: {_advice(story)}."
+    fastest = table.sort_values("gb_per_s").iloc[-1]
     return Drawing(
-        title=f"Decoding against memory, counted bytes; {known}",
+        title=f"Decoding reads at most {100 * fastest['gb_per_s'] / roof[0]:.0f} % of what the memory can: "
+        f"{fastest['arm']} {fastest['gb_per_s']:.3g} of {roof[0]:.3g} GB/s ({roof[1]}), counted bytes",
         joules=False,
-        alt=f"{'; '.join(shown)}.{advice}",
-        table=table.assign(roof_gb_per_s=roof[0] if roof else np.nan),
+        alt=f"{'; '.join(shown)}. Roof {roof[0]:.3g} GB/s, {roof[1]}.",
+        table=table.assign(roof_gb_per_s=roof[0]),
         draw=lambda: _draw(story, table, roof),
     )
 
@@ -98,7 +100,7 @@ def _advice(story: Story) -> str:
     return f"bench isolate --csv {story.readback.run.folder / ISOLATION}"
 
 
-def _draw(story: Story, table: pd.DataFrame, roof: tuple[float, str] | None) -> Figure:
+def _draw(story: Story, table: pd.DataFrame, roof: tuple[float, str]) -> Figure:
     looks = {name: look for name, look in arm_looks(story).items() if name in set(table["arm"])}
     figure, [[axes]] = page_figure(3.5 + legend_in(looks))
     axes.set_xscale("log")
@@ -110,27 +112,17 @@ def _draw(story: Story, table: pd.DataFrame, roof: tuple[float, str] | None) -> 
         )
     _scale(axes, table, roof)
     _draw_bandwidths(axes, table, roof)
-    if roof is None:
-        axes.text(
-            0.99,
-            0.98,
-            "roof unknown: bench isolate measures it",
-            transform=axes.transAxes,
-            ha="right",
-            va="top",
-            color=GREY,
-        )
     arm_legend(figure, looks)
     return figure
 
 
-def _scale(axes: Axes, table: pd.DataFrame, roof: tuple[float, str] | None) -> None:
+def _scale(axes: Axes, table: pd.DataFrame, roof: tuple[float, str]) -> None:
     """Room for all points, and for the roof above them."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     mb = table["bytes_per_token"] / 1e6
     rates = table["tokens_per_s"]
-    highest = max(rates.max(), (roof[0] * 1000 / mb).max() if roof else 0)
+    highest = max(rates.max(), (roof[0] * 1000 / mb).max())
     axes.set_xlim(mb.min() / 1.8, mb.max() * 1.8)
     axes.set_ylim(rates.min() / 2, highest * 2)
     for axis in (axes.xaxis, axes.yaxis):
@@ -141,15 +133,14 @@ def _scale(axes: Axes, table: pd.DataFrame, roof: tuple[float, str] | None) -> N
     axes.set_ylabel("decode speed (tokens/s)")
 
 
-def _draw_bandwidths(axes: Axes, table: pd.DataFrame, roof: tuple[float, str] | None) -> None:
+def _draw_bandwidths(axes: Axes, table: pd.DataFrame, roof: tuple[float, str]) -> None:
     """Lines of equal GB/s: what each arm achieved, dotted, and the roof."""
     mb = np.array(axes.get_xlim())
     for gb_per_s in _apart(table["gb_per_s"].to_list()):
         axes.plot(mb, gb_per_s * 1000 / mb, ":", color=GREY, linewidth=0.8, zorder=1)
         _name_line(axes, gb_per_s, f"{gb_per_s:.3g} GB/s")
-    if roof is not None:
-        axes.plot(mb, roof[0] * 1000 / mb, "-", color="black", linewidth=1.4, zorder=1)
-        _name_line(axes, roof[0], f"roof {roof[0]:.3g} GB/s")
+    axes.plot(mb, roof[0] * 1000 / mb, "-", color=INK, linewidth=1.4, zorder=1)
+    _name_line(axes, roof[0], f"roof {roof[0]:.3g} GB/s")
 
 
 def _apart(values: list[float]) -> list[float]:
@@ -170,7 +161,6 @@ def _name_line(axes: Axes, gb_per_s: float, text: str) -> None:
         (x_mb, gb_per_s * 1000 / x_mb),
         xytext=(2, 2),
         textcoords="offset points",
-        fontsize=7,
         color=GREY,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+        bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
     )

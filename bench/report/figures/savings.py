@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.report.figures.arms import arm_looks, below, no_joules, records_of
+from analysis.values import listed
+from analysis.verdict import COPY, VERDICTS
+from bench.report.answer import answer_of
+from bench.report.figures.arms import ROW_IN, arm_looks, below, name_rows, no_joules, records_of
 from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.names import short_name
 from bench.report.story import Story
-from bench.show.plots import FAINT, GREY, page_figure, words
+from bench.show.plots import FAINT, GREY, INK, page_figure, words
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NO_VERDICT = "no verdict"
-ROW_IN = 0.5
+MOST_NAMED = 3
 
 
 def make(story: Story) -> Drawing | NotDrawn:
@@ -31,18 +34,40 @@ def make(story: Story) -> Drawing | NotDrawn:
         return NotDrawn(f"no arm can be compared with the ungated one ({why}); look at: bench report RUN")
     shown = [_sentence(row) for row in records_of(table)]
     return Drawing(
-        title="Joules saved against the ungated arm of the same backend",
+        title=_finding(records_of(table)),
         alt=" ".join(shown),
         table=table,
         draw=lambda: _draw(story, table),
     )
 
 
+def _finding(rows: list[dict[str, Any]]) -> str:
+    """`Saves: torch length. Inconclusive: mlx.`, the verdicts in their order of weight."""
+    found: dict[str, list[str]] = {}
+    for row in sorted(rows, key=lambda row: _weight(row["verdict"])):
+        if row["verdict"] != COPY:
+            found.setdefault(row["verdict"], []).append(row["arm"])
+    said = [f"{verdict.capitalize()}: {listed(_few(arms))}" for verdict, arms in found.items()]
+    return ". ".join(said) or "The run has its noise (A/A), and nothing to compare"
+
+
+def _weight(verdict: str) -> tuple[int, int]:
+    rank = next((i for i, one in enumerate(VERDICTS) if verdict.startswith(one)), len(VERDICTS))
+    return rank, len(verdict)
+
+
+def _few(arms: list[str]) -> list[str]:
+    return (
+        arms if len(arms) <= MOST_NAMED else [*arms[: MOST_NAMED - 1], f"{len(arms) - MOST_NAMED + 1} more"]
+    )
+
+
 def saving_table(story: Story) -> pd.DataFrame:
-    """One row per arm that is not the ungated one, as in the summary; NaN where there is no figure."""
+    """One row per arm that is held against another, as in the summary; NaN where there is no figure."""
     import pandas as pd
 
     baseline = story.readback.baseline
+    said = {one.name: one.verdict_words for one in answer_of(story.readback, story.summary).comparisons}
     names = {
         "saved_percent": "joules_saved_percent",
         "low_percent": "saved_low_percent",
@@ -54,10 +79,14 @@ def saving_table(story: Story) -> pd.DataFrame:
         {
             "arm": row.label,
             **{column: getattr(row, name) for column, name in names.items()},
-            **{"blocks": row.blocks, "verdict": row.verdict or NO_VERDICT, "reason": row.reason or ""},
+            **{
+                "blocks": row.blocks,
+                "verdict": said.get(short_name(row.label, baseline), row.verdict or NO_VERDICT),
+                "reason": row.reason or "",
+            },
         }
         for row in story.summary.rows
-        if row.a_a or row.gate != baseline
+        if row.a_a or row.against is not None
     ]
     table = pd.DataFrame(rows, columns=["arm", *names, "blocks", "verdict", "reason"])
     return table.astype(dict.fromkeys(names, "float64"))
@@ -77,42 +106,39 @@ def _trust(row: dict[str, Any]) -> str:
     """Blocks and agreement, which stand beside every saving."""
     blocks = "1 block" if row["blocks"] == 1 else f"{row['blocks']} blocks"
     agreement = row["agreement_percent"]
-    return f"{blocks}, agreement {'unknown' if agreement != agreement else f'{agreement:.0f} %'}"
+    return f"{blocks}, token match {'unknown' if agreement != agreement else f'{agreement:.0f} %'}"
 
 
 def _draw(story: Story, table: pd.DataFrame) -> Figure:
-    figure, [[axes]] = page_figure(1.35 + ROW_IN * len(table))
+    figure, [[axes]] = page_figure(1.1 + ROW_IN * len(table))
     looks = arm_looks(story)
     rows = records_of(table)
     for position, row in enumerate(rows):
         look = looks[row["arm"]]
         if row["noise_floor_percent"] == row["noise_floor_percent"]:
             floor = row["noise_floor_percent"]
-            axes.broken_barh([(-floor, 2 * floor)], (position - 0.38, 0.76), color=FAINT, zorder=0)
+            axes.broken_barh([(-floor, 2 * floor)], (position - 0.25, 0.5), color=FAINT, zorder=0)
         if row["low_percent"] == row["low_percent"]:
             ends = [row["low_percent"], row["high_percent"]]
-            axes.plot(ends, [position] * 2, "|-", color=look.colour, linewidth=1.8, ms=8, zorder=3)
+            axes.plot(ends, [position] * 2, "|-", color=look.colour, linewidth=2, ms=8, zorder=3)
         axes.plot(
             row["saved_percent"], position, look.marker, color=look.colour, mfc=look.face, ms=6.5, zorder=4
         )
-        _say_verdict(axes, position, row)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [f"{words(row['arm'])}\n{_trust(row)}" for row in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+    name_rows(axes, [_row_name(row) for row in rows])
     axes.margins(x=0.08)
     axes.set_xlabel("joules saved (%), negative: costs more")
     _legend(figure, table)
     return figure
 
 
-def _say_verdict(axes: Axes, position: int, row: dict[str, Any]) -> None:
-    """The verdict in words at the right, with the figure it is about."""
-    saved = row["saved_percent"]
-    figure = "" if saved != saved else f"{_percent(saved)}  "
-    verdict = "A/A, the noise" if row["verdict"] == "A/A" else row["verdict"]
-    axes.text(1.02, position, f"{figure}{verdict}", transform=axes.get_yaxis_transform(), va="center")
+def _row_name(row: dict[str, Any]) -> str:
+    """The configuration with its verdict, and the figure that the verdict is about."""
+    saved, match = row["saved_percent"], row["agreement_percent"]
+    figure = "" if saved != saved else f" {_percent(saved)},"
+    is_told = match == match and row["verdict"] != COPY and "answers differ" not in row["verdict"]
+    matched = f", token match {match:.0f} %" if is_told else ""
+    return f"{words(row['arm'], most=24)}:{figure} {row['verdict']}{matched}"
 
 
 def _legend(figure: Figure, table: pd.DataFrame) -> None:
@@ -120,8 +146,10 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
     from matplotlib.patches import Patch
 
     interval = table["low_percent"].notna().any()
-    said = "95 % interval over blocks" if interval else "no interval: fewer than 5 blocks"
-    handles: list[object] = [Line2D([], [], color="black", linestyle="-" if interval else "none", label=said)]
+    fewest, most = (int(end(table["blocks"])) for end in (min, max))
+    blocks = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    said = f"95 % interval over {blocks} blocks" if interval else "no interval: fewer than 5 blocks"
+    handles: list[object] = [Line2D([], [], color=INK, linestyle="-" if interval else "none", label=said)]
     if table["noise_floor_percent"].notna().any():
-        handles.append(Patch(color=FAINT, label="A/A noise floor: within it nothing is saved"))
+        handles.append(Patch(color=FAINT, label="noise (A/A): within it nothing is saved"))
     below(figure, handles)

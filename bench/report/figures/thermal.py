@@ -10,7 +10,7 @@ from bench.report.figures.arms import arm_looks, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.figures.timeline import LANE_IN, Timeline, draw_lanes, lane_names
 from bench.report.story import Story
-from bench.show.plots import COLOURS, page_figure, words
+from bench.show.plots import COLOURS, GREY, page_figure, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,11 +31,18 @@ def make(story: Story) -> Drawing | NotDrawn:
     seconds = (table["end_s"] - table["start_s"]).groupby(table["pressure"]).sum()
     spent = ", ".join(f"{words(state)} for {spent_s:.0f} s" for state, spent_s in seconds.items())
     return Drawing(
-        title="Thermal pressure over time",
+        title=_finding(seconds),
         alt=f"{spent}.",
         table=table,
         draw=lambda: _draw(story, timeline, table),
     )
+
+
+def _finding(seconds: pd.Series[float]) -> str:
+    warm = 100 * (1 - seconds.get(LEVELS[0], 0.0) / seconds.sum())
+    if warm == 0:
+        return f"Thermal pressure was {LEVELS[0]} all the time"
+    return f"Thermal pressure was above {LEVELS[0]} for {warm:.0f} % of the time: those windows are suspect"
 
 
 def pressure_table(story: Story, timeline: Timeline) -> pd.DataFrame:
@@ -68,8 +75,8 @@ def _draw(story: Story, timeline: Timeline, table: pd.DataFrame) -> Figure:
     for row in rows_of(table):
         level = levels.index(str(row.pressure))
         x = [row.start_s / unit_s, row.end_s / unit_s]
-        above.fill_between(x, -0.5, level, color=COLOURS[1 if level else 2], alpha=0.25, linewidth=0)
-        above.plot(x, [level] * 2, color=COLOURS[1 if level else 2], linewidth=2.5, solid_capstyle="butt")
+        above.fill_between(x, -0.5, level, color=COLOURS[1] if level else GREY, alpha=0.25, linewidth=0)
+        above.plot(x, [level] * 2, color=COLOURS[1] if level else GREY, linewidth=2.5, solid_capstyle="butt")
     above.set_yticks(range(len(levels)), [words(level) for level in levels])
     above.set_ylim(-0.5, len(levels) - 0.5)
     above.set_ylabel("thermal pressure")

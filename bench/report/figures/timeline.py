@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.run.records import IdleRecord
-from bench.show.plots import COLOURS, FAINT, GREY, Look, words
+from bench.show.plots import DECODE, FAINT, GREY, GROUND, PREFILL, Look, letters_a_line, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,9 +22,9 @@ Spans = list[tuple[float, float]]
 
 PAUSE_SHARE = 0.02
 """Room between two sessions, as a share of all; how long the pause really was is not on any clock."""
-PIXELS = 1000
+PIXELS = 950
 """Of a figure's width, about: what is narrower than one can't be seen."""
-LANE_IN = 0.15
+LANE_IN = 0.17
 IDLE, PHASES = "idle", "phase"
 
 
@@ -82,9 +82,8 @@ class Timeline:
                 xytext=(3, -3),
                 textcoords="offset points",
                 va="top",
-                fontsize=7,
                 color=GREY,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 1},
             )
 
 
@@ -104,7 +103,7 @@ def draw_lanes(axes: Axes, story: Story, timeline: Timeline, looks: Mapping[str,
         spans = _idle_spans(story, timeline) if name == IDLE else _slot_spans(story, timeline, name)
         colour = GREY if name == IDLE else looks[name].colour
         axes.broken_barh(spans, (lane - 0.4, 0.8), color=colour, linewidth=0.3)
-    axes.set_yticks(range(len(names)), [words(name, most=32) for name in names], fontsize=7)
+    axes.set_yticks(range(len(names)), [words(name, most=letters_a_line() // 3) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
@@ -132,8 +131,8 @@ def _draw_phases(axes: Axes, story: Story, timeline: Timeline, lane: int) -> Non
     requests = [r for slot in story.readback.slots for r in slot.requests]
     prefills = [_span(timeline, r.session, r.gated_s, r.prefilled_s) for r in requests]
     decodes = [_span(timeline, r.session, r.prefilled_s, r.end_s) for r in requests]
-    axes.broken_barh(prefills, (lane - 0.4, 0.8), color=COLOURS[6], linewidth=0)
-    axes.broken_barh(decodes, (lane, 0.4), color=COLOURS[5], linewidth=0)
+    axes.broken_barh(prefills, (lane - 0.4, 0.8), color=PREFILL, linewidth=0)
+    axes.broken_barh(decodes, (lane, 0.4), color=DECODE, linewidth=0)
 
 
 def _span(timeline: Timeline, session: int, start_s: float, end_s: float) -> tuple[float, float]:

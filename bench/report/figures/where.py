@@ -13,7 +13,18 @@ from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import SlotRead, that_count
 from bench.report.story import Story
 from bench.run.records import ArmKey
-from bench.show.plots import COLOURS, GREY, HATCHES, page_figure, words
+from bench.show.plots import (
+    DECODE,
+    FAINT,
+    GREY,
+    GROUND,
+    HATCHES,
+    INK,
+    PREFILL,
+    letters_a_line,
+    page_figure,
+    words,
+)
 from energy.boundary import total_j
 from energy.phases import GAP, PhasePower, phase_power
 
@@ -23,9 +34,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PHASES = ("prefill", "decode", GAP)
-LOOKS = dict(zip(PHASES, ((COLOURS[0], HATCHES[1]), (COLOURS[5], ""), (COLOURS[4], HATCHES[2])), strict=True))
+LOOKS = dict(zip(PHASES, ((PREFILL, ""), (DECODE, ""), (FAINT, HATCHES[2])), strict=True))
 SHADES = ("#4D4D4D", "#A6A6A6", "#E3E3E3", "#7A7A7A", "#C8C8C8")
-WITHHELD = "withheld: not separable"
+SHOWN = {GAP: "gate and gaps"}
+WITHHELD = "not estimated: not separable"
 ENOUGH_READINGS = 1200
 """So many readings of an arm give its phases; all those of a long run would say the same, later."""
 
@@ -39,11 +51,24 @@ def make(story: Story) -> Drawing | NotDrawn:
         return NotDrawn(reason)
     table = share_table(story)
     return Drawing(
-        title="Where the joules of a pass went",
+        title=_finding(records_of(table)[0]),
         alt=" ".join(_sentence(row) for row in records_of(table)),
         table=table,
         draw=lambda: _draw(story, table),
     )
+
+
+def _finding(row: dict[str, Any]) -> str:
+    """What took the most of the first arm's joules, as far as phases can be told apart."""
+    known = {name: row[f"{name}_j"] for name in PHASES if not row[f"{name}_withheld"]}
+    whole = row["gross_j"]
+    if not known or not whole > 0:
+        idle = row["idle_share_j"] / whole if whole > 0 else float("nan")
+        of_idle = "" if idle != idle else f"; idle power alone explains {100 * idle:.0f} %"
+        return f"Prefill and decode of {row['arm']} can't be told apart by this meter{of_idle}"
+    most = max(known, key=lambda name: known[name])
+    name = SHOWN.get(most, most).capitalize()
+    return f"{name} takes {100 * known[most] / whole:.0f} % of the joules of {row['arm']}"
 
 
 def share_table(story: Story) -> pd.DataFrame:
@@ -57,8 +82,9 @@ def share_table(story: Story) -> pd.DataFrame:
         idle_w = story.readback.idle.judged.mean_w
         found: dict[str, Any] = {"arm": row.label, "passes": row.passes, "gross_j": gross_j}
         found["idle_share_j"] = np.nan if idle_w is None else idle_w * row.seconds
-        found |= _by_phase(slots, story, passes=row.passes)
-        found |= _by_rail(slots, gross_j=gross_j)
+        parts = _by_phase(slots, story, passes=row.passes) | _by_rail(slots, passes=row.passes)
+        weight = _weight(slots, gross_j=gross_j, passes=row.passes)
+        found |= {name: part * weight if name.endswith("_j") else part for name, part in parts.items()}
         rows.append(found)
     return pd.DataFrame(rows)
 
@@ -67,16 +93,19 @@ def _key(row: Any) -> ArmKey:
     return row.backend, row.gate, row.a_a
 
 
-def _by_rail(slots: Sequence[SlotRead], *, gross_j: float) -> dict[str, float]:
-    """Joules per pass of each rail: its share of the slots' joules, of what a pass takes in the summary."""
+def _weight(slots: Sequence[SlotRead], *, gross_j: float, passes: int) -> float:
+    """What makes the parts add up to the total, in which every block weighs the same."""
+    pooled_j = sum(slot.joules.total_j or 0.0 for slot in slots)
+    return gross_j * passes / pooled_j if pooled_j else 1.0
+
+
+def _by_rail(slots: Sequence[SlotRead], *, passes: int) -> dict[str, float]:
     rails = {rail: None for slot in slots for rail in slot.joules.rails_j}
-    metered = [slot.joules for slot in slots if slot.joules.total_j is not None]
-    total_j = sum(joules.total_j or 0.0 for joules in metered)
     found = {}
     for rail in rails:
-        values = [joules.rails_j.get(rail) for joules in metered]
+        values = [slot.joules.rails_j.get(rail) for slot in slots]
         known = [np.nan if value is None else value for value in values]
-        found[f"rail_{rail}_j"] = float(np.sum(known)) / total_j * gross_j if total_j else np.nan
+        found[f"rail_{rail}_j"] = float(np.sum(known)) / passes if passes else np.nan
     return found
 
 
@@ -157,15 +186,18 @@ def _sentence(row: dict[str, Any]) -> str:
 
 
 def _draw(story: Story, table: pd.DataFrame) -> Figure:
-    figure, [[by_phase, by_rail]] = page_figure(1.7 + ROW_IN * len(table), ncols=2, sharey=True)
+    beside = letters_a_line() > 90
+    panel_in = 0.75 + ROW_IN * len(table)
+    figure, grid = page_figure(
+        0.6 + panel_in * (1 if beside else 2), nrows=1 if beside else 2, ncols=2 if beside else 1
+    )
+    by_phase, by_rail = grid.flat
     rows = records_of(table)
     drawn = _draw_phases(by_phase, rows) | _draw_rails(by_rail, rows)
     for axes, said in ((by_phase, "by phase"), (by_rail, "by rail")):
         axes.set_title(said)
         axes.set_xlabel("energy per pass (J)")
-    name_rows(by_phase, list(table["arm"]))
-    by_rail.grid(visible=False, axis="y")
-    by_rail.tick_params(axis="y", length=0)
+        name_rows(axes, list(table["arm"]), panels=2 if beside else 1)
     below(figure, list(drawn.values()))
     return figure
 
@@ -179,14 +211,16 @@ def _draw_phases(axes: Axes, rows: list[dict[str, Any]]) -> dict[str, Any]:
             if not row[f"{name}_withheld"]:
                 colour, hatch = LOOKS[name]
                 bar = axes.barh(position, row[f"{name}_j"], left=left_j, **_filled(colour, hatch))
-                handles.setdefault(name, bar).set_label({"gap": "gate and gaps"}.get(name, name))
+                handles.setdefault(name, bar).set_label(SHOWN.get(name, name))
                 left_j += row[f"{name}_j"]
         open_ = [name for name in PHASES if row[f"{name}_withheld"]]
         if open_ and row["gross_j"] > left_j:
-            bar = axes.barh(position, row["gross_j"] - left_j, left=left_j, **_filled("white", "xxxx"))
+            bar = axes.barh(position, row["gross_j"] - left_j, left=left_j, **_filled(GROUND, "xxxx"))
             handles.setdefault(WITHHELD, bar).set_label(WITHHELD)
         if row["idle_share_j"] == row["idle_share_j"]:
-            (tick,) = axes.plot([row["idle_share_j"]] * 2, [position - 0.42, position + 0.42], "k-", lw=2)
+            (tick,) = axes.plot(
+                [row["idle_share_j"]] * 2, [position - 0.29, position + 0.29], color=INK, lw=2
+            )
             handles.setdefault("idle", tick).set_label("idle power for as long")
     return handles
 
@@ -206,4 +240,4 @@ def _draw_rails(axes: Axes, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _filled(colour: str, hatch: str) -> dict[str, Any]:
-    return {"color": colour, "hatch": hatch, "edgecolor": GREY, "linewidth": 0.5, "height": 0.66}
+    return {"color": colour, "hatch": hatch, "edgecolor": GREY, "linewidth": 0.5, "height": 0.5}

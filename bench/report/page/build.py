@@ -65,7 +65,8 @@ def render(chapters: Sequence[Chapter]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"seen": _seen, "data_uri": _data_uri}
-    style, script = _text("page.css"), "\n".join(map(_text, SCRIPTS))
+    style = f"{_text('page.css')}{_colours(chapters)}"
+    script = "\n".join(map(_text, SCRIPTS))
     return environment.from_string(_text("page.html.j2")).render(
         chapters=chapters,
         style=Markup(style),
@@ -74,6 +75,15 @@ def render(chapters: Sequence[Chapter]) -> str:
         script_hash=_hash(script),
         version=__version__,
         nothing=NOTHING,
+    )
+
+
+def _colours(chapters: Sequence[Chapter]) -> str:
+    """The colours of configurations as rules; attributes of style would need a policy that allows any."""
+    return "\n".join(
+        f".{chapter.key}-look{number} {{ --own: light-dark({light}, {dark}); }}"
+        for chapter in chapters
+        for number, (light, dark) in enumerate(chapter.colours)
     )
 
 

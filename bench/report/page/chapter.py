@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.report import tables as report
+from bench.report.answer import NOISE_IS, Answer, answer_of
 from bench.report.arm_tables import (
     certainty_table,
     grade_reasons,
@@ -17,11 +18,12 @@ from bench.report.arm_tables import (
     work_table,
 )
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.page.answer import Answer, answers, nothing_to_say, quality_warnings
+from bench.report.page.cards import Card, CostLine, cards, colours, cost_lines, first_table
 from bench.report.page.outputs import other_tables
+from bench.report.page.overturn import Threat, not_found, threats
 from bench.report.page.power_data import power_data
 from bench.report.page.prompt_table import prompt_table
-from bench.report.page.provenance import facts_table
+from bench.report.page.provenance import UNKNOWN, facts_table
 from bench.report.readback import Readback
 from bench.report.story import Story
 from bench.show import plots
@@ -43,7 +45,10 @@ class Figure:
     title: str
     alt: str
     table: Table
-    svg: bytes
+    wide: tuple[bytes, bytes]
+    """SVG for a light page and for a dark one,"""
+    narrow: tuple[bytes, bytes]
+    """and for a phone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +64,17 @@ class Chapter:
     started_utc: str
     joules: str
     """What the joules are: `measured`, or `modelled, NOT a measurement`."""
-    answers: list[Answer]
-    nothing: str | None
-    """Why there is no answer, if there is none."""
-    warnings: list[str]
+    answer: Answer
+    noise_is: str
+    """What noise is, written once."""
+    lines: list[CostLine]
+    cards: list[Card]
+    colours: list[tuple[str, str]]
+    """Of lines and cards, for a light page and a dark one."""
+    threats: list[Threat]
+    not_found: list[str]
     grade_reasons: list[str]
+    first: Table | None
     savings: Table | None
     work: Table | None
     certainty: Table | None
@@ -77,6 +88,9 @@ class Chapter:
     claims: Table | None
     others: list[Table]
     facts: Table
+    known: Table
+    """The facts of which there is a value."""
+    unknown: list[str]
     suite_text: str
 
 
@@ -116,17 +130,21 @@ def make_chapter(
 def _head(story: Story) -> dict[str, Any]:
     """What the run is and says."""
     header, summary = story.readback.run.header, story.summary
-    baseline = header.baseline
-    judged = answers(summary, baseline=baseline)
+    answer = answer_of(story.readback, summary)
     return {
         "name": header.run_id,
         "suite": header.suite.name,
         "suite_text": header.suite.text,
         "started_utc": header.started_utc,
         "joules": kind_label([row.energy_kind for row in summary.rows]),
-        "answers": judged,
-        "nothing": None if judged else nothing_to_say(summary),
-        "warnings": [*summary.warnings, *quality_warnings(summary, baseline=baseline)],
+        "answer": answer,
+        "noise_is": NOISE_IS,
+        "lines": cost_lines(answer),
+        "cards": cards(story, answer),
+        "colours": colours(story, answer),
+        "first": first_table(answer) if answer.costs else None,
+        "threats": threats(story, answer),
+        "not_found": not_found(story),
         "grade_reasons": grade_reasons(summary),
         "withheld_splits": withheld_splits(summary),
     }
@@ -136,6 +154,7 @@ def _own_tables(story: Story, claims: Judging | None) -> dict[str, Any]:
     """The tables that are not a figure's; those of arms and prompts only if something was measured."""
     readback, summary = story.readback, story.summary
     measured = bool(summary.rows)
+    facts = facts_table(readback.run)
     return {
         "savings": savings_table(summary, place="page") if measured else None,
         "certainty": certainty_table(summary, place="page"),
@@ -144,25 +163,29 @@ def _own_tables(story: Story, claims: Judging | None) -> dict[str, Any]:
         "prompts": prompt_table(readback) if measured else None,
         "claims": claims(readback) if measured and claims else None,
         "others": other_tables(readback.run.folder),
-        "facts": facts_table(readback.run),
+        "facts": facts,
+        "known": replace(facts, rows=[row for row in facts.rows if row[1] != UNKNOWN]),
+        "unknown": [str(row[0]) for row in facts.rows if row[1] == UNKNOWN],
     }
 
 
 def _draw(drawing: Drawing, folder: Path) -> Figure:
-    svg = plots.render(drawing.draw, "svg")
-    (folder / f"{drawing.name}.svg").write_bytes(svg)
-    (folder / f"{drawing.name}.png").write_bytes(plots.render(drawing.draw, "png"))
+    for form in ("svg", "png"):
+        (folder / f"{drawing.name}.{form}").write_bytes(plots.render(drawing.draw, form))
+    untitled = drawing.untitled or drawing.draw
     return Figure(
         name=drawing.name,
         title=drawing.title,
         alt=drawing.alt,
         table=Table.of_frame(drawing.table, name=drawing.name, title=drawing.title),
-        svg=svg,
+        wide=plots.render_for_page(untitled, sheet=plots.PAPER),
+        narrow=plots.render_for_page(untitled, sheet=plots.PHONE),
     )
 
 
 def _tables(chapter: Chapter) -> list[Table]:
     own = [
+        chapter.first,
         chapter.savings,
         chapter.certainty,
         chapter.split,

@@ -70,7 +70,7 @@ class Chart {
   }
 
   y(stored) {
-    return this.height - BOTTOM - ((stored / FULL) * this.data.scale_w / this.top) * (this.height - BOTTOM - TOP);
+    return this.floor - ((stored / FULL) * this.data.scale_w / this.top) * (this.floor - TOP);
   }
 
   second(x) {
@@ -91,6 +91,9 @@ class Chart {
     pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
     this.step = roundStep(this.data.scale_w * 1.08, 6);
     this.top = Math.ceil((this.data.scale_w * 1.02) / this.step) * this.step;
+    this.lane = this.data.arms.length > 10 ? 4 : 8;
+    this.lanes = this.height - BOTTOM - this.lane * (this.data.arms.length + 1);
+    this.floor = this.lanes - 6;
     this.axes(pen);
     pen.save();
     pen.beginPath();
@@ -106,7 +109,7 @@ class Chart {
 
   axes(pen) {
     const [from, to] = this.view;
-    const floor = this.height - BOTTOM;
+    const floor = this.floor;
     pen.strokeStyle = colour("--plot-grid");
     pen.fillStyle = colour("--muted");
     pen.textAlign = "right";
@@ -121,30 +124,30 @@ class Chart {
     pen.textBaseline = "top";
     for (let s = Math.ceil(from / step) * step; s <= to; s += step) {
       const x = Math.round(this.x(s)) + 0.5;
-      line(pen, x, floor, x, floor + 4);
-      pen.fillText(clock(s, step), clamp(x, LEFT, this.width - 28), floor + 8);
+      line(pen, x, this.height - BOTTOM, x, this.height - BOTTOM + 4);
+      pen.fillText(clock(s, step), clamp(x, LEFT, this.width - 28), this.height - BOTTOM + 8);
     }
   }
 
+  // What ran when: a thin lane for each configuration and one for idle, so that the curve stays free.
   shade(pen) {
-    const floor = this.height - BOTTOM;
+    const row = (number) => this.lanes + number * this.lane;
     const alpha = parseFloat(colour("--slot-alpha"));
     for (const [from, to, arm, block] of this.data.slots) {
       if (to < this.view[0] || from > this.view[1]) continue;
       const [x, width] = [this.x(from), Math.max(1, this.x(to) - this.x(from))];
       pen.fillStyle = tint(this.data.arms[arm]);
+      pen.fillRect(x, row(arm), width, this.lane - 1);
+      if (width < 60) continue;
       pen.globalAlpha = alpha;
-      pen.fillRect(x, TOP, width, floor - TOP);
+      pen.fillRect(x, TOP, width, this.floor - TOP);
       pen.globalAlpha = 1;
-      pen.fillRect(x, TOP - 5, width, 5);
       this.name(pen, `${this.data.arms[arm].label}, block ${block}`, x, width);
     }
-    pen.fillStyle = hatch(pen, colour("--idle"));
+    pen.fillStyle = colour("--muted");
     for (const [from, to] of this.data.idle) {
       const x = this.x(from);
-      pen.fillRect(x, TOP, Math.max(1, this.x(to) - x), floor - TOP);
-      if (this.x(to) - x > 40) this.name(pen, "idle", x, this.x(to) - x);
-      pen.fillStyle = hatch(pen, colour("--idle"));
+      pen.fillRect(x, row(this.data.arms.length), Math.max(1, this.x(to) - x), this.lane - 1);
     }
   }
 
@@ -166,7 +169,7 @@ class Chart {
     const last = before(start, this.view[1]);
     if (last < first || (this.width - LEFT) / (last - first + 1) < 2.5) return;
     this.phasesShown = true;
-    const floor = this.height - BOTTOM;
+    const floor = this.floor;
     const colours = ["--gate", "--prefill", "--decode"].map(colour);
     for (let i = first; i <= last; i += 1) {
       let at = start[i];
@@ -290,7 +293,7 @@ class Chart {
     };
     list.replaceChildren();
     for (const arm of this.data.arms) add(arm.label, () => tint(arm), false);
-    add("idle", (pen) => hatch(pen, colour("--idle")), false);
+    add("idle", () => colour("--muted"), false);
     if (this.phases) for (const name of ["gate", "prefill", "decode"]) add(name, () => colour(`--${name}`), true);
   }
 }

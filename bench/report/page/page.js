@@ -2,8 +2,6 @@
 
 const charts = [...document.querySelectorAll("[data-chart]")].map((root) => new Chart(root));
 const button = document.querySelector("[data-theme-button]");
-const system = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (document.documentElement.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
 
 function dressed() {
   button.textContent = isDark() ? "Light theme" : "Dark theme";

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.report.figures.arms import looks_of
 from bench.report.readback import Readback
 from bench.report.rows import arm_label
 from bench.run.joules import Readings
 from bench.run.records import IdleRecord, SlotRecord
-from bench.show.plots import looks
+from bench.show.plots import on_dark
 from bench.show.safe_text import visible
 from bench.show.words import kind_label
 from energy.boundary import total_w
@@ -51,11 +52,13 @@ def power_data(readback: Readback) -> dict[str, Any] | None:
     known = [_shifted(traces[number], shift) for number, shift in shifts.items()]
     if not known:
         return None
-    colours = looks([arm_label(arm) for arm in readback.arms])
     return {
         **_curve(known),
         "label": kind_label([sources.lead.info.kind for sources in readback.sources.values()]),
-        "arms": [{"label": visible(name), "colour": look.colour} for name, look in colours.items()],
+        "arms": [
+            {"label": visible(arm_label(arm)), "colour": look.colour, "on_dark": on_dark(look.colour)}
+            for arm, look in looks_of(readback.arms).items()
+        ],
         "slots": _slots(readback, shifts),
         "idle": _idle(readback, shifts),
         "phases": _phases(readback, shifts),

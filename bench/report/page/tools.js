@@ -11,6 +11,8 @@ const MIN_SPAN_S = 0.05;
 
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const system = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (document.documentElement.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // Index of the last value that is not above x; -1 if all are.
@@ -51,19 +53,7 @@ function line(pen, fromX, fromY, toX, toY) {
   pen.stroke();
 }
 
-function hatch(pen, tint) {
-  const tile = document.createElement("canvas");
-  [tile.width, tile.height] = [8, 8];
-  const brush = tile.getContext("2d");
-  brush.fillStyle = tint;
-  brush.fillRect(0, 0, 8, 8);
-  brush.strokeStyle = tint;
-  brush.lineWidth = 2;
-  for (const shift of [-8, 0, 8]) line(brush, shift, 8, shift + 8, 0);
-  return pen.createPattern(tile, "repeat");
-}
-
-// Black is one of the arms' colours, and can't be seen on a dark ground.
+// The colour of a configuration on the ground that is shown.
 function tint(arm) {
-  return arm.colour === "#000000" ? colour("--text") : arm.colour;
+  return isDark() ? arm.on_dark : arm.colour;
 }

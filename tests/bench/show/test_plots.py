@@ -1,6 +1,19 @@
-import pytest
+import re
 
-from bench.show.plots import COLOURS, LONGEST_WORDS, looks, words
+import pytest
+from matplotlib.figure import Figure
+
+from bench.show.plots import (
+    COLOURS,
+    DARK,
+    INK,
+    LONGEST_WORDS,
+    PAPER,
+    looks,
+    page_figure,
+    render_for_page,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,5 +37,22 @@ def test_long_words_are_cut() -> None:
 
 def test_no_two_of_fourteen_arms_look_alike() -> None:
     found = looks([str(i) for i in range(2 * len(COLOURS))])
-    assert len({(look.colour, look.marker, look.filled) for look in found.values()}) == len(found)
+    assert len({(look.colour, look.marker) for look in found.values()}) == len(found)
     assert len({look.marker for look in list(found.values())[: len(COLOURS)]}) == len(COLOURS)
+
+
+def test_on_a_dark_page_no_colour_of_a_light_one_is_left() -> None:
+    def draw() -> Figure:
+        figure, [[axes]] = page_figure(1.0)
+        axes.plot([1, 2], color=COLOURS[1])
+        axes.text(0.5, 0.5, "a")
+        return figure
+
+    light, dark = render_for_page(draw, sheet=PAPER)
+    assert {COLOURS[1].lower(), INK.lower()} <= colours(light)
+    assert {DARK[COLOURS[1]].lower(), DARK[INK].lower()} <= colours(dark)
+    assert not colours(light) & colours(dark)
+
+
+def colours(svg: bytes) -> set[str]:
+    return {found.decode().lower() for found in re.findall(rb"#[0-9a-fA-F]{6}\b", svg)}

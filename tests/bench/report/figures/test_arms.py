@@ -1,4 +1,7 @@
+import colorsys
 from dataclasses import replace
+
+import pytest
 
 from bench.report.figures.arms import arm_looks, legend_in, measured_note, no_joules
 from bench.report.figures.catalogue import figure
@@ -7,6 +10,7 @@ from bench.report.story import Story
 from bench.report.summary import summarise
 from bench.run.joules import Readings, Sources
 from bench.run.records import Joules
+from bench.show.plots import COLOURS, GREY
 from tests.bench.report.figures.drawn import row, table
 
 WITHHELD = Joules(
@@ -67,3 +71,18 @@ def test_the_copy_of_the_ungated_arm_is_hollow(made: Story) -> None:
 
 def test_a_legend_is_as_high_as_its_lines() -> None:
     assert legend_in(["a"]) == legend_in(["a", "b", "c"]) < legend_in(["x" * 30] * 9)
+
+
+def test_hue_says_the_gate_shade_the_backend_and_grey_the_copy(made: Story) -> None:
+    found = arm_looks(made)
+    assert found["torch ungated"].colour == COLOURS[0]
+    assert found["torch ungated (A/A)"].colour == GREY
+    assert len({look.colour for look in found.values()}) == len(found)
+    for gate in ("ungated", "norm_fraction"):
+        assert found[f"torch {gate}"].marker == found[f"mlx {gate}"].marker
+        assert hue(found[f"torch {gate}"].colour) == pytest.approx(hue(found[f"mlx {gate}"].colour), abs=0.02)
+
+
+def hue(colour: str) -> float:
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return colorsys.rgb_to_hsv(red, green, blue)[0]

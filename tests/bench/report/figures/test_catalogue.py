@@ -15,7 +15,8 @@ from bench.show.plots import render
 from tests.bench.report.figures.drawn import drawing, overlapping_texts, reason
 
 STORIES = ("echo", "made", "hostile")
-NEEDS_MORE_THAN_ECHO = {"thermal", "roofline"}
+NEEDS_MORE_THAN_ECHO = {"thermal", "roofline", "drift"}
+NEEDS_A_ROOF = {"roofline"}
 WITHOUT_JOULES = {"routing", "roofline"}
 
 
@@ -27,11 +28,11 @@ def story(request: pytest.FixtureRequest) -> Story:
 
 def test_every_figure_of_a_run_in_order(made: Story, echo: Story) -> None:
     assert [found.name for found in figures(made)] == names()
-    assert all(isinstance(found, Drawing) for found in figures(made))
+    assert {f.name for f in figures(made) if isinstance(f, NotDrawn)} == NEEDS_A_ROOF
     assert {f.name for f in figures(echo) if isinstance(f, NotDrawn)} == NEEDS_MORE_THAN_ECHO
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", sorted({*names()} - NEEDS_MORE_THAN_ECHO))
 def test_text_is_text_and_harmless(name: str, hostile: Story) -> None:
     content = render(drawing(name, hostile).draw, "svg")
     root = ElementTree.fromstring(content)

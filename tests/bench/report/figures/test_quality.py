@@ -1,6 +1,7 @@
 import pytest
 
 from bench.report.story import Story
+from bench.show.plots import render
 from tests.bench.report.figures.drawn import drawing, reason, row, table
 
 
@@ -22,12 +23,29 @@ def test_energy_and_agreement_are_those_of_the_summary_and_the_tokens(made: Stor
     assert found["agreement_percent"] == pytest.approx(100 * sum(same) / len(same))
 
 
-def test_what_no_arm_of_its_backend_beats_is_marked(made: Story) -> None:
+def test_of_two_configurations_there_is_no_pareto_set(made: Story) -> None:
     found = drawing("quality", made)
-    assert set(found.table.loc[found.table["pareto"], "arm"]) == {
-        *("torch ungated", "torch norm_fraction", "mlx ungated", "mlx norm_fraction")
-    }
+    assert not found.table["pareto"].any()
     assert row(found.table, "torch ungated")["energy_percent"] == 100
+    assert "Pareto" not in render(found.draw, "svg").decode()
+
+
+def test_what_no_configuration_of_its_backend_beats_is_marked(hostile: Story) -> None:
+    found = table("quality", hostile)
+    assert set(found.loc[found["pareto"], "backend"]) == {"torch", "mlx"}
+    assert bool(row(found, "torch ungated")["pareto"])
+    for _, group in found.groupby("backend"):
+        for one in group[~group["pareto"]].itertuples():
+            better = group["energy_percent"].le(one.energy_percent) & group["agreement_percent"].ge(
+                one.agreement_percent
+            )
+            assert better.sum() > 1
+
+
+def test_each_backend_has_its_own_noise(made: Story) -> None:
+    found = table("quality", made).set_index("arm")["noise_floor_percent"]
+    assert found["torch ungated"] == found["torch norm_fraction"]
+    assert found["torch ungated"] != found["mlx ungated"]
 
 
 def test_an_ungated_arm_alone_has_nothing_to_trade(empty: Story) -> None:

@@ -1,0 +1,89 @@
+"""What could overturn a run's answer: the cautions and the answer's own doubts, what weighs most first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.checks import FEWEST_SLOTS, Caution
+from analysis.values import listed
+from analysis.verdict import INACTIVE
+from bench.report.answer import Answer
+from bench.report.sentences import control as control_words
+from bench.report.story import Story
+from bench.show.words import short_percent
+
+Weight = Literal["turns it round", "makes it less sure", "worth knowing"]
+WEIGHTS: tuple[Weight, ...] = ("turns it round", "makes it less sure", "worth knowing")
+
+NOT_MEASURED = "grade 0"
+"""Told once, by the strip at the top of the page."""
+_HEAVY = (
+    *("self-test failed", "no whole block", "joules withheld", "verdict withheld", "few blocks"),
+    *("answers differ", "control", "noisy", INACTIVE),
+)
+_LIGHT = ("outlier", "net withheld", "no control", "looks")
+_MOST_TWINS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threat:
+    """One thing that could overturn the answer."""
+
+    weight: Weight
+    words: str
+
+
+def threats(story: Story, answer: Answer) -> list[Threat]:
+    """Everything that was found, twins merged, the heaviest first."""
+    found = [*_of_answers(answer), *(one for one in story.summary.cautions if one.code != NOT_MEASURED)]
+    by_code: dict[str, list[Caution]] = {}
+    for caution in found:
+        by_code.setdefault(caution.code, []).append(caution)
+    merged = [Threat(weight=_weight(code), words=_merged(twins)) for code, twins in by_code.items()]
+    return sorted(merged, key=lambda threat: WEIGHTS.index(threat.weight))
+
+
+def not_found(story: Story) -> list[str]:
+    """What was looked for, could have been seen, and was not there."""
+    codes = {caution.code for caution in story.summary.cautions}
+    gates = " ".join(c.subject for c in story.summary.cautions if c.code == "left out")
+    enough = any(row.slots >= FEWEST_SLOTS for row in story.summary.rows)
+    tells_heat = any(source.lead.trace.thermal for source in story.readback.sources.values())
+    looked_for = {
+        "throttling": tells_heat and "throttled" not in gates,
+        "drift": enough and "drift" not in codes,
+        "windows far from the others": enough and "outlier" not in codes,
+        "a machine that was not quiet": any(row.a_a for row in story.summary.rows) and "noisy" not in codes,
+    }
+    return [name for name, is_clear in looked_for.items() if is_clear]
+
+
+def _weight(code: str) -> Weight:
+    return WEIGHTS[0] if code in _HEAVY else WEIGHTS[2] if code in _LIGHT else WEIGHTS[1]
+
+
+def _of_answers(answer: Answer) -> Iterator[Caution]:
+    """That answers differ, and what a random gate says."""
+    for one in answer.comparisons:
+        if one.answers_differ and one.verdict != INACTIVE:
+            match = short_percent(one.token_match_percent)
+            words = f"{one.name}: token match is {match}, so its joules are those of other answers"
+            yield Caution(code="answers differ", subject=one.name, words=words)
+        if one.control is not None and one.control.verdict != "saves":
+            yield Caution(code="control", subject=one.name, words=control_words(one, one.control))
+        if one.control is None and one.name.split(" ")[0] == one.against.split(" ")[0]:
+            words = f"{one.name}: no random gate was run beside it: what its choices are worth is not known"
+            yield Caution(code="no control", subject=one.name, words=words)
+
+
+def _merged(twins: Sequence[Caution]) -> str:
+    """Cautions of one kind as one sentence."""
+    rests = [one.words.removeprefix(f"{one.subject}: ") for one in twins]
+    if len(set(rests)) == 1:
+        has_subject = twins[0].words != rests[0]
+        return f"{listed([one.subject for one in twins])}: {rests[0]}" if has_subject else rests[0]
+    shown = [one.words.removesuffix(".") for one in twins[:_MOST_TWINS]]
+    more = [f"{len(twins) - _MOST_TWINS} more of this kind"] if len(twins) > _MOST_TWINS else []
+    return "; ".join([*shown, *more])
