@@ -114,12 +114,16 @@ _WORK: tuple[Column[ArmRow], ...] = (
 _CERTAINTY: tuple[Column[ArmRow], ...] = (
     Column("arm", lambda row: row.label),
     Column("J saved", lambda row: words.percent(row.joules_saved_percent, signed=True)),
-    Column("95 % interval", _interval),
+    Column("95 % interval", _interval, is_under=True),
     Column("p", lambda row: words.significant(row.p)),
     Column("p (Holm)", lambda row: words.significant(row.p_holm)),
     Column("blocks", lambda row: row.blocks),
     Column("lag-1 correlation", lambda row: words.number(row.lag_1, 2)),
-    Column("AR(1) interval", lambda row: _from_to(row.saved_low_ar1_percent, row.saved_high_ar1_percent)),
+    Column(
+        "AR(1) interval",
+        lambda row: _from_to(row.saved_low_ar1_percent, row.saved_high_ar1_percent),
+        is_under=True,
+    ),
     Column("verdict", lambda row: row.verdict, is_text=True),
 )
 _SPLIT: tuple[Column[ArmSplit], ...] = (

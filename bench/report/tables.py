@@ -9,7 +9,14 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.report.arm_tables import narrow_table, savings_table, split_table, withheld_splits, work_table
+from bench.report.arm_tables import (
+    certainty_table,
+    narrow_table,
+    savings_table,
+    split_table,
+    withheld_splits,
+    work_table,
+)
 from bench.report.readback import Idle
 from bench.report.summary import COLUMNS, Summary
 from bench.run.store import StoredRun
@@ -25,6 +32,8 @@ def show(run: StoredRun, summary: Summary, console: Console) -> None:
     else:
         arms = [work_table(summary), savings_table(summary)]
         table.show(arms, console, narrow=[narrow_table(summary)])
+        if certainty := certainty_table(summary):
+            table.show([certainty], console)
         if splits := split_table(summary):
             table.show([splits], console)
         for arm, reason in withheld_splits(summary):
