@@ -32,7 +32,7 @@ it, or something that a table has no room for."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class ClaimFigure:
     """A number of a claim, as published or recomputed."""
 
     label: str
@@ -48,8 +48,8 @@ class Claim:
 
     name: str
     """Dotted, such as `routing.short.energy`; what `bench reproduce` takes."""
-    published: tuple[Figure, ...]
-    recomputed: tuple[Figure, ...]
+    published: tuple[ClaimFigure, ...]
+    recomputed: tuple[ClaimFigure, ...]
     """From the published record alone."""
     verdict: ClaimVerdict
     why: str
@@ -78,7 +78,7 @@ def percent_change(after: float, before: float) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class ChangeParts:
     """A change of energy and what it is made of, in per cent: as factors, time times power is energy."""
 
     energy_percent: float
@@ -86,14 +86,14 @@ class Parts:
     power_percent: float
 
 
-def parts_of(after: Slot | None, before: Slot | None) -> Parts | Withheld:
+def parts_of(after: Slot | None, before: Slot | None) -> ChangeParts | Withheld:
     """The change between two slots of the same prompts; negative is less."""
     if after is None or before is None:
         return Withheld("an arm has no slot")
     if not after.gross_j or not before.gross_j:
         return Withheld("an arm has no joules")
     energy, time = after.gross_j / before.gross_j, after.seconds_s / before.seconds_s
-    return Parts(
+    return ChangeParts(
         energy_percent=100 * (energy - 1),
         time_percent=100 * (time - 1),
         power_percent=100 * (energy / time - 1),
@@ -117,7 +117,7 @@ def claim_of_record(
         unit: of the figures.
         would_test: what would settle the claim where nothing was published.
     """
-    recomputed: tuple[Figure, ...] = ()
+    recomputed: tuple[ClaimFigure, ...] = ()
     verdict: ClaimVerdict = "not testable here"
     why = "no figures are given that it could be recomputed from"
     if record is not None:
@@ -128,7 +128,7 @@ def claim_of_record(
         verdict, why = _follows(published_percent, change, a_a_percent=a_a)
     return Claim(
         name=name,
-        published=(Figure(label="claimed", value=published_percent, unit="%"),),
+        published=(ClaimFigure(label="claimed", value=published_percent, unit="%"),),
         recomputed=recomputed,
         verdict=verdict,
         why=why,
@@ -139,13 +139,13 @@ def claim_of_record(
 
 def _of_record(
     before: float, after: float, change: float, a_a: float | None, *, unit: str
-) -> tuple[Figure, ...]:
+) -> tuple[ClaimFigure, ...]:
     figures = (
-        Figure(label="before", value=before, unit=unit, role="detail"),
-        Figure(label="after", value=after, unit=unit, role="detail"),
-        Figure(label="change", value=change, unit="%"),
+        ClaimFigure(label="before", value=before, unit=unit, role="detail"),
+        ClaimFigure(label="after", value=after, unit=unit, role="detail"),
+        ClaimFigure(label="change", value=change, unit="%"),
     )
-    return figures if a_a is None else (*figures, Figure(label="A/A", value=a_a, unit="%", role="a_a"))
+    return figures if a_a is None else (*figures, ClaimFigure(label="A/A", value=a_a, unit="%", role="a_a"))
 
 
 def _follows(claimed: float, found: float, *, a_a_percent: float | None) -> tuple[ClaimVerdict, str]:

@@ -40,7 +40,7 @@ class SweptPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class BackendSweep:
     """What a sweep on one backend found."""
 
     points: Sequence[SweptPoint]
@@ -55,13 +55,13 @@ class Sweep:
 Verdict = tuple[ClaimVerdict, str]
 
 
-def judge_sweep(claim: str, sweep: Sweep) -> Verdict | None:
+def judge_sweep(claim: str, sweep: BackendSweep) -> Verdict | None:
     """Verdict on a claim by its name, with the reason; None for a claim that no sweep touches."""
     rule = _RULES.get(claim)
     return None if rule is None else rule(sweep)
 
 
-def _perplexity(sweep: Sweep) -> Verdict:
+def _perplexity(sweep: BackendSweep) -> Verdict:
     """Pruning to kappa leaves perplexity as it is: at every kept fraction of the published range."""
     points = [(p, p.rise) for p in _pruned(sweep) if p.rise is not None]
     if not points:
@@ -75,7 +75,7 @@ def _perplexity(sweep: Sweep) -> Verdict:
     return "not testable here", f"{seen}, too wide an interval: score more windows of text"
 
 
-def _speed(sweep: Sweep) -> Verdict:
+def _speed(sweep: BackendSweep) -> Verdict:
     """Pruning makes generation faster: at the smallest kept fraction of the published range."""
     points = [(p, p.speed_ratio) for p in _pruned(sweep) if p.speed_ratio is not None and p.kept]
     if not points:
@@ -91,7 +91,7 @@ def _speed(sweep: Sweep) -> Verdict:
     return ("reproduced" if gain > floor else "reproduced but inside the A/A error"), seen
 
 
-def _cliff(sweep: Sweep) -> Verdict:
+def _cliff(sweep: BackendSweep) -> Verdict:
     if sweep.cliff is None:
         return "not testable here", sweep.cliff_reason
     found = f"the largest kept fraction with perplexity up by over {CLIFF_RISE:.0%} is {sweep.cliff:g}"
@@ -99,7 +99,7 @@ def _cliff(sweep: Sweep) -> Verdict:
     return ("reproduced" if is_there else "not reproduced"), found
 
 
-def _attention_dropped(sweep: Sweep) -> Verdict:
+def _attention_dropped(sweep: BackendSweep) -> Verdict:
     """Half of the attention layers can go at a small loss."""
     points = [p for p in sweep.points if p.attention_dropped >= 0.5 and p.rise and not p.inactive]
     if not points:
@@ -112,7 +112,7 @@ def _attention_dropped(sweep: Sweep) -> Verdict:
     return ("not reproduced" if best.rise.low > SMALL_LOSS else "not testable here"), seen
 
 
-def _savings_multiply(sweep: Sweep) -> Verdict:
+def _savings_multiply(sweep: BackendSweep) -> Verdict:
     """Joules with two cuts are the product of the joules with each: the worst of the grid's points."""
     known = {p.cuts: p.joules_ratio for p in sweep.points if p.joules_ratio is not None and not p.inactive}
     found = [
@@ -139,7 +139,7 @@ def _against_the_product(both: Estimate, one: Estimate, other: Estimate) -> Esti
     return Estimate(point, point * math.exp(-half_width), point * math.exp(half_width))
 
 
-def _pruned(sweep: Sweep) -> list[SweptPoint]:
+def _pruned(sweep: BackendSweep) -> list[SweptPoint]:
     """Active points of nothing but cache and MLP, in the range that was published."""
     return [
         p for p in sweep.points if p.kept is not None and PUBLISHED_CLIFF <= p.kept < 1 and not p.inactive
@@ -154,7 +154,7 @@ def _percent(rise: Estimate) -> str:
     return f"{rise.point:+.1%} [{rise.low:+.1%}, {rise.high:+.1%}]"
 
 
-_RULES: dict[str, Callable[[Sweep], Verdict]] = {
+_RULES: dict[str, Callable[[BackendSweep], Verdict]] = {
     "redundancy.perplexity": _perplexity,
     "redundancy.speed": _speed,
     "redundancy.cliff": _cliff,

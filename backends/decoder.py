@@ -25,7 +25,7 @@ from backends.kv_policies import Arrays, attend_per_query, kept_by_head, kept_po
 from backends.lookup import greedy_with_lookup
 from backends.loop import check_cut, check_prompt, greedy, log_probabilities, open_session
 from backends.parts import Parts, count_shape, make_cut, multiplied
-from backends.prepared import Cuts, Prepared
+from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
 from backends.streams import LayerStreams, redundancy_of
 from backends.tokenizer import Tokenizer
@@ -235,17 +235,17 @@ class Decoder(ABC):
     def _model_for(self, cut: Cut) -> Any:
         return self._model if cut is FULL or cut.weights == FULL else self._cuts.get(cut).model
 
-    def _make(self, cut: Cut) -> Prepared:
+    def _make(self, cut: Cut) -> PreparedModel:
         anatomy = anatomy_of(self._folder)
         made = make_cut(self._parts, self._model, anatomy, cut)
         for part in cut.added:
             part.change(made, parts=self._parts, anatomy=anatomy, info=self.info)
         return self._count(made)
 
-    def _count(self, model: Any) -> Prepared:
+    def _count(self, model: Any) -> PreparedModel:
         anatomy = ANATOMIES.get(self._folder.architecture)
         if anatomy is None:
-            return Prepared(model=model, shape=None)
+            return PreparedModel(model=model, shape=None)
         heads, number_bytes = heads_of(self._folder), NUMBER_BYTES[self.info.dtype]
         shape = count_shape(
             self._parts,
@@ -255,7 +255,7 @@ class Decoder(ABC):
             number_bytes=number_bytes,
             windows=windows_of(self._folder),
         )
-        return Prepared(model=model, shape=shape)
+        return PreparedModel(model=model, shape=shape)
 
     def _fresh_cache(self, cut: Cut) -> Any:
         cache = self._new_cache(cut)

@@ -16,7 +16,7 @@ from backends.shape import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedModel:
     """A model under a cut, and its counted sizes; these are None for an architecture that is not known."""
 
     model: Any
@@ -34,10 +34,10 @@ class Prepared:
 class Cuts:
     """The cuts of one loaded model that are ready."""
 
-    def __init__(self, full: Prepared, make: Callable[[Cut], Prepared]) -> None:
+    def __init__(self, full: PreparedModel, make: Callable[[Cut], PreparedModel]) -> None:
         self._full = full
         self._make = make
-        self._ready: dict[Cut, Prepared] = {}
+        self._ready: dict[Cut, PreparedModel] = {}
 
     def prepare(self, cut: Cut, info: BackendInfo) -> None:
         """Make the model for `cut`, unless one with the same weights is there.
@@ -50,7 +50,7 @@ class Cuts:
         if cut.weights != FULL and cut.weights not in self._ready:
             self._ready[cut.weights] = self._make(cut.weights)
 
-    def get(self, cut: Cut) -> Prepared:
+    def get(self, cut: Cut) -> PreparedModel:
         """The model for `cut`.
 
         Raises:

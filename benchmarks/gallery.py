@@ -37,7 +37,7 @@ from bench.run import start, store
 from bench.run.display.plain import PlainDisplay
 from bench.studies.cuts.options import Point, Points
 from bench.studies.cuts.redundancy import PARTS, least, profile
-from bench.studies.cuts.texts import Reading
+from bench.studies.cuts.texts import TextChoice
 from bench.studies.sweep import run as sweep_run
 from bench.studies.sweep import tables as sweep_tables
 from bench.studies.sweep.findings import JudgedSweep, SweptArm, loss_of
@@ -136,7 +136,7 @@ def measure(
         request = sweep_run.SweepRequest(
             suite=str(file),
             points=Points(swept=(), points=points),
-            reading=Reading(
+            reading=TextChoice(
                 text=options.text,
                 window=options.window,
                 stride=options.window // 2,

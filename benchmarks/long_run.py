@@ -41,12 +41,12 @@ from benchmarks.made_up import (
     perform,
     prompt_lengths,
 )
-from energy.lab.documents import Shape, Told, document
+from energy.lab.documents import ChipShape, Told, document
 from energy.recording import Header, Recording, Stamp
 
 WALL_AHEAD_S = 1.77e9
 GPU_SHARE = 0.75
-SHAPE = Shape(model="Mac00,0", clusters=(), states=1)
+SHAPE = ChipShape(model="Mac00,0", clusters=(), states=1)
 """Short documents: what is long in real ones are tables that hold no energy."""
 
 

@@ -20,7 +20,7 @@ from bench.run.records import (
     SlotRecord,
 )
 from bench.suite.bundled import configs_folder
-from bench.suite.plan import Arm, Slot
+from bench.suite.plan import Arm, PlannedSlot
 from energy.base import SourceInfo
 
 BACKENDS = ("torch", "mlx")
@@ -80,7 +80,9 @@ class Script:
         return self.now_s
 
 
-def perform(script: Script, blocks: list[list[Slot]], prompts: dict[str, int], *, slot_s: float) -> None:
+def perform(
+    script: Script, blocks: list[list[PlannedSlot]], prompts: dict[str, int], *, slot_s: float
+) -> None:
     """Go through the blocks as a run does."""
     script.records.append(_session(script.number, prompts, {slot.arm for block in blocks for slot in block}))
     script.spend(EDGE_S, IDLE_W)
@@ -106,7 +108,7 @@ def _idle(script: Script, where: str) -> None:
     )
 
 
-def _hold(script: Script, slot: Slot, prompts: dict[str, int], *, slot_s: float) -> None:
+def _hold(script: Script, slot: PlannedSlot, prompts: dict[str, int], *, slot_s: float) -> None:
     """Whole passes until the slot is long enough; each slot's power is a little off, and drifts at first."""
     start_s, passes = script.now_s, 0
     hours = (start_s - BEGIN_S) / 3600

@@ -23,7 +23,7 @@ from bench.run.display.live import LiveDisplay
 from bench.run.display.plain import Display, QuietDisplay
 from bench.run.records import Joules, RequestRecord, SlotRecord
 from bench.run.remaining import Remaining
-from bench.suite.plan import Slot, make_arms, make_blocks
+from bench.suite.plan import PlannedSlot, make_arms, make_blocks
 
 ALLOWED = 0.001
 """A thousandth of a core."""
@@ -107,7 +107,7 @@ def _wait_until(instant_s: float) -> None:
     time.sleep(max(0.0, instant_s - time.perf_counter()))
 
 
-def _request(slot: Slot, number: int, opened_s: float) -> RequestRecord:
+def _request(slot: PlannedSlot, number: int, opened_s: float) -> RequestRecord:
     return RequestRecord(
         session=1,
         block=slot.block,
@@ -128,7 +128,7 @@ def _request(slot: Slot, number: int, opened_s: float) -> RequestRecord:
     )
 
 
-def _done(slot: Slot) -> SlotRecord:
+def _done(slot: PlannedSlot) -> SlotRecord:
     return SlotRecord(
         session=1,
         block=slot.block,

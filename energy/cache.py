@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from energy.base import EnergyError, Fault, SourceInfo, Trace
-from energy.decode import Decoder
+from energy.decode import RecordingDecoder
 from energy.recording import INDEX, RAW
 from energy.timeline import trace_of
 
@@ -52,7 +52,7 @@ def kept(folder: Path) -> Decoded | None:
         return None
 
 
-def decode_and_keep(decoder: Decoder) -> Decoded:
+def decode_and_keep(decoder: RecordingDecoder) -> Decoded:
     """Decode all that a recording holds, and keep it for the next time if its folder can be written to.
 
     Raises:
@@ -67,7 +67,7 @@ def decode_and_keep(decoder: Decoder) -> Decoded:
     return found
 
 
-def keep(decoder: Decoder) -> None:
+def keep(decoder: RecordingDecoder) -> None:
     """The same at the end of a session, when nobody asks for the readings: what can't be kept is not."""
     with contextlib.suppress(EnergyError, OSError):
         if kept(decoder.folder) is None:

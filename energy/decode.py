@@ -71,7 +71,7 @@ def boundary_of(printed: Collection[str]) -> tuple[tuple[str, ...], Boundary]:
     return ("cpu", "gpu", "ane"), "soc_cpu_gpu_ane"
 
 
-class Table:
+class DocumentTable:
     """Documents as rows, each read once; rails are all that any document prints."""
 
     def __init__(self) -> None:
@@ -154,13 +154,13 @@ def _append(columns: dict[str, array[float]], values: Mapping[str, float], row: 
         column.append(values.get(rail, NAN))
 
 
-class Decoder:
+class RecordingDecoder:
     """Decodes a growing recording; each document once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._reader = RecordingReader(folder)
-        self._table = Table()
+        self._table = DocumentTable()
         self._deaths: list[tuple[float, str]] = []
         self._session = self._received = 0
         self._framer = Framer()

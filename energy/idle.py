@@ -11,7 +11,7 @@ DRIFTS_BY_W = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Idle:
+class IdleVerdict:
     """Idle power over a run, and whether it stayed what it was."""
 
     mean_w: float | None
@@ -21,7 +21,7 @@ class Idle:
     reason: str
 
 
-def judge_idle(watts: Sequence[float | None]) -> Idle:
+def judge_idle(watts: Sequence[float | None]) -> IdleVerdict:
     """Judge the idle powers of a run, in the order in which they were measured.
 
     Args:
@@ -29,7 +29,7 @@ def judge_idle(watts: Sequence[float | None]) -> Idle:
     """
     known = [value for value in watts if value is not None]
     if len(known) < 2 or len(known) < len(watts):
-        return Idle(
+        return IdleVerdict(
             mean_w=sum(known) / len(known) if known else None,
             drift_w=None,
             stable=False,
@@ -39,4 +39,4 @@ def judge_idle(watts: Sequence[float | None]) -> Idle:
     allowed_w = max(DRIFTS_BY * mean_w, DRIFTS_BY_W)
     stable = drift_w <= allowed_w
     reason = f"idle power moved by {drift_w:.2f} W, {allowed_w:.2f} W is allowed"
-    return Idle(mean_w=mean_w, drift_w=drift_w, stable=stable, reason=reason)
+    return IdleVerdict(mean_w=mean_w, drift_w=drift_w, stable=stable, reason=reason)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from energy.base import EnergyError, SourceInfo, Trace
 from energy.cache import keep
-from energy.decode import Decoder
+from energy.decode import RecordingDecoder
 from energy.recording import Header, Recording, Stamp
 from energy.timeline import trace_of
 
@@ -44,7 +44,7 @@ class PolledSource:
         self._before_s = self._read_s = -1.0
         self._dead: str | None = None
         self._thread: threading.Thread | None = None
-        self._decoder: Decoder | None = None
+        self._decoder: RecordingDecoder | None = None
         self._poll_s = info.interval_s
 
     @property
@@ -69,7 +69,7 @@ class PolledSource:
         first, at = self._read(), Stamp.now()
         recording = Recording(folder, Header("readings", self._info))
         recording.event("started", "")
-        self._decoder = Decoder(folder)
+        self._decoder = RecordingDecoder(folder)
         self._thread = threading.Thread(
             target=self._run, args=(recording, first, at), name=f"{self._info.name} reader", daemon=True
         )

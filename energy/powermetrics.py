@@ -26,7 +26,7 @@ from pathlib import Path
 from energy.base import EnergyError, EnergySource, Kind, SourceInfo, SourceUnavailable, Trace
 from energy.cache import keep
 from energy.chip import chip_name
-from energy.decode import Decoder
+from energy.decode import RecordingDecoder
 from energy.preflight import ENVIRONMENT, check_program, help_text, root_prefix, why_it_ended
 from energy.recording import INDEX, NOISE, RAW, Header, Recording
 from energy.stream import StreamReader
@@ -104,7 +104,7 @@ class PowermetricsSource:
             raise SourceUnavailable(f"interval_ms {interval_ms}: choose 10 to 60000", fix="100 is usual")
         self._meter, self._interval_ms = meter, interval_ms
         self._reader: StreamReader | None = None
-        self._decoder: Decoder | None = None
+        self._decoder: RecordingDecoder | None = None
         self._info = SourceInfo(
             name=meter.name,
             kind=meter.kind,
@@ -149,7 +149,7 @@ class PowermetricsSource:
             recording.close()
             _remove_new(folder, before)
             raise SourceUnavailable(f"{command[0]} can't be started: {error}") from error
-        self._decoder = Decoder(folder)
+        self._decoder = RecordingDecoder(folder)
         try:
             self._await_first(command, folder / NOISE)
         except EnergyError:
@@ -185,7 +185,7 @@ class PowermetricsSource:
         if self._reader is not None:
             self._reader.stop(grace_s=max(2.0, 5 * self._info.interval_s))
 
-    def _started(self) -> tuple[StreamReader, Decoder]:
+    def _started(self) -> tuple[StreamReader, RecordingDecoder]:
         if self._reader is None or self._decoder is None:
             raise EnergyError(f"{self._meter.name} was not started")
         return self._reader, self._decoder

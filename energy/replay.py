@@ -16,7 +16,7 @@ import numpy as np
 from energy.base import EnergyError, EnergySource, SourceInfo, SourceUnavailable, Trace
 from energy.cache import decode_and_keep, kept
 from energy.chip import limit_w
-from energy.decode import Decoder, Table
+from energy.decode import DocumentTable, RecordingDecoder
 from energy.framing import BETWEEN_DOCUMENTS, Framer
 from energy.labels import on_their_own_clock
 from energy.recording import Header, Recording, Stamp
@@ -38,7 +38,7 @@ def load(folder: Path) -> tuple[Trace, SourceInfo]:
     Raises:
         EnergyError: there is no recording, or it can't be read.
     """
-    return kept(folder) or decode_and_keep(Decoder(folder))
+    return kept(folder) or decode_and_keep(RecordingDecoder(folder))
 
 
 def replay(*, file: Path) -> EnergySource:
@@ -145,9 +145,9 @@ def _kept_stream(file: Path) -> tuple[Trace, SourceInfo]:
     return stream_trace(columns, limit_w=limit_w(info)), _replayed(info, file)
 
 
-def _table(stream: bytes) -> Table:
+def _table(stream: bytes) -> DocumentTable:
     """The documents of a stream, the cut one at its end included."""
-    table, nowhere = Table(), Stamp(math.nan, math.nan, math.nan)
+    table, nowhere = DocumentTable(), Stamp(math.nan, math.nan, math.nan)
     if HEADING in stream:
         for sample in split_text(stream):
             table.take(sample, "text", nowhere, session=1)

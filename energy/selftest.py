@@ -74,7 +74,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class SelfTestOutcome:
     """What a self-test means for the joules of a run."""
 
     passed: bool
@@ -89,7 +89,7 @@ class Outcome:
         return "passed" if self.passed else "failed"
 
 
-def outcome(findings: Sequence[Finding], rails: Sequence[str]) -> Outcome:
+def outcome(findings: Sequence[Finding], rails: Sequence[str]) -> SelfTestOutcome:
     """What the findings of a self-test mean.
 
     Args:
@@ -99,9 +99,9 @@ def outcome(findings: Sequence[Finding], rails: Sequence[str]) -> Outcome:
     must_move = [f for f in findings if f.expected == "moves" and f.passed is not None]
     if all(finding.rise_w is None for finding in must_move):
         nothing = "the self-test measured nothing: no load reached a rail that can be read"
-        return Outcome(passed=False, reason=nothing, silent=dict.fromkeys(rails, nothing))
+        return SelfTestOutcome(passed=False, reason=nothing, silent=dict.fromkeys(rails, nothing))
     failed = [finding for finding in findings if finding.passed is False]
-    return Outcome(
+    return SelfTestOutcome(
         passed=not failed,
         reason="; ".join(map(str, failed)),
         silent={f.rail: f"no answer in the self-test: {f}" for f in must_move if not f.passed},

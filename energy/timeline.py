@@ -15,7 +15,7 @@ from energy import faults, labels
 from energy.align import LATENCY_S, align
 from energy.base import Fault, Trace
 from energy.chip import limit_w as most_w
-from energy.decode import Columns, Decoder
+from energy.decode import Columns, RecordingDecoder
 from energy.rails import judged
 
 Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ class _Placed:
     uncertainty_s: float
 
 
-def trace_of(decoder: Decoder) -> Trace:
+def trace_of(decoder: RecordingDecoder) -> Trace:
     """All readings that a decoder has seen so far, judged, on the harness clock."""
     source = decoder.source
     if decoder.form == "readings":

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from analysis.claims import Claim, ClaimVerdict, Figure, Role
+from analysis.claims import Claim, ClaimFigure, ClaimVerdict, Role
 from analysis.correlation import Coefficient, Correlation, correlate, from_r
 from analysis.published.record import record
 from analysis.regression import LinearFit, least_squares
@@ -58,9 +58,9 @@ def _row_claim(row: Mapping[str, Any], lambda2: Mapping[int, float]) -> Claim:
     nominal = from_r(row["r"], rows=row["n"])
     distinct = from_r(row["r"], rows=row["distinct"])
     found = _from_points(row["points"], lambda2) if "points" in row else None
-    published = [Figure(label="r", value=Estimate(row["r"], *row["ci"]))]
+    published = [ClaimFigure(label="r", value=Estimate(row["r"], *row["ci"]))]
     if "p" in row:
-        published.append(Figure(label="p", value=row["p"]))
+        published.append(ClaimFigure(label="p", value=row["p"]))
     return Claim(
         name=f"correlation.{row.get('points', row['model'].lower())}",
         published=tuple(published),
@@ -79,25 +79,25 @@ def _from_points(name: str, lambda2: Mapping[int, float]) -> Correlation:
     return found
 
 
-def _figures_of_r(nominal: Coefficient, distinct: Coefficient) -> tuple[Figure, ...]:
+def _figures_of_r(nominal: Coefficient, distinct: Coefficient) -> tuple[ClaimFigure, ...]:
     return (
-        Figure(label=f"r of {nominal.rows} rows", value=nominal.value),
-        Figure(label=f"p of {nominal.rows} rows", value=nominal.p),
-        Figure(label=f"r of {distinct.rows} distinct points", value=distinct.value, role="control"),
-        Figure(label=f"p of {distinct.rows} distinct points", value=distinct.p, role="control"),
+        ClaimFigure(label=f"r of {nominal.rows} rows", value=nominal.value),
+        ClaimFigure(label=f"p of {nominal.rows} rows", value=nominal.p),
+        ClaimFigure(label=f"r of {distinct.rows} distinct points", value=distinct.value, role="control"),
+        ClaimFigure(label=f"p of {distinct.rows} distinct points", value=distinct.p, role="control"),
     )
 
 
-def _figures_of_points(found: Correlation) -> tuple[Figure, ...]:
+def _figures_of_points(found: Correlation) -> tuple[ClaimFigure, ...]:
     assert found.nominal is not None
     return (
         *_figures_of_r(found.nominal, found.pearson),
-        Figure(
+        ClaimFigure(
             label=f"p of all {found.permutation.permutations} permutations",
             value=found.permutation.p,
             role="control",
         ),
-        Figure(label="Spearman's rho", value=found.spearman.value, role="detail"),
+        ClaimFigure(label="Spearman's rho", value=found.spearman.value, role="detail"),
     )
 
 
@@ -107,13 +107,13 @@ def _sign_flip(rows: list[dict[str, Any]]) -> Claim:
     first, second = rows[0], rows[1]
     return Claim(
         name="correlation.sign_flip",
-        published=tuple(Figure(label=f"r of {row['model']}", value=row["r"]) for row in rows),
+        published=tuple(ClaimFigure(label=f"r of {row['model']}", value=row["r"]) for row in rows),
         recomputed=(
-            Figure(label="rotary models by configuration", value=len(rotary)),
-            Figure(label="of these with r > 0", value=_positive(rotary)),
-            Figure(label="rotary models by the author's labels", value=len(labelled), role="control"),
-            Figure(label="with r > 0 by his labels", value=_positive(labelled), role="control"),
-            Figure(
+            ClaimFigure(label="rotary models by configuration", value=len(rotary)),
+            ClaimFigure(label="of these with r > 0", value=_positive(rotary)),
+            ClaimFigure(label="rotary models by the author's labels", value=len(labelled), role="control"),
+            ClaimFigure(label="with r > 0 by his labels", value=_positive(labelled), role="control"),
+            ClaimFigure(
                 label=f"p of {first['model']} against {second['model']}",
                 value=_p_of_difference(first, second),
                 role="control",
@@ -150,16 +150,16 @@ def _scale(rows: list[dict[str, Any]]) -> Claim:
     return Claim(
         name="correlation.scale",
         published=tuple(
-            Figure(label=f"r of {row['model']}, {row['parameters'] / 1e9:.1f} B", value=row["r"])
+            ClaimFigure(label=f"r of {row['model']}, {row['parameters'] / 1e9:.1f} B", value=row["r"])
             for row in by_size
         ),
         recomputed=(
-            Figure(label="models", value=len(by_size)),
-            Figure(
+            ClaimFigure(label="models", value=len(by_size)),
+            ClaimFigure(
                 label="Spearman's rho of size and -r",
                 value=float(stats.spearmanr(sizes, negated)[0]),
             ),
-            Figure(
+            ClaimFigure(
                 label=f"p of {smallest['model']} against {largest['model']}",
                 value=_p_of_difference(smallest, largest),
                 role="control",
@@ -183,7 +183,7 @@ def _length_claim(name: str, lambda2: Mapping[int, float]) -> Claim:
     verdict, why = _proxy(distinct) if name in PROXY_OF_LENGTH else _independent(distinct)
     return Claim(
         name=f"correlation.length.{name}",
-        published=tuple(Figure(label=key, value=value) for key, value in published.items()),
+        published=tuple(ClaimFigure(label=key, value=value) for key, value in published.items()),
         recomputed=(*_figures_of_fit(nominal), *_figures_of_fit(distinct, role="control")),
         verdict=verdict,
         why=why,
@@ -207,13 +207,13 @@ def _independent(distinct: LinearFit) -> tuple[ClaimVerdict, str]:
     )
 
 
-def _figures_of_fit(fit: LinearFit, *, role: Role = "figure") -> tuple[Figure, ...]:
+def _figures_of_fit(fit: LinearFit, *, role: Role = "figure") -> tuple[ClaimFigure, ...]:
     term = fit.terms["lambda2"]
     return (
-        Figure(label=f"beta of {fit.rows} rows", value=term.value, role="detail"),
-        Figure(label=f"t of {fit.rows} rows", value=term.t, role=role),
-        Figure(label=f"p of {fit.rows} rows", value=term.p, role=role),
-        Figure(label=f"r2 of {fit.rows} rows", value=fit.r2, role="detail"),
+        ClaimFigure(label=f"beta of {fit.rows} rows", value=term.value, role="detail"),
+        ClaimFigure(label=f"t of {fit.rows} rows", value=term.t, role=role),
+        ClaimFigure(label=f"p of {fit.rows} rows", value=term.p, role=role),
+        ClaimFigure(label=f"r2 of {fit.rows} rows", value=fit.r2, role="detail"),
     )
 
 
@@ -224,14 +224,14 @@ def _modulus_table(lambda2: Mapping[int, Mapping[int, float]]) -> Claim:
         values = np.array(list(lambda2[base].values()))
         found = (len(values) / base, float(values.mean()), float(values.std(ddof=1)))
         for label, stated, mine in zip(("share defined", "mean", "deviation"), figures, found, strict=True):
-            published.append(Figure(label=f"{label}, modulo {base}", value=stated, role="detail"))
-            recomputed.append(Figure(label=f"{label}, modulo {base}", value=mine, role="detail"))
+            published.append(ClaimFigure(label=f"{label}, modulo {base}", value=stated, role="detail"))
+            recomputed.append(ClaimFigure(label=f"{label}, modulo {base}", value=mine, role="detail"))
             largest = max(largest, abs(stated - mine))
     agrees = largest < 1e-3
     return Claim(
         name="correlation.modulus_table",
         published=tuple(published),
-        recomputed=(Figure(label="largest difference", value=largest), *recomputed),
+        recomputed=(ClaimFigure(label="largest difference", value=largest), *recomputed),
         verdict="reproduced" if agrees else "not reproduced",
         why=f"the largest difference is {largest:.1g}: arithmetic, which says nothing about models",
     )

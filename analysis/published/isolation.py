@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.claims import Claim, Figure
+from analysis.claims import Claim, ClaimFigure
 from analysis.isolation import Bound, Figures, classify
 from analysis.published.record import record
 from analysis.roofline import apple_bandwidth
@@ -36,9 +36,9 @@ def judge_row(row: dict[str, Any], other: dict[str, Any], *, bits: int) -> Bound
     return classify(Figures(share=decode_share(row, bits=bits), rise=rise, further=None, slices=None))
 
 
-def _published(big: dict[str, Any], small: dict[str, Any], field: str, unit: str) -> tuple[Figure, ...]:
+def _published(big: dict[str, Any], small: dict[str, Any], field: str, unit: str) -> tuple[ClaimFigure, ...]:
     return tuple(
-        Figure(
+        ClaimFigure(
             label=f"{field.split('_')[0]}, {row['model']}",
             value=row[field],
             unit=unit,
@@ -56,11 +56,11 @@ def _latency(big: dict[str, Any], small: dict[str, Any]) -> Claim:
             *_published(big, small, "decode_ms_per_token", "ms/token"),
         ),
         recomputed=(
-            Figure(
+            ClaimFigure(
                 label="time, small over large",
                 value=small["decode_ms_per_token"] / big["decode_ms_per_token"],
             ),
-            Figure(
+            ClaimFigure(
                 label="parameters, large over small",
                 value=big["parameters"] / small["parameters"],
                 role="control",
@@ -77,7 +77,7 @@ def _energy(big: dict[str, Any], small: dict[str, Any]) -> Claim:
         name="isolation.energy",
         published=_published(big, small, "decode_j_per_token", "J/token"),
         recomputed=tuple(
-            Figure(
+            ClaimFigure(
                 label=row["model"],
                 value=row["decode_j_per_token"] / row["decode_ms_per_token"] * 1e3,
                 unit="W",
@@ -95,7 +95,7 @@ def _memory_bound(big: dict[str, Any], small: dict[str, Any]) -> Claim:
         name="isolation.memory_bound",
         published=_published(big, small, "decode_ms_per_token", "ms/token"),
         recomputed=tuple(
-            Figure(
+            ClaimFigure(
                 label=f"its bytes explain at {bits} bits, {row['model']}",
                 value=decode_share(row, bits=bits),
                 unit="of the step",

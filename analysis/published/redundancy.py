@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.claims import Claim, Figure
+from analysis.claims import Claim, ClaimFigure
 from analysis.frontier import cliff
 from analysis.published.record import record
 from analysis.rows import Trade
@@ -36,8 +36,8 @@ def _perplexity() -> Claim:
     table = record()["redundancy"]
     return Claim(
         name="redundancy.perplexity",
-        published=tuple(Figure(label=t.label, value=t.loss) for t in published_sweep()),
-        recomputed=(Figure(label="largest less smallest", value=_spread(table["fixed_perplexity"])),),
+        published=tuple(ClaimFigure(label=t.label, value=t.loss) for t in published_sweep()),
+        recomputed=(ClaimFigure(label="largest less smallest", value=_spread(table["fixed_perplexity"])),),
         verdict="not reproduced",
         why="gate inactive: the same perplexity to the last digit from all of the work and from half of it "
         "is the same computation, not a free cut",
@@ -49,9 +49,9 @@ def _speed() -> Claim:
     table = record()["redundancy"]
     return Claim(
         name="redundancy.speed",
-        published=tuple(Figure(label=t.label, value=t.cost * 1e3, unit="ms") for t in published_sweep()),
+        published=tuple(ClaimFigure(label=t.label, value=t.cost * 1e3, unit="ms") for t in published_sweep()),
         recomputed=(
-            Figure(label="largest less smallest", value=_spread(table["fixed_ms_per_token"]), unit="ms"),
+            ClaimFigure(label="largest less smallest", value=_spread(table["fixed_ms_per_token"]), unit="ms"),
         ),
         verdict="not reproduced",
         why="gate inactive: half of the work left out took as long as all of it",
@@ -64,7 +64,7 @@ def _cliff() -> Claim:
     assert isinstance(found, Withheld)
     return Claim(
         name="redundancy.cliff",
-        published=(Figure(label="cliff at kappa", value=0.5),),
+        published=(ClaimFigure(label="cliff at kappa", value=0.5),),
         recomputed=(),
         verdict="not reproduced",
         why=found.reason,
@@ -78,8 +78,8 @@ def _mean_kappa() -> Claim:
     kappa = np.clip((np.array(table["table_lambda2"]) - low) / (high - low), 0, 1)
     return Claim(
         name="redundancy.mean_kappa",
-        published=(Figure(label="mean kappa", value=table["dynamic_mean_kappa"]),),
-        recomputed=(Figure(label="of the used table, residues alike", value=float(kappa.mean())),),
+        published=(ClaimFigure(label="mean kappa", value=table["dynamic_mean_kappa"]),),
+        recomputed=(ClaimFigure(label="of the used table, residues alike", value=float(kappa.mean())),),
         verdict="not testable here",
         why=f"the mean is of {table['chunks']} chunks whose residues were not published, through a table "
         "that does not follow from the stated formula",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.claims import Claim, ClaimVerdict, Figure, percent_change
+from analysis.claims import Claim, ClaimFigure, ClaimVerdict, percent_change
 from analysis.effect import inside_floor
 from analysis.published.record import J_PER_KWH, record, routing_rows
 from analysis.stats import fraction_of
@@ -49,17 +49,17 @@ def aa_change_percent() -> float:
     return energy_change_percent(record()["routing"]["small_model_only"])
 
 
-def time_and_power(run: dict[str, Any]) -> tuple[Figure, ...]:
+def time_and_power(run: dict[str, Any]) -> tuple[ClaimFigure, ...]:
     """What a change of energy is made of: as published, energy is wall time times sampled power."""
     ungated, gated = run["ungated"], run["gated"]
     return (
-        Figure(
+        ClaimFigure(
             label="of it wall time",
             value=percent_change(gated["seconds_s"], ungated["seconds_s"]),
             unit="%",
             role="control",
         ),
-        Figure(
+        ClaimFigure(
             label="of it sampled power",
             value=percent_change(gated["mean_w"], ungated["mean_w"]),
             unit="%",
@@ -74,17 +74,18 @@ def inside_aa(change_percent: float) -> bool:
     return inside_floor(1 + change_percent / 100, fraction_of(abs(float(aa_log))))
 
 
-def token_totals(run: dict[str, Any]) -> tuple[Figure, ...]:
+def token_totals(run: dict[str, Any]) -> tuple[ClaimFigure, ...]:
     """New tokens of both arms, as published."""
     return tuple(
-        Figure(label=arm, value=run[arm]["new_tokens"], unit="tokens") for arm in ("ungated", "gated")
+        ClaimFigure(label=arm, value=run[arm]["new_tokens"], unit="tokens") for arm in ("ungated", "gated")
     )
 
 
-def energy_totals(run: dict[str, Any]) -> tuple[Figure, ...]:
+def energy_totals(run: dict[str, Any]) -> tuple[ClaimFigure, ...]:
     """Energy of both arms, published in kWh, in J."""
     return tuple(
-        Figure(label=arm, value=run[arm]["energy_kwh"] * J_PER_KWH, unit="J") for arm in ("ungated", "gated")
+        ClaimFigure(label=arm, value=run[arm]["energy_kwh"] * J_PER_KWH, unit="J")
+        for arm in ("ungated", "gated")
     )
 
 
@@ -102,11 +103,11 @@ def _short_tokens() -> Claim:
     return Claim(
         name="routing.short.tokens",
         change_percent=-run["tokens_saved_percent"],
-        published=(Figure(label="new tokens", value=-run["tokens_saved_percent"], unit="%"),),
+        published=(ClaimFigure(label="new tokens", value=-run["tokens_saved_percent"], unit="%"),),
         recomputed=(
-            Figure(label="new tokens", value=change, unit="%"),
-            Figure(label="prompts to the small model", value=len(small), role="control"),
-            Figure(label="its new tokens", value=sum(small), role="control"),
+            ClaimFigure(label="new tokens", value=change, unit="%"),
+            ClaimFigure(label="prompts to the small model", value=len(small), role="control"),
+            ClaimFigure(label="its new tokens", value=sum(small), role="control"),
         ),
         verdict="reproduced",
         why=f"the small model stopped after one or two tokens: {len(small)} prompts gave {sum(small):.0f}. "
@@ -121,10 +122,12 @@ def _short_tokens_processed() -> Claim:
     return Claim(
         name="routing.short.tokens_processed",
         change_percent=-run["tokens_saved_percent"],
-        published=(Figure(label="tokens processed", value=-run["tokens_saved_percent"], unit="%"),),
+        published=(ClaimFigure(label="tokens processed", value=-run["tokens_saved_percent"], unit="%"),),
         recomputed=(
-            Figure(label="tokens of prompt and answer", value=percent_change(gated, ungated), unit="%"),
-            Figure(label="of them prompt tokens, in both arms", value=prompt, unit="tokens", role="control"),
+            ClaimFigure(label="tokens of prompt and answer", value=percent_change(gated, ungated), unit="%"),
+            ClaimFigure(
+                label="of them prompt tokens, in both arms", value=prompt, unit="tokens", role="control"
+            ),
         ),
         verdict="not reproduced",
         why=f"the published figure counts new tokens alone; both arms also process {prompt:.0f} prompt "
@@ -138,11 +141,11 @@ def _short_energy() -> Claim:
     return Claim(
         name="routing.short.energy",
         change_percent=-run["energy_saved_percent"],
-        published=(Figure(label="energy", value=-run["energy_saved_percent"], unit="%"),),
+        published=(ClaimFigure(label="energy", value=-run["energy_saved_percent"], unit="%"),),
         recomputed=(
-            Figure(label="energy", value=change, unit="%"),
+            ClaimFigure(label="energy", value=change, unit="%"),
             *time_and_power(run),
-            Figure(label="energy, one model twice", value=aa_change_percent(), unit="%", role="a_a"),
+            ClaimFigure(label="energy, one model twice", value=aa_change_percent(), unit="%", role="a_a"),
         ),
         verdict=_aa_verdict(change),
         why=f"energy is {PROTOCOL}; with one model in both arms it reported a larger saving. Wall time fell "
@@ -161,14 +164,16 @@ def _short_energy_per_token() -> Claim:
         name="routing.short.energy_per_token",
         published=tuple(replace(total, label=f"{total.label}, all tokens") for total in energy_totals(run)),
         recomputed=(
-            Figure(label="energy per new token", value=energy_change_percent(run, per_token=True), unit="%"),
-            Figure(
+            ClaimFigure(
+                label="energy per new token", value=energy_change_percent(run, per_token=True), unit="%"
+            ),
+            ClaimFigure(
                 label="ungated, per new token",
                 value=joules_per_token(run["ungated"]),
                 unit="J",
                 role="control",
             ),
-            Figure(
+            ClaimFigure(
                 label="gated, per new token",
                 value=joules_per_token(run["gated"]),
                 unit="J",
@@ -188,7 +193,7 @@ def _mixed_tokens() -> Claim:
         name="routing.mixed.tokens",
         change_percent=token_change_percent(run),
         published=token_totals(run),
-        recomputed=(Figure(label="new tokens", value=token_change_percent(run), unit="%"),),
+        recomputed=(ClaimFigure(label="new tokens", value=token_change_percent(run), unit="%"),),
         verdict="reproduced",
         why="the small model ended its answers early here too; nothing was said about their quality",
     )
@@ -200,7 +205,7 @@ def _mixed_energy() -> Claim:
         name="routing.mixed.energy",
         published=energy_totals(run),
         recomputed=(
-            Figure(label="energy", value=energy_change_percent(run), unit="%"),
+            ClaimFigure(label="energy", value=energy_change_percent(run), unit="%"),
             *time_and_power(run),
         ),
         verdict="not reproduced",
@@ -217,8 +222,8 @@ def _graph_gate() -> Claim:
         name="routing.graph.tokens",
         published=token_totals(run),
         recomputed=(
-            Figure(label="new tokens", value=change, unit="%"),
-            Figure(
+            ClaimFigure(label="new tokens", value=change, unit="%"),
+            ClaimFigure(
                 label=f"undefined lambda2, of {run['prompts']} prompts",
                 value=run["undefined"],
                 role="control",
@@ -236,14 +241,14 @@ def _same_model_twice() -> Claim:
         name="routing.protocol",
         published=energy_totals(run),
         recomputed=(
-            Figure(
+            ClaimFigure(
                 label="energy, one model twice",
                 value=energy_change_percent(run),
                 unit="%",
                 role="a_a",
             ),
             *time_and_power(run),
-            Figure(label="new tokens, one model twice", value=token_change_percent(run), unit="%"),
+            ClaimFigure(label="new tokens, one model twice", value=token_change_percent(run), unit="%"),
         ),
         verdict="not reproduced",
         why=f"energy is {PROTOCOL}; it reported a saving where nothing was changed, and far more of it is "

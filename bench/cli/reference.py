@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from backends.cut import Cut
-from bench.suite.config import Energy, Gate, Generation, Model, Prompts, Protocol, Suite
+from bench.suite.config import Energy, GateConfig, Generation, Model, Prompts, Protocol, Suite
 from bench.suite.gates.base import Budget
 from bench.suite.plugins import GROUPS, Group, Plugin, listing
 
@@ -26,7 +26,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "models.LABEL": Model,
     "prompts": Prompts,
     "generation": Generation,
-    "gates.LABEL": Gate,
+    "gates.LABEL": GateConfig,
     "protocol": Protocol,
     "energy": Energy,
 }

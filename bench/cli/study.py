@@ -16,7 +16,7 @@ from bench.cli.commands import JUDGE, MEASURE, PAPERS, add
 from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
 
 if TYPE_CHECKING:
-    from bench.studies.cuts.against_whole import Question
+    from bench.studies.cuts.against_whole import CutQuestion
     from bench.studies.cuts.quality import Progress
     from bench.studies.cuts.texts import Text
     from bench.studies.sweep.run import SweepRequest
@@ -94,21 +94,21 @@ def quality(
     asked = one_cut(cut or [])
     privilege.lower(allow_root=allow_root)
     from bench.studies.cuts import against_whole
-    from bench.studies.cuts.texts import Reading
+    from bench.studies.cuts.texts import TextChoice
     from bench.suite.prompts import load_prompts
 
-    question = against_whole.Question(
+    question = against_whole.CutQuestion(
         cut=asked,
         backend=backend,
         options=_options(backend, dtype),
         prompts=load_prompts(prompts, beside=Path(), limit=limit),
         max_new_tokens=max_new_tokens,
-        reading=Reading(text=text, window=window, stride=stride, windows=windows),
+        reading=TextChoice(text=text, window=window, stride=stride, windows=windows),
     )
     _quality(model, question, as_json=as_json)
 
 
-def _quality(model: str, question: Question, *, as_json: bool) -> None:
+def _quality(model: str, question: CutQuestion, *, as_json: bool) -> None:
     from bench.studies.cuts import against_whole
 
     question.reading.open(question.prompts)  # a mistake in it is told before a model is fetched
@@ -185,12 +185,12 @@ def sweep(
     from bench.studies.cuts.options import points_of
 
     points = None if resume else points_of(cut or [])  # a typing mistake is told before scipy is loaded
-    from bench.studies.cuts.texts import Reading
+    from bench.studies.cuts.texts import TextChoice
     from bench.studies.sweep.run import SweepRequest
 
     request = None
     if points is not None:
-        reading = Reading(text=text, window=window, stride=stride, windows=windows)
+        reading = TextChoice(text=text, window=window, stride=stride, windows=windows)
         request = SweepRequest(suite=suite, points=points, reading=reading)
         request = replace(request, energy=energy, backends=backend, blocks=blocks)
     _sweep(request, resume, out=out, allow_root=allow_root, as_json=as_json)

@@ -27,7 +27,7 @@ from energy import idle as energy_idle
 from energy.base import is_nominal
 from energy.cadence import LEAST_READINGS
 from energy.lag import Lag, joined
-from energy.selftest import Outcome, outcome
+from energy.selftest import SelfTestOutcome, outcome
 from energy.wall import fit_wall
 from energy.wall_file import WallMeter
 
@@ -48,7 +48,7 @@ class Idle:
         return [watts for watts in self.watts if watts is not None]
 
     @property
-    def judged(self) -> energy_idle.Idle:
+    def judged(self) -> energy_idle.IdleVerdict:
         """Mean, drift, and whether it stayed what it was."""
         return energy_idle.judge_idle(self.watts)
 
@@ -87,7 +87,7 @@ class Readback:
     whole_blocks: int
     cut_blocks: int
     """Blocks that were begun and not finished; left out, unless there is no whole one."""
-    self_tests: dict[int, Outcome] = field(default_factory=dict)
+    self_tests: dict[int, SelfTestOutcome] = field(default_factory=dict)
     """What the meter's self-test found, by session that had one."""
 
     @property
@@ -196,7 +196,7 @@ def that_count(slots: Sequence[AnySlot]) -> list[AnySlot]:
     return [slot for slot in slots if slot.excluded is None or slot.arm not in counting]
 
 
-def _self_tests(run: StoredRun, sources: dict[int, Sources]) -> dict[int, Outcome]:
+def _self_tests(run: StoredRun, sources: dict[int, Sources]) -> dict[int, SelfTestOutcome]:
     """What the self-test of each session means, judged anew from its findings."""
     return {
         test.session: outcome(test.findings, sources[test.session].lead.info.rails)
@@ -277,7 +277,7 @@ def failed_gate(
     )
 
 
-def _trust(sessions: Iterable[int], self_tests: dict[int, Outcome], idle: Idle) -> dict[int, Trust]:
+def _trust(sessions: Iterable[int], self_tests: dict[int, SelfTestOutcome], idle: Idle) -> dict[int, Trust]:
     """What is known of each session's meter."""
     stable = idle.judged.stable if idle.known_w else None
     return {

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from bench.suite.plan import Slot
+from bench.suite.plan import PlannedSlot
 
 _REACH = 2.0
 """Standard deviations on either side of what is expected: about 95 % of the cases."""
@@ -31,7 +31,9 @@ class Remaining:
         slot_least_s: least length of a slot, all that is known before the first is over.
     """
 
-    def __init__(self, blocks: list[list[Slot]], *, idle_s: float = 0.0, slot_least_s: float = 0.0) -> None:
+    def __init__(
+        self, blocks: list[list[PlannedSlot]], *, idle_s: float = 0.0, slot_least_s: float = 0.0
+    ) -> None:
         self._slots = [slot for block in blocks for slot in block]
         self._took_s: dict[str, list[float]] = {}
         self._idle_s = idle_s
@@ -44,7 +46,7 @@ class Remaining:
         return self.total - len(self._slots)
 
     @property
-    def upcoming(self) -> Slot | None:
+    def upcoming(self) -> PlannedSlot | None:
         """The slot after the one that is running."""
         return self._slots[1] if len(self._slots) > 1 else None
 
@@ -53,13 +55,13 @@ class Remaining:
         """Seconds that the rest takes at least."""
         return len(self._slots) * self._slot_least_s + self._pauses_s
 
-    def expect(self, blocks: list[list[Slot]]) -> None:
+    def expect(self, blocks: list[list[PlannedSlot]]) -> None:
         """From now on these blocks are to come, none of which has begun."""
         done = self.done
         self._slots = [slot for block in blocks for slot in block]
         self.total = done + len(self._slots)
 
-    def slot_took(self, slot: Slot, *, seconds_s: float) -> None:
+    def slot_took(self, slot: PlannedSlot, *, seconds_s: float) -> None:
         """Note the length of a slot that is over."""
         self._slots.remove(slot)
         self._took_s.setdefault(slot.arm.label, []).append(seconds_s)

@@ -8,7 +8,7 @@ from bench.errors import BenchError, Interrupted, NoJoules, RunFailed, UserError
 from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.minutes import Minutes
-from bench.run.session import Ask, Session
+from bench.run.session import Ask, RunSession
 from bench.run.sources import ChosenMeter
 from bench.suite.header import RunHeader
 from bench.suite.prepare import Prepared
@@ -38,7 +38,7 @@ def run(
     """
     new = store.create(out, header=header, prompts=prepared.prompts.prompts)
     try:
-        session = Session(
+        session = RunSession(
             prepared, folder=new.folder, number=1, meter=meter, display=display, ask=ask, minutes=minutes
         )
         _measure(session)
@@ -61,14 +61,14 @@ def resume(
     """Go on with a run that was cut short, at its first block that is not whole."""
     store.drop_cut_line(folder)
     number = store.read(folder).sessions + 1
-    session = Session(
+    session = RunSession(
         prepared, folder=folder, number=number, meter=meter, display=display, ask=ask, minutes=minutes
     )
     _measure(session)
     return folder
 
 
-def _measure(session: Session) -> None:
+def _measure(session: RunSession) -> None:
     try:
         with session:
             session.load()

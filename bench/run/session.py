@@ -32,7 +32,7 @@ from bench.run.sources import ChosenMeter
 from bench.run.workers.group import Workers
 from bench.run.workers.process import WorkerLost, WorkerRefused
 from bench.suite import cadence, prepare
-from bench.suite.plan import Arm, Slot
+from bench.suite.plan import Arm, PlannedSlot
 from bench.suite.prepare import ONE_PASS_S, Prepared
 from bench.suite.sizing import Pace
 
@@ -40,7 +40,7 @@ Ask = Callable[[Path], tuple[dict[str, str], bool]]
 """The verdict on each arm of a run folder, by name, and whether no more blocks are needed."""
 
 
-class Session:
+class RunSession:
     """Use as a context manager: on exit no process is left, whatever happened."""
 
     def __init__(
@@ -178,7 +178,7 @@ class Session:
         began_s = time.perf_counter()
         try:
             one_pass = self.protocol.model_copy(update={"min_window_s": ONE_PASS_S})
-            record = self._holder.hold(Slot(block=0, position=0, arm=arm), requests, one_pass)
+            record = self._holder.hold(PlannedSlot(block=0, position=0, arm=arm), requests, one_pass)
         except (WorkerLost, WorkerRefused) as error:
             self._replace_if_lost(arm.backend, error)
             return Pace(fixed_s=ONE_PASS_S, token_s=0.0, gap_s=0.0)
@@ -194,14 +194,14 @@ class Session:
         self.protocol = self.prepared.suite.protocol
         self.display.note(sentence(sized))
 
-    def remaining_blocks(self) -> Iterator[list[Slot]]:
+    def remaining_blocks(self) -> Iterator[list[PlannedSlot]]:
         """Blocks that no earlier session has finished; a run of so many minutes may get more or fewer."""
         least_s = self.protocol.cool_down_s + self.protocol.min_window_s
         self._remaining = Remaining(self._to_come(), idle_s=self.protocol.idle_s, slot_least_s=least_s)
         while to_come := self._to_come():
             yield to_come[0]
 
-    def _to_come(self) -> list[list[Slot]]:
+    def _to_come(self) -> list[list[PlannedSlot]]:
         return [block for block in self.prepared.blocks if block[0].block not in self._whole]
 
     # Measuring -------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ class Session:
         if where == "before":
             self.meter.check_measures()
 
-    def measure(self, slot: Slot) -> None:
+    def measure(self, slot: PlannedSlot) -> None:
         """Hold one arm for whole passes, then attribute and store."""
         self.display.slot_started(slot, remaining=self._remaining)
         requests: list[RequestRecord] = []
@@ -232,7 +232,7 @@ class Session:
         self._remaining.slot_took(slot, seconds_s=time.perf_counter() - began_s)
         self.display.slot_done(record, requests, thermal=self.meter.thermal)
 
-    def finish(self, block: list[Slot]) -> bool:
+    def finish(self, block: list[PlannedSlot]) -> bool:
         """Mark a block as whole; whether the run is over, with its blocks or by a look that settles it."""
         number = block[0].block
         self.store.append([BlockRecord(session=self.number, block=number)])
@@ -257,7 +257,7 @@ class Session:
         self._event("settled" if settled else "look", f"after {blocks} blocks: {found}")
         return settled
 
-    def _void(self, slot: Slot, requests: list[RequestRecord], error: Exception) -> VoidSlot:
+    def _void(self, slot: PlannedSlot, requests: list[RequestRecord], error: Exception) -> VoidSlot:
         """Store why a slot has no figures, and get a new worker if its own is gone."""
         failed, void = self._holder.void(slot, requests, error)
         self._event("slot void", str(error))

@@ -15,7 +15,7 @@ from bench.run.records import FailedRequest, RequestRecord, SlotRecord, VoidSlot
 from bench.run.workers.group import Workers
 from bench.run.workers.messages import Discard, Request, Settle, Synchronize
 from bench.suite.config import Protocol
-from bench.suite.plan import Slot
+from bench.suite.plan import PlannedSlot
 from bench.suite.prepare import Prepared
 
 
@@ -48,7 +48,7 @@ class Holder:
         self._session = session
         self._meter, self._workers, self._display, self._event = meter, workers, display, event
 
-    def hold(self, slot: Slot, requests: list[RequestRecord], protocol: Protocol) -> SlotRecord:
+    def hold(self, slot: PlannedSlot, requests: list[RequestRecord], protocol: Protocol) -> SlotRecord:
         """Run passes until the window is long enough; `requests` grows as they are done.
 
         Raises:
@@ -78,7 +78,7 @@ class Holder:
         return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)
 
     def void(
-        self, slot: Slot, requests: list[RequestRecord], error: Exception
+        self, slot: PlannedSlot, requests: list[RequestRecord], error: Exception
     ) -> tuple[FailedRequest, VoidSlot]:
         """What is stored of a slot that has no figures: the request that failed, and why."""
         passes, done = divmod(len(requests), len(self._prompts))
@@ -100,7 +100,7 @@ class Holder:
         if problem is not None:
             self._event("not cooled down", f"{problem} after {limit_s:g} s")
 
-    def _place(self, slot: Slot) -> dict[str, Any]:
+    def _place(self, slot: PlannedSlot) -> dict[str, Any]:
         return {
             "session": self._session,
             "block": slot.block,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.errors import UserError
 from bench.suite import plugins
-from bench.suite.config import Gate, Generation, Model, Suite, find_suite, load_suite, parse_suite
+from bench.suite.config import GateConfig, Generation, Model, Suite, find_suite, load_suite, parse_suite
 from bench.suite.header import RunHeader
 from bench.suite.prompts import prompts_of
 
@@ -94,7 +94,7 @@ def _rest_of(text: str) -> dict[str, Any]:
     return {"generation": generation, "gates": gates, "models": suite.models}
 
 
-def _all_options(gate: Gate) -> dict[str, Any]:
+def _all_options(gate: GateConfig) -> dict[str, Any]:
     """As they are written where the gate is not installed here, and its defaults are not known."""
     try:
         return plugins.all_options("gates", gate.plugin, gate.options)

@@ -142,7 +142,7 @@ class Protocol(_Table):
         return self
 
 
-class Gate(BaseModel):
+class GateConfig(BaseModel):
     """A gate under a label; other keys are options of the plugin."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
@@ -184,7 +184,7 @@ class Suite(_Table):
     models: dict[str, Model] = Field(min_length=1)
     prompts: Prompts
     generation: Generation = Generation()
-    gates: dict[str, Gate] = Field(default={"ungated": Gate(plugin="ungated")}, min_length=1)
+    gates: dict[str, GateConfig] = Field(default={"ungated": GateConfig(plugin="ungated")}, min_length=1)
     """What is compared; the ungated model alone where there is no table."""
     protocol: Protocol = Protocol()
     energy: Energy = Energy()

@@ -30,7 +30,7 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slot:
+class PlannedSlot:
     """An arm held for whole passes; the unit that joules are attributed to. Counts start at 1."""
 
     block: int
@@ -48,24 +48,24 @@ def make_arms(backends: Sequence[str], gates: Sequence[str], *, baseline: str, a
     return arms
 
 
-def make_blocks(arms: Sequence[Arm], *, count: int, seed: int) -> list[list[Slot]]:
+def make_blocks(arms: Sequence[Arm], *, count: int, seed: int) -> list[list[PlannedSlot]]:
     """`count` blocks of 2 * len(arms) slots each. The seed decides which arm starts."""
     shuffled = list(arms)
     random.Random(seed).shuffle(shuffled)
     return [_block(shuffled, number) for number in range(1, count + 1)]
 
 
-def one_after_another(arms: Sequence[Arm], *, baseline: str) -> list[list[Slot]]:
+def one_after_another(arms: Sequence[Arm], *, baseline: str) -> list[list[PlannedSlot]]:
     """One block with a slot an arm, of each backend the ungated one first and its A/A copy last."""
     backends = list(dict.fromkeys(arm.backend for arm in arms))
     order = sorted(arms, key=lambda arm: (backends.index(arm.backend), arm.a_a, arm.gate != baseline))
-    return [[Slot(block=1, position=i, arm=arm) for i, arm in enumerate(order, start=1)]]
+    return [[PlannedSlot(block=1, position=i, arm=arm) for i, arm in enumerate(order, start=1)]]
 
 
-def _block(arms: list[Arm], number: int) -> list[Slot]:
+def _block(arms: list[Arm], number: int) -> list[PlannedSlot]:
     row = [arms[index] for index in _williams_row(len(arms), number - 1)]
     order = row + row[::-1]
-    return [Slot(block=number, position=i, arm=arm) for i, arm in enumerate(order, start=1)]
+    return [PlannedSlot(block=number, position=i, arm=arm) for i, arm in enumerate(order, start=1)]
 
 
 def _williams_row(size: int, shift: int) -> list[int]:

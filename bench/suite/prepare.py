@@ -14,7 +14,7 @@ from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
 from bench.suite.header import RunHeader
 from bench.suite.models import LocalModel, locate
-from bench.suite.plan import Arm, Slot, make_arms, make_blocks, one_after_another
+from bench.suite.plan import Arm, PlannedSlot, make_arms, make_blocks, one_after_another
 from bench.suite.prompt_forms import Prompt
 from bench.suite.prompts import PromptSet, prompts_of
 
@@ -37,7 +37,7 @@ class Prepared:
     baseline_model: str
     """Key of the model whose token ids the gates see."""
     arms: list[Arm]
-    blocks: list[list[Slot]]
+    blocks: list[list[PlannedSlot]]
     new_tokens: tuple[int, ...] = ()
     """Lengths of an answer to choose from once the run is sized, longest first; empty where it is stated."""
     as_published: bool = False

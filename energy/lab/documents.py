@@ -16,7 +16,7 @@ TAIL = "</dict>\n</plist>\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class ChipShape:
     """What a chip under a release of macOS prints."""
 
     model: str
@@ -31,17 +31,17 @@ class Shape:
 
 
 SHAPES = {
-    "m1-macos12": Shape(
+    "m1-macos12": ChipShape(
         model="MacBookAir10,1",
         clusters=(("E-Cluster", 4), ("P-Cluster", 4)),
         rails=("cpu", "gpu", "ane", "dram", "package"),
         combined=False,
     ),
-    "m1": Shape(model="MacBookPro17,1", clusters=(("E-Cluster", 4), ("P-Cluster", 4))),
-    "m4-max": Shape(
+    "m1": ChipShape(model="MacBookPro17,1", clusters=(("E-Cluster", 4), ("P-Cluster", 4))),
+    "m4-max": ChipShape(
         model="Mac16,5", clusters=(("E-Cluster", 4), ("P0-Cluster", 6), ("P1-Cluster", 6)), states=20
     ),
-    "m3-ultra": Shape(
+    "m3-ultra": ChipShape(
         model="Mac15,14",
         clusters=(
             *(("E-Cluster", 4), ("P0-Cluster", 6), ("P1-Cluster", 6)),
@@ -49,9 +49,9 @@ SHAPES = {
         ),
         states=18,
     ),
-    "m5": Shape(model="Mac17,2", clusters=(("M0-Cluster", 6), ("S-Cluster", 4)), states=12),
-    "gpu-only": Shape(model="Mac16,8", clusters=(), rails=(), combined=False),
-    "intel": Shape(model="MacBookPro16,1", clusters=(), rails=("package",), combined=False, gpu=False),
+    "m5": ChipShape(model="Mac17,2", clusters=(("M0-Cluster", 6), ("S-Cluster", 4)), states=12),
+    "gpu-only": ChipShape(model="Mac16,8", clusters=(), rails=(), combined=False),
+    "intel": ChipShape(model="MacBookPro16,1", clusters=(), rails=("package",), combined=False, gpu=False),
 }
 
 
@@ -75,7 +75,7 @@ class Told:
     """Rails that this document does not print though its shape does."""
 
 
-def document(told: Told, shape: Shape) -> bytes:
+def document(told: Told, shape: ChipShape) -> bytes:
     """One document, ending as the tool ends it."""
     label = datetime.fromtimestamp(int(told.label_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     body = (
@@ -93,7 +93,7 @@ def document(told: Told, shape: Shape) -> bytes:
     return (HEAD + body + TAIL).encode()
 
 
-def _processor(told: Told, shape: Shape) -> str:
+def _processor(told: Told, shape: ChipShape) -> str:
     seconds = told.elapsed_ns * 1e-9
     lines = _key("invalid", "<true/>") if told.invalid else ""
     lines += _clusters(told.active_cores, shape)
@@ -115,7 +115,7 @@ def _energy(told: Told, rail: str, seconds: float, *, intel: bool) -> str:
     return _integer(f"{rail}_energy", energy_mj) + _real(f"{rail}_power", power_mw)
 
 
-def _clusters(active_cores: float, shape: Shape) -> str:
+def _clusters(active_cores: float, shape: ChipShape) -> str:
     cores = sum(count for _, count in shape.clusters)
     if not cores:
         return ""
@@ -130,7 +130,7 @@ def _clusters(active_cores: float, shape: Shape) -> str:
     return _key("clusters", f"<array>\n{clusters}</array>")
 
 
-def _gpu(told: Told, shape: Shape) -> str:
+def _gpu(told: Told, shape: ChipShape) -> str:
     lines = _real("freq_hz", 338.0) + _real("idle_ratio", 1.0 - told.gpu_active) + _states(shape.states)
     return lines + _integer("gpu_energy", told.energies_mj.get("gpu", 0))
 

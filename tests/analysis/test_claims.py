@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.arms import tokens_saved
-from analysis.claims import ClaimVerdict, Parts, judge_rerun, judge_tokens, parts_of, percent_change
+from analysis.claims import ChangeParts, ClaimVerdict, judge_rerun, judge_tokens, parts_of, percent_change
 from analysis.values import Estimate, Withheld
 from tests.analysis.slots import judged, run_slots
 
@@ -86,7 +86,7 @@ def test_a_change_of_energy_is_taken_apart_into_time_and_power() -> None:
         for gross_j, seconds_s in ((0.080 * 2.12, 2.12), (0.072 * 0.81, 0.81))
     )
     found = parts_of(after, before)
-    assert isinstance(found, Parts)
+    assert isinstance(found, ChangeParts)
     assert found.time_percent == pytest.approx(-61.8, abs=0.05)
     assert found.power_percent == pytest.approx(-10)
     assert found.energy_percent == pytest.approx(-65.6, abs=0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.swept import Sweep, SweptPoint, judge_sweep
+from analysis.swept import BackendSweep, SweptPoint, judge_sweep
 from analysis.values import Estimate
 
 
@@ -17,11 +17,11 @@ def pruned(kept: float, rise: float, *, half: float = 0.001, **changes: object) 
     return SweptPoint(kept=kept, rise=around(rise, half), **{**known, **changes})  # type: ignore[arg-type]
 
 
-def sweep(*points: SweptPoint, cliff: float | None = None, floor: float | None = 0.01) -> Sweep:
-    return Sweep(points=points, cliff=cliff, cliff_reason="no cliff down to 0.1", speed_floor=floor)
+def sweep(*points: SweptPoint, cliff: float | None = None, floor: float | None = 0.01) -> BackendSweep:
+    return BackendSweep(points=points, cliff=cliff, cliff_reason="no cliff down to 0.1", speed_floor=floor)
 
 
-def verdict(claim: str, found: Sweep) -> str:
+def verdict(claim: str, found: BackendSweep) -> str:
     judged = judge_sweep(claim, found)
     assert judged is not None
     assert judged[1]
@@ -76,7 +76,7 @@ def test_half_of_the_attention_dropped(share: float, rise: float, expected: str)
     assert verdict("literature.attention_dropped", sweep(point)) == expected
 
 
-def grid(both: float, half: float = 0.001) -> Sweep:
+def grid(both: float, half: float = 0.001) -> BackendSweep:
     a, b = frozenset({"weight_bits 8"}), frozenset({"mlp_keep 0.5"})
     ratios = {a: 0.6, b: 0.7, a | b: both}
     points = [

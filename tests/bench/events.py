@@ -7,7 +7,7 @@ from dataclasses import asdict
 from bench.run.display.plain import Display
 from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
 from bench.run.remaining import Remaining
-from bench.suite.plan import Slot, make_arms, make_blocks
+from bench.suite.plan import PlannedSlot, make_arms, make_blocks
 
 
 def joules(total_j: float | None = 60.0, *, kind: str = "simulated") -> Joules:
@@ -26,13 +26,13 @@ def joules(total_j: float | None = 60.0, *, kind: str = "simulated") -> Joules:
     )
 
 
-def blocks(count: int = 2, *, gate: str = "norm_fraction") -> list[list[Slot]]:
+def blocks(count: int = 2, *, gate: str = "norm_fraction") -> list[list[PlannedSlot]]:
     arms = make_arms(["torch"], ["ungated", gate], baseline="ungated", a_a=True)
     return make_blocks(arms, count=count, seed=1)
 
 
 def slot_record(
-    slot: Slot, *, energy: Joules | None = None, error: str | None = None
+    slot: PlannedSlot, *, energy: Joules | None = None, error: str | None = None
 ) -> SlotRecord | VoidSlot:
     place = {"session": 1, "block": slot.block, "position": slot.position, **asdict(slot.arm), "passes": 2}
     if error:
@@ -40,7 +40,7 @@ def slot_record(
     return SlotRecord(**place, start_s=100.0, end_s=112.0, joules=energy or joules())
 
 
-def request(slot: Slot, *, number: int = 0, start_s: float = 0.0, end_s: float = 1.0) -> RequestRecord:
+def request(slot: PlannedSlot, *, number: int = 0, start_s: float = 0.0, end_s: float = 1.0) -> RequestRecord:
     return RequestRecord(
         session=1,
         block=slot.block,

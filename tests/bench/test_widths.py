@@ -16,7 +16,7 @@ from analysis.quality import Mean
 from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
 from bench.cli.doctor import table as doctor
-from bench.cli.doctor.checks import Finding
+from bench.cli.doctor.checks import CheckResult
 from bench.report.export import collect_summary
 from bench.report.export.collect import Collected
 from bench.show.table import HEADING_LINES, Column, Table, drawn, show
@@ -127,7 +127,9 @@ def _empty(kind: type) -> dict[str, Any]:
 
 
 def examined(console: Console) -> None:
-    found = [Finding(what="load", state="note", found="2.18 over the last minute", fix="quit other programs")]
+    found = [
+        CheckResult(what="load", state="note", found="2.18 over the last minute", fix="quit other programs")
+    ]
     show([Table.of(doctor._COLUMNS, found, title="")], console)
 
 

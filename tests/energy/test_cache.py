@@ -9,7 +9,7 @@ import pytest
 
 from energy import cache
 from energy.base import SourceInfo, Trace
-from energy.decode import Decoder
+from energy.decode import RecordingDecoder
 from energy.lab.documents import SHAPES, Told, document
 from energy.modelled import modelled
 from energy.recording import Header, Recording, Stamp
@@ -50,7 +50,7 @@ def record(folder: Path, *, count: int = 60) -> Path:
 
 def decoded(folder: Path) -> tuple[Trace, SourceInfo]:
     """What the raw files say, whatever is kept beside them."""
-    decoder = Decoder(folder)
+    decoder = RecordingDecoder(folder)
     decoder.update()
     return trace_of(decoder), decoder.source
 
@@ -77,7 +77,7 @@ def test_what_is_kept_is_exactly_what_was_decoded(tmp_path: Path) -> None:
 def test_a_second_look_does_not_decode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path)
     first = load(tmp_path)
-    monkeypatch.setattr(Decoder, "update", lambda self: pytest.fail("decoded again"))
+    monkeypatch.setattr(RecordingDecoder, "update", lambda self: pytest.fail("decoded again"))
     assert_same(load(tmp_path), first)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from energy.base import DocumentError, EnergyError, SourceInfo
-from energy.decode import Decoder, parse_json
+from energy.decode import RecordingDecoder, parse_json
 from energy.recording import Header, Recording, Stamp
 from tests.energy.samples import document
 
@@ -24,7 +24,7 @@ def at(instant_s: float) -> Stamp:
 
 def test_documents_become_rows_as_they_arrive(tmp_path: Path):
     recording = Recording(tmp_path, Header("plist", SOURCE))
-    decoder = Decoder(tmp_path)
+    decoder = RecordingDecoder(tmp_path)
     first, second = document(cpu=100, gpu=20, ane=0), document(cpu=200, gpu=20)
     recording.append(first + b"\0" + second[:50], at(1.0))
     decoder.update()
@@ -43,7 +43,7 @@ def test_the_rails_are_those_that_the_stream_shows(tmp_path: Path):
     recording = Recording(tmp_path, Header("plist", SOURCE))
     recording.append(document(cpu=1, gpu=1, ane=0, dram=3, package=9), at(1.0))
     recording.close()
-    decoder = Decoder(tmp_path)
+    decoder = RecordingDecoder(tmp_path)
     decoder.update()
     assert decoder.source.rails == ("cpu", "gpu", "ane", "dram")
     assert decoder.source.boundary == "soc_plus_dram"
@@ -53,7 +53,7 @@ def test_a_document_that_can_not_be_read_is_a_note(tmp_path: Path):
     recording = Recording(tmp_path, Header("plist", SOURCE))
     recording.append(document() + b"<?xml nonsense</plist>" + document(), at(1.0))
     recording.close()
-    decoder = Decoder(tmp_path)
+    decoder = RecordingDecoder(tmp_path)
     decoder.update()
     columns = decoder.columns()
     assert np.isnan(columns.elapsed_s).tolist() == [False, True, False]
@@ -70,7 +70,7 @@ def test_deaths_and_thermal_pressure_are_kept(tmp_path: Path):
     recording.event("restarted", "process 2", at(3.0))
     recording.append(document(), at(4.0))
     recording.close()
-    decoder = Decoder(tmp_path)
+    decoder = RecordingDecoder(tmp_path)
     decoder.update()
     columns = decoder.columns()
     assert columns.deaths == ((2.0, "exit code 1"),)
@@ -80,7 +80,7 @@ def test_deaths_and_thermal_pressure_are_kept(tmp_path: Path):
 
 def test_a_recording_without_a_heading_is_refused(tmp_path: Path):
     (tmp_path / "power.index").write_text("")
-    decoder = Decoder(tmp_path)
+    decoder = RecordingDecoder(tmp_path)
     decoder.update()
     with pytest.raises(EnergyError, match="no header"):
         _ = decoder.source
@@ -97,7 +97,7 @@ def test_rails_are_those_of_all_documents_not_of_the_first(tmp_path: Path):
     for number, content in enumerate([document(gpu=1), document(cpu=2, gpu=1, ane=0, dram=3)]):
         recording.append(content, at(number + 1.0))
     recording.close()
-    decoder = Decoder(tmp_path)
+    decoder = RecordingDecoder(tmp_path)
     decoder.update()
     assert decoder.source.rails == ("cpu", "gpu", "ane", "dram")
     np.testing.assert_allclose(
@@ -109,7 +109,7 @@ def test_a_document_behind_a_cut_one_is_read(tmp_path: Path):
     recording = Recording(tmp_path, Header("plist", SOURCE))
     recording.append(document()[:90] + b"\n\0" + document(cpu=7, gpu=1), at(1.0))
     recording.close()
-    decoder = Decoder(tmp_path)
+    decoder = RecordingDecoder(tmp_path)
     decoder.update()
     columns = decoder.columns()
     assert [row for row, _ in columns.unreadable] == [0]

@@ -7,7 +7,7 @@ import pytest
 
 from energy import stream
 from energy.base import SourceInfo
-from energy.decode import Decoder
+from energy.decode import RecordingDecoder
 from energy.recording import Event, Header, Recording, RecordingReader
 from energy.stream import StreamReader
 from tests.energy.samples import document
@@ -34,7 +34,7 @@ def follow(folder: Path, body: str) -> StreamReader:
 
 
 def readings(folder: Path) -> int:
-    decoder = Decoder(folder)
+    decoder = RecordingDecoder(folder)
     decoder.update()
     return len(decoder.columns().elapsed_s)
 

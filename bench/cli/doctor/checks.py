@@ -25,7 +25,7 @@ _BUSY_PERCENT = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     what: str
@@ -51,7 +51,7 @@ class Reach:
 class Diagnosis:
     """All findings, and what they come to."""
 
-    findings: list[Finding]
+    findings: list[CheckResult]
     best: Reach
 
     @property
@@ -107,16 +107,16 @@ def sudoers_line(user: str, command: Sequence[str]) -> str:
     return f"{user} ALL=(root) NOPASSWD: {' '.join(escaped)}"
 
 
-def around(mac: MacState) -> list[Finding]:
+def around(mac: MacState) -> list[CheckResult]:
     """What else is going on: heat, indexing, backups, display."""
     return [_thermal(mac.thermal), _spotlight(mac), _time_machine(mac.backing_up), _display(mac.brightness)]
 
 
-def _unknown(what: str) -> Finding:
-    return Finding(what=what, state="unknown", found="unknown")
+def _unknown(what: str) -> CheckResult:
+    return CheckResult(what=what, state="unknown", found="unknown")
 
 
-def _chip(machine: dict[str, Any]) -> Finding:
+def _chip(machine: dict[str, Any]) -> CheckResult:
     cores = f", {machine['gpu_cores']} GPU cores" if machine["gpu_cores"] else ", GPU cores unknown"
     memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB"
     name = "macOS" if machine["system"] == "Darwin" else machine["system"]
@@ -124,92 +124,96 @@ def _chip(machine: dict[str, Any]) -> Finding:
     system = f"{name} {machine['os_version'] or 'unknown'}{build}"
     found = f"{machine['chip'] or machine['machine']}{cores}{memory}, {system}"
     if sys.platform == "darwin" and machine["machine"] == "arm64":
-        return Finding(what="machine", state="good", found=found)
-    return Finding(what="machine", state="note", found=f"{found}; not Apple silicon")
+        return CheckResult(what="machine", state="good", found=found)
+    return CheckResult(what="machine", state="note", found=f"{found}; not Apple silicon")
 
 
-def _power(machine: dict[str, Any]) -> Finding:
+def _power(machine: dict[str, Any]) -> CheckResult:
     source = machine["power_source"]
     if source in (None, "ac"):
         return (
-            Finding(what="power source", state="good", found="mains") if source else _unknown("power source")
+            CheckResult(what="power source", state="good", found="mains")
+            if source
+            else _unknown("power source")
         )
     fix = "plug in the charger" if source == "battery" else "wait until the mains are back"
-    return Finding(what="power source", state="note", found=source, fix=fix)
+    return CheckResult(what="power source", state="note", found=source, fix=fix)
 
 
-def _power_mode(machine: dict[str, Any]) -> Finding:
+def _power_mode(machine: dict[str, Any]) -> CheckResult:
     mode = machine["power_mode"]
     if mode is None:
         return _unknown("power mode")
     if mode == "low":
         fix = "set the energy mode to Automatic in System Settings"
-        return Finding(what="power mode", state="note", found="low: the chip is slowed down", fix=fix)
-    return Finding(what="power mode", state="good", found=mode)
+        return CheckResult(what="power mode", state="note", found="low: the chip is slowed down", fix=fix)
+    return CheckResult(what="power mode", state="good", found=mode)
 
 
-def _thermal(pressure: str | None) -> Finding:
+def _thermal(pressure: str | None) -> CheckResult:
     if pressure is None:
         return _unknown("thermal state")
     fix = None if pressure == "nominal" else "let it cool down until this says nominal"
-    return Finding(what="thermal state", state="note" if fix else "good", found=pressure, fix=fix)
+    return CheckResult(what="thermal state", state="note" if fix else "good", found=pressure, fix=fix)
 
 
-def _spotlight(mac: MacState) -> Finding:
+def _spotlight(mac: MacState) -> CheckResult:
     busy = mac.indexing_percent is not None and mac.indexing_percent > _BUSY_PERCENT
     if busy:
         found = f"indexing, {mac.indexing_percent:.0f} % of a core"
         fix = "wait until it is done, or: sudo mdutil -a -i off (afterwards: sudo mdutil -a -i on)"
-        return Finding(what="Spotlight", state="note", found=found, fix=fix)
+        return CheckResult(what="Spotlight", state="note", found=found, fix=fix)
     if mac.indexing is None and mac.indexing_percent is None:
         return _unknown("Spotlight")
-    return Finding(what="Spotlight", state="good", found="off" if mac.indexing is False else "at rest")
+    return CheckResult(what="Spotlight", state="good", found="off" if mac.indexing is False else "at rest")
 
 
-def _time_machine(is_running: bool | None) -> Finding:
+def _time_machine(is_running: bool | None) -> CheckResult:
     if is_running is None:
         return _unknown("Time Machine")
     fix = "tmutil stopbackup" if is_running else None
     found = "backing up" if is_running else "at rest"
-    return Finding(what="Time Machine", state="note" if is_running else "good", found=found, fix=fix)
+    return CheckResult(what="Time Machine", state="note" if is_running else "good", found=found, fix=fix)
 
 
-def _display(brightness: float | None) -> Finding:
+def _display(brightness: float | None) -> CheckResult:
     if brightness is None:
         return _unknown("display")
     if brightness == 0:
-        return Finding(what="display", state="good", found="built-in display dark")
+        return CheckResult(what="display", state="good", found="built-in display dark")
     found = f"built-in display at {brightness:.0%}; under an external meter first: pmset displaysleepnow"
-    return Finding(what="display", state="good", found=found)
+    return CheckResult(what="display", state="good", found=found)
 
 
-def _load(machine: dict[str, Any]) -> Finding:
+def _load(machine: dict[str, Any]) -> CheckResult:
     load = machine["load_1min"]
     busy = load > 0.5 * machine["cpu_cores"]
     fix = "quit other programs and wait a minute" if busy else None
     found = f"{load} over the last minute, {machine['cpu_cores']} cores"
-    return Finding(what="load", state="note" if busy else "good", found=found, fix=fix)
+    return CheckResult(what="load", state="note" if busy else "good", found=found, fix=fix)
 
 
-def _backend(name: str, said: About) -> Finding:
+def _backend(name: str, said: About) -> CheckResult:
     what = f"backend {name}"
     if said.missing:
         fix = f"pip install '{said.install}'"
-        return Finding(what=what, state="note", found=f"{' and '.join(said.missing)} not installed", fix=fix)
+        return CheckResult(
+            what=what, state="note", found=f"{' and '.join(said.missing)} not installed", fix=fix
+        )
     versions = [f"{package} {version}" for package, version in said.versions().items()]
     version, gpu = versions[0] if versions else "installed", said.gpu
     if gpu is None:
-        return Finding(what=what, state="good", found=version)
+        return CheckResult(what=what, state="good", found=version)
     if sys.platform != "darwin":
         build = "CPU build" if any("cpu" in one for one in versions) else f"no {gpu}"
-        return Finding(what=what, state="good", found=f"{version}, {build}")
+        return CheckResult(what=what, state="good", found=f"{version}, {build}")
     answers = gpu_answers(name)
     if answers is None:
-        return Finding(what=what, state="unknown", found=f"{version}, whether {gpu} works is unknown")
+        return CheckResult(what=what, state="unknown", found=f"{version}, whether {gpu} works is unknown")
     if answers:
-        return Finding(what=what, state="good", found=f"{version}, {gpu} works")
+        return CheckResult(what=what, state="good", found=f"{version}, {gpu} works")
     fix = f"arch (must print arm64, and macOS must be 14 or newer), then: pip install -U '{said.install}'"
-    return Finding(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
+    return CheckResult(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
 
 
 def _refusal(name: str) -> SourceUnavailable | UserError | None:
@@ -221,21 +225,23 @@ def _refusal(name: str) -> SourceUnavailable | UserError | None:
     return None
 
 
-def _meter(name: str, refusal: SourceUnavailable | UserError | None) -> Finding:
+def _meter(name: str, refusal: SourceUnavailable | UserError | None) -> CheckResult:
     if refusal is None:
-        return Finding(what=f"meter {name}", state="good", found="can be read")
-    return Finding(what=f"meter {name}", state="note", found=refusal.what, fix=refusal.fix)
+        return CheckResult(what=f"meter {name}", state="good", found="can be read")
+    return CheckResult(what=f"meter {name}", state="note", found=refusal.what, fix=refusal.fix)
 
 
-def _model() -> Finding:
+def _model() -> CheckResult:
     model = locate("smollm2-135m")
     if model is None:
         fix = "bench models fetch smollm2-135m"
-        return Finding(what="embedded model", state="note", found="not fetched yet (90 MB, once)", fix=fix)
-    return Finding(what="embedded model", state="good", found=str(model.folder))
+        return CheckResult(
+            what="embedded model", state="note", found="not fetched yet (90 MB, once)", fix=fix
+        )
+    return CheckResult(what="embedded model", state="good", found=str(model.folder))
 
 
-def _disk() -> Finding:
+def _disk() -> CheckResult:
     folder = cache_folder()
     while not folder.exists():
         folder = folder.parent
@@ -243,8 +249,8 @@ def _disk() -> Finding:
     found = f"{free / 2**30:.0f} GiB free for models in {cache_folder()}"
     if not os.access(folder, os.W_OK):
         fix = "export JOULEBENCH_CACHE=~/some/folder"
-        return Finding(what="disk", state="bad", found=f"{cache_folder()} can't be written", fix=fix)
+        return CheckResult(what="disk", state="bad", found=f"{cache_folder()} can't be written", fix=fix)
     if free < _NEEDED_BYTES:
         fix = "make 2 GiB free, or: export JOULEBENCH_CACHE=/another/disk"
-        return Finding(what="disk", state="bad", found=found, fix=fix)
-    return Finding(what="disk", state="good", found=found)
+        return CheckResult(what="disk", state="bad", found=found, fix=fix)
+    return CheckResult(what="disk", state="good", found=found)

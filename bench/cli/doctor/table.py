@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.cli.doctor.checks import Diagnosis, Finding
+from bench.cli.doctor.checks import CheckResult, Diagnosis
 from bench.run.sources import REAL_METERS
 from bench.show import table
 from bench.show.table import Column, Table, say
@@ -43,18 +43,18 @@ def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
     return {"fit": diagnosis.is_fit, "best": asdict(diagnosis.best), "findings": findings}
 
 
-def _shown(findings: list[Finding]) -> list[Finding]:
+def _shown(findings: list[CheckResult]) -> list[CheckResult]:
     """What is not known of this machine shares one line."""
     names = [finding.what for finding in findings if finding.found == "unknown"]
     rest = [finding for finding in findings if finding.found != "unknown"]
-    return [*rest, Finding(what="unknown", state="unknown", found=", ".join(names))] if names else rest
+    return [*rest, CheckResult(what="unknown", state="unknown", found=", ".join(names))] if names else rest
 
 
-def _found(finding: Finding) -> str:
+def _found(finding: CheckResult) -> str:
     return finding.found + (f"\n-> {finding.fix}" if finding.fix else "")
 
 
-_COLUMNS: tuple[Column[Finding], ...] = (
+_COLUMNS: tuple[Column[CheckResult], ...] = (
     Column("", lambda finding: _MARKS[finding.state][0], style=lambda mark: dict(_MARKS.values())[mark]),
     Column("what", lambda finding: finding.what, style=lambda _: "bold", is_text=True),
     Column("found", _found, is_text=True),

@@ -14,7 +14,7 @@ from backends.echo.load import LAYERS as ECHO_LAYERS
 from backends.folder import open_folder
 from bench.cli.init.answers import QUESTIONS, Answers
 from bench.cli.init.pilot import Pilot
-from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Pace, Sized, caution, sentence, size
+from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Sized, SuitePace, caution, sentence, size
 from bench.cli.init.text import Draft, to_toml
 from bench.errors import UserError
 from bench.run import host
@@ -27,7 +27,7 @@ WANTED_CHANGE = 2 * THRESHOLD
 MAX_NEW_TOKENS = 32
 
 ASSUMED_NOISE = Noise(seen=0.02, planned=0.02, blocks=None)
-ASSUMED_PACE = Pace(request_s=2.0, gap_s=0.5, startup_s=60.0)
+ASSUMED_PACE = SuitePace(request_s=2.0, gap_s=0.5, startup_s=60.0)
 """Without a pilot: a round figure for each, which the suite says."""
 
 _SMALL = 1 / 3

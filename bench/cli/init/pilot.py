@@ -17,7 +17,7 @@ from analysis.blocks import block_table
 from analysis.rows import Slot
 from analysis.sizing import Noise, noise_of
 from analysis.values import Withheld
-from bench.cli.init.sizing import Pace
+from bench.cli.init.sizing import SuitePace
 from bench.cli.init.text import Draft, to_toml
 from bench.errors import Interrupted, RunFailed
 from bench.report.story import Story
@@ -44,7 +44,7 @@ class Pilot:
 
     noise: Noise
     """Of the noisiest backend."""
-    pace: Pace
+    pace: SuitePace
     kind: str
     """Of the joules: measured, modelled, simulated or replayed."""
     meter: str
@@ -142,13 +142,13 @@ def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
     return max(found, key=lambda noise: noise.planned)
 
 
-def _pace(story: Story, session: SessionRecord, *, startup_s: float) -> Pace:
+def _pace(story: Story, session: SessionRecord, *, startup_s: float) -> SuitePace:
     gaps_s = [
         after.start_s - before.end_s - COOL_DOWN_S
         for before, after in pairwise(story.readback.slots)
         if before.block == after.block
     ]
-    return Pace(
+    return SuitePace(
         request_s=max(slot.seconds_s / slot.requests for slot in story.slots),
         gap_s=max(median(gaps_s), 0.0),
         startup_s=startup_s,

@@ -29,7 +29,7 @@ SELF_TEST_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class SuitePace:
     """How fast this machine gets through a suite."""
 
     request_s: float
@@ -62,7 +62,7 @@ class Sized:
     """Blocks of this length that fit into the minutes given."""
 
 
-def size(minutes: float, *, arms: int, asked: int, pace: Pace, noise: Noise, change: float) -> Sized:
+def size(minutes: float, *, arms: int, asked: int, pace: SuitePace, noise: Noise, change: float) -> Sized:
     """Blocks and windows for the time there is; no more blocks than `change` needs.
 
     Args:
@@ -104,13 +104,13 @@ def size(minutes: float, *, arms: int, asked: int, pace: Pace, noise: Noise, cha
     )
 
 
-def prompts_for(window_s: float, pace: Pace) -> int:
+def prompts_for(window_s: float, pace: SuitePace) -> int:
     """As many prompts as are through once within a window: a slot holds whole passes."""
     fewest, most = PROMPTS
     return max(fewest, min(most, int(window_s / pace.request_s)))
 
 
-def plan_of(window_s: float, pace: Pace) -> Protocol:
+def plan_of(window_s: float, pace: SuitePace) -> Protocol:
     """The lengths that go with such windows, for the cadence of the meter."""
     usual = Protocol(
         min_window_s=window_s, idle_s=window_s / 3, cool_down_s=COOL_DOWN_S, self_test_s=SELF_TEST_S
@@ -118,7 +118,7 @@ def plan_of(window_s: float, pace: Pace) -> Protocol:
     return stretched(usual, pace.reading_s)
 
 
-def lengths(plan: Protocol, *, arms: int, pace: Pace) -> tuple[float, float]:
+def lengths(plan: Protocol, *, arms: int, pace: SuitePace) -> tuple[float, float]:
     """Seconds of a block with the idle measurement after it, and of what a run has beside its blocks."""
     pass_s = prompts_for(plan.min_window_s, pace) * pace.request_s
     held_s = math.ceil(plan.min_window_s / pass_s) * pass_s
@@ -126,7 +126,7 @@ def lengths(plan: Protocol, *, arms: int, pace: Pace) -> tuple[float, float]:
     return block_s, pace.startup_s + lasting_s(plan.self_test_s, pace.reading_s) + plan.idle_s
 
 
-def caution(sized: Sized, pace: Pace) -> str:
+def caution(sized: Sized, pace: SuitePace) -> str:
     """What windows this short are graded, in a sentence; nothing where they hold enough readings."""
     settled_s = SETTLED_READINGS * pace.reading_s
     if sized.window_s >= settled_s:

@@ -94,7 +94,7 @@ class SlotRow(_Row):
     error: Words = Field(description="Why the slot is void; null if it counts.")
 
 
-class ArmRow(_Row):
+class ExportedArmRow(_Row):
     """One backend with one gate over a whole run; amounts are per pass over the prompts."""
 
     blocks: int = Field(description="Whole blocks behind the saving; a claim needs 5.")
@@ -141,10 +141,10 @@ class Export(BaseModel):
     schema_version: Literal[1] = Field(description="Version of this schema.")
     requests: list[RequestRow] = Field(description="One row per request.")
     slots: list[SlotRow] = Field(description="One row per slot.")
-    arms: list[ArmRow] = Field(description="One row per run and arm.")
+    arms: list[ExportedArmRow] = Field(description="One row per run and arm.")
 
 
-TABLES: dict[str, type[_Row]] = {"requests": RequestRow, "slots": SlotRow, "arms": ArmRow}
+TABLES: dict[str, type[_Row]] = {"requests": RequestRow, "slots": SlotRow, "arms": ExportedArmRow}
 """Name of the table -> model of its rows."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
 from bench.run.remaining import Remaining
-from bench.suite.plan import Slot
+from bench.suite.plan import PlannedSlot
 
 
 class JsonDisplay:
@@ -32,7 +32,7 @@ class JsonDisplay:
         """An idle measurement."""
         self._write("idle", seconds_s=seconds_s, total_j=joules.total_j, kind=joules.kind, thermal=thermal)
 
-    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+    def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
         """A slot begins; `left_s` plus or minus `left_spread_s` covers what is left in 95 % of cases."""
         left, then = remaining.left(), remaining.upcoming
         self._write(

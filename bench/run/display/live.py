@@ -20,7 +20,7 @@ from bench.run.display.plain import PlainDisplay, clock, left_text, watts
 from bench.run.records import Joules, RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
-from bench.suite.plan import Slot
+from bench.suite.plan import PlannedSlot
 
 REDRAW_S = 2.0
 """Least time between two redraws inside a window, which keeps them below a thousandth of a core."""
@@ -62,7 +62,7 @@ class LiveDisplay(PlainDisplay):
         super().idle_done(joules, seconds_s=seconds_s, thermal=thermal)
         self._keep(joules, seconds_s, of="idle", thermal=thermal)
 
-    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+    def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
         """Show which slot it is and what comes next."""
         super().slot_started(slot, remaining=remaining)
         self._expected, self._running_s = remaining.left(), remaining.running_s()

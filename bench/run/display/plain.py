@@ -19,7 +19,7 @@ from rich.console import Console
 from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
-from bench.suite.plan import Slot
+from bench.suite.plan import PlannedSlot
 
 
 class Display(Protocol):
@@ -37,7 +37,7 @@ class Display(Protocol):
     def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
         """An idle measurement is over; `thermal` is the pressure at its end, where the meter tells it."""
 
-    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+    def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
         """A slot begins; its window opens after the cool-down."""
 
     def window_opens(self) -> None:
@@ -67,7 +67,7 @@ class QuietDisplay:
     def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
         """Show nothing."""
 
-    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+    def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
         """Show nothing."""
 
     def window_opens(self) -> None:
@@ -105,7 +105,7 @@ class PlainDisplay:
         """Print the idle power."""
         self._print(idle_line(joules, seconds_s=seconds_s) + _if_hot(thermal))
 
-    def slot_started(self, slot: Slot, *, remaining: Remaining) -> None:
+    def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
         """Keep the name for the line at the end."""
         self._slot = f"slot {remaining.done + 1}/{remaining.total}  {slot.arm.label}"
         self._remaining = remaining

@@ -14,7 +14,7 @@ from backends.cut import Cut
 from backends.guard import Verdict
 from bench.run.records import Answered, Settled
 from bench.run.workers.logits import LogitComparison
-from bench.suite.config import Gate
+from bench.suite.config import GateConfig
 from bench.suite.prompt_forms import Prompt
 
 A = TypeVar("A")
@@ -83,7 +83,7 @@ class Load(Message[Loaded]):
 
     command: ClassVar[str] = "load"
     models: dict[str, ModelToLoad]
-    gates: dict[str, Gate] = field(default_factory=dict)
+    gates: dict[str, GateConfig] = field(default_factory=dict)
     max_new_tokens: int = 1
     """Of a request whose budget does not say."""
     ignore_eos: bool = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.claims import Parts, parts_of
+from analysis.claims import ChangeParts, parts_of
 from analysis.rows import Slot
 from analysis.values import Withheld
 from bench.report.rows import arm_label
@@ -26,9 +26,9 @@ class Repeated:
     backend: str
     kind: str
     """Whether the joules are measured, modelled, simulated or replayed."""
-    gate: Parts | Withheld
+    gate: ChangeParts | Withheld
     """The gated arm against the ungated one, which ran first."""
-    a_a: Parts | Withheld
+    a_a: ChangeParts | Withheld
     """The ungated arm against itself: it ran last."""
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.claims import ClaimVerdict
-from analysis.swept import Sweep, SweptPoint, judge_sweep
+from analysis.swept import BackendSweep, SweptPoint, judge_sweep
 from analysis.values import Estimate
 from analysis.verdict import INACTIVE
 from backends.cut import Cut
@@ -65,12 +65,12 @@ def resweeps(claim: str, sweeps: Sequence[dict[str, Any]]) -> tuple[Resweep, ...
     )
 
 
-def _of_backend(sweep: dict[str, Any], backend: str) -> Sweep:
+def _of_backend(sweep: dict[str, Any], backend: str) -> BackendSweep:
     arms = [arm for arm in sweep["arms"] if arm["run"]["backend"] == backend]
     again = [arm["tokens_per_s_ratio"] for arm in arms if arm["run"]["a_a"]]
     cliffs = [cliff for cliff in sweep["cliffs"] if cliff["backend"] == backend]
     found = [cliff["strength"] for cliff in cliffs if cliff["strength"] is not None]
-    return Sweep(
+    return BackendSweep(
         points=[_point(arm, sweep["layers"]) for arm in arms if arm["outcome"] != "ungated" and arm["cut"]],
         cliff=max(found, default=None),
         cliff_reason="; ".join(cliff["reason"] for cliff in cliffs) or "the sweep looked for no cliff",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from analysis.claims import ClaimVerdict, Figure, Rerun
+from analysis.claims import ClaimFigure, ClaimVerdict, Rerun
 from analysis.values import Withheld, listed
 from bench.show import table
 from bench.show.table import Column, Table, say
@@ -137,7 +137,7 @@ def _figure_lines(row: JudgedClaim) -> list[Line]:
     return [(name, "\n".join(_marked(found))) for name, found in cells if found]
 
 
-def _marked(found: Sequence[Figure]) -> list[str]:
+def _marked(found: Sequence[ClaimFigure]) -> list[str]:
     """Names of figures, and the figures in bold."""
     return [f"{escape(figure.label)} [bold]{escape(number(figure))}[/]" for figure in found]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from analysis.claims import Figure, Parts, Rerun, Role
+from analysis.claims import ChangeParts, ClaimFigure, Rerun, Role
 from analysis.values import Estimate, Withheld, counted
 from bench.studies.claims.repeated import Repeated
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
@@ -32,17 +32,17 @@ def how_many(whose: Whose, count: int) -> str:
     return f"{counted(count, one)} {of}"
 
 
-def figures(found: Iterable[Figure], *roles: Role) -> list[str]:
+def figures(found: Iterable[ClaimFigure], *roles: Role) -> list[str]:
     """Every figure of these roles under its own name: a bare number says nothing."""
     return [f"{figure.label} {number(figure)}" for figure in of_roles(found, *roles)]
 
 
-def of_roles(found: Iterable[Figure], *roles: Role) -> list[Figure]:
+def of_roles(found: Iterable[ClaimFigure], *roles: Role) -> list[ClaimFigure]:
     """The figures of these roles, in their order."""
     return [figure for figure in found if figure.role in roles]
 
 
-def number(figure: Figure) -> str:
+def number(figure: ClaimFigure) -> str:
     """A figure as it is read: signed per cent, p-values to two digits, intervals in brackets."""
     unit = f" {figure.unit}" if figure.unit else ""
     if isinstance(figure.value, Estimate):
@@ -126,7 +126,7 @@ def as_it_was(again: Repeated) -> str:
     )
 
 
-def _parts(found: Parts | Withheld) -> str:
+def _parts(found: ChangeParts | Withheld) -> str:
     if isinstance(found, Withheld):
         return f"withheld ({found.reason})"
     return (

@@ -18,8 +18,8 @@ from bench.run.workers.model import ModelWorker, model_worker
 from bench.show import table
 from bench.show.table import Column, Table, say
 from bench.studies.cuts.quality import (
-    Answer,
     AnswerQuality,
+    GatedAnswer,
     Progress,
     TextQuality,
     compare_windows,
@@ -29,8 +29,8 @@ from bench.studies.cuts.quality import (
     references_of,
     windows_of,
 )
-from bench.studies.cuts.texts import Reading
-from bench.suite.config import Gate
+from bench.studies.cuts.texts import TextChoice
+from bench.suite.config import GateConfig
 from bench.suite.models import LocalModel
 from bench.suite.prompt_forms import Prompt
 from bench.suite.prompts import PromptSet
@@ -39,7 +39,7 @@ MODEL, UNGATED, CUT = "full", "ungated", "cut"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class CutQuestion:
     """What is asked of a model."""
 
     cut: Cut
@@ -49,7 +49,7 @@ class Question:
     prompts: PromptSet
     max_new_tokens: int
     """Of an answer, which may end earlier by itself."""
-    reading: Reading
+    reading: TextChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class CutQuality:
     """What must be said of a perplexity that did not move."""
 
 
-def judge_cut(model: LocalModel, question: Question, *, progress: Progress) -> CutQuality:
+def judge_cut(model: LocalModel, question: CutQuestion, *, progress: Progress) -> CutQuality:
     """Answer the prompts with and without the cut, and read the text with and without it.
 
     Args:
@@ -111,18 +111,20 @@ def _plain(cut: Cut) -> dict[str, Any]:
     return cut.model_dump(mode="json", exclude_defaults=True)
 
 
-def _worker(model: LocalModel, question: Question) -> AbstractContextManager[ModelWorker]:
+def _worker(model: LocalModel, question: CutQuestion) -> AbstractContextManager[ModelWorker]:
     """A worker with the model, and two gates for it: without and with the cut."""
     gates = {
-        UNGATED: Gate(plugin="ungated"),
-        CUT: Gate.model_validate({"plugin": "constant", "budget": {"cut": _plain(question.cut)}}),
+        UNGATED: GateConfig(plugin="ungated"),
+        CUT: GateConfig.model_validate({"plugin": "constant", "budget": {"cut": _plain(question.cut)}}),
     }
     models = {MODEL: ModelToLoad(folder=model.folder, options=question.options)}
     load = Load(models=models, gates=gates, max_new_tokens=question.max_new_tokens)
     return model_worker(question.backend, load)
 
 
-def _answers(worker: ModelWorker, question: Question, progress: Progress) -> tuple[list[Answer], Verdict]:
+def _answers(
+    worker: ModelWorker, question: CutQuestion, progress: Progress
+) -> tuple[list[GatedAnswer], Verdict]:
     """The prompts answered, and the guard's verdict on the cut."""
     prompts = question.prompts.prompts
     ids = worker.encode(prompts, model=MODEL)
@@ -135,11 +137,11 @@ def _answers(worker: ModelWorker, question: Question, progress: Progress) -> tup
     return answers, verdict
 
 
-def _answer(worker: ModelWorker, prompt: Prompt, ids: list[int], cut: Cut) -> Answer:
+def _answer(worker: ModelWorker, prompt: Prompt, ids: list[int], cut: Cut) -> GatedAnswer:
     ungated, gated = (worker.ask(Request(prompt_id=prompt.id, gate=gate)) for gate in (UNGATED, CUT))
     said, said_gated = worker.ask(Settle()).requests
     [comparison] = worker.compare(ids + ungated.tokens, [cut], model=MODEL, first=len(ids) - 1)
-    return Answer(
+    return GatedAnswer(
         prompt=prompt.id,
         tokens=gated.tokens,
         ungated=ungated.tokens,

@@ -22,13 +22,13 @@ from backends.guard import Verdict
 from bench.errors import UserError
 from bench.run.workers.logits import LogitComparison
 from bench.run.workers.model import ModelWorker
-from bench.studies.cuts.texts import Reading
+from bench.studies.cuts.texts import TextChoice
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class GatedAnswer:
     """One prompt answered with and without the gate."""
 
     prompt: str
@@ -82,7 +82,7 @@ class TextQuality:
 
 
 @dataclass(frozen=True)
-class Window:
+class TextWindow:
     """A stretch of a text."""
 
     ids: list[int]
@@ -90,7 +90,7 @@ class Window:
     """Position from which on it is scored; what lies before is context that an earlier window scored."""
 
 
-def quality_of_answers(answers: Sequence[Answer]) -> AnswerQuality:
+def quality_of_answers(answers: Sequence[GatedAnswer]) -> AnswerQuality:
     """The figures of an arm over a prompt set, each with an interval over prompts."""
     ends = [first_divergence(answer.tokens, answer.ungated) for answer in answers]
     compared = [answer.comparison for answer in answers if answer.comparison is not None]
@@ -120,7 +120,7 @@ def references_of(reference: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return (reference,) if isinstance(reference, str) else reference or ()
 
 
-def windows_of(ids: list[int], reading: Reading) -> list[Window]:
+def windows_of(ids: list[int], reading: TextChoice) -> list[TextWindow]:
     """Windows of a text that score every token once, as published perplexities do.
 
     The first window scores all its tokens but the first, each later one those that are new.
@@ -132,10 +132,10 @@ def windows_of(ids: list[int], reading: Reading) -> list[Window]:
         raise UserError(
             f"the text has {len(ids)} token: perplexity needs two at least", fix="give a longer one"
         )
-    found: list[Window] = []
+    found: list[TextWindow] = []
     for begin in range(0, len(ids), reading.stride):
         first = reading.window - reading.stride - 1 if begin else 0
-        found.append(Window(ids[begin : begin + reading.window], first))
+        found.append(TextWindow(ids[begin : begin + reading.window], first))
         if begin + reading.window >= len(ids) or len(found) == reading.windows:
             break
     return found
@@ -143,7 +143,7 @@ def windows_of(ids: list[int], reading: Reading) -> list[Window]:
 
 def compare_windows(
     worker: ModelWorker,
-    windows: Sequence[Window],
+    windows: Sequence[TextWindow],
     cuts: Mapping[str, Sequence[Cut]],
     *,
     model: str,

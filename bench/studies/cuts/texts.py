@@ -32,7 +32,7 @@ class Text:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class TextChoice:
     """How a text is read for perplexity."""
 
     text: str | None

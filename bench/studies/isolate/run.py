@@ -29,7 +29,7 @@ from bench.run.meter import READING_DELAY_S
 from bench.run.sources import ChosenMeter, started
 from bench.run.workers.messages import Load, ModelToLoad
 from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_here, model_worker
-from bench.studies.isolate.window import NextRound, OpenCell, Plan, Window
+from bench.studies.isolate.window import NextRound, OpenCell, Plan, TimedWindow
 from bench.suite import libraries
 from bench.suite.config import Energy, find_suite, invalid
 from energy.cadence import STEP, lasting, seen_cadence
@@ -194,7 +194,7 @@ def _run_cell(
     tiny = _tiny_model(cell.backend, folder, scratch / f"tiny-{cell.backend}-{cell.model.replace('/', '-')}")
     if tiny is not None:
         models["tiny"] = ModelToLoad(folder=tiny, options=options)
-    windows: list[Window] = []
+    windows: list[TimedWindow] = []
     with model_worker(cell.backend, Load(models=models), module=STUDY_WORKER) as worker:
         progress(f"{name}: which tests can be run")
         missing = _open(worker, suite, cell)
@@ -222,7 +222,7 @@ def _tiny_model(backend: str, folder: Path, out: Path) -> Path | None:
     return out
 
 
-def _steps(windows: Sequence[Window], meter: ChosenMeter) -> list[Step]:
+def _steps(windows: Sequence[TimedWindow], meter: ChosenMeter) -> list[Step]:
     """Windows as rows of the analysis, with joules where the readings bear them."""
     source = meter.source
     source.wait(max(w.end_s for w in windows), timeout_s=READING_DELAY_S + 3 * source.info.interval_s)

@@ -17,7 +17,7 @@ from backends.base import Backend, BackendError, Generated, HasProbes, Matrices,
 from backends.cut import Cut
 from backends.ledger import Phase, decode_work, prefill_work
 from backends.shape import Shape
-from bench.studies.isolate.window import Plan, Setting, Window, Work, measure
+from bench.studies.isolate.window import CallWork, Plan, Setting, TimedWindow, measure
 
 PROMPT_TOKENS = 16
 PREFILL_TOKENS = 128
@@ -59,7 +59,7 @@ class Cell:
         """Find out which tests can be run here, and run each once to warm up."""
         self.settings = [setting for setting in self._settings() if self._works(setting)]
 
-    def round(self, number: int) -> list[Window]:
+    def round(self, number: int) -> list[TimedWindow]:
         """One window of every setting, every other round backwards."""
         order = self.settings if number % 2 == 0 else self.settings[::-1]
         return [
@@ -109,9 +109,9 @@ class Cell:
         read(1)
         times = math.ceil(WAIT_COVERS_S / (time.perf_counter() - start_s))
 
-        def run(_: Any) -> Work:
+        def run(_: Any) -> CallWork:
             read(times)
-            return Work(steps=times, read_bytes=times * size_bytes, flops=0)
+            return CallWork(steps=times, read_bytes=times * size_bytes, flops=0)
 
         yield Setting(test="S1", run=run, per_round=STREAM_PER_ROUND)
 
@@ -180,7 +180,7 @@ class Cell:
         model.ready(cut)
         steps = self._steps_that_fill(cut, ids)
 
-        def run(session: Any) -> Work:
+        def run(session: Any) -> CallWork:
             # the prepared prefill serves the window's first request; a second one brings its own
             fresh = session if session.cache is not None else model.prefill(ids, cut)
             generated = model.decode(fresh, max_new_tokens=steps + 1, ignore_eos=True)
@@ -206,7 +206,7 @@ class Cell:
         model, ids, cut = self.model, _ids(self.model, tokens), self.cut
         model.ready(cut)
 
-        def run(_: Any) -> Work:
+        def run(_: Any) -> CallWork:
             model.prefill(ids, cut)
             model.synchronize()
             return _worked(1, prefill_work(_shape(model, cut), tokens))
@@ -216,7 +216,7 @@ class Cell:
         return Setting(test=test, run=run, batch=tokens)
 
 
-def _decoded(model: Backend, cut: Cut, context: int, generated: Generated) -> Work:
+def _decoded(model: Backend, cut: Cut, context: int, generated: Generated) -> CallWork:
     forwards = generated.forwards
     return _worked(
         forwards, decode_work(_shape(model, cut), cut.kept_positions(context), [(1, 1)] * forwards)
@@ -233,13 +233,13 @@ def _shape(model: Backend, cut: Cut) -> Shape:
     return shape
 
 
-def _worked(steps: int, phase: Phase) -> Work:
-    return Work(steps=steps, read_bytes=phase.bytes, flops=phase.flops)
+def _worked(steps: int, phase: Phase) -> CallWork:
+    return CallWork(steps=steps, read_bytes=phase.bytes, flops=phase.flops)
 
 
-def _products(matrices: Matrices, *, masked: bool) -> Work:
+def _products(matrices: Matrices, *, masked: bool) -> CallWork:
     matrices.products(masked)
-    return Work(steps=1, read_bytes=matrices.read_bytes, flops=matrices.flops)
+    return CallWork(steps=1, read_bytes=matrices.read_bytes, flops=matrices.flops)
 
 
 def _with(cut: Cut, **changes: Any) -> Cut:

@@ -20,7 +20,7 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class CallWork:
     """What one call of a setting did."""
 
     steps: int
@@ -30,7 +30,7 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
+class TimedWindow:
     """One timed window; `read_bytes` and `flops` are per step."""
 
     test: str
@@ -68,7 +68,7 @@ class OpenCell(Message[CellOpened]):
 class RoundDone:
     """One window of every test."""
 
-    windows: list[Window]
+    windows: list[TimedWindow]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Setting:
     """One test at one value."""
 
     test: str
-    run: Callable[[Any], Work]
+    run: Callable[[Any], CallWork]
     """Does the steps and waits until the device is idle."""
     prepare: Callable[[], Any] = lambda: None
     """Whatever has to happen before each window, outside it."""
@@ -98,22 +98,22 @@ class Setting:
     """Other tests of which this is the plain side, so that it is timed once for all of them."""
 
 
-def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: float) -> Window:
+def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: float) -> TimedWindow:
     """Repeat a setting until the window is long enough. Preparation lies outside."""
-    total = Work(steps=0, read_bytes=0, flops=0)
+    total = CallWork(steps=0, read_bytes=0, flops=0)
     prepared = setting.prepare()
     synchronize()
     start_s = end_s = time.perf_counter()
     while end_s - start_s < window_s:
         done = setting.run(prepared)
-        total = Work(
+        total = CallWork(
             steps=total.steps + done.steps,
             read_bytes=total.read_bytes + done.read_bytes,
             flops=total.flops + done.flops,
         )
         synchronize()
         end_s = time.perf_counter()
-    return Window(
+    return TimedWindow(
         test=setting.test,
         start_s=start_s,
         end_s=end_s,

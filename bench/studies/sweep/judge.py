@@ -16,15 +16,15 @@ from bench.run.workers.logits import LogitComparison
 from bench.run.workers.messages import Load, ModelToLoad
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.studies.cuts.quality import (
-    Answer,
-    Window,
+    GatedAnswer,
+    TextWindow,
     compare_windows,
     quality_of_answers,
     quality_of_text,
     references_of,
     windows_of,
 )
-from bench.studies.cuts.texts import Reading, Text
+from bench.studies.cuts.texts import Text, TextChoice
 from bench.studies.sweep.findings import JudgedSweep, SweptArm, cliffs_of, with_pareto
 from bench.suite.gates.matching import match_controls
 from bench.suite.header import Sweep
@@ -126,7 +126,7 @@ def _compare(
     key = prepared.baseline_model
     with model_worker(backend, _load(prepared, backend)) as worker:
         text_ids = worker.encode_text(text.text, model=key)
-        windows = windows_of(text_ids, Reading(**spec.reading))
+        windows = windows_of(text_ids, TextChoice(**spec.reading))
         ids = worker.encode(prepared.prompts.prompts, model=key)
         compared = _compare_answers(worker, prepared, answers, ids, progress)
         cuts = _cuts_of_windows(prepared, windows)
@@ -160,7 +160,7 @@ def _compare_answers(
     return found
 
 
-def _cuts_of_windows(prepared: Prepared, windows: Sequence[Window]) -> dict[str, list[Cut]]:
+def _cuts_of_windows(prepared: Prepared, windows: Sequence[TextWindow]) -> dict[str, list[Cut]]:
     """What each gate decides on a window, as if it were a prompt; controls are matched on the windows."""
     gates = match_controls(make_gates(prepared.suite), [window.ids for window in windows])
     chosen = {label: [gate.decide(window.ids) for window in windows] for label, gate in gates.items()}
@@ -194,7 +194,7 @@ def _with_quality(
         return arm
     base = answers.get(prepared.suite.baseline, {})
     answered = [
-        Answer(
+        GatedAnswer(
             prompt=prompt.id,
             tokens=mine[prompt.id].tokens,
             ungated=base[prompt.id].tokens,

@@ -23,7 +23,7 @@ from bench.run.display.plain import Display
 from bench.run.sources import ChosenMeter
 from bench.run.workers.process import WorkerRefused
 from bench.studies.cuts.options import Point, Points
-from bench.studies.cuts.texts import Reading
+from bench.studies.cuts.texts import TextChoice
 from bench.studies.sweep.findings import JudgedSweep
 from bench.studies.sweep.judge import judge_run
 from bench.suite import prepare as preparing
@@ -42,7 +42,7 @@ class SweepRequest:
 
     suite: str
     points: Points
-    reading: Reading
+    reading: TextChoice
     energy: str | None = None
     backends: list[str] | None = None
     blocks: int | None = None
@@ -78,7 +78,7 @@ def prepare(request: SweepRequest | None, resume: Path | None, *, progress: Prog
         gates = point_gates(suite_of(request), request.points.points)
         prepared, header = as_suite(request, gates)
     start.fetch_models(prepared, progress=progress)
-    _check_context(prepared, Reading(**swept(header).reading))
+    _check_context(prepared, TextChoice(**swept(header).reading))
     return Job(prepared=prepared, header=header, meter=start.choose_meter(header), resume=resume)
 
 
@@ -108,7 +108,7 @@ def judge(folder: Path, *, progress: Callable[[str], None]) -> JudgedSweep:
     """
     header, stored = _header_of(folder), store.read(folder)
     prepared = preparing.prepare_again(header, stored.prompts)
-    text = Reading(**swept(header).reading).open(prepared.prompts)
+    text = TextChoice(**swept(header).reading).open(prepared.prompts)
     if text.sha256 != swept(header).text_sha256:
         raise UserError(f"the text {text.name!r} has changed since the sweep was started", fix="restore it")
     return judge_run(stored, prepared, text, progress=progress)
@@ -189,7 +189,7 @@ def _found_from_anywhere(name: str | None) -> str | None:
     return str(Path(name).resolve()) if name and Path(name).exists() else name
 
 
-def _check_context(prepared: Prepared, reading: Reading) -> None:
+def _check_context(prepared: Prepared, reading: TextChoice) -> None:
     """Before the run rather than after it: does a window fit the model?"""
     model = prepared.models[prepared.baseline_model]
     here = prepared.locate(model)

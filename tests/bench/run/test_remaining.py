@@ -8,11 +8,13 @@ from statistics import fmean
 import pytest
 
 from bench.run.remaining import Remaining
-from bench.suite.plan import Slot
+from bench.suite.plan import PlannedSlot
 from tests.bench.events import blocks
 
 
-def play(remaining: Remaining, slots: list[Slot], length_s: dict[str, float], *, noise: float = 0.0) -> float:
+def play(
+    remaining: Remaining, slots: list[PlannedSlot], length_s: dict[str, float], *, noise: float = 0.0
+) -> float:
     """Let these slots pass; returns their seconds."""
     chance = random.Random(str(slots) + str(noise))
     lengths_s = [length_s[slot.arm.label] * (1 + chance.gauss(0, noise)) for slot in slots]

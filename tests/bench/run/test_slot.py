@@ -10,16 +10,16 @@ import pytest
 
 from bench.run import slot as slot_module
 from bench.run.power import Power
-from bench.run.session import Session
+from bench.run.session import RunSession
 from bench.run.slot import Holder
 from bench.run.workers import group
 from bench.run.workers.group import Workers
 from bench.suite.config import Protocol
-from bench.suite.plan import Arm, Slot
+from bench.suite.plan import Arm, PlannedSlot
 
 PROMPTS = SimpleNamespace(prompts=[SimpleNamespace(id="a"), SimpleNamespace(id="b")])
 AC, BATTERY = Power(source="ac"), Power(source="battery")
-SLOT = Slot(block=1, position=1, arm=Arm(backend="echo", gate="ungated"))
+SLOT = PlannedSlot(block=1, position=1, arm=Arm(backend="echo", gate="ungated"))
 
 
 class Told:
@@ -120,7 +120,7 @@ def test_warming_up_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_time_that_is_left_is_that_of_the_lengthened_plan() -> None:
     """Six slots of 6 s would be half a minute; at 245 ms they take 11.4 s each, and idle 3.1 s."""
-    session = Session.__new__(Session)
+    session = RunSession.__new__(RunSession)
     session.protocol = Protocol(min_window_s=6.0, idle_s=1.6, cool_down_s=0.5)
     session.prepared = MagicMock(blocks=[[SLOT] * 6], suite=MagicMock(protocol=session.protocol))
     session.meter = MagicMock(cadence_s=lambda: 0.245)

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.known_power import Simulation
 from energy.base import SourceInfo
-from energy.lab.documents import SHAPES, Shape, Told, document
+from energy.lab.documents import SHAPES, ChipShape, Told, document
 from energy.recording import Header, Recording, Stamp
 
 LASTS = 12
@@ -51,7 +51,9 @@ def deliveries(simulation: Simulation) -> list[Delivery]:
     return found
 
 
-def record(sent: list[Delivery], folder: Path, *, source: SourceInfo, shape: Shape = SHAPES["m1"]) -> None:
+def record(
+    sent: list[Delivery], folder: Path, *, source: SourceInfo, shape: ChipShape = SHAPES["m1"]
+) -> None:
     """Write deliveries as the recording that a source would have kept."""
     recording = Recording(folder, Header("plist", source))
     for number, delivery in enumerate(sent):

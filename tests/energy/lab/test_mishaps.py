@@ -8,13 +8,13 @@ import pytest
 from benchmarks.known_power import bursts, noisy, on_rails, simulate
 from energy.attribute import attribute
 from energy.base import SourceInfo, Trace
-from energy.lab.documents import Shape
+from energy.lab.documents import ChipShape
 from energy.replay import load, read_kept
 from tests.energy.lab.mishaps import IN_DOCUMENTS, MISHAPS, deliveries, record
 
 RECORDINGS, EACH = 10, 10
 DOCUMENTS_APART = 45
-SMALL = Shape(model="Mac1,1", clusters=(("M0-Cluster", 1),), states=0)
+SMALL = ChipShape(model="Mac1,1", clusters=(("M0-Cluster", 1),), states=0)
 SOURCE = SourceInfo(
     name="simulated",
     kind="simulated",

@@ -10,14 +10,14 @@ from rich.console import Console
 
 from backends.about import About
 from bench.cli.doctor import checks as doctor
-from bench.cli.doctor.checks import Diagnosis, Finding, around, reach, sudoers_line
+from bench.cli.doctor.checks import CheckResult, Diagnosis, around, reach, sudoers_line
 from bench.cli.doctor.mac_state import MacState
 from bench.cli.doctor.table import show, verdict
 from bench.suite import libraries
 from energy.base import SourceUnavailable
 from tests.bench.processes import bench
 
-GOOD = Finding(what="x", state="good", found="y")
+GOOD = CheckResult(what="x", state="good", found="y")
 EVERY = {
     *("machine", "power source", "power mode", "thermal state", "Spotlight", "Time Machine", "display"),
     *("load", "backend torch", "backend mlx", "embedded model", "disk"),
@@ -62,7 +62,7 @@ def test_the_best_grade_follows_from_the_meters() -> None:
 def test_without_a_meter_or_with_a_bad_finding_it_is_not_fit() -> None:
     meter = reach(["rapl"], is_mac=False)
     assert Diagnosis(findings=[GOOD], best=meter).is_fit
-    bad = Diagnosis(findings=[GOOD, Finding(what="disk", state="bad", found="full")], best=meter)
+    bad = Diagnosis(findings=[GOOD, CheckResult(what="disk", state="bad", found="full")], best=meter)
     assert not bad.is_fit
     assert verdict(bad)[0] == "not fit to measure: disk"
     modelled = Diagnosis(findings=[GOOD], best=reach([], is_mac=False))
@@ -71,7 +71,7 @@ def test_without_a_meter_or_with_a_bad_finding_it_is_not_fit() -> None:
 
 
 def test_limits_are_named_in_the_verdict() -> None:
-    note = Finding(what="power source", state="note", found="battery", fix="plug in the charger")
+    note = CheckResult(what="power source", state="note", found="battery", fix="plug in the charger")
     diagnosis = Diagnosis(findings=[GOOD, note], best=reach(["ioreport"], is_mac=True))
     assert diagnosis.is_fit
     assert verdict(diagnosis)[0] == "fit to measure, but look at: power source"

@@ -11,7 +11,7 @@ from backends.about import About
 from bench.cli.init import make as init
 from bench.cli.init.answers import Answers
 from bench.cli.init.pilot import Pilot
-from bench.cli.init.sizing import Pace
+from bench.cli.init.sizing import SuitePace
 from bench.errors import UserError
 from bench.suite.models import LocalModel
 from bench.suite.prepare import prepare
@@ -20,7 +20,7 @@ ECHO = LocalModel(name="echo", folder=None, revision=None)
 GATE = Answers(model="echo", question="gate", minutes=60)
 PILOT = Pilot(
     noise=Noise(seen=0.011, planned=0.016, blocks=6),
-    pace=Pace(request_s=0.5, gap_s=0.4, startup_s=12.0),
+    pace=SuitePace(request_s=0.5, gap_s=0.4, startup_s=12.0),
     kind="modelled",
     meter="no meter can be read",
     window_s=2.5,

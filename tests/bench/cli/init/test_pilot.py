@@ -14,8 +14,8 @@ from bench.cli.init import pilot
 from bench.errors import Interrupted, RunFailed
 from bench.run import start
 from bench.run.display.plain import PlainDisplay
-from bench.run.session import Session
-from bench.suite.plan import Slot
+from bench.run.session import RunSession
+from bench.suite.plan import PlannedSlot
 from tests.bench.cli.init.test_text import DRAFT
 
 TINY = replace(
@@ -56,14 +56,14 @@ def test_a_pilot_that_is_interrupted_keeps_the_blocks_that_are_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ctrl-C in the third block."""
-    finish = Session.finish
+    finish = RunSession.finish
 
-    def interrupted(session: Session, block: list[Slot]) -> bool:
+    def interrupted(session: RunSession, block: list[PlannedSlot]) -> bool:
         if block[0].block == 3:
             raise KeyboardInterrupt
         return finish(session, block)
 
-    monkeypatch.setattr(Session, "finish", interrupted)
+    monkeypatch.setattr(RunSession, "finish", interrupted)
     said = io.StringIO()
     found = pilot.fly(replace(TINY, blocks=4), PlainDisplay(Console(file=said)))
     assert found.noise.blocks == 2

@@ -10,7 +10,7 @@ from analysis.sizing import Noise
 from bench.cli.init.sizing import (
     PROMPTS,
     WINDOWS_S,
-    Pace,
+    SuitePace,
     caution,
     lengths,
     plan_of,
@@ -23,7 +23,7 @@ from bench.suite.cadence import stretched
 from energy.cadence import LEAST_READINGS, SETTLED_READINGS, USUAL_S, WORTH
 
 NOISE = Noise(seen=0.015, planned=0.02, blocks=6)
-PACE = Pace(request_s=2.0, gap_s=0.5, startup_s=30.0)
+PACE = SuitePace(request_s=2.0, gap_s=0.5, startup_s=30.0)
 
 
 def test_with_enough_time_it_takes_windows_for_a_claim_and_no_more_blocks_than_needed() -> None:

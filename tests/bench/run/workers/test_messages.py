@@ -8,7 +8,7 @@ from backends.cut import Cut
 from bench.run.workers.messages import CompareLogits, Encode, Load, Message, ModelToLoad
 from bench.run.workers.worker import Worker
 from bench.studies.worker import StudyWorker
-from bench.suite.config import Gate
+from bench.suite.config import GateConfig
 from bench.suite.prompt_forms import Prompt
 from bench.typed import from_json, to_json
 
@@ -28,7 +28,7 @@ def test_a_worker_obeys_messages_of_different_names_and_answers_what_they_say(ki
     [
         Load(
             models={"m": ModelToLoad(folder=None, options={"dtype": "float32"})},
-            gates={"g": Gate.model_validate({"plugin": "constant", "budget": {"cut": {"lookup": 2}}})},
+            gates={"g": GateConfig.model_validate({"plugin": "constant", "budget": {"cut": {"lookup": 2}}})},
         ),
         Encode(prompts=[Prompt(id="a", text="b", tokens=1)]),
         CompareLogits(model="m", ids=[1, 2], cuts=[Cut(kv_keep=0.5, kv_policy="window")], first=0),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.claims import Parts
+from analysis.claims import ChangeParts
 from analysis.values import Withheld
 from bench.cli.judge import reproduce as run_and_judge
 from bench.errors import UserError
@@ -72,7 +72,7 @@ def test_the_error_is_shown_beside_the_gate_and_taken_apart(repeated_run) -> Non
     (again,) = row.repeated
     assert again.kind == "simulated"
     for part in (again.gate, again.a_a):
-        assert isinstance(part, Parts)
+        assert isinstance(part, ChangeParts)
         factors = (1 + part.time_percent / 100) * (1 + part.power_percent / 100)
         assert factors == pytest.approx(1 + part.energy_percent / 100)
     assert "the ungated arm again" in to_csv([row])
@@ -97,8 +97,8 @@ def test_a_run_that_was_cut_short_goes_on_by_the_same_protocol(repeated_run, tmp
 
 
 def test_a_change_is_inside_the_error_where_no_change_gives_as_much() -> None:
-    def parts(energy: float) -> Parts:
-        return Parts(energy_percent=energy, time_percent=energy, power_percent=0.0)
+    def parts(energy: float) -> ChangeParts:
+        return ChangeParts(energy_percent=energy, time_percent=energy, power_percent=0.0)
 
     published = Repeated(run="r", backend="torch", kind="measured", gate=parts(-52.95), a_a=parts(-65.8))
     assert published.inside is True

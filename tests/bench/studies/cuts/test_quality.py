@@ -17,14 +17,14 @@ from bench.errors import UserError
 from bench.run.workers.logits import LogitComparison, compare
 from bench.studies.cuts.options import one_cut, points_of, strength
 from bench.studies.cuts.quality import (
-    Answer,
+    GatedAnswer,
     contains,
     flat_because_inactive,
     quality_of_answers,
     quality_of_text,
     windows_of,
 )
-from bench.studies.cuts.texts import Reading, load_text
+from bench.studies.cuts.texts import TextChoice, load_text
 from bench.suite.prompts import PromptSet
 from tests.bench.processes import AS_ROOT, bench
 from tests.tiny_models import save_tiny_llama
@@ -40,8 +40,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def reading(window: int, stride: int, windows: int) -> Reading:
-    return Reading(text=None, window=window, stride=stride, windows=windows)
+def reading(window: int, stride: int, windows: int) -> TextChoice:
+    return TextChoice(text=None, window=window, stride=stride, windows=windows)
 
 
 def comparison(gated: list[float], ungated: list[float]) -> LogitComparison:
@@ -125,8 +125,8 @@ def test_flat_perplexity_is_said_to_be_equal_computation() -> None:
 
 
 def test_answers_are_compared_token_by_token_and_by_their_references() -> None:
-    def answer(tokens: list[int], text: str) -> Answer:
-        return Answer(
+    def answer(tokens: list[int], text: str) -> GatedAnswer:
+        return GatedAnswer(
             prompt="p",
             tokens=tokens,
             ungated=[1, 2, 3, 4],

@@ -22,7 +22,7 @@ from bench.studies.isolate import run as isolation
 from bench.studies.isolate.run import CellPlan, CellReport, Rows
 from bench.studies.isolate.steps import Cell
 from bench.studies.isolate.tables import show, to_csv, to_json
-from bench.studies.isolate.window import Plan, Setting, Window, Work, measure
+from bench.studies.isolate.window import CallWork, Plan, Setting, TimedWindow, measure
 from benchmarks.isolation import machine_with
 from tests.tiny_models import save_tiny_llama
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_llama(tmp_path_factory.mktemp("llama"))
 
 
-def by_test_of(windows: list[Window]) -> dict[str, Window]:
+def by_test_of(windows: list[TimedWindow]) -> dict[str, TimedWindow]:
     return {window.test: window for window in windows}
 
 
@@ -97,9 +97,9 @@ def test_a_stand_in_has_no_probes_and_says_so(folder: Path) -> None:
 
 
 def test_a_window_is_whole_steps_and_per_step() -> None:
-    setting = Setting(test="S1", run=lambda _: Work(steps=2, read_bytes=10.0, flops=4.0))
+    setting = Setting(test="S1", run=lambda _: CallWork(steps=2, read_bytes=10.0, flops=4.0))
     window = measure(setting, lambda: None, window_s=0.005)
-    assert isinstance(window, Window)
+    assert isinstance(window, TimedWindow)
     assert window.steps % 2 == 0
     assert (window.read_bytes, window.flops) == (5.0, 2.0)
 

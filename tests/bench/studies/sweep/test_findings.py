@@ -21,7 +21,7 @@ from bench.run import store
 from bench.run.records import SlotRecord
 from bench.studies.cuts.options import points_of
 from bench.studies.cuts.quality import Mean, TextQuality
-from bench.studies.cuts.texts import Reading
+from bench.studies.cuts.texts import TextChoice
 from bench.studies.sweep.findings import JudgedSweep, SweptArm, answers_of, cliffs_of, with_pareto
 from bench.studies.sweep.run import SweepRequest, prepare
 from bench.studies.sweep.tables import cliff_line, to_csv
@@ -257,7 +257,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path: Path, arguments: lis
 def test_a_window_that_exceeds_the_context_is_refused_before_anything_runs(swept: Path) -> None:
     cut = points_of(["kv_keep=0.5"])
     suite = str(swept / "suite.toml")
-    reading = Reading(text=None, window=128, stride=64, windows=1)
+    reading = TextChoice(text=None, window=128, stride=64, windows=1)
     request = SweepRequest(suite=suite, points=cut, reading=reading)
     models = chdir(swept)  # the suite names its model by a relative path
     with models, pytest.raises(UserError, match="window 128 exceeds the context of the model, 96"):
