@@ -172,6 +172,11 @@ class RecordingDecoder:
         return "plist" if self._header is None else self._header.form
 
     @property
+    def names_rails(self) -> bool:
+        """Whether any document so far prints a figure of energy or power."""
+        return self._table.boundary is not None
+
+    @property
     def source(self) -> SourceInfo:
         """What the recording's header says of its source, with the rails that the stream shows.
 

@@ -180,8 +180,9 @@ def _rail_faults(
         if invalid:
             faults.append(RailFault(kind="invalid", rail=rail, detail=f"the meter marks {rail} as invalid"))
         elif rail_j is None:
+            unit = "mJ" if f"{rail}_energy" in section else "J"
             printed = str(section.get(f"{rail}_energy", section.get(f"{rail}_joules")))[:40]
-            detail = f"{rail} can't have used {printed}"
+            detail = f"{rail} can't have used {printed} {unit}"
             faults.append(RailFault(kind="impossible figure", rail=rail, detail=detail))
         elif contradiction := _contradiction(section, rail, rail_j, elapsed_s):
             kind = "self-contradiction" if rail_j else "dead rail"

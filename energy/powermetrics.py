@@ -32,6 +32,8 @@ from energy.recording import INDEX, NOISE, RAW, Header, Recording
 from energy.stream import StreamReader
 from energy.timeline import trace_of
 
+WITHOUT_RAILS = 3
+"""After so many documents that name no rail nothing more is hoped for."""
 LONGEST_RUN_S = 86_400
 FIRST_DOCUMENT_S = 10.0
 SAMPLERS = ("cpu_power", "gpu_power", "ane_power", "thermal")
@@ -207,10 +209,18 @@ class PowermetricsSource:
     def _await_first(self, command: list[str], noise: Path) -> None:
         reader, decoder = self._started()
         deadline_s = time.perf_counter() + FIRST_DOCUMENT_S + 3 * self._info.interval_s
-        if not reader.wait_for_document(0.0, deadline_s=deadline_s):
-            reason = reader.dead or f"nothing came in {FIRST_DOCUMENT_S:.0f} s"
+        reason = f"{WITHOUT_RAILS} documents name no rail, as in a virtual machine"
+        arrived_s = 0.0
+        for _ in range(WITHOUT_RAILS):
+            if not reader.wait_for_document(arrived_s, deadline_s=deadline_s):
+                reason = reader.dead or f"nothing came in {FIRST_DOCUMENT_S:.0f} s"
+                break
+            arrived_s = reader.last_arrival_s
+            decoder.update()
+            if decoder.names_rails:
+                break
+        if not decoder.names_rails:
             raise why_it_ended(reason, noise, command, interval_ms=self._interval_ms)
-        decoder.update()
         self._info = replace(decoder.source, details=self._info.details)
 
 

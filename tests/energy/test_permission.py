@@ -13,11 +13,16 @@ from bench.run import sources
 from energy import powermetrics as meter
 from energy import preflight
 from energy.base import SourceUnavailable
+from energy.lab.documents import Shape, Told, document
 from energy.powermetrics import powermetrics, root_command
 
 REFUSES = "echo 'sudo: a password is required' >&2; exit 1"
 WORDS = "powermetrics: unrecognized option --handle-invalid-values"
 EXIT_64 = f"echo 'starting up' >&2; echo '{WORDS}' >&2; exit 64"
+VIRTUAL = """[ "$1" = -h ] && exit
+echo 'ERROR: cannot find the IO registry entry for IODeviceTree:/arm-io/pmgr' >&2
+while cat "$(dirname "$0")/virtual.plist" && printf '\\0'; do sleep 0.1; done"""
+VIRTUAL_SHAPE = Shape(model="VirtualMac2,1", clusters=(), rails=(), combined=False, gpu=False)
 SIMULATED = f'exec {sys.executable} -P -m energy.lab.simulated "$@"'
 
 
@@ -41,6 +46,8 @@ def as_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(preflight, "SUDO", str(tmp_path / "sudo"))
     monkeypatch.setattr(preflight.os, "getuid", lambda: 501)
     monkeypatch.setattr(meter, "FIRST_DOCUMENT_S", 60.0)
+    told = Told(elapsed_ns=100_000_000, label_s=1.7e9, energies_mj={})
+    (tmp_path / "virtual.plist").write_bytes(document(told, VIRTUAL_SHAPE))
     return tmp_path
 
 
@@ -81,10 +88,20 @@ def test_a_check_leaves_no_process_and_no_file(as_a_user: Path) -> None:
     powermetrics(path=str(program)).check()
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
-    assert {file.name for file in as_a_user.iterdir()} == {"sudo", "powermetrics", "pid"}
+    assert {file.name for file in as_a_user.iterdir()} == {"sudo", "powermetrics", "pid", "virtual.plist"}
 
 
-@pytest.mark.parametrize("body", [EXIT_64, "exit 0", "sleep 0.1; echo not a document"])
+def test_a_virtual_machine_whose_documents_name_no_rail_is_refused_in_the_programs_own_words(
+    as_a_user: Path,
+) -> None:
+    program = executable(as_a_user / "powermetrics", VIRTUAL)
+    executable(as_a_user / "sudo", 'shift; exec "$@"')
+    with pytest.raises(SourceUnavailable, match="documents name no rail") as caught:
+        powermetrics(path=str(program)).check()
+    assert "cannot find the IO registry entry" in caught.value.what
+
+
+@pytest.mark.parametrize("body", [EXIT_64, "exit 0", "sleep 0.1; echo not a document", VIRTUAL])
 def test_auto_and_doctor_rank_no_meter_without_a_reading(
     as_a_user: Path, monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_negative_energy_is_none_and_named():
     reading = parse(document(cpu=-5, gpu=1))
     assert reading.joules["cpu"] is None
     (fault,) = reading.faults
-    assert (fault.kind, fault.rail, fault.detail) == ("impossible figure", "cpu", "cpu can't have used -5")
+    assert (fault.kind, fault.rail, fault.detail) == ("impossible figure", "cpu", "cpu can't have used -5 mJ")
 
 
 def test_a_lifetime_block_says_so():
