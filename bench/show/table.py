@@ -135,17 +135,21 @@ def show(tables: Sequence[Table], console: Console, *, narrow: Sequence[Table] |
         console: where to.
         narrow: what is listed instead where there is no room; without it, the tables themselves.
     """
-    whole = [drawn(table) for table in tables]
-    anything = console.options.update(max_width=_UNBOUNDED)  # a measurement never exceeds what it is offered
-    if all(console.measure(one, options=anything).minimum <= console.width for one in whole):
-        for one in whole:
-            console.print(one)
+    if all(fits(table, console) for table in tables):
+        for table in tables:
+            console.print(drawn(table))
         return
     for table in tables if narrow is None else narrow:
         for number, row in enumerate(table.rows):
             if number in table.heads:
                 console.print(table.heads[number], style="bold", markup=False, highlight=False)
             console.print(_listed(table, row))
+
+
+def fits(table: Table, console: Console) -> bool:
+    """Whether a terminal has room for a whole table."""
+    anything = console.options.update(max_width=_UNBOUNDED)  # a measurement never exceeds what it is offered
+    return console.measure(drawn(table), options=anything).minimum <= console.width
 
 
 def say(console: Console, *lines: object, style: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 WIDE = 110
@@ -24,6 +25,21 @@ def number(value: float | None, digits: int) -> str | None:
 def significant(value: float | None) -> str | None:
     """With three digits that say something."""
     return None if value is None else f"{value:#.3g}"
+
+
+def significant_range(value: float | None, low: float | None, high: float | None) -> tuple[str, str] | None:
+    """A figure and its interval, to the digits that the interval leaves it: `0.59`, `0.57-0.61`.
+
+    Between two and three digits of the figure. Without an interval, three and an empty text.
+    """
+    if value is None:
+        return None
+    if low is None or high is None or value <= 0:
+        return f"{value:#.3g}".removesuffix("."), ""
+    leading = math.floor(math.log10(value))
+    needed = -math.floor(math.log10(max((high - low) / 2, value / 1e3)))
+    decimals = max(0, min(max(needed, 1 - leading), 2 - leading))
+    return f"{value:.{decimals}f}", f"{low:.{decimals}f}-{high:.{decimals}f}"
 
 
 def joules(value: float | None) -> str | None:

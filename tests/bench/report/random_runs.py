@@ -144,7 +144,7 @@ class _Draw:
             joules=self._joules(None if chance.random() < self.hole else joules),
             requests=requests,
             thermal=thermal,
-            excluded=failed_gate(thermal, 600),
+            excluded=failed_gate(thermal, 600, power=None),
         )
 
     def _joules(self, total_j: float | None) -> Joules:
