@@ -240,11 +240,14 @@ def report(
         str | None,
         typer.Option(help="With --wall: heading of the column of power."),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print every table too, and whatever could overturn them.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Recompute a run from its raw files: tables here, and a page with figures as RUN/report/report.html.
+    """Recompute a run from its raw files: the answer here, and a page with figures as RUN/report/report.html.
 
-    Examples: [bold]bench report results/RUN[/], [bold]bench report RUN RUN2 --out pages[/]
+    Examples: [bold]bench report results/RUN --all[/], [bold]bench report RUN RUN2 --out pages[/]
     """
     from bench.report.page.make import report_runs
     from bench.studies.claims.on_page import claims_table
@@ -257,6 +260,7 @@ def report(
         wall_column=wall_column,
         out=out,
         claims=claims_table,
+        everything=everything,
     )
 
 

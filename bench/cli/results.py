@@ -80,22 +80,21 @@ def show_report(
     as_json: bool,
     quiet: bool = False,
 ) -> None:
-    """Recompute, write and print the tables of a run; only the last line if it is to be quiet."""
+    """Recompute and write the tables of a run, and print what it answers; only where it is, if quiet."""
     from bench.report import (
         tables as report,  # with statistics and tables, which a run that starts has no need of
     )
-    from bench.report.readback import read_back
-    from bench.report.summary import summarise
+    from bench.report.story import Story
 
-    summary = summarise(read_back(stored))
-    report.write(stored, summary)
+    story = Story.of(stored.folder)
+    report.write(stored, story.summary)
     if as_json:
-        print(json.dumps(report.to_json(stored, summary)))
+        print(json.dumps(report.to_json(story)))
     elif quiet:
         report.show_folder(stored, console)
     else:
-        report.show(stored, summary, console)
-        hint = f"page with figures: bench report {stored.folder}"
+        report.show(story, console)
+        hint = f"Page with figures: bench report {stored.folder}"
         console.print(hint, markup=False, highlight=False, soft_wrap=True)
 
 

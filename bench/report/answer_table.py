@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from analysis.values import listed
 from bench.report.answer import Answer, Comparison, Cost
 from bench.show import table
 from bench.show.table import Column, Table
 from bench.show.words import number, percent_range, short_percent, significant_range
 
-MOST_SENTENCES = 4
+MOST_SENTENCES = 3
 """On a terminal; the page has all of them, and so has `bench report RUN --all`."""
 
 
@@ -29,6 +30,8 @@ def show_answer(answer: Answer, console: Console, *, every: bool = False) -> Non
     if answer.costs:
         in_lines = cost_table(answer, between=" ")
         table.show([in_lines if table.fits(in_lines, console) else cost_table(answer, between="\n")], console)
+    if against := opponents_line(answer):
+        table.say(console, against)
     shown = answer.sentences if every else answer.sentences[:MOST_SENTENCES]
     table.say(console, *(sentence.text for sentence in shown))
     if left := len(answer.sentences) - len(shown):
@@ -46,19 +49,27 @@ def cost_table(answer: Answer, *, between: str = " ") -> Table:
             is narrow.
     """
     columns: list[Column[Cost]] = [
-        Column("configuration", lambda cost: cost.name, is_text=True),
-        Column("J/token (95 %)", lambda cost: _cost(cost, between)),
+        Column("", lambda cost: cost.name, is_text=True),
+        Column("J/token\n(95 %)", lambda cost: _cost(cost, between)),
         Column("tok/s", lambda cost: number(cost.tokens_per_s, 0 if (cost.tokens_per_s or 0) >= 10 else 1)),
     ]
     if answer.comparisons:
         columns += [
-            Column("saves (95 %)", lambda cost: _of(cost, lambda one: _saves(one, between))),
-            Column("same answers", lambda cost: _of(cost, _same)),
+            Column("saves\n(95 %)", lambda cost: _of(cost, lambda one: _saves(one, between))),
+            Column("same\nanswers", lambda cost: _of(cost, _same)),
             Column("verdict", lambda cost: _of(cost, lambda one: one.verdict_words), is_text=True),
         ]
-    if len({one.against for one in answer.comparisons}) > 1:  # of several backends with gates
-        columns.insert(3, Column("than", lambda cost: _of(cost, lambda one: one.against), is_text=True))
-    return Table.of(columns, answer.costs, name="answer", title="")
+    return Table.of(columns, answer.costs, name="answer", title="", is_tight=True)
+
+
+def opponents_line(answer: Answer) -> str | None:
+    """What each saving is one against, where that is not the same for all."""
+    against: dict[str, list[str]] = {}
+    for one in answer.comparisons:
+        against.setdefault(one.against, []).append(one.name)
+    if len(against) < 2:
+        return None
+    return f"Saves: {'; '.join(f'{listed(names)} against {other}' for other, names in against.items())}."
 
 
 def _cost(cost: Cost, between: str) -> str | None:

@@ -86,9 +86,9 @@ _ENERGY: tuple[Column[ArmRow], ...] = (
     Column("arm", lambda row: row.label),
     Column("J gross", lambda row: words.with_bound(row.joules_gross, row.joules_bound)),
     Column("J net", lambda row: words.joules(row.joules_net)),
-    Column("J/new token", lambda row: words.significant(row.joules_per_new_token)),
+    Column("J/token", lambda row: words.significant(row.joules_per_new_token)),
     Column("J/total token", lambda row: words.significant(row.joules_per_total_token), is_under=True),
-    Column("J saved", lambda row: words.percent(row.joules_saved_percent, signed=True)),
+    Column("saves", lambda row: words.percent(row.joules_saved_percent, signed=True)),
     Column("95 % interval", _interval, is_under=True),
     Column("A/A floor", lambda row: words.percent(row.noise_floor_percent)),
     Column("blocks", lambda row: row.blocks or None),
@@ -113,7 +113,7 @@ _WORK: tuple[Column[ArmRow], ...] = (
 )
 _CERTAINTY: tuple[Column[ArmRow], ...] = (
     Column("arm", lambda row: row.label),
-    Column("J saved", lambda row: words.percent(row.joules_saved_percent, signed=True)),
+    Column("saves", lambda row: words.percent(row.joules_saved_percent, signed=True)),
     Column("95 % interval", _interval, is_under=True),
     Column("p", lambda row: words.significant(row.p)),
     Column("p (Holm)", lambda row: words.significant(row.p_holm)),

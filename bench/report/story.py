@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from analysis.rows import Slot
+from bench.report.answer import Answer, answer_of
 from bench.report.readback import Readback, read_back
 from bench.report.rows import slot_rows
 from bench.report.summary import Summary, summarise
@@ -21,6 +23,11 @@ class Story:
     summary: Summary
     slots: list[Slot]
     """One row per slot that has a window, in the order in which they ran."""
+
+    @cached_property
+    def answer(self) -> Answer:
+        """What the run answers."""
+        return answer_of(self.readback, self.summary)
 
     @classmethod
     def of(cls, folder: Path, *, wall: WallMeter | None = None) -> Story:

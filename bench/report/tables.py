@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.report.answer_table import show_answer
 from bench.report.arm_tables import (
     certainty_table,
     narrow_table,
@@ -18,6 +19,7 @@ from bench.report.arm_tables import (
     work_table,
 )
 from bench.report.readback import Idle
+from bench.report.story import Story
 from bench.report.summary import COLUMNS, Summary
 from bench.run.store import StoredRun
 from bench.show import table
@@ -25,7 +27,20 @@ from bench.show.files import csv_text, together
 from bench.show.safe_text import visible
 
 
-def show(run: StoredRun, summary: Summary, console: Console) -> None:
+def show(story: Story, console: Console, *, everything: bool = False) -> None:
+    """Print what a run answers.
+
+    Args:
+        story: the run.
+        console: where to.
+        everything: print every table too, and whatever could overturn them.
+    """
+    show_answer(story.answer, console, every=everything)
+    if everything:
+        show_all(story.readback.run, story.summary, console)
+
+
+def show_all(run: StoredRun, summary: Summary, console: Console) -> None:
     """Print the tables and whatever could overturn them."""
     if not summary.rows:
         console.print("nothing was measured", markup=False)
@@ -64,16 +79,26 @@ def write(run: StoredRun, summary: Summary) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def to_json(run: StoredRun, summary: Summary) -> dict[str, Any]:
+def to_json(story: Story) -> dict[str, Any]:
     """The same for programs."""
-    rows = [asdict(row) for row in summary.rows]
-    return {"event": "result", "run": str(run.folder), "rows": rows, "warnings": summary.warnings}
+    summary = story.summary
+    return {
+        "event": "result",
+        "run": str(story.readback.run.folder),
+        "answer": asdict(story.answer),
+        "rows": [asdict(row) for row in summary.rows],
+        "warnings": summary.warnings,
+    }
 
 
 def files(summary: Summary) -> dict[str, bytes]:
     """Contents of `arms.csv` and `arms.parquet`, a row per arm with every figure as it is."""
-    rows = csv_text(COLUMNS, map(asdict, summary.rows))
-    return {"arms.csv": rows.encode(), "arms.parquet": _parquet(summary)}
+    return {"arms.csv": arms_csv(summary), "arms.parquet": _parquet(summary)}
+
+
+def arms_csv(summary: Summary) -> bytes:
+    """A row per arm with every figure as it is."""
+    return csv_text(COLUMNS, map(asdict, summary.rows)).encode()
 
 
 def _idle_line(idle: Idle) -> str:

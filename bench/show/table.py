@@ -64,6 +64,8 @@ class Table:
     most_rows: int = MOST_ROWS
     is_ruled: bool = False
     """On a terminal it has lines around every cell."""
+    is_tight: bool = False
+    """On a terminal its columns stand two spaces apart, not three."""
     heads: Mapping[int, str] = field(default_factory=dict)
     """Lines of their own on a terminal, by the number of the row that they stand above."""
 
@@ -175,7 +177,10 @@ def drawn(table: Table) -> RichTable:
     from rich.table import Table as RichTable
 
     lines = box.HEAVY_HEAD if table.is_ruled else box.SIMPLE_HEAD
-    made = RichTable(title=table.title or None, title_justify="left", box=lines, pad_edge=table.is_ruled)
+    apart = (0, 1, 0, 0) if table.is_tight else (0, 1)
+    made = RichTable(
+        title=table.title or None, title_justify="left", box=lines, pad_edge=table.is_ruled, padding=apart
+    )
     tops = [number for number, column in enumerate(table.columns) if not column.is_under]
     below = [range(top, end) for top, end in zip(tops, [*tops[1:], len(table.columns)], strict=True)]
     cells = [[_stacked(table, row, numbers) for numbers in below] for row in table.rows]

@@ -26,8 +26,9 @@ def report_runs(
     wall_column: str | None = None,
     out: Path | None,
     claims: Judging | None = None,
+    everything: bool = False,
 ) -> None:
-    """Recompute runs from their raw files, print the tables of each, and write the page.
+    """Recompute runs from their raw files, print what each answers, and write the page.
 
     Args:
         folders: of the runs.
@@ -37,6 +38,7 @@ def report_runs(
         wall_column: heading of its column of power; without, the one that names power.
         out: folder of the page; without it, `report` within the run folder.
         claims: judges the published claims on a run; None leaves them out.
+        everything: print every table of each run too.
 
     Raises:
         UserError: not a run folder, or options that fit one run only.
@@ -46,24 +48,24 @@ def report_runs(
         _check_several(folders, as_json=as_json, wall=wall, out=out)
     place = out or folders[0] / "report"
     samples = read_wall(wall, column=wall_column) if wall is not None else None
-    stories = _told(folders, console, as_json=as_json, wall=samples)
+    stories = _told(folders, console, as_json=as_json, wall=samples, everything=everything)
     if as_json:
         story = next(stories)
         page = write_page([story], place, claims=claims)
-        print(json.dumps({**report.to_json(story.readback.run, story.summary), "page": str(page)}))
+        print(json.dumps({**report.to_json(story), "page": str(page)}))
         return
     page = write_page(stories, place, apart=len(folders) > 1, claims=claims)
     console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _told(
-    folders: Sequence[Path], console: Console, *, as_json: bool, wall: WallMeter | None
+    folders: Sequence[Path], console: Console, *, as_json: bool, wall: WallMeter | None, everything: bool
 ) -> Iterator[Story]:
     """Each run, read when it is its turn: several long ones would not fit into memory together."""
     for folder in folders:
         story = Story.of(folder, wall=wall)
         if not as_json:
-            report.show(story.readback.run, story.summary, console)
+            report.show(story, console, everything=everything)
         yield story
 
 

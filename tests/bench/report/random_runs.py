@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.report.readback import Idle, Readback, SlotRead, failed_gate
+from bench.report.rows import slot_rows
+from bench.report.story import Story
+from bench.report.summary import summarise
 from bench.run.records import ArmKey, Joules, RequestRecord, SessionRecord, VoidSlot
 from bench.run.store import StoredRun
 from bench.suite.header import Host, ModelFound, PromptsUsed, SuiteFile
@@ -31,6 +34,17 @@ plugin = "random"
 matches = "gated"
 """
 BACKENDS = ("torch", "mlx")
+
+
+@cache
+def random_stories(count: int = 300, seed: int = 12) -> tuple[Story, ...]:
+    """So many runs, read and summed up."""
+    chance = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        readback = random_run(chance)
+        found.append(Story(readback, summarise(readback), slot_rows(readback)))
+    return tuple(found)
 
 
 def random_run(chance: np.random.Generator) -> Readback:
@@ -178,8 +192,3 @@ def _request(
         prefilled_s=start_s + 1,
         end_s=start_s + 5,
     )
-
-
-def with_folder(readback: Readback, folder: Path) -> Readback:
-    """The same run in another folder."""
-    return replace(readback, run=replace(readback.run, folder=folder))

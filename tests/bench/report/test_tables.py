@@ -12,6 +12,8 @@ from rich.console import Console
 
 from analysis.checks import Caution
 from bench.report import tables as report
+from bench.report.readback import Readback
+from bench.report.story import Story
 from bench.run.store import StoredRun
 from tests.bench.report.page.hostile import GATE
 from tests.bench.report.page.rows import arm_row, saving_row, summary_of
@@ -19,12 +21,14 @@ from tests.bench.stored import run_header
 
 RUN = StoredRun(folder=Path("results/run"), header=run_header(), records=[])
 HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, energy_kind="modelled", grade=0))
+NOTHING = Readback(run=RUN, slots=[], void=[], sources={}, idle=HOSTILE.idle, whole_blocks=1, cut_blocks=0)
+STORY = Story(NOTHING, HOSTILE, [])
 
 
 def printed(warnings: list[str]) -> str:
     cautions = [Caution(code="x", subject="run", words=words) for words in warnings]
     console = Console(file=io.StringIO(), width=200, force_terminal=False)
-    report.show(RUN, replace(HOSTILE, cautions=cautions), console)
+    report.show_all(RUN, replace(HOSTILE, cautions=cautions), console)
     file = console.file
     assert isinstance(file, io.StringIO)
     return file.getvalue()
@@ -48,8 +52,9 @@ def test_csv_keeps_figures_and_runs_no_formula() -> None:
 
 
 def test_rows_for_programs_are_the_rows_as_they_are() -> None:
-    found = report.to_json(RUN, HOSTILE)
+    found = report.to_json(STORY)
     assert found["event"] == "result"
+    assert found["answer"]["costs"][1]["gate"] == GATE
     assert found["rows"][1]["gate"] == GATE
 
 
@@ -58,7 +63,7 @@ def test_at_no_width_a_column_is_cut(width: int) -> None:
     """A terminal has room for whole tables, or there is a list: rich cuts the last columns in silence."""
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_floor_percent=1.5))
-    report.show(RUN, told, console)
+    report.show_all(RUN, told, console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert max(map(len, said.splitlines())) <= width
@@ -70,7 +75,7 @@ def test_at_no_width_a_column_is_cut(width: int) -> None:
 def test_on_a_narrow_terminal_no_number_is_cut(width: int) -> None:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_floor_percent=1.5))
-    report.show(RUN, told, console)
+    report.show_all(RUN, told, console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert max(map(len, said.splitlines())) <= width
