@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.values import Estimate, Withheld
+from analysis.values import Estimate, Withheld, counted
 from analysis.verdict import INACTIVE
 from bench.report.rows import arm_label
 from bench.report.split import ArmSplit
 from bench.report.summary import ArmRow, Summary
 from bench.show import words
 from bench.show.table import Column, Place, Table
+from bench.show.words import NOT_ESTIMATED
 
 
 def savings_table(summary: Summary, *, place: Place = "terminal") -> Table:
     """Joules of every arm, and what they are worth."""
-    title = f"Energy per pass, {_kinds(summary)}"
+    title = f"Energy per repeat, {_kinds(summary)}"
     return Table.of(_ENERGY, summary.rows, place=place, name="savings-by-arm", title=title)
 
 
 def work_table(summary: Summary, *, place: Place = "terminal") -> Table:
     """What every arm did for its joules."""
-    title = f"Work per pass of {summary.rows[0].prompts} prompts"
+    title = f"Work per repeat of {counted(summary.rows[0].prompts, 'prompt')}"
     return Table.of(_WORK, summary.rows, place=place, name="work-by-arm", title=title)
 
 
 def narrow_table(summary: Summary) -> Table:
     """Both in one, for a list per arm."""
-    return Table.of((*_ENERGY, *_WORK[1:]), summary.rows, title=f"per pass, joules {_kinds(summary)}")
+    return Table.of((*_ENERGY, *_WORK[1:]), summary.rows, title=f"per repeat, joules {_kinds(summary)}")
 
 
 def split_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
     """Where the savings come from, of the arms for which that can be told; None if there is none."""
     found = [split for split in summary.splits.values() if isinstance(split, ArmSplit)]
     kinds = words.kind_label(split.kind for split in found)
-    title = f"Where the saving per pass comes from, J {kinds}"
+    title = f"Where the saving per repeat comes from, J {kinds}"
     return Table.of(_SPLIT, found, place=place, name="saving-by-cause", title=title) if found else None
 
 
@@ -66,10 +67,19 @@ def _interval(row: ArmRow) -> str | None:
 
 
 def _from_to(low: float | None, high: float | None) -> str | None:
-    return None if low is None or high is None else f"{low:+.1f} to {high:+.1f} %"
+    if low is None or high is None:
+        return None
+    return (
+        f"{(words.percent(low, signed=True) or '').removesuffix(' %')} to {words.percent(high, signed=True)}"
+    )
 
 
-def _agreement(row: ArmRow) -> str | None:
+def _range(row: ArmRow) -> str | None:
+    low, high = row.joules_per_new_token_low, row.joules_per_new_token_high
+    return None if low is None or high is None else f"{words.significant(low)} to {words.significant(high)}"
+
+
+def _token_match(row: ArmRow) -> str | None:
     return INACTIVE if row.verdict == INACTIVE else words.percent(row.agreement_percent)
 
 
@@ -81,38 +91,40 @@ def _part(part: Estimate) -> str:
     return f"{part.point:+.1f}\n({part.low:+.1f} to {part.high:+.1f})"
 
 
-_AGREEMENT: Column[ArmRow] = Column("agreement", _agreement)
+_TOKEN_MATCH: Column[ArmRow] = Column("token match", _token_match)
 _ENERGY: tuple[Column[ArmRow], ...] = (
-    Column("arm", lambda row: row.label),
-    Column("J gross", lambda row: words.with_bound(row.joules_gross, row.joules_bound)),
-    Column("J net", lambda row: words.joules(row.joules_net)),
+    Column("configuration", lambda row: row.label, is_text=True),
     Column("J/token", lambda row: words.significant(row.joules_per_new_token)),
-    Column("J/total token", lambda row: words.significant(row.joules_per_total_token), is_under=True),
+    Column("J/token, 95 %", lambda row: _range(row), is_under=True),
+    Column("J", lambda row: words.joules(row.joules_gross) or NOT_ESTIMATED),
+    Column("bound, J", lambda row: words.bound(row.joules_gross, row.joules_bound)),
+    Column("J net", lambda row: words.joules(row.joules_net)),
     Column("saves", lambda row: words.percent(row.joules_saved_percent, signed=True)),
-    Column("95 % interval", _interval, is_under=True),
-    Column("A/A floor", lambda row: words.percent(row.noise_floor_percent)),
+    Column("saves, 95 %", _interval, is_under=True),
+    Column("noise", lambda row: words.percent(row.noise_floor_percent)),
     Column("blocks", lambda row: row.blocks or None),
-    replace(_AGREEMENT, only="page"),
+    replace(_TOKEN_MATCH, only="page"),
     Column("verdict", lambda row: row.verdict, is_text=True),
     Column("grade", _grade, is_text=True),
 )
 _WORK: tuple[Column[ArmRow], ...] = (
-    Column("arm", lambda row: row.label),
+    Column("configuration", lambda row: row.label, is_text=True),
     Column("to small", lambda row: row.routed_to_small),
-    Column("new tokens", lambda row: f"{row.new_tokens:.0f}"),
+    Column("generated tokens", lambda row: f"{row.new_tokens:.0f}"),
     Column("forwards", lambda row: f"{row.forwards:.0f}"),
     Column("prefill tok/s", lambda row: words.number(row.prefill_tokens_per_s, 1)),
     Column("decode tok/s", lambda row: words.number(row.decode_tokens_per_s, 1)),
     Column("seconds", lambda row: words.joules(row.seconds)),
+    Column("J/total token", lambda row: words.significant(row.joules_per_total_token)),
     Column("tokens saved", lambda row: words.percent(row.tokens_saved_percent, signed=True)),
     Column("bytes saved", lambda row: words.percent(row.bytes_saved_percent, signed=True)),
-    replace(_AGREEMENT, only="terminal"),
-    Column("passes", lambda row: row.passes, only="page"),
-    Column("slots", lambda row: row.slots, only="page"),
-    Column("void slots", lambda row: row.void_slots, only="page"),
+    replace(_TOKEN_MATCH, only="terminal"),
+    Column("repeats", lambda row: row.passes, only="page"),
+    Column("windows", lambda row: row.slots, only="page"),
+    Column("void windows", lambda row: row.void_slots, only="page"),
 )
 _CERTAINTY: tuple[Column[ArmRow], ...] = (
-    Column("arm", lambda row: row.label),
+    Column("configuration", lambda row: row.label),
     Column("saves", lambda row: words.percent(row.joules_saved_percent, signed=True)),
     Column("95 % interval", _interval, is_under=True),
     Column("p", lambda row: words.significant(row.p)),
@@ -127,10 +139,10 @@ _CERTAINTY: tuple[Column[ArmRow], ...] = (
     Column("verdict", lambda row: row.verdict, is_text=True),
 )
 _SPLIT: tuple[Column[ArmSplit], ...] = (
-    Column("arm", lambda one: arm_label(one.arm)),
+    Column("configuration", lambda one: arm_label(one.arm)),
     Column("J saved", lambda one: _part(one.split.saved_j)),
-    Column("fewer new tokens", lambda one: _part(one.split.fewer_new_tokens_j)),
-    Column("cheaper new tokens", lambda one: _part(one.split.cheaper_new_tokens_j)),
+    Column("fewer generated tokens", lambda one: _part(one.split.fewer_new_tokens_j)),
+    Column("cheaper generated tokens", lambda one: _part(one.split.cheaper_new_tokens_j)),
     Column("cheaper prompts", lambda one: _part(one.split.cheaper_prompt_tokens_j)),
     Column("fixed per request", lambda one: _part(one.split.fixed_cost_j)),
     Column("R\u00b2", lambda one: f"{one.r2:.2f}"),

@@ -9,6 +9,10 @@ WIDE = 110
 """Columns of a terminal from which on figures stand beside each other; in fewer they would be cut."""
 
 
+NOT_ESTIMATED = "not estimated"
+"""What stands for a figure that can't be given; the reason stands beside it or under the table."""
+
+
 def kind_label(kinds: Iterable[str]) -> str:
     """What joules are, as it stands in every title: `measured`, `modelled, NOT a measurement`."""
     known = sorted(set(kinds) - {"none"})
@@ -47,14 +51,13 @@ def joules(value: float | None) -> str | None:
     return None if value is None else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
-def with_bound(value_j: float | None, bound_j: float | None) -> str:
-    """Joules and how far they can be off, to the same decimal; a bound never reads as nothing."""
+def bound(value_j: float | None, bound_j: float | None) -> str | None:
+    """How far joules can be off, to the decimal of the joules; a bound never reads as nothing."""
     text = joules(value_j)
     if text is None or bound_j is None:
-        return "withheld"
-    bound = f"{bound_j:.{len(text.partition('.')[2])}f}"
-    tiny = float(bound) == 0 < bound_j
-    return f"{text} ±{f'{bound_j:.1g}' if tiny else bound}"
+        return None
+    rounded = f"{bound_j:.{len(text.partition('.')[2])}f}"
+    return f"{bound_j:.1g}" if float(rounded) == 0 < bound_j else rounded
 
 
 def percent(value: float | None, *, signed: bool = False) -> str | None:

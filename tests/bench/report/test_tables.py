@@ -67,7 +67,7 @@ def test_at_no_width_a_column_is_cut(width: int) -> None:
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert max(map(len, said.splitlines())) <= width
-    for whole in ("agreement", "71.0 %", "forwards", "verdict", "2 metered", "+23.4 %", "+29.8 to +32.5 %"):
+    for whole in ("match", "71.0 %", "forwards", "verdict", "2 metered", "+23.4 %", "+29.8 to +32.5 %"):
         assert whole in said
 
 

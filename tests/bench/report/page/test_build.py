@@ -77,7 +77,7 @@ def test_joules_that_are_no_measurement_are_called_so_from_top_to_bottom(
     top = text[text.index("The answer") : text.index("Figures</h2>")]
     assert top.count("modelled, NOT a measurement: no claim can rest on them") == 1
     assert "not enough for a claim (needs 5)" in top
-    assert "Energy per pass, modelled, NOT a measurement" in text
+    assert "Energy per repeat, modelled, NOT a measurement" in text
     assert re.search("Power over time: .*, modelled, NOT a measurement", text)
 
 
