@@ -273,6 +273,11 @@ def _trust(readback: Readback, rows: Sequence[ArmRow], costs: Sequence[Cost]) ->
     folder, blocks = shlex.quote(str(readback.run.folder)), readback.whole_blocks
     grade = min((row.grade for row in rows if row.grade is not None), default=None)
     open_ones = [cost.comparison for cost in costs if cost.comparison and cost.comparison.blocks_to_settle]
+    if not blocks:
+        return Trust(
+            text="No block is whole, so nothing is compared. To go on:",
+            command=f"bench run --resume {folder}",
+        )
     if not grade:
         return Trust(text="To see what this machine can measure:", command="bench doctor")
     if blocks < FEWEST_BLOCKS:

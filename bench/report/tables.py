@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from analysis.values import counted
 from bench.report.answer_table import show_answer
 from bench.report.arm_tables import (
     certainty_table,
@@ -25,6 +26,7 @@ from bench.run.store import StoredRun
 from bench.show import table
 from bench.show.files import csv_text, together
 from bench.show.safe_text import visible
+from bench.show.table import say
 
 
 def show(story: Story, console: Console, *, everything: bool = False) -> None:
@@ -36,8 +38,11 @@ def show(story: Story, console: Console, *, everything: bool = False) -> None:
         everything: print every table too, and whatever could overturn them.
     """
     show_answer(story.answer, console, every=everything)
+    run, warnings = story.readback.run, story.summary.warnings
     if everything:
-        show_all(story.readback.run, story.summary, console)
+        show_all(run, story.summary, console)
+    elif warnings:
+        say(console, f"{counted(len(warnings), 'warning')}, and every table: bench report {run.folder} --all")
 
 
 def show_all(run: StoredRun, summary: Summary, console: Console) -> None:
