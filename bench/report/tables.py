@@ -61,6 +61,9 @@ def show_all(run: StoredRun, summary: Summary, console: Console) -> None:
             console.print(visible(line), markup=False, highlight=False)
     if summary.idle.known_w:
         console.print(_idle_line(summary.idle), markup=False, highlight=False)
+    for row in (row for row in summary.rows if row.grade == 1):
+        line = f"! {row.label} is graded 1: {'; '.join(row.grade_reasons)}"
+        console.print(visible(line), markup=False, highlight=False)
     for warning in summary.warnings:
         console.print(f"! {visible(warning)}", markup=False, highlight=False)
     show_folder(run, console)

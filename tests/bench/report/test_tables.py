@@ -44,6 +44,20 @@ def test_joules_that_are_no_measurement_are_called_so() -> None:
     assert "modelled, NOT a measurement" in printed([])
 
 
+def test_joules_of_grade_1_say_why_and_what_would_mend_them() -> None:
+    wide = "known to 0.7 J of 33.7 J, 2 % is needed: windows of 20 s would do"
+    rows = (
+        arm_row(grade=1, grade_reasons=(wide,)),
+        saving_row(grade=2, grade_reasons=("no other instrument",)),
+    )
+    console = Console(file=io.StringIO(), width=200, force_terminal=False)
+    report.show(RUN, summary_of(*rows), console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert f"! torch ungated is graded 1: {wide}" in said
+    assert "no other instrument" not in said
+
+
 def test_csv_keeps_figures_and_runs_no_formula() -> None:
     rows = summary_of(saving_row(gate="=cmd|' /C calc'!A0", joules_saved_percent=-3.5))
     (row,) = csv.DictReader(io.StringIO(report.files(rows)["arms.csv"].decode(), newline=""))
