@@ -61,8 +61,8 @@ from bench.suite.gates.matching import match_controls
 from bench.suite.prompt_forms import Prompt
 from bench.typed import from_json, to_json
 
-_DISCARDED_TOKENS = 4
-"""New tokens of a discarded request: enough for every kernel of a decode to be used."""
+_DISCARDED_TOKENS = 2
+"""New tokens of a discarded request: a prefill and one forward of a decode."""
 
 Commands = dict[type[Message[Any]], Callable[[Any], Any]]
 """What a worker obeys: the class of the message -> what answers it."""
