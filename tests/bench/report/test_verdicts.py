@@ -149,18 +149,22 @@ def _joules(total_j: float | None) -> Joules:
     )
 
 
-def compared(readback: Readback) -> Comparison:
+def story_of(readback: Readback) -> Story:
+    """As `Story.of` reads a folder."""
+    return Story(readback, summarise(readback), slot_rows(readback))
+
+
+def compared(story: Story) -> Comparison:
     """As `bench compare RUN:torch/ungated RUN:torch/gated` does."""
-    story = Story(readback, summarise(readback), slot_rows(readback))
     return _comparison(Side(story=story, key=PLAIN), Side(story=story, key=GATED))
 
 
 def answers(readback: Readback) -> dict[str, tuple[str | None, str | None]]:
     """Verdict and reason of every command that is asked about the gated arm."""
-    (row,) = [row for row in summarise(readback).rows if row.gate == "gated"]
+    story = story_of(readback)
+    (row,) = [row for row in story.summary.rows if row.gate == "gated"]
     swept = _arm(row, readback.run, readback).row
-    comparison = compared(readback)
-    slots = slot_rows(readback)
+    comparison, slots = compared(story), story.slots
     evidence = Evidence(
         runs=("r",), asked={}, baseline="ungated", slots=slots, slots_after=None, readback=None
     )
@@ -233,7 +237,7 @@ def test_a_run_that_was_throttled_throughout_is_not_judged(blocks: int) -> None:
     summary = summarise(readback)
     said = f"{3 * blocks} of {3 * blocks} slots left out (throttled: thermal pressure Heavy)"
     assert any(said in warning for warning in summary.warnings)
-    assert any(said in warning for warning in warnings([compared(readback)]))
+    assert any(said in warning for warning in warnings([compared(story_of(readback))]))
     for row in summary.rows:  # the figures there are, and no verdict rests on them
         assert (row.left_out_slots, row.slots, row.saved_low_percent) == (blocks, blocks, None)
         assert row.joules_gross == pytest.approx(100, rel=0.5)

@@ -11,16 +11,18 @@ import pytest
 from bench.errors import NoJoules
 from bench.report.readback import read_back
 from bench.report.summary import Summary, summarise
-from bench.run import start, store
+from bench.run import start, store, workloads
 from bench.run.display.plain import QuietDisplay
 from bench.run.meter import Meter
 from bench.run.sources import ChosenMeter
+from energy import selftest
 from energy.base import SourceInfo
 from energy.polled import Counters, PolledSource
 from tests.bench.processes import of_type
 from tests.bench.suites import write_suite
 
 RAILS = ("cpu", "gpu", "ane")
+NOTHING = ("sleep", "60")
 
 
 def meter_of(counters: Callable[[], Counters]) -> ChosenMeter:
@@ -30,7 +32,7 @@ def meter_of(counters: Callable[[], Counters]) -> ChosenMeter:
         kind="measured",
         rails=RAILS,
         boundary="soc_cpu_gpu_ane",
-        interval_s=0.02,
+        interval_s=0.01,
         resolution_j=0.0,
     )
     return ChosenMeter(source=PolledSource(info, counters), note="made up")
@@ -51,9 +53,11 @@ def no_cpu() -> Counters:
     return {"cpu": 0.0, "gpu": 2.0 * time.perf_counter(), "ane": 0.0}
 
 
-def run_with(counters: Callable[[], Counters], home: Path) -> Path:
-    """Five blocks, run in this process with such a meter."""
-    file = write_suite(home, protocol__blocks=5, protocol__self_test_s=0.3, energy={"source": "modelled"})
+def run_with(counters: Callable[[], Counters], home: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Five blocks, run in this process with such a meter, whose joules no load would change."""
+    patch.setattr(selftest, "SETTLE_S", 0.05)
+    patch.setattr(workloads, "commands", lambda: {"cpu spin": NOTHING, "memory stream": NOTHING})
+    file = write_suite(home, protocol__blocks=5, protocol__self_test_s=0.2, protocol__min_window_s=0.2)
     prepared, header = start.prepared(str(file), energy=None, backends=None, blocks=None)
     meter, out = meter_of(counters), home / "results"
     return start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=QuietDisplay())
@@ -61,10 +65,10 @@ def run_with(counters: Callable[[], Counters], home: Path) -> Path:
 
 @pytest.mark.parametrize("counters", [eight_watts, nothing_at_all, no_cpu])
 def test_a_run_that_can_never_have_joules_stops_and_leaves_nothing(
-    counters: Callable[[], Counters], tmp_path: Path
+    counters: Callable[[], Counters], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(NoJoules, match="no slot of this run can have joules") as caught:
-        run_with(counters, tmp_path)
+        run_with(counters, tmp_path, monkeypatch)
     assert "cpu" in caught.value.what
     assert "--energy modelled" in str(caught.value.fix)
     assert not (tmp_path / "results").exists()
@@ -75,7 +79,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A run that went on all the same, as an older version's did."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Meter, "check_measures", lambda self: None)
-        return run_with(request.param, tmp_path_factory.mktemp("run"))
+        return run_with(request.param, tmp_path_factory.mktemp("run"), patch)
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_the_report_holds_verdict_evidence_figures_and_what_is_missing() -> None
 def test_the_answer_stands_first_and_no_price_is_below_zero() -> None:
     said = set()
     for bound in ("memory-bound", "overhead-bound", "mixed"):
-        for seed in range(20):
+        for seed in range(8):
             steps = machine_with(bound, seed=seed).isolate(seed=seed)
             noisy = [
                 replace(s, joules_j=s.joules_j and s.joules_j * (1 + 0.3 * (-1) ** n))
@@ -157,14 +157,14 @@ def test_a_whole_isolation_of_a_tiny_model(folder: Path) -> None:
     suite = isolation.IsolateSuite.model_validate(
         {
             "name": "tiny",
-            "window_s": 0.15,
+            "window_s": 0.08,
             "rounds": 2,
             "stream_bytes": 4_000_000,
             "cells": [{"backend": "torch", "model": str(folder)}],
         }
     )
     said: list[str] = []
-    (report,) = isolation.isolate(suite, choose("modelled", {"interval_ms": 10}), said.append)
+    (report,) = isolation.isolate(suite, choose("modelled", {"interval_ms": 5}), said.append)
     assert {step.test for step in report.steps} >= {"S1", "S3", "S7", "S9", "S10"}
     assert report.kind == "modelled"
     assert report.verdict.reason
