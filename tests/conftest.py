@@ -14,10 +14,13 @@ from bench.run.fetch import ensure
 TOGETHER = (
     *("bench/report/page", "bench/report/figures", "contracts"),
     *(
+        "bench/cli/test_look.py",
+        "bench/run/test_failed_meter.py",
         "bench/run/test_privilege.py",
         "bench/studies/sweep/test_findings.py",
         "bench/studies/cuts/test_quality.py",
         "bench/studies/claims/test_claim_suite.py",
+        "bench/studies/claims/test_repeated.py",
     ),
 )
 """Tests that share what is dear to make, or the modes of folders: each of these runs in one process."""

@@ -35,7 +35,9 @@ class Done:
     stderr: str
 
 
-def bench(*arguments: str, cwd: Path, package: Path | None = None, **environment: str) -> Done:
+def bench(
+    *arguments: str, cwd: Path, stdin: str = "", package: Path | None = None, **environment: str
+) -> Done:
     """Run `bench` to its end in this process, by the function that the installed command calls.
 
     Processes that it starts itself are real: a worker, a meter. What it prints is captured. A `package` is
@@ -54,6 +56,7 @@ def bench(*arguments: str, cwd: Path, package: Path | None = None, **environment
         patch.chdir(cwd)
         for name, value in environment.items():
             patch.setenv(name, value)
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
         patch.setattr(sys, "argv", ["bench", *_allowed(arguments)])
         code = _exit_code(main)
     return Done(code, out.getvalue(), err.getvalue())

@@ -19,10 +19,10 @@ pytestmark = pytest.mark.model
 REAL = {
     "backends": ["torch", "mlx"],
     "backend_options": None,
-    "prompts": {"file": "short_questions", "limit": 3},
-    "generation__max_new_tokens": 6,
+    "prompts": {"file": "short_questions", "limit": 2},
+    "generation__max_new_tokens": 4,
     "gates": {"ungated": {}, "norm_fraction": {}},
-    "protocol__min_window_s": 1.0,
+    "protocol__min_window_s": 0.1,
     "protocol__warm_up_s": 0.1,
     "protocol__a_a": False,
 }
@@ -31,7 +31,7 @@ REAL = {
 def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
     embedded_model: Path, tmp_path: Path
 ) -> None:
-    models = {"full": {"name": "smollm2-135m"}, "small": {"name": "smollm2-135m", "layers": 10}}
+    models = {"full": {"name": "smollm2-135m"}, "small": {"name": "smollm2-135m", "layers": 6}}
     write_suite(tmp_path, models=models, **REAL)
     done = bench("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -44,9 +44,9 @@ def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
     answers = {(r.backend, r.gate, r.prompt_id): r for r in run.of(RequestRecord) if r.pass_number == 1}
     pairs = [(r, answers["mlx", g, p]) for (b, g, p), r in answers.items() if b == "torch"]
     positions = [a == b for x, y in pairs for a, b in zip(x.tokens, y.tokens, strict=True)]
-    assert len(pairs) == 6
+    assert len(pairs) == 4
     assert sum(positions) >= 0.95 * len(positions)
-    assert all(x.forwards == y.forwards == 5 for x, y in pairs)
+    assert all(x.forwards == y.forwards == 3 for x, y in pairs)
     assert all((x.text or "").strip() for x, _ in pairs if x.gate == "ungated")
     assert run.header.models["full"].weight_sha256 == run.header.models["small"].weight_sha256
 
@@ -63,7 +63,7 @@ def test_a_rope_base_that_the_backends_read_differently_is_refused_with_the_diff
     config["rope_theta"] = 10000.0  # mlx-lm reads this one, transformers the other
     (hidden / "config.json").unlink()
     (hidden / "config.json").write_text(json.dumps(config))
-    changes = {**REAL, "models": {"full": {"name": str(hidden)}}, "gates": {"ungated": {}}}
+    changes = {**REAL, "models": {"full": {"name": str(hidden), "layers": 6}}, "gates": {"ungated": {}}}
     write_suite(tmp_path / "suite", **changes)
     done = bench("run", "suite.toml", cwd=tmp_path / "suite")
     assert done.returncode == 1

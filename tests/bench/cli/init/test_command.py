@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.bench.processes import AS_ROOT, COMMAND, bench
+from tests.bench.processes import AS_ROOT, Done, bench
 
 
-def init(*arguments: str, cwd: Path, answers: str = "") -> subprocess.CompletedProcess[str]:
+def init(*arguments: str, cwd: Path, answers: str = "") -> Done:
     """`bench init` with these lines on standard input."""
-    return subprocess.run(
-        [*COMMAND, "init", *arguments, *AS_ROOT],
-        cwd=cwd,
-        input=answers,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=dict(os.environ),
-        check=False,
-    )
+    return bench("init", *arguments, *AS_ROOT, cwd=cwd, stdin=answers)
 
 
 def test_answers_on_standard_input_make_a_suite_that_passes_a_dry_run(tmp_path: Path) -> None:
