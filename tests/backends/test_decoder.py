@@ -1,0 +1,140 @@
+"""What a decoder does the same for every library, on one that counts: after n comes n + 1."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends.base import BackendInfo, ModelError, RequestError
+from backends.cut import Cut
+from backends.decoder import Decoder
+from backends.folder import ModelFolder
+
+VOCABULARY, EOS = 50, 13
+
+
+class Counting(Decoder):
+    """Its cache is the list of tokens that were fed; `sliding` makes a layer forget."""
+
+    def __init__(self, *, sliding: bool = False) -> None:
+        self.sliding, self.freed = sliding, 0
+        folder = ModelFolder(
+            path=Path(),
+            config={},
+            architecture="counting",
+            layers=1,
+            vocabulary=VOCABULARY,
+            context=20,
+            eos_ids=frozenset({EOS}),
+        )
+        info = BackendInfo(
+            backend="counting",
+            device="cpu",
+            dtype="float32",
+            architecture="counting",
+            layers=1,
+            parameters=0,
+            weight_bytes=0,
+            vocabulary=VOCABULARY,
+            context=20,
+            cache="list",
+            versions={},
+        )
+        tokenizer: Any = SimpleNamespace(encode=None, decode_text=None)
+        arrays: Any = SimpleNamespace(numpy=np.asarray)
+        parts: Any = None
+        super().__init__("model", folder=folder, tokenizer=tokenizer, info=info, arrays=arrays, parts=parts)
+
+    def synchronize(self) -> None:
+        """Never behind."""
+
+    def _first_token(self, model: Any, ids: list[int], cache: Any) -> Any:
+        cache.extend(ids)
+        return ids[-1] + 1
+
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Any:
+        def step(token: int) -> int:
+            cache.append(token)
+            return token + 1
+
+        return step
+
+    def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> Any:
+        return lambda tokens: [token + 1 for token in tokens], lambda count: None
+
+    def _fetch(self, tokens: Any) -> list[int]:
+        return list(tokens)
+
+    def _logits(self, model: Any, ids: list[int]) -> Any:
+        return np.eye(VOCABULARY, dtype=np.float32)[np.array(ids) + 1]
+
+    def _hidden(self, ids: list[int]) -> Any:
+        return self._logits(None, ids)
+
+    def _attention(self, model: Any, look: Any) -> Any:
+        return nullcontext()
+
+    def _new_cache(self, cut: Cut) -> Any:
+        return []
+
+    def _forgetful_layers(self, cache: Any) -> set[str]:
+        return {"RotatingCache"} if self.sliding else set()
+
+    def _keep(self, cache: Any, layer: int, index: Any) -> None:
+        raise AssertionError("nothing is cut")
+
+    def _cache_lengths(self, cache: Any) -> list[int]:
+        return [len(cache)]
+
+    def _free(self) -> None:
+        self.freed += 1
+
+
+def test_a_request_stops_at_the_end_token_unless_that_is_ignored() -> None:
+    model = Counting()
+    stopped, all_of_them = (
+        model.decode(model.prefill([9, 10]), max_new_tokens=5, ignore_eos=ignored)
+        for ignored in (False, True)
+    )
+    assert stopped.tokens == [11, 12, 13]
+    assert all_of_them.tokens == [11, 12, 13, 14, 15]
+    assert (stopped.forwards, all_of_them.forwards) == (3, 4)  # one is queued before the token is looked at
+
+
+def test_a_session_is_decoded_once() -> None:
+    model = Counting()
+    session = model.prefill([1])
+    model.decode(session, max_new_tokens=1, ignore_eos=True)
+    with pytest.raises(RequestError, match="decoded already"):
+        model.decode(session, max_new_tokens=1, ignore_eos=True)
+
+
+def test_a_lookup_says_the_same() -> None:
+    model = Counting()
+    said = model.decode(model.prefill([9], Cut(lookup=True)), max_new_tokens=5, ignore_eos=True)
+    assert said.tokens == [10, 11, 12, 13, 14]
+
+
+@pytest.mark.parametrize("cut", [Cut(kv_keep=0.5), Cut(lookup=True)])
+def test_layers_that_forget_refuse_what_needs_all_positions(cut: Cut) -> None:
+    with pytest.raises(RequestError, match="but this model has RotatingCache"):
+        Counting(sliding=True).prefill([1, 2, 3, 4], cut)
+    assert Counting(sliding=True).prefill([1, 2, 3, 4]).first_token == 5
+
+
+def test_an_architecture_that_is_not_known_runs_and_is_not_counted() -> None:
+    model = Counting()
+    assert model.prefill([1]).used is None
+    with pytest.raises(ModelError, match="'counting' keeps its attention and MLP is not known"):
+        model.shape()
+
+
+def test_what_it_scores_is_what_its_logits_say() -> None:
+    likely, unlikely = Counting().score([1, 2, 9])
+    assert likely == pytest.approx(1 - np.log(np.e + VOCABULARY - 1))
+    assert unlikely == pytest.approx(-np.log(np.e + VOCABULARY - 1))
