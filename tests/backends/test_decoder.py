@@ -103,7 +103,7 @@ def test_a_request_stops_at_the_end_token_unless_that_is_ignored() -> None:
     )
     assert stopped.tokens == [11, 12, 13]
     assert all_of_them.tokens == [11, 12, 13, 14, 15]
-    assert (stopped.forwards, all_of_them.forwards) == (3, 4)  # one is queued before the token is looked at
+    assert (stopped.forwards, all_of_them.forwards) == (3, 4)  # it looks after 1, 2 and 4 tokens
 
 
 def test_a_session_is_decoded_once() -> None:
