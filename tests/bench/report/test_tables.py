@@ -51,7 +51,7 @@ def test_joules_of_grade_1_say_why_and_what_would_mend_them() -> None:
         saving_row(grade=2, grade_reasons=("no other instrument",)),
     )
     console = Console(file=io.StringIO(), width=200, force_terminal=False)
-    report.show(RUN, summary_of(*rows), console)
+    report.show_all(RUN, summary_of(*rows), console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert f"! torch ungated is graded 1: {wide}" in said
