@@ -13,11 +13,13 @@ from rich.text import Text
 
 from bench.show.safe_text import visible
 from bench.show.table import Column, Table, drawn
-from energy.base import EnergySource, SourceInfo, Trace
+from energy.base import EnergySource, Fault, SourceInfo, Trace
 from energy.boundary import total_j
 from energy.selftest import Finding
 
 _REDRAW_S = 1.0
+MOST_FAULTS = 5
+"""Of one kind are shown one by one."""
 _RESULTS = {True: "ok", False: "failed", None: "not tested: no such load here"}
 
 
@@ -83,8 +85,24 @@ def _notes(trace: Trace, info: SourceInfo) -> list[Text]:
     notes += [f"thermal pressure: {trace.thermal[-1][1]}"] if trace.thermal else []
     unreadable = sum(fault.kind == "unreadable document" for fault in trace.faults)
     notes += [f"unreadable documents: {unreadable}, skipped"] if unreadable else []
-    notes += [f"fault: {fault.kind}: {fault.detail}" for fault in trace.faults]
+    notes += _faults(trace)
     return [Text(visible(note)) for note in notes]
+
+
+def _faults(trace: Trace) -> list[str]:
+    """What went wrong and when, in seconds since the first reading: the first few of a kind, and how many."""
+    begin_s = float(trace.start_s[0]) if len(trace.start_s) else 0.0
+    by_kind: dict[str, list[Fault]] = {}
+    for fault in trace.faults:
+        by_kind.setdefault(fault.kind, []).append(fault)
+    lines = []
+    for kind, found in by_kind.items():
+        lines += [
+            f"fault: {kind}, at {max(0.0, fault.start_s - begin_s):.1f} s: {fault.detail}"
+            for fault in found[:MOST_FAULTS]
+        ]
+        lines += [f"fault: {kind}: {len(found)} in all"] if len(found) > MOST_FAULTS else []
+    return lines
 
 
 def self_test_view(findings: Sequence[Finding], info: SourceInfo) -> Group:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.meter_tables import MOST_FAULTS
+from energy.lab.documents import SHAPES, Told, document
 from tests.bench.processes import AS_ROOT, bench
 
 
@@ -26,6 +28,28 @@ def test_a_recording_replays_to_the_joules_that_were_recorded(tmp_path: Path) ->
     assert "soc_cpu_gpu_ane" in replayed
     bare = meter("replay", "kept/power.raw", cwd=tmp_path)
     assert [line for line in bare.splitlines() if line.startswith("│")] == rows
+
+
+def test_a_replay_says_what_went_wrong_when_and_how_often(tmp_path: Path) -> None:
+    told = [
+        Told(
+            elapsed_ns=2_000_000_000,
+            label_s=1_700_000_000.5 + 2 * number,
+            energies_mj={"cpu": -90 if number in range(14, 28, 2) else 90, "gpu": 30, "ane": 0},
+        )
+        for number in range(30)
+    ]
+    documents = [document(one, SHAPES["m1"]) for one in told]
+    documents[5] = documents[5][:300] + b"\n"
+    (tmp_path / "saved.plist").write_bytes(b"\0".join(documents))
+    said = meter("replay", "saved.plist", cwd=tmp_path).splitlines()
+    assert "unreadable documents: 1, skipped" in said
+    (unreadable,) = [line for line in said if line.startswith("fault: unreadable document")]
+    assert unreadable.startswith("fault: unreadable document, at 10.0 s: document of ")
+    impossible = [line for line in said if line.startswith("fault: impossible figure")]
+    assert impossible[0] == "fault: impossible figure, at 28.0 s: cpu can't have used -90 mJ"
+    assert impossible[MOST_FAULTS:] == ["fault: impossible figure: 7 in all"]
+    assert any("1.98" in line and "14 s not measured" in line for line in said)
 
 
 def test_the_self_test_tells_what_each_rail_did(tmp_path: Path) -> None:
