@@ -94,9 +94,9 @@ def _speed(sweep: BackendSweep) -> Verdict:
 def _cliff(sweep: BackendSweep) -> Verdict:
     if sweep.cliff is None:
         return "not testable here", sweep.cliff_reason
-    found = f"the largest kept fraction with perplexity up by over {CLIFF_RISE:.0%} is {sweep.cliff:g}"
+    said = f"the largest kept fraction with perplexity up by over {CLIFF_RISE:.0%} is {sweep.cliff:g}"
     is_there = abs(sweep.cliff - PUBLISHED_CLIFF) <= GRID_STEP
-    return ("reproduced" if is_there else "not reproduced"), found
+    return ("reproduced" if is_there else "not reproduced"), said
 
 
 def _attention_dropped(sweep: BackendSweep) -> Verdict:
@@ -115,14 +115,14 @@ def _attention_dropped(sweep: BackendSweep) -> Verdict:
 def _savings_multiply(sweep: BackendSweep) -> Verdict:
     """Joules with two cuts are the product of the joules with each: the worst of the grid's points."""
     known = {p.cuts: p.joules_ratio for p in sweep.points if p.joules_ratio is not None and not p.inactive}
-    found = [
+    pairs = [
         (both, _against_the_product(known[both], known[one], known[other]))
         for one, other in combinations(known, 2)
         if (both := one | other) in known and both not in (one, other) and not one & other
     ]
-    if not found:
+    if not pairs:
         return "not testable here", "needs two cuts alone and together, each with a saving from 5 blocks"
-    both, ratio = max(found, key=lambda pair: abs(math.log(pair[1].point)))
+    both, ratio = max(pairs, key=lambda pair: abs(math.log(pair[1].point)))
     seen = (
         f"{' and '.join(sorted(both))}: {ratio.point:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] of the product"
     )

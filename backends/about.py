@@ -68,13 +68,13 @@ class About:
 
     def versions(self) -> dict[str, str]:
         """Versions of the packages that are installed."""
-        found = {}
+        by_package = {}
         for package in self.packages:
             try:
-                found[package] = metadata.version(package)
+                by_package[package] = metadata.version(package)
             except metadata.PackageNotFoundError:
                 continue
-        return found
+        return by_package
 
 
 def about(what: About) -> Callable[[Factory], Factory]:

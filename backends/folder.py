@@ -81,8 +81,8 @@ def open_folder(path: Path, *, layers: int | None = None) -> ModelFolder:
 
 def layer_of(weight_name: str) -> int | None:
     """Number of the decoder layer that a weight belongs to; None for embeddings, head and final norm."""
-    found = LAYER_NUMBER.search(weight_name)
-    return int(found[1]) if found else None
+    number = LAYER_NUMBER.search(weight_name)
+    return int(number[1]) if number else None
 
 
 def describe(

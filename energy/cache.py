@@ -60,11 +60,11 @@ def decode_and_keep(decoder: RecordingDecoder) -> Decoded:
     """
     before = _made_from(decoder.folder)
     decoder.update()
-    found = trace_of(decoder), decoder.source
+    decoded = trace_of(decoder), decoder.source
     if before is not None and _made_from(decoder.folder) == before:
         with contextlib.suppress(OSError):
-            _write(decoder.folder, found, before)
-    return found
+            _write(decoder.folder, decoded, before)
+    return decoded
 
 
 def keep(decoder: RecordingDecoder) -> None:
@@ -92,9 +92,9 @@ def _code() -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _write(folder: Path, found: Decoded, made_from: dict[str, Any]) -> None:
+def _write(folder: Path, decoded: Decoded, made_from: dict[str, Any]) -> None:
     """Whole or not at all, under a name of its own until then: two readers may come at once."""
-    trace, info = found
+    trace, info = decoded
     words = {
         "made_from": made_from,
         "rails": trace.rails,

@@ -160,8 +160,8 @@ def dead(joules: Floats, active_s: Floats) -> Mask:
     run = np.cumsum(begins) * zero
     worked_s = np.bincount(run, weights=plain_s, minlength=1)
     worked_s[0] = 0.0
-    found: Mask = worked_s[run] > WORKED_S
-    return found
+    silent: Mask = worked_s[run] > WORKED_S
+    return silent
 
 
 def frozen(joules: Floats, elapsed_s: Floats, active_s: Floats) -> Mask:

@@ -27,14 +27,14 @@ class Framer:
         """The documents that end in this chunk, their ends included."""
         search_from = max(0, len(self._rest) - len(self._end) + 1)
         self._rest += chunk
-        found = []
+        documents = []
         begin, position = 0, self._rest.find(self._end, search_from)
         while position >= 0:
             after = position + len(self._end)
-            found.append(bytes(self._rest[begin:after]))
+            documents.append(bytes(self._rest[begin:after]))
             begin, position = after, self._rest.find(self._end, after)
         del self._rest[:begin]
-        return found
+        return documents
 
     @property
     def rest(self) -> bytes:

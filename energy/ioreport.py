@@ -83,8 +83,8 @@ class IoReportSource(PolledSource):
             raise SourceUnavailable(
                 f"{chip}: {MODULE} {version} counts only one of its two dies", fix="use --energy powermetrics"
             )
-        found = probe()
-        rails = tuple(rail for rail, field in FIELDS.items() if found.get(field) is not None)
+        codes = probe()
+        rails = tuple(rail for rail, field in FIELDS.items() if codes.get(field) is not None)
         if not {"cpu", "gpu"} <= set(rails):
             raise SourceUnavailable(
                 f"{chip} shows no CPU and GPU energy channels", fix="use --energy powermetrics"
@@ -157,8 +157,8 @@ def probe() -> dict[str, int | None]:
     if child.returncode > 0:
         said = child.stderr.strip().splitlines()[-1:] or ["nothing"]
         raise SourceUnavailable(f"{MODULE} can't be used: {said[0]}", fix="pip install zeus-apple-silicon")
-    found: dict[str, int | None] = json.loads(child.stdout)
-    return found
+    codes: dict[str, int | None] = json.loads(child.stdout)
+    return codes
 
 
 def apple_chip() -> str:

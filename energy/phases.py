@@ -131,12 +131,12 @@ def _bootstrap(designs: list[Floats], joules: Floats, repeats: int, chance: np.r
     """Watts of resampled slots, shape (resamples, phases); resampled in runs as long as a repeat."""
     count = len(joules)
     length = int(np.clip(count // max(repeats, 1), 1, count // 5))
-    found = []
+    resampled = []
     for _ in range(RESAMPLES):
         begins = chance.integers(0, count, -(-count // length))
         rows = ((begins[:, None] + np.arange(length)) % count).reshape(-1)[:count]
-        found.append(_best_fit([design[rows] for design in designs], joules[rows])[1])
-    return np.array(found)
+        resampled.append(_best_fit([design[rows] for design in designs], joules[rows])[1])
+    return np.array(resampled)
 
 
 def _judged(watts: float, low_w: float, high_w: float, seconds: float) -> PhasePower:

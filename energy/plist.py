@@ -224,11 +224,11 @@ def _active_s(processor: dict[str, Any], gpu: dict[str, Any], elapsed_s: float) 
 def _cores(processor: dict[str, Any]) -> list[Any]:
     """Cores of all clusters, whatever the clusters are called on this chip."""
     clusters = processor.get("clusters")
-    found: list[Any] = []
+    cores: list[Any] = []
     for cluster in clusters if isinstance(clusters, list) else []:
         cpus = cluster.get("cpus") if isinstance(cluster, dict) else None
-        found += cpus if isinstance(cpus, list) else []
-    return found
+        cores += cpus if isinstance(cpus, list) else []
+    return cores
 
 
 def _active_ratio(part: object) -> float | None:

@@ -57,14 +57,16 @@ def published_points(
 def _row_claim(row: Mapping[str, Any], lambda2: Mapping[int, float]) -> Claim:
     nominal = from_r(row["r"], rows=row["n"])
     distinct = from_r(row["r"], rows=row["distinct"])
-    found = _from_points(row["points"], lambda2) if "points" in row else None
+    correlation = _from_points(row["points"], lambda2) if "points" in row else None
     published = [ClaimFigure(label="r", value=Estimate(row["r"], *row["ci"]))]
     if "p" in row:
         published.append(ClaimFigure(label="p", value=row["p"]))
     return Claim(
         name=f"correlation.{row.get('points', row['model'].lower())}",
         published=tuple(published),
-        recomputed=_figures_of_r(nominal, distinct) if found is None else _figures_of_points(found),
+        recomputed=_figures_of_r(nominal, distinct)
+        if correlation is None
+        else _figures_of_points(correlation),
         verdict="not reproduced",
         why=f"r stands, but n = {row['n']} rows are {row['distinct']} distinct points, and on those it is "
         "what chance alone gives",
@@ -74,9 +76,9 @@ def _row_claim(row: Mapping[str, Any], lambda2: Mapping[int, float]) -> Claim:
 
 def _from_points(name: str, lambda2: Mapping[int, float]) -> Correlation:
     x, y, _ = published_points(name, lambda2, repeated=True)
-    found = correlate(x, y)
-    assert isinstance(found, Correlation)
-    return found
+    correlation = correlate(x, y)
+    assert isinstance(correlation, Correlation)
+    return correlation
 
 
 def _figures_of_r(nominal: Coefficient, distinct: Coefficient) -> tuple[ClaimFigure, ...]:
@@ -88,16 +90,16 @@ def _figures_of_r(nominal: Coefficient, distinct: Coefficient) -> tuple[ClaimFig
     )
 
 
-def _figures_of_points(found: Correlation) -> tuple[ClaimFigure, ...]:
-    assert found.nominal is not None
+def _figures_of_points(correlation: Correlation) -> tuple[ClaimFigure, ...]:
+    assert correlation.nominal is not None
     return (
-        *_figures_of_r(found.nominal, found.pearson),
+        *_figures_of_r(correlation.nominal, correlation.pearson),
         ClaimFigure(
-            label=f"p of all {found.permutation.permutations} permutations",
-            value=found.permutation.p,
+            label=f"p of all {correlation.permutation.permutations} permutations",
+            value=correlation.permutation.p,
             role="control",
         ),
-        ClaimFigure(label="Spearman's rho", value=found.spearman.value, role="detail"),
+        ClaimFigure(label="Spearman's rho", value=correlation.spearman.value, role="detail"),
     )
 
 
@@ -222,8 +224,10 @@ def _modulus_table(lambda2: Mapping[int, Mapping[int, float]]) -> Claim:
     largest = 0.0
     for base, *figures in record()["modulus"]["rows"]:
         values = np.array(list(lambda2[base].values()))
-        found = (len(values) / base, float(values.mean()), float(values.std(ddof=1)))
-        for label, stated, mine in zip(("share defined", "mean", "deviation"), figures, found, strict=True):
+        values_of_base = (len(values) / base, float(values.mean()), float(values.std(ddof=1)))
+        for label, stated, mine in zip(
+            ("share defined", "mean", "deviation"), figures, values_of_base, strict=True
+        ):
             published.append(ClaimFigure(label=f"{label}, modulo {base}", value=stated, role="detail"))
             recomputed.append(ClaimFigure(label=f"{label}, modulo {base}", value=mine, role="detail"))
             largest = max(largest, abs(stated - mine))

@@ -60,14 +60,14 @@ def _speed() -> Claim:
 
 
 def _cliff() -> Claim:
-    found = cliff(published_sweep())
-    assert isinstance(found, Withheld)
+    strength = cliff(published_sweep())
+    assert isinstance(strength, Withheld)
     return Claim(
         name="redundancy.cliff",
         published=(ClaimFigure(label="cliff at kappa", value=0.5),),
         recomputed=(),
         verdict="not reproduced",
-        why=found.reason,
+        why=strength.reason,
         would_test=SWEEP,
     )
 

@@ -51,13 +51,13 @@ def compare(
 
     if figure is not None:
         compare_figure.check(figure)
-    found = set_beside(what, anyway=anyway)
+    comparisons = set_beside(what, anyway=anyway)
     if figure is not None:
-        compare_figure.draw(found, figure)
+        compare_figure.draw(comparisons, figure)
     if as_json:
-        print(json.dumps(compare_tables.to_json(found), indent=2))
+        print(json.dumps(compare_tables.to_json(comparisons), indent=2))
         return
-    compare_tables.show(found, console(), whole=whole)
+    compare_tables.show(comparisons, console(), whole=whole)
     if figure is not None:
         console().print(f"figure: {figure}", markup=False, highlight=False, soft_wrap=True)
 

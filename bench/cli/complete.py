@@ -75,8 +75,8 @@ def runs(incomplete: str) -> list[str]:
 def _plugins(incomplete: str, group: str) -> list[str]:
     from importlib.metadata import entry_points  # a tenth of what `bench --help` takes
 
-    found = {point.name for point in entry_points(group=f"bench.{group}")}
-    return _beginning(incomplete, sorted(found))
+    known = {point.name for point in entry_points(group=f"bench.{group}")}
+    return _beginning(incomplete, sorted(known))
 
 
 def _files(incomplete: str, pattern: str) -> list[str]:

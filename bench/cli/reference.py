@@ -74,10 +74,10 @@ def plugin_page() -> str:
         "`bench doctor --plugins` lists those that are installed. A plugin is a factory behind an entry "
         "point: its keyword arguments are its options. How to add one is in the [tutorial](tutorial.md).",
     ]
-    found = [plugin for plugin in listing() if plugin.distribution == "joulebench"]
+    plugins = [plugin for plugin in listing() if plugin.distribution == "joulebench"]
     for group in GROUPS:
         lines += [f"## {KINDS[group]}", f"{WHERE[group]}."]
-        for plugin in found:
+        for plugin in plugins:
             if plugin.group == group:
                 lines += [f"### `{plugin.name}`", plugin.summary, _options(plugin)]
     lines += [

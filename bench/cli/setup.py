@@ -76,9 +76,9 @@ def _show_plugins(*, as_json: bool) -> None:
     """Backends, energy sources, gates, figures and added cuts with their options."""
     from bench.suite.plugins import Plugin, listing
 
-    found = listing()
+    plugins = listing()
     if as_json:
-        print(json.dumps([asdict(plugin) for plugin in found], indent=2))
+        print(json.dumps([asdict(plugin) for plugin in plugins], indent=2))
         return
     from bench.show import table
     from bench.show.table import Column, Table
@@ -89,7 +89,7 @@ def _show_plugins(*, as_json: bool) -> None:
         Column("what it is", lambda one: one.summary, is_text=True),
         Column("options", lambda one: ", ".join(f"{k} = {v}" for k, v in one.options.items()), is_text=True),
     )
-    table.show([Table.of(columns, found, title="")], console())
+    table.show([Table.of(columns, plugins, title="")], console())
 
 
 @models_app.callback()
@@ -146,5 +146,5 @@ def models_fetch(
     from bench.run.fetch import ensure
 
     with Bar() as progress:
-        found = ensure(name, revision, progress=progress)
-    print(found.folder or f"{name} has no weights: nothing to fetch")
+        model = ensure(name, revision, progress=progress)
+    print(model.folder or f"{name} has no weights: nothing to fetch")

@@ -113,11 +113,11 @@ def _quality(model: str, question: CutQuestion, *, as_json: bool) -> None:
 
     question.reading.open(question.prompts)  # a mistake in it is told before a model is fetched
     with _model(model, question.backend) as (here, progress):
-        found = against_whole.judge_cut(here, question, progress=progress)
+        judged = against_whole.judge_cut(here, question, progress=progress)
     if as_json:
-        print(json.dumps(asdict(found), indent=2))
+        print(json.dumps(asdict(judged), indent=2))
         return
-    against_whole.show(found, console())
+    against_whole.show(judged, console())
 
 
 def redundancy(
@@ -151,12 +151,12 @@ def _redundancy(
     from bench.studies.cuts import redundancy as look
 
     with _model(model, options["backend"]) as (here, progress):
-        found = look.profile(here, calibration=calibration, progress=progress, **options)
-    files = [str(file) for file in look.draw(found, out)] if out else []
+        profile = look.profile(here, calibration=calibration, progress=progress, **options)
+    files = [str(file) for file in look.draw(profile, out)] if out else []
     if as_json:
-        print(json.dumps({**asdict(found), "rule": look.RULE, "figures": files}, indent=2))
+        print(json.dumps({**asdict(profile), "rule": look.RULE, "figures": files}, indent=2))
         return
-    look.show(found, console())
+    look.show(profile, console())
     for file in files:
         console().print(f"figure: {file}", markup=False, highlight=False, soft_wrap=True)
 

@@ -68,12 +68,12 @@ def ensure(
         _fetch_embedded(name, entry, progress=progress)
     else:
         _fetch_from_hub(hub_id(name), revision, progress=progress, weight_files=weight_files)
-    found = locate(name, revision, weight_files=weight_files)
-    if found is None:
+    model = locate(name, revision, weight_files=weight_files)
+    if model is None:
         raise RunFailed(
             f"model {name!r} was fetched but can't be found again", fix="remove it and fetch it anew"
         )
-    return found
+    return model
 
 
 def _fetch_embedded(name: str, entry: Entry, *, progress: Progress) -> None:

@@ -85,10 +85,10 @@ class Meter:
         """
         if self.info.kind not in ("measured", "simulated"):
             return None
-        found = find_lag(self._source, workloads.commands()["cpu spin"], most_s=most_s)
+        lag = find_lag(self._source, workloads.commands()["cpu spin"], most_s=most_s)
         if where == "before":
-            self._lag = found
-        return LagRecord(session=session, where=where, lag=found)
+            self._lag = lag
+        return LagRecord(session=session, where=where, lag=lag)
 
     def idle(self, seconds_s: float) -> tuple[float, float, Joules]:
         """Let time pass; its start, end and joules. The first such power is the band for `cool_down`."""

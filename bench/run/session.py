@@ -253,8 +253,8 @@ class RunSession:
 
     def _look(self, ask: Ask, blocks: int) -> bool:
         verdicts, settled = ask(self.stored.folder)
-        found = ", ".join(f"{arm} {verdict}" for arm, verdict in verdicts.items())
-        self._event("settled" if settled else "look", f"after {blocks} blocks: {found}")
+        said = ", ".join(f"{arm} {verdict}" for arm, verdict in verdicts.items())
+        self._event("settled" if settled else "look", f"after {blocks} blocks: {said}")
         return settled
 
     def _void(self, slot: PlannedSlot, requests: list[RequestRecord], error: Exception) -> VoidSlot:

@@ -48,10 +48,10 @@ class StoredRun:
 
     @cached_property
     def _by_class(self) -> dict[type[Record], list[Any]]:
-        found: dict[type[Record], list[Any]] = {}
+        by_class: dict[type[Record], list[Any]] = {}
         for record in self.records:
-            found.setdefault(type(record), []).append(record)
-        return found
+            by_class.setdefault(type(record), []).append(record)
+        return by_class
 
     @property
     def finished_blocks(self) -> dict[int, int]:

@@ -20,13 +20,13 @@ _BUFFER_BYTES = 512 * 1024 * 1024
 def commands() -> dict[Name, Command]:
     """The loads that this machine can carry, as commands, by the self-test's names."""
     own: dict[Name, str] = {"cpu spin": "cpu", "memory stream": "memory"}
-    found: dict[Name, Command] = {
+    by_name: dict[Name, Command] = {
         name: [sys.executable, "-P", "-m", "bench.run.workloads", load] for name, load in own.items()
     }
     is_apple_silicon = sys.platform == "darwin" and os.uname().machine == "arm64"
     if is_apple_silicon and (backend := libraries.gpu_backend()):
-        found["gpu stream"] = libraries.command(backend, "keep_gpu_busy")
-    return found
+        by_name["gpu stream"] = libraries.command(backend, "keep_gpu_busy")
+    return by_name
 
 
 def spin() -> None:

@@ -123,8 +123,8 @@ def _prompts(asked: ModelsAsked) -> dict[str, Any]:
         return {"tokens": asked.prompt_tokens}
     if asked.prompts is None:
         return {"file": PROMPTS, "limit": LIMIT}
-    found = load_prompts(asked.prompts, beside=Path.cwd())
-    return {"file": str(found.file.resolve()) if Path(asked.prompts).exists() else asked.prompts}
+    prompts = load_prompts(asked.prompts, beside=Path.cwd())
+    return {"file": str(prompts.file.resolve()) if Path(asked.prompts).exists() else asked.prompts}
 
 
 def _labels(models: Sequence[str]) -> list[str]:

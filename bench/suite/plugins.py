@@ -94,10 +94,10 @@ def all_options(group: Group, name: str, options: dict[str, Any]) -> dict[str, A
     """
     factory = check_options(group, name, options)
     kinds, parameters = get_type_hints(factory), inspect.signature(factory).parameters
-    found = {key: options.get(key, parameter.default) for key, parameter in parameters.items()}
+    values = {key: options.get(key, parameter.default) for key, parameter in parameters.items()}
     try:
         return {
-            key: to_jsonable_python(TypeAdapter(kinds[key]).validate_python(v)) for key, v in found.items()
+            key: to_jsonable_python(TypeAdapter(kinds[key]).validate_python(v)) for key, v in values.items()
         }
     except ValidationError as error:
         raise invalid(f"{_singular(group)} {name!r}", error) from None
@@ -157,8 +157,8 @@ def _shown(default: Any) -> str:
 
 def _meaning(option: str, docstring: str) -> str:
     """The line of an option in the `Args:` section of a Google docstring."""
-    found = re.search(rf"^ +{option}: (.+(?:\n {{8,}}.+)*)", docstring, flags=re.MULTILINE)
-    return " ".join(found[1].split()) if found else ""
+    line = re.search(rf"^ +{option}: (.+(?:\n {{8,}}.+)*)", docstring, flags=re.MULTILINE)
+    return " ".join(line[1].split()) if line else ""
 
 
 def _singular(group: Group) -> str:

@@ -122,10 +122,10 @@ def _chip(machine: dict[str, Any]) -> CheckResult:
     name = "macOS" if machine["system"] == "Darwin" else machine["system"]
     build = f" ({machine['os_build']})" if machine["os_build"] else ""
     system = f"{name} {machine['os_version'] or 'unknown'}{build}"
-    found = f"{machine['chip'] or machine['machine']}{cores}{memory}, {system}"
+    machine_words = f"{machine['chip'] or machine['machine']}{cores}{memory}, {system}"
     if sys.platform == "darwin" and machine["machine"] == "arm64":
-        return CheckResult(what="machine", state="good", found=found)
-    return CheckResult(what="machine", state="note", found=f"{found}; not Apple silicon")
+        return CheckResult(what="machine", state="good", found=machine_words)
+    return CheckResult(what="machine", state="note", found=f"{machine_words}; not Apple silicon")
 
 
 def _power(machine: dict[str, Any]) -> CheckResult:
@@ -160,9 +160,9 @@ def _thermal(pressure: str | None) -> CheckResult:
 def _spotlight(mac: MacState) -> CheckResult:
     busy = mac.indexing_percent is not None and mac.indexing_percent > _BUSY_PERCENT
     if busy:
-        found = f"indexing, {mac.indexing_percent:.0f} % of a core"
+        activity = f"indexing, {mac.indexing_percent:.0f} % of a core"
         fix = "wait until it is done, or: sudo mdutil -a -i off (afterwards: sudo mdutil -a -i on)"
-        return CheckResult(what="Spotlight", state="note", found=found, fix=fix)
+        return CheckResult(what="Spotlight", state="note", found=activity, fix=fix)
     if mac.indexing is None and mac.indexing_percent is None:
         return _unknown("Spotlight")
     return CheckResult(what="Spotlight", state="good", found="off" if mac.indexing is False else "at rest")
@@ -172,8 +172,8 @@ def _time_machine(is_running: bool | None) -> CheckResult:
     if is_running is None:
         return _unknown("Time Machine")
     fix = "tmutil stopbackup" if is_running else None
-    found = "backing up" if is_running else "at rest"
-    return CheckResult(what="Time Machine", state="note" if is_running else "good", found=found, fix=fix)
+    activity = "backing up" if is_running else "at rest"
+    return CheckResult(what="Time Machine", state="note" if is_running else "good", found=activity, fix=fix)
 
 
 def _display(brightness: float | None) -> CheckResult:
@@ -181,16 +181,18 @@ def _display(brightness: float | None) -> CheckResult:
         return _unknown("display")
     if brightness == 0:
         return CheckResult(what="display", state="good", found="built-in display dark")
-    found = f"built-in display at {brightness:.0%}; under an external meter first: pmset displaysleepnow"
-    return CheckResult(what="display", state="good", found=found)
+    brightness_words = (
+        f"built-in display at {brightness:.0%}; under an external meter first: pmset displaysleepnow"
+    )
+    return CheckResult(what="display", state="good", found=brightness_words)
 
 
 def _load(machine: dict[str, Any]) -> CheckResult:
     load = machine["load_1min"]
     busy = load > 0.5 * machine["cpu_cores"]
     fix = "quit other programs and wait a minute" if busy else None
-    found = f"{load} over the last minute, {machine['cpu_cores']} cores"
-    return CheckResult(what="load", state="note" if busy else "good", found=found, fix=fix)
+    load_words = f"{load} over the last minute, {machine['cpu_cores']} cores"
+    return CheckResult(what="load", state="note" if busy else "good", found=load_words, fix=fix)
 
 
 def _backend(name: str, said: About) -> CheckResult:
@@ -246,11 +248,11 @@ def _disk() -> CheckResult:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    found = f"{free / 2**30:.0f} GiB free for models in {cache_folder()}"
+    room = f"{free / 2**30:.0f} GiB free for models in {cache_folder()}"
     if not os.access(folder, os.W_OK):
         fix = "export JOULEBENCH_CACHE=~/some/folder"
         return CheckResult(what="disk", state="bad", found=f"{cache_folder()} can't be written", fix=fix)
     if free < _NEEDED_BYTES:
         fix = "make 2 GiB free, or: export JOULEBENCH_CACHE=/another/disk"
-        return CheckResult(what="disk", state="bad", found=found, fix=fix)
-    return CheckResult(what="disk", state="good", found=found)
+        return CheckResult(what="disk", state="bad", found=room, fix=fix)
+    return CheckResult(what="disk", state="good", found=room)

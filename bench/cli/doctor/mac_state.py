@@ -52,8 +52,8 @@ def look() -> MacState:
 
 def thermal(said: str | None) -> str | None:
     """Thermal pressure from `notifyutil -g`: `com.apple.system.thermalpressurelevel 0`."""
-    found = re.search(r"thermalpressurelevel\s+(\d+)\s*$", said or "")
-    level = int(found.group(1)) if found else len(_HEAT)
+    printed = re.search(r"thermalpressurelevel\s+(\d+)\s*$", said or "")
+    level = int(printed.group(1)) if printed else len(_HEAT)
     return _HEAT[level] if level < len(_HEAT) else None
 
 
@@ -67,17 +67,19 @@ def indexing(said: str | None) -> bool | None:
 
 def indexing_percent(said: str | None) -> float | None:
     """CPU of Spotlight from `ps -Axo pcpu=,comm=`; some languages write the number with a comma."""
-    found = re.findall(r"^\s*(\d+[.,]\d+)\s+(\S.*)$", said or "", flags=re.MULTILINE)
-    if not found:
+    processes = re.findall(r"^\s*(\d+[.,]\d+)\s+(\S.*)$", said or "", flags=re.MULTILINE)
+    if not processes:
         return None
-    percents = [float(cpu.replace(",", ".")) for cpu, name in found if name.rpartition("/")[2] in _INDEXERS]
+    percents = [
+        float(cpu.replace(",", ".")) for cpu, name in processes if name.rpartition("/")[2] in _INDEXERS
+    ]
     return sum(percents) if percents else None
 
 
 def backing_up(said: str | None) -> bool | None:
     """Whether Time Machine is at work, from `tmutil status`: `Running = 1;`."""
-    found = re.search(r"^\s*Running\s*=\s*(\d+);", said or "", flags=re.MULTILINE)
-    return found.group(1) != "0" if found else None
+    running = re.search(r"^\s*Running\s*=\s*(\d+);", said or "", flags=re.MULTILINE)
+    return running.group(1) != "0" if running else None
 
 
 def brightness(said: str | None) -> float | None:

@@ -27,13 +27,15 @@ def check(file: Path) -> None:
         raise UserError(f"--figure {file}: the ending says the format", fix="use .svg, .png or .pdf")
 
 
-def draw(found: list[Comparison], file: Path) -> None:
+def draw(comparisons: list[Comparison], file: Path) -> None:
     """Write the forest plot; it appears whole or not at all.
 
     Raises:
         UserError: no pair has a ratio, or the file can't be written.
     """
-    rows = [(one, ratio) for one in found if isinstance(ratio := one.ratios.get("joules_per_pass"), LogPair)]
+    rows = [
+        (one, ratio) for one in comparisons if isinstance(ratio := one.ratios.get("joules_per_pass"), LogPair)
+    ]
     if not rows:
         raise UserError(f"nothing to draw in {file}: no pair has a ratio", fix="leave --figure out")
     files.write(file, render(lambda: _forest(rows), file.suffix.removeprefix(".")))

@@ -164,19 +164,19 @@ def compare(texts: Sequence[str], *, anyway: bool = False) -> list[Comparison]:
             "one thing can't be compared", fix="name two: bench compare RUN RUN, or RUN:torch RUN:mlx"
         )
     first, *others = choose(texts)
-    found = [
+    comparisons = [
         _comparison(Side(story=first.story, key=one), Side(story=other.story, key=another))
         for other in others
         for one, another in matched(first, other)
     ]
     if not anyway:
-        _refuse(found, first)
-    return found
+        _refuse(comparisons, first)
+    return comparisons
 
 
-def _refuse(found: Sequence[Comparison], first: Chosen) -> None:
+def _refuse(comparisons: Sequence[Comparison], first: Chosen) -> None:
     """Stop with every pair of values that is unlike; the same pair is named once."""
-    bad = [one for one in found if one.unlike]
+    bad = [one for one in comparisons if one.unlike]
     if not bad:
         return
     arms: dict[Unlike, list[str]] = {}
@@ -184,10 +184,10 @@ def _refuse(found: Sequence[Comparison], first: Chosen) -> None:
         for item in one.unlike:
             arms.setdefault(item, []).append(one.second.label)
     named = [
-        str(item) if len(labels) == len(found) else f"{item} of {listed(sorted(set(labels)))}"
+        str(item) if len(labels) == len(comparisons) else f"{item} of {listed(sorted(set(labels)))}"
         for item, labels in arms.items()
     ]
-    alike = [one.second.label for one in found if not one.unlike]
+    alike = [one.second.label for one in comparisons if not one.unlike]
     also = f" ({', '.join(alike)} alone would do: name the arm as RUN:backend/gate)" if alike else ""
     raise UserError(
         f"no ratio: {first.story.readback.run.header.run_id} and what it is compared with are unlike in "
@@ -198,17 +198,17 @@ def _refuse(found: Sequence[Comparison], first: Chosen) -> None:
 
 def _comparison(first: Side, second: Side) -> Comparison:
     left, right = _conditions(first), _conditions(second)
-    found = unlike(left, right)
+    differences = unlike(left, right)
     same_run = first.story is second.story
     return Comparison(
         first=first,
         second=second,
-        unlike=found,
+        unlike=differences,
         not_known=() if same_run else known_of_neither(left, right),
         differs=_differs(first, second),
-        ratios={} if found else _ratios(first, second),
-        agreement=None if found else _agreement(first, second),
-        judgement=None if found else _judged(first, second),
+        ratios={} if differences else _ratios(first, second),
+        agreement=None if differences else _agreement(first, second),
+        judgement=None if differences else _judged(first, second),
     )
 
 
@@ -231,21 +231,21 @@ def _ratios(first: Side, second: Side) -> dict[str, LogPair | Withheld]:
     for phase in PHASES:
         mine = first.phase(phase)
         slots[phase] = (mine, mine if first.story is second.story else second.phase(phase))
-    found = {name: _ratio(first, second, slots[""], amount) for name, amount in AMOUNTS.items()}
+    ratios = {name: _ratio(first, second, slots[""], amount) for name, amount in AMOUNTS.items()}
     for name, phase in RATES.items():
         per_token = _ratio(first, second, slots[phase], ("seconds_s", "new_token"))
-        found[name] = per_token if isinstance(per_token, Withheld) else per_token.inverse
-    return found
+        ratios[name] = per_token if isinstance(per_token, Withheld) else per_token.inverse
+    return ratios
 
 
 def _ratio(
     first: Side, second: Side, slots: tuple[list[Slot], list[Slot]], amount: tuple[Amount, Per]
 ) -> LogPair | Withheld:
     one, other = first.among(slots[0]), second.among(slots[1])
-    found = contrast(other, one, amount=amount[0], per=amount[1])
-    if isinstance(found, Withheld):
-        return found
-    return found.effect if min(found.effect.blocks) else Withheld("no whole block with joules")
+    ratio = contrast(other, one, amount=amount[0], per=amount[1])
+    if isinstance(ratio, Withheld):
+        return ratio
+    return ratio.effect if min(ratio.effect.blocks) else Withheld("no whole block with joules")
 
 
 def _judged(first: Side, second: Side) -> Judgement:

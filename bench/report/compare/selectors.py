@@ -33,14 +33,14 @@ def choose(texts: Sequence[str]) -> list[Chosen]:
         EnergyError: a raw stream can't be read.
     """
     stories: dict[Path, Story] = {}
-    found = []
+    chosen_arms = []
     for text in texts:
         folder, backend, gate = parts(text)
         place = folder.resolve()
         if place not in stories:
             stories[place] = Story.of(folder)
-        found.append(_chosen(text, stories[place], backend, gate))
-    return found
+        chosen_arms.append(_chosen(text, stories[place], backend, gate))
+    return chosen_arms
 
 
 def parts(text: str) -> tuple[Path, str | None, str | None]:

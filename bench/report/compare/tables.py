@@ -29,22 +29,22 @@ QUANTITIES = {
 _SHORT_LIST = 6
 
 
-def show(found: list[Comparison], console: Console, *, whole: bool = False) -> None:
+def show(comparisons: list[Comparison], console: Console, *, whole: bool = False) -> None:
     """Print a sentence for every comparison, one table of all sides, and what the figures rest on.
 
     Args:
-        found: the comparisons.
+        comparisons: the comparisons.
         console: where to.
         whole: every quantity of each comparison too.
     """
-    say(console, *(visible(answer(one)) for one in found), "", style="bold")
-    kinds = " and ".join(dict.fromkeys(map(kind_label, found)))
-    table.show([Table.of(_SIDES, _lines(found), title=f"joules {kinds}")], console)
-    for one in found:
+    say(console, *(visible(answer(one)) for one in comparisons), "", style="bold")
+    kinds = " and ".join(dict.fromkeys(map(kind_label, comparisons)))
+    table.show([Table.of(_SIDES, _lines(comparisons), title=f"joules {kinds}")], console)
+    for one in comparisons:
         say(console, visible(" against ".join(reversed(one.names))) + ":", *_indented(_notes(one)))
         if whole:
             table.show([_figures(one)], console)
-    say(console, *(f"! {line}" for line in warnings(found)))
+    say(console, *(f"! {line}" for line in warnings(comparisons)))
     if not whole:
         say(console, "every quantity, also by phase: add --all")
 
@@ -72,9 +72,9 @@ def _change(joules: LogPair) -> str:
     return point + (f", {interval[0]} to {interval[1]}" if interval else ", no interval")
 
 
-def to_json(found: list[Comparison]) -> dict[str, Any]:
+def to_json(comparisons: list[Comparison]) -> dict[str, Any]:
     """Everything that is shown, and the intervals of every ratio; null is not known."""
-    return {"comparisons": [_as_json(one) for one in found], "warnings": warnings(found)}
+    return {"comparisons": [_as_json(one) for one in comparisons], "warnings": warnings(comparisons)}
 
 
 def kind_label(one: Comparison) -> str:
@@ -87,9 +87,9 @@ def side_label(side: Side) -> str:
     return visible(f"{side.label} of {side.run_id}")
 
 
-def warnings(found: list[Comparison]) -> list[str]:
+def warnings(comparisons: list[Comparison]) -> list[str]:
     """What the reports of the runs warn of, once for each run; the kind of joules is said elsewhere."""
-    stories = {side.run_id: side.story for one in found for side in (one.first, one.second)}
+    stories = {side.run_id: side.story for one in comparisons for side in (one.first, one.second)}
     return [
         f"{run_id}: {caution.words}"
         for run_id, story in stories.items()
@@ -107,10 +107,10 @@ class _Line:
     comparison: Comparison | None
 
 
-def _lines(found: list[Comparison]) -> list[_Line]:
+def _lines(comparisons: list[Comparison]) -> list[_Line]:
     """Every first side once, the others below the one that they are compared with."""
     lines: dict[tuple[str, str], list[_Line]] = {}
-    for one in found:
+    for one in comparisons:
         first, second = (visible(name) for name in one.names)
         below = lines.setdefault((one.first.run_id, one.first.label), [_Line(first, one.first, None)])
         below.append(_Line(second, one.second, one))
@@ -212,11 +212,11 @@ def _differs(one: Comparison) -> list[str]:
     return [f"what differs: {'; '.join(named)}" + (f"; and {more} more: --json has all" if more > 0 else "")]
 
 
-def _ratio(found: LogPair | Withheld) -> str:
-    if isinstance(found, Withheld):
+def _ratio(ratio: LogPair | Withheld) -> str:
+    if isinstance(ratio, Withheld):
         return "withheld"
-    interval = found.interval
-    return f"{found.point:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
+    interval = ratio.interval
+    return f"{ratio.point:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
 
 
 def _as_json(one: Comparison) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _as_json(one: Comparison) -> dict[str, Any]:
         "unlike": [asdict(item) for item in one.unlike],
         "known_of_neither": list(one.not_known),
         "differs": [asdict(item) for item in one.differs],
-        "ratios": {name: _ratio_json(found) for name, found in one.ratios.items()} or None,
+        "ratios": {name: _ratio_json(ratio) for name, ratio in one.ratios.items()} or None,
         "noise_floor": one.noise_floor,
         "agreement": one.agreement.mean if one.agreement else None,
         "agreement_interval": _interval_json(interval if isinstance(interval, Estimate) else None),
@@ -239,11 +239,11 @@ def _as_json(one: Comparison) -> dict[str, Any]:
     }
 
 
-def _judgement_json(found: Judgement | None) -> dict[str, Any]:
+def _judgement_json(judgement: Judgement | None) -> dict[str, Any]:
     """What stands beside the interval that decides: p, and the interval of blocks that follow each other."""
     return {
-        **{name: getattr(found, name, None) for name in ("p", "p_holm", "asked", "lag_1")},
-        "interval_ar1": _interval_json(found.ratio_ar1 if found else None),
+        **{name: getattr(judgement, name, None) for name in ("p", "p_holm", "asked", "lag_1")},
+        "interval_ar1": _interval_json(judgement.ratio_ar1 if judgement else None),
     }
 
 
@@ -254,11 +254,11 @@ def _side_json(side: Side) -> dict[str, Any]:
     return {**arm, **energy, "grade_name": row.grade_name, **side.figures}
 
 
-def _ratio_json(found: LogPair | Withheld) -> dict[str, Any]:
-    if isinstance(found, Withheld):
-        return {"point": None, "withheld": found.reason}
-    facts = {"interval": _interval_json(found.interval), "blocks": list(reversed(found.blocks))}
-    return {"point": found.point, **facts, "paired": found.paired}
+def _ratio_json(ratio: LogPair | Withheld) -> dict[str, Any]:
+    if isinstance(ratio, Withheld):
+        return {"point": None, "withheld": ratio.reason}
+    facts = {"interval": _interval_json(ratio.interval), "blocks": list(reversed(ratio.blocks))}
+    return {"point": ratio.point, **facts, "paired": ratio.paired}
 
 
 def _interval_json(interval: Estimate | None) -> dict[str, float] | None:

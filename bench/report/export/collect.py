@@ -87,14 +87,14 @@ def run_folders(folders: Sequence[Path]) -> list[Path]:
     Raises:
         UserError: there is none.
     """
-    found = {
+    runs = {
         file.parent
         for folder in folders
         for file in ([folder / "run.json"] if (folder / "run.json").is_file() else folder.glob("*/run.json"))
     }
-    if not found:
+    if not runs:
         raise UserError(f"no run folder in {', '.join(map(str, folders))}", fix="make one with: bench run")
-    return sorted(found)
+    return sorted(runs)
 
 
 def collect(folders: Sequence[Path], out: Path) -> Collected:
@@ -110,19 +110,19 @@ def collect(folders: Sequence[Path], out: Path) -> Collected:
     if out.suffix != ".parquet":
         better = out.with_suffix(".parquet")
         raise UserError(f"--out {out} is no name for a Parquet file", fix=f"give one such as {better}")
-    found = run_folders(folders)
+    runs = run_folders(folders)
     empty: list[str] = []
     slots = 0
     with growing(out, instead="choose another file with --out") as staging, ExitStack() as opened:
         writer = None
-        for table, cut_short in _tables(found):
+        for table, cut_short in _tables(runs):
             writer = writer or opened.enter_context(
                 pq.ParquetWriter(staging, table.schema, compression="zstd")
             )
             writer.write_table(table)
             slots += table.num_rows
             empty += cut_short
-    return Collected(out, len(found), slots, tuple(empty))
+    return Collected(out, len(runs), slots, tuple(empty))
 
 
 def _tables(folders: Sequence[Path]) -> Iterator[tuple[pa.Table, list[str]]]:
@@ -200,10 +200,10 @@ def _of_type(records: pa.Table, kind: str) -> pa.Table:
 def _finished(records: pa.Table, runs: int) -> list[dict[int, int]]:
     """By run: block -> session in which it was completed."""
     blocks = _of_type(records, "block").select(["run_index", "block", "session"]).to_pydict()
-    found: list[dict[int, int]] = [{} for _ in range(runs)]
+    slots_by_run: list[dict[int, int]] = [{} for _ in range(runs)]
     for run, block, session in zip(*blocks.values(), strict=True):
-        found[run][block] = session
-    return found
+        slots_by_run[run][block] = session
+    return slots_by_run
 
 
 def _work(records: pa.Table) -> pa.Table:
@@ -222,7 +222,7 @@ def _idle_powers(records: pa.Table, runs: int) -> list[Idle]:
     by_run: list[list[float | None]] = [[] for _ in range(runs)]
     for run, watt in zip(idle["run_index"].to_pylist(), watts, strict=True):
         by_run[run].append(watt)
-    return [Idle(found) for found in by_run]
+    return [Idle(windows) for windows in by_run]
 
 
 def _excluded(slots: pa.Table, headers: Sequence[RunHeader], began: Began) -> Iterator[str | None]:

@@ -56,9 +56,9 @@ def _compare(logits: NDArray[np.float32], ungated: NDArray[np.float32], ids: lis
     kl = top1 = 0.0
     for begin in range(0, len(ids) - 1, ROWS_AT_ONCE):
         rows = slice(begin, min(begin + ROWS_AT_ONCE, len(ids) - 1))
-        found = logit_agreement(logits[rows], ungated[rows])
+        agreement = logit_agreement(logits[rows], ungated[rows])
         share = (rows.stop - rows.start) / (len(ids) - 1)
-        kl, top1 = kl + share * found.kl, top1 + share * found.top1
+        kl, top1 = kl + share * agreement.kl, top1 + share * agreement.top1
     return LogitComparison(
         log_probabilities=_log_probabilities(logits, ids),
         ungated=_log_probabilities(ungated, ids),
@@ -69,8 +69,8 @@ def _compare(logits: NDArray[np.float32], ungated: NDArray[np.float32], ids: lis
 
 
 def _log_probabilities(logits: NDArray[np.float32], ids: list[int]) -> list[float]:
-    found: list[float] = []
+    values: list[float] = []
     for begin in range(0, len(ids) - 1, ROWS_AT_ONCE):
         rows = slice(begin, begin + ROWS_AT_ONCE + 1)
-        found += log_probabilities(logits[rows], ids[rows]).tolist()
-    return found
+        values += log_probabilities(logits[rows], ids[rows]).tolist()
+    return values

@@ -62,18 +62,18 @@ def read_claims(files: Sequence[Path]) -> dict[str, AddedStatement]:
     Raises:
         UserError: a file can't be read, is not such a file, or takes a name that is taken.
     """
-    found: dict[str, AddedStatement] = {}
+    by_name: dict[str, AddedStatement] = {}
     for file in files:
         for name, table in _tables(file).items():
-            if name in found or name in statements():
+            if name in by_name or name in statements():
                 raise UserError(f"{file}: there is a claim {name!r} already", fix="give it another name")
             try:
                 claim = AddedStatement.model_validate({"name": name, **table})
             except ValidationError as error:
                 raise invalid(f"{file}, claim {name!r}", error, AddedStatement) from None
             beside = file.parent / claim.suite if claim.suite else None
-            found[name] = claim.model_copy(update={"suite": str(beside)}) if _is_file(beside) else claim
-    return found
+            by_name[name] = claim.model_copy(update={"suite": str(beside)}) if _is_file(beside) else claim
+    return by_name
 
 
 def _is_file(beside: Path | None) -> bool:

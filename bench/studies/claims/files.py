@@ -55,14 +55,14 @@ def to_json(judged: Sequence[JudgedClaim]) -> list[dict[str, Any]]:
 
 
 def _flat(row: JudgedClaim) -> dict[str, Any]:
-    found = row.record.recomputed
+    recomputed = row.record.recomputed
     return {
         "claim": row.statement.name,
         **{key: getattr(row.statement, key) for key in ("paper", "whose", "text", "source")},
         "published": "; ".join(figures(row.record.published, "figure")),
-        "recomputed": "; ".join(figures(found, "figure", "detail")),
-        "a_a": "; ".join(figures(found, "a_a")),
-        "controls": "; ".join(figures(found, "control")),
+        "recomputed": "; ".join(figures(recomputed, "figure", "detail")),
+        "a_a": "; ".join(figures(recomputed, "a_a")),
+        "controls": "; ".join(figures(recomputed, "control")),
         "verdict": row.record.verdict,
         "why": row.record.why,
         "would_test": tested_by(row),

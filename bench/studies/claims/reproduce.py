@@ -83,7 +83,7 @@ def reproduce(
     return [replace(row, resweeps=resweeps(row.statement.name, sweeps)) for row in judged]
 
 
-def judge_statements(chosen: Sequence[Statement], found: Sequence[Evidence]) -> list[JudgedClaim]:
+def judge_statements(chosen: Sequence[Statement], runs: Sequence[Evidence]) -> list[JudgedClaim]:
     """Judge these claims on evidence that was read already."""
     record = {claim.name: claim for claim in record_claims(tables())}
     record |= {s.name: s.claim for s in chosen if isinstance(s, AddedStatement)}
@@ -91,8 +91,8 @@ def judge_statements(chosen: Sequence[Statement], found: Sequence[Evidence]) -> 
         JudgedClaim(
             statement=s,
             record=record[s.name],
-            remeasured=_remeasured(s, record[s.name], found),
-            repeated=tuple(one for evidence in found for one in repeated(s, evidence)),
+            remeasured=_remeasured(s, record[s.name], runs),
+            repeated=tuple(one for evidence in runs for one in repeated(s, evidence)),
         )
         for s in chosen
     ]
@@ -104,12 +104,12 @@ def tables() -> dict[int, dict[int, float]]:
     return {m: {n: x for n, x in values.items() if x is not None} for m, values in by_modulus.items()}
 
 
-def _remeasured(statement: Statement, claim: Claim, found: Sequence[Evidence]) -> tuple[Remeasured, ...]:
+def _remeasured(statement: Statement, claim: Claim, runs: Sequence[Evidence]) -> tuple[Remeasured, ...]:
     if statement.gate is None:
         return ()
     return tuple(
         _judge(_Case(statement, claim.change_percent, evidence, backend))
-        for evidence in found
+        for evidence in runs
         if not evidence.as_published
         for backend in evidence.backends
         if arm_label((backend, statement.gate, False)) in evidence.arms

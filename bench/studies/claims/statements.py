@@ -61,15 +61,15 @@ def statements() -> dict[str, Statement]:
     Raises:
         UserError: a file is not what it should be.
     """
-    found: dict[str, Statement] = {}
+    by_name: dict[str, Statement] = {}
     for family in ("routing", "isolation", "correlation", "redundancy", "literature"):
         file = configs_folder() / "claims" / f"{family}.toml"
         for name, table in tomllib.loads(file.read_text(encoding="utf-8")).items():
             try:
-                found[name] = Statement.model_validate({"name": name, **table})
+                by_name[name] = Statement.model_validate({"name": name, **table})
             except ValidationError as error:
                 raise invalid(f"{file}, claim {name!r}", error, Statement) from None
-    return found
+    return by_name
 
 
 def choose(names: Sequence[str], added: Mapping[str, Statement] | None = None) -> list[Statement]:
@@ -105,9 +105,9 @@ def suites(names: Sequence[str]) -> list[str]:
             "no claim is named, so no suite is to be run",
             fix="name some: bench reproduce routing.short --measure",
         )
-    found = {claim.suite: None for claim in choose(names) if claim.suite is not None}
-    if not found:
+    chosen = {claim.suite: None for claim in choose(names) if claim.suite is not None}
+    if not chosen:
         raise UserError(
             f"no suite re-runs {', '.join(names)}", fix=f"see what would test it: bench reproduce {names[0]}"
         )
-    return list(found)
+    return list(chosen)

@@ -36,16 +36,16 @@ def read_sweeps(folders: Iterable[Path]) -> list[dict[str, Any]]:
     Raises:
         UserError: a sweep that can't be read.
     """
-    found = []
+    sweeps = []
     for file in (folder / "sweep" / "sweep.json" for folder in folders):
         if file.exists():
             try:
-                found.append(json.loads(file.read_text(encoding="utf-8")))
+                sweeps.append(json.loads(file.read_text(encoding="utf-8")))
             except ValueError as error:
                 raise UserError(
                     f"{file} is damaged: {error}", fix="make it again: bench sweep --resume RUN"
                 ) from None
-    return found
+    return sweeps
 
 
 def resweeps(claim: str, sweeps: Sequence[dict[str, Any]]) -> tuple[Resweep, ...]:
@@ -69,10 +69,10 @@ def _of_backend(sweep: dict[str, Any], backend: str) -> BackendSweep:
     arms = [arm for arm in sweep["arms"] if arm["run"]["backend"] == backend]
     again = [arm["tokens_per_s_ratio"] for arm in arms if arm["run"]["a_a"]]
     cliffs = [cliff for cliff in sweep["cliffs"] if cliff["backend"] == backend]
-    found = [cliff["strength"] for cliff in cliffs if cliff["strength"] is not None]
+    strengths = [cliff["strength"] for cliff in cliffs if cliff["strength"] is not None]
     return BackendSweep(
         points=[_point(arm, sweep["layers"]) for arm in arms if arm["outcome"] != "ungated" and arm["cut"]],
-        cliff=max(found, default=None),
+        cliff=max(strengths, default=None),
         cliff_reason="; ".join(cliff["reason"] for cliff in cliffs) or "the sweep looked for no cliff",
         speed_floor=again[0] - 1 if again and again[0] is not None else None,
     )

@@ -134,12 +134,12 @@ def _figure_lines(row: JudgedClaim) -> list[Line]:
         ("A/A", of_roles(recomputed, "a_a")),
         ("controls", of_roles(recomputed, "control")),
     )
-    return [(name, "\n".join(_marked(found))) for name, found in cells if found]
+    return [(name, "\n".join(_marked(figures))) for name, figures in cells if figures]
 
 
-def _marked(found: Sequence[ClaimFigure]) -> list[str]:
+def _marked(figures: Sequence[ClaimFigure]) -> list[str]:
     """Names of figures, and the figures in bold."""
-    return [f"{escape(figure.label)} [bold]{escape(number(figure))}[/]" for figure in found]
+    return [f"{escape(figure.label)} [bold]{escape(number(figure))}[/]" for figure in figures]
 
 
 def _background(row: JudgedClaim) -> list[Line]:

@@ -32,14 +32,14 @@ def how_many(whose: Whose, count: int) -> str:
     return f"{counted(count, one)} {of}"
 
 
-def figures(found: Iterable[ClaimFigure], *roles: Role) -> list[str]:
+def figures(known: Iterable[ClaimFigure], *roles: Role) -> list[str]:
     """Every figure of these roles under its own name: a bare number says nothing."""
-    return [f"{figure.label} {number(figure)}" for figure in of_roles(found, *roles)]
+    return [f"{figure.label} {number(figure)}" for figure in of_roles(known, *roles)]
 
 
-def of_roles(found: Iterable[ClaimFigure], *roles: Role) -> list[ClaimFigure]:
+def of_roles(known: Iterable[ClaimFigure], *roles: Role) -> list[ClaimFigure]:
     """The figures of these roles, in their order."""
-    return [figure for figure in found if figure.role in roles]
+    return [figure for figure in known if figure.role in roles]
 
 
 def number(figure: ClaimFigure) -> str:
@@ -68,12 +68,12 @@ def percent(value: float) -> str:
 
 def change(rerun: Rerun) -> str:
     """What a re-run found; `withheld` where its reason has to be read instead."""
-    found = rerun.change_percent
-    if found is None:
+    percent_change = rerun.change_percent
+    if percent_change is None:
         return "withheld"
-    if isinstance(found, Estimate):
-        return f"{found.point:+.1f} % [{found.low:.1f}, {found.high:.1f}]"
-    return percent(found)
+    if isinstance(percent_change, Estimate):
+        return f"{percent_change.point:+.1f} % [{percent_change.low:.1f}, {percent_change.high:.1f}]"
+    return percent(percent_change)
 
 
 def noise(rerun: Rerun) -> str | None:
@@ -84,11 +84,11 @@ def noise(rerun: Rerun) -> str | None:
     return f"A/A {repeat:+.1f} %, floor {floor:.1f} %"
 
 
-def share(found: Estimate | Withheld) -> str:
+def share(agreement: Estimate | Withheld) -> str:
     """A share in per cent with its interval."""
-    if isinstance(found, Withheld):
+    if isinstance(agreement, Withheld):
         return "withheld"
-    return f"{found.point:.0%} [{found.low:.0%}, {found.high:.0%}]"
+    return f"{agreement.point:.0%} [{agreement.low:.0%}, {agreement.high:.0%}]"
 
 
 def basis(again: Remeasured) -> str:
@@ -126,12 +126,12 @@ def as_it_was(again: Repeated) -> str:
     )
 
 
-def _parts(found: ChangeParts | Withheld) -> str:
-    if isinstance(found, Withheld):
-        return f"withheld ({found.reason})"
+def _parts(parts: ChangeParts | Withheld) -> str:
+    if isinstance(parts, Withheld):
+        return f"withheld ({parts.reason})"
     return (
-        f"{percent(found.energy_percent)} energy (time {percent(found.time_percent)}, power "
-        f"{percent(found.power_percent)})"
+        f"{percent(parts.energy_percent)} energy (time {percent(parts.time_percent)}, power "
+        f"{percent(parts.power_percent)})"
     )
 
 

@@ -51,12 +51,12 @@ def one_cut(texts: Sequence[str]) -> Cut:
     Raises:
         UserError: a key is unknown or given twice, or a value is out of range.
     """
-    found = points_of(texts).points
-    if len(found) > 1:
+    points = points_of(texts).points
+    if len(points) > 1:
         raise UserError(
-            f"--cut {' '.join(texts)} gives {len(found)} cuts", fix="give one, or use: bench sweep"
+            f"--cut {' '.join(texts)} gives {len(points)} cuts", fix="give one, or use: bench sweep"
         )
-    return found[0].cut
+    return points[0].cut
 
 
 def points_of(texts: Sequence[str]) -> Points:

@@ -132,13 +132,13 @@ def windows_of(ids: list[int], reading: TextChoice) -> list[TextWindow]:
         raise UserError(
             f"the text has {len(ids)} token: perplexity needs two at least", fix="give a longer one"
         )
-    found: list[TextWindow] = []
+    windows: list[TextWindow] = []
     for begin in range(0, len(ids), reading.stride):
         first = reading.window - reading.stride - 1 if begin else 0
-        found.append(TextWindow(ids[begin : begin + reading.window], first))
-        if begin + reading.window >= len(ids) or len(found) == reading.windows:
+        windows.append(TextWindow(ids[begin : begin + reading.window], first))
+        if begin + reading.window >= len(ids) or len(windows) == reading.windows:
             break
-    return found
+    return windows
 
 
 def compare_windows(
@@ -158,14 +158,14 @@ def compare_windows(
         model: key of the model.
         progress: told how far it is.
     """
-    found: dict[str, list[LogitComparison]] = {arm: [] for arm in cuts}
+    by_arm: dict[str, list[LogitComparison]] = {arm: [] for arm in cuts}
     for number, window in enumerate(windows):
         progress(f"perplexity: window {number + 1} of {len(windows)}")
-        chosen = [cuts[arm][number] for arm in found]
+        chosen = [cuts[arm][number] for arm in by_arm]
         compared = worker.compare(window.ids, chosen, model=model, first=window.first)
-        for arm, comparison in zip(found, compared, strict=True):
-            found[arm].append(comparison)
-    return found
+        for arm, comparison in zip(by_arm, compared, strict=True):
+            by_arm[arm].append(comparison)
+    return by_arm
 
 
 def quality_of_text(compared: Sequence[LogitComparison]) -> TextQuality:

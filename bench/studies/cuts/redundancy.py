@@ -165,15 +165,15 @@ def rank(changes: NDArray[np.float64]) -> tuple[Ranked, ...]:
     return tuple(sorted(modules, key=lambda module: module.change))
 
 
-def least(found: Profile, part: Part, count: int) -> tuple[int, ...]:
+def least(measured: Profile, part: Part, count: int) -> tuple[int, ...]:
     """The `count` layers whose attention, MLP or block changes the stream least, in order of layers."""
-    ranked = sorted(found.layers, key=lambda layer: float(getattr(layer, part)))
+    ranked = sorted(measured.layers, key=lambda layer: float(getattr(layer, part)))
     return tuple(sorted(layer.layer for layer in ranked[:count]))
 
 
-def least_jointly(found: Profile, count: int) -> dict[str, tuple[int, ...]]:
+def least_jointly(measured: Profile, count: int) -> dict[str, tuple[int, ...]]:
     """A cut that drops the `count` modules first in the joint ranking."""
-    first = found.ranking[:count]
+    first = measured.ranking[:count]
     return {
         drop: tuple(sorted(one.layer for one in first if one.part == part))
         for part, drop in zip(PARTS[:2], DROPS[:2], strict=True)
@@ -191,8 +191,8 @@ def _pieces(worker: ModelWorker, calibration: PromptSet | Text, most: int) -> di
         raise UserError(f"pieces = {most}", fix="give 1 or more")
     longest = min(PIECE_TOKENS, worker.info[MODEL].context or PIECE_TOKENS)
     if isinstance(calibration, PromptSet):
-        found = worker.encode(calibration.prompts[:most], model=MODEL)
-        return {name: ids[:longest] for name, ids in found.items()}
+        encoded = worker.encode(calibration.prompts[:most], model=MODEL)
+        return {name: ids[:longest] for name, ids in encoded.items()}
     ids = worker.encode_text(calibration.text, model=MODEL)
     begins = range(0, len(ids), longest)[:most]
     return {f"from token {begin}": ids[begin : begin + longest] for begin in begins}
@@ -216,13 +216,13 @@ def _stability(changes: NDArray[np.float64]) -> float | None:
     return float(spearmanr(*halves).statistic)
 
 
-def show(found: Profile, console: Console) -> None:
+def show(measured: Profile, console: Console) -> None:
     """Print the profile, the ranking and what to type to drop its first modules."""
-    over = f"{found.pieces} pieces of {found.text_name}, {found.tokens} tokens"
-    said = f"{found.model} on {found.backend}: 1 - cosine over {over}"
-    layers = Table.of(_COLUMNS, found.layers, title=said)
+    over = f"{measured.pieces} pieces of {measured.text_name}, {measured.tokens} tokens"
+    said = f"{measured.model} on {measured.backend}: 1 - cosine over {over}"
+    layers = Table.of(_COLUMNS, measured.layers, title=said)
     table.show([layers], console)
-    say(console, *_lines(found, most=max(1, len(found.ranking) // 6)))
+    say(console, *_lines(measured, most=max(1, len(measured.ranking) // 6)))
 
 
 def _label(layer: Layer) -> str:
@@ -239,44 +239,44 @@ _COLUMNS: tuple[Column[Layer], ...] = (
 )
 
 
-def _lines(found: Profile, *, most: int) -> Sequence[str]:
-    ranked = ", ".join(f"{one.part} {one.layer}" for one in found.ranking[:most])
+def _lines(measured: Profile, *, most: int) -> Sequence[str]:
+    ranked = ", ".join(f"{one.part} {one.layer}" for one in measured.ranking[:most])
     joint = " ".join(
         f"--cut {key}={','.join(map(str, value))}"
-        for key, value in least_jointly(found, most).items()
+        for key, value in least_jointly(measured, most).items()
         if value
     )
-    stable = "not known from one piece" if found.stability is None else f"{found.stability:.2f}"
+    stable = "not known from one piece" if measured.stability is None else f"{measured.stability:.2f}"
     return (
         RULE,
         f"smallest changes, attention and MLP in one ranking: {ranked}",
         f"rank correlation between two halves of the text: {stable}",
-        f"what dropping these costs: bench quality {found.model} {joint}",
+        f"what dropping these costs: bench quality {measured.model} {joint}",
     )
 
 
-def draw(found: Profile, folder: Path) -> list[Path]:
+def draw(measured: Profile, folder: Path) -> list[Path]:
     """Write the profile as `redundancy.svg` and `redundancy.png`.
 
     Raises:
         UserError: the folder can't be written.
     """
     with together(folder) as staging:
-        names = [file.name for file in save(lambda: _drawn(found), staging, "redundancy")]
+        names = [file.name for file in save(lambda: _drawn(measured), staging, "redundancy")]
     return [folder / name for name in names]
 
 
-def _drawn(found: Profile) -> Figure:
+def _drawn(measured: Profile) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     figure, [[axes]] = page_figure(3.2)
-    title(figure, f"{found.model} on {found.backend}, {found.text_name}")
-    numbers = [layer.layer for layer in found.layers]
+    title(figure, f"{measured.model} on {measured.backend}, {measured.text_name}")
+    numbers = [layer.layer for layer in measured.layers]
     for part, colour, marker in zip(PARTS, COLOURS, MARKERS, strict=False):
-        changes = [getattr(layer, part) for layer in found.layers]
+        changes = [getattr(layer, part) for layer in measured.layers]
         axes.plot(numbers, changes, color=colour, marker=marker, markersize=4, label=part)
     for label, shade in (("early-critical", "0.75"), ("deep", "0.92")):
-        mine = [layer.layer for layer in found.layers if layer.label == label]
+        mine = [layer.layer for layer in measured.layers if layer.label == label]
         if mine:
             axes.axvspan(mine[0] - 0.5, mine[-1] + 0.5, color=shade, zorder=0, label=label)
     axes.set(xlabel="layer", ylabel="change of the residual stream, 1 - cosine", yscale="log")

@@ -266,8 +266,8 @@ def _precisions(cell: CellPlan, cells: Sequence[CellPlan], measured: Sequence[Ro
         for other, rows in zip(cells, measured, strict=True)
         if (other.backend, other.model) == (cell.backend, cell.model)
     ]
-    found = [replace(step, test="S5") for steps in alike for step in steps if step.test == "S3"]
-    return found if len(alike) > 1 else []
+    again = [replace(step, test="S5") for steps in alike for step in steps if step.test == "S3"]
+    return again if len(alike) > 1 else []
 
 
 def _windows_once(steps: Sequence[Step]) -> list[Step]:

@@ -147,10 +147,10 @@ def _ms(report: CellReport, test: str) -> Estimate | Withheld:
 
 
 def _joules(report: CellReport, test: str) -> Estimate | Withheld:
-    found = [step.joules_j for step in _of(report, test)]
-    if any(joules is None for joules in found):
+    windows = [step.joules_j for step in _of(report, test)]
+    if any(joules is None for joules in windows):
         return Withheld("a window has too few readings")
-    return _per_token(report, test, [joules for joules in found if joules is not None])
+    return _per_token(report, test, [joules for joules in windows if joules is not None])
 
 
 def _of(report: CellReport, test: str) -> list[Step]:

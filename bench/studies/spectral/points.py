@@ -101,8 +101,8 @@ def point_of(backend: Encoder, prompt: SpectralPrompt, ids: list[int], *, model:
     """The point of one prompt; None where it is too short."""
     if len(ids) < (prompt.tokens or FEWEST_TOKENS):
         return None
-    found = spectrum(backend.hidden(ids))
-    if isinstance(found, Withheld):
+    spectra = spectrum(backend.hidden(ids))
+    if isinstance(spectra, Withheld):
         return None
     squares = sum_of_squares(ids)
     return SpectralPoint(
@@ -114,7 +114,7 @@ def point_of(backend: Encoder, prompt: SpectralPrompt, ids: list[int], *, model:
         mean_id=sum(ids) / len(ids),
         log_norm=float(np.log(squares) / 2),
         whole_norm=isqrt(squares),
-        **asdict(found),
+        **asdict(spectra),
     )
 
 
@@ -188,7 +188,7 @@ def from_csv(file: Path, *, arms: Sequence[str] | None = None) -> list[Measured]
     for arm in arms or ():
         if arm not in set(named):
             raise UserError(f"{file} has no arm {arm!r}", fix=nearest(arm, map(str, named.unique())))
-    found = []
+    arms_measured = []
     for arm in arms or named.unique():
         mine = table[named == arm]
         points = rows_from_columns(SpectralPoint, {str(name): mine[name].tolist() for name in mine})
@@ -197,7 +197,9 @@ def from_csv(file: Path, *, arms: Sequence[str] | None = None) -> list[Measured]
                 f"{file}: {points.reason}", fix="give a CSV that was written by: bench spectral --csv"
             )
         prompts = len({point.prompt for point in points})
-        found.append(Measured(arm=str(arm), points=points, prompts=prompts, ids=None, vocabulary=None))
-    if not found:
+        arms_measured.append(
+            Measured(arm=str(arm), points=points, prompts=prompts, ids=None, vocabulary=None)
+        )
+    if not arms_measured:
         raise UserError(f"{file} holds no points: only a line of column names")
-    return found
+    return arms_measured

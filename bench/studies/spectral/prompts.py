@@ -70,12 +70,12 @@ def arm_prompts(arm: ArmName, *, count: int = POWERED_PROMPTS, seed: int = 0) ->
     """
     if arm == "powered":
         return generated(count, seed=seed)
-    found = [
+    chosen = [
         SpectralPrompt(id=prompt.id, text=prompt.text)
         for name in SETS
         for prompt in load_prompts(name, beside=Path()).prompts
     ]
-    return found
+    return chosen
 
 
 def as_published(prompts: Sequence[SpectralPrompt], ids: Mapping[str, Sequence[int]]) -> list[SpectralPrompt]:
@@ -114,5 +114,5 @@ def generated(count: int, *, seed: int = 0) -> list[SpectralPrompt]:
 def sentences() -> Sequence[str]:
     """The distinct sentences of the prompt sets that come along, of four words or more."""
     texts = [prompt.text for name in SETS for prompt in load_prompts(name, beside=Path()).prompts]
-    found = dict.fromkeys(s.strip() for text in texts for s in re.split(r"(?<=[.!?])\s+|\n+", text))
-    return [sentence for sentence in found if 4 <= len(sentence.split()) <= 40]
+    distinct = dict.fromkeys(s.strip() for text in texts for s in re.split(r"(?<=[.!?])\s+|\n+", text))
+    return [sentence for sentence in distinct if 4 <= len(sentence.split()) <= 40]

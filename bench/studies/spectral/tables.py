@@ -37,30 +37,30 @@ def show(studies: Sequence[ArmStudy], console: Console) -> None:
 
 def _verdict(study: ArmStudy) -> str:
     """Whether lambda2 and lambda11 go together, by the permutation test on distinct points."""
-    found = study.associations[0].correlation
-    if isinstance(found, Withheld):
-        return f"no verdict: {found.reason}"
-    if isinstance(found.permutation, Withheld):
-        return f"no verdict: {found.permutation.reason}"
-    rests_on = f"p {found.permutation.p:.2g} by permutation of {found.distinct} distinct points"
-    if found.permutation.p >= SIGNIFICANT:
+    correlation = study.associations[0].correlation
+    if isinstance(correlation, Withheld):
+        return f"no verdict: {correlation.reason}"
+    if isinstance(correlation.permutation, Withheld):
+        return f"no verdict: {correlation.permutation.reason}"
+    rests_on = f"p {correlation.permutation.p:.2g} by permutation of {correlation.distinct} distinct points"
+    if correlation.permutation.p >= SIGNIFICANT:
         return f"lambda2 and lambda11 can't be told from chance ({rests_on})"
     return f"lambda2 and lambda11 go together more than chance gives ({rests_on}); see what the controls give"
 
 
 def _left_out(study: ArmStudy) -> list[str]:
     """Why fewer points than prompts are judged."""
-    found = study.associations[0].correlation
+    correlation = study.associations[0].correlation
     lines = []
     if study.left_out:
         lines.append(
             f"{study.left_out} of {study.prompts} prompts have no spectrum (fewer than twelve tokens, or "
             "shorter than they were to be cut to)"
         )
-    if isinstance(found, Correlation) and found.rows < study.prompts - study.left_out:
+    if isinstance(correlation, Correlation) and correlation.rows < study.prompts - study.left_out:
         lines.append(
-            f"{found.rows} of {study.prompts} prompts have a lambda2; the graph of the others' residues has "
-            "two vertices or fewer"
+            f"{correlation.rows} of {study.prompts} prompts have a lambda2; "
+            "the graph of the others' residues has two vertices or fewer"
         )
     return lines
 
@@ -104,14 +104,14 @@ Control = tuple[str, Permutation | Correlation | Withheld]
 
 
 def _controls(study: ArmStudy) -> list[Control]:
-    found = study.controls
+    controls = study.controls
     moduli = (
         (f"modulo {modulus}" + (" (published)" if modulus == MODULUS else ""), correlation)
-        for modulus, correlation in found.moduli.items()
+        for modulus, correlation in controls.moduli.items()
     )
     return [
-        ("shuffled table", found.shuffled_table),
-        ("relabelled vocabulary", found.relabelled),
+        ("shuffled table", controls.shuffled_table),
+        ("relabelled vocabulary", controls.relabelled),
         *moduli,
     ]
 
@@ -124,19 +124,19 @@ def _p(p: float) -> str:
     return f"{p:.2g}"
 
 
-def _permuted(found: Permutation | Withheld) -> str:
-    if isinstance(found, Withheld):
-        return _withheld(found)
-    kind = "all" if found.exact else "random"
-    return f"{found.p:.2g}\n({found.permutations} {kind})"
+def _permuted(permutation: Permutation | Withheld) -> str:
+    if isinstance(permutation, Withheld):
+        return _withheld(permutation)
+    kind = "all" if permutation.exact else "random"
+    return f"{permutation.p:.2g}\n({permutation.permutations} {kind})"
 
 
-def _coefficient(found: Coefficient | Withheld) -> str:
-    return _withheld(found) if isinstance(found, Withheld) else _interval(found.value)
+def _coefficient(coefficient: Coefficient | Withheld) -> str:
+    return _withheld(coefficient) if isinstance(coefficient, Withheld) else _interval(coefficient.value)
 
 
-def _withheld(found: Withheld) -> str:
-    return f"withheld: {found.reason}"
+def _withheld(withheld: Withheld) -> str:
+    return f"withheld: {withheld.reason}"
 
 
 def _of_correlation(cell: Callable[[Correlation], Any]) -> Callable[[Association], Any]:
@@ -145,8 +145,10 @@ def _of_correlation(cell: Callable[[Correlation], Any]) -> Callable[[Association
 
 
 def _r(row: Association) -> str:
-    found = row.correlation
-    return _withheld(found) if isinstance(found, Withheld) else _interval(found.pearson.value)
+    correlation = row.correlation
+    return (
+        _withheld(correlation) if isinstance(correlation, Withheld) else _interval(correlation.pearson.value)
+    )
 
 
 def _alone(row: Confounding) -> str:
@@ -158,17 +160,17 @@ def _beta(row: Confounding) -> str:
 
 
 def _control_r(row: Control) -> str | None:
-    found = row[1]
-    if isinstance(found, Correlation):
-        return _interval(found.pearson.value).replace("\n", " ")
-    return _withheld(found) if isinstance(found, Withheld) else None
+    correlation = row[1]
+    if isinstance(correlation, Correlation):
+        return _interval(correlation.pearson.value).replace("\n", " ")
+    return _withheld(correlation) if isinstance(correlation, Withheld) else None
 
 
 def _control_p(row: Control) -> str | None:
-    found = row[1]
-    if isinstance(found, Correlation):
-        return _p(found.pearson.p)
-    return None if isinstance(found, Withheld) else _permuted(found).replace("\n", " ")
+    correlation = row[1]
+    if isinstance(correlation, Correlation):
+        return _p(correlation.pearson.p)
+    return None if isinstance(correlation, Withheld) else _permuted(correlation).replace("\n", " ")
 
 
 _ASSOCIATIONS: tuple[Column[Association], ...] = (

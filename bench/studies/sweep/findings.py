@@ -165,7 +165,7 @@ def _trade(arm: SweptArm, in_joules: bool) -> Trade | None:
 
 def cliffs_of(judged: JudgedSweep) -> list[Cliff]:
     """A cliff along every swept cut, for each value of the other one."""
-    found = []
+    cliffs = []
     ours = [arm for arm in judged.arms if arm.cut is not None and not arm.row.a_a]
     for backend in dict.fromkeys(arm.row.backend for arm in ours):
         for key in judged.swept:
@@ -173,8 +173,8 @@ def cliffs_of(judged: JudgedSweep) -> list[Cliff]:
             for arm in ours:
                 if arm.row.backend == backend and arm.cut is not None:
                     lines.setdefault(arm.cut.without(key), []).append(arm)
-            found += [_cliff(judged, backend, key, rest, line) for rest, line in lines.items()]
-    return [one for one in found if one is not None]
+            cliffs += [_cliff(judged, backend, key, rest, line) for rest, line in lines.items()]
+    return [one for one in cliffs if one is not None]
 
 
 def _cliff(judged: JudgedSweep, backend: str, key: str, rest: Cut, line: Sequence[SweptArm]) -> Cliff | None:

@@ -140,7 +140,7 @@ def _compare_answers(
     ids: Mapping[str, list[int]],
     progress: Callable[[str], None],
 ) -> Compared:
-    found: dict[str, dict[str, LogitComparison]] = {label: {} for label in answers}
+    by_arm: dict[str, dict[str, LogitComparison]] = {label: {} for label in answers}
     for number, (prompt, base) in enumerate(answers.get(prepared.suite.baseline, {}).items(), start=1):
         progress(f"logits of prompt {number} of {len(ids)}")
         gated = {
@@ -156,8 +156,8 @@ def _compare_answers(
             first=len(ids[prompt]) - 1,
         )
         for label, comparison in zip(cuts, compared, strict=True):
-            found[label][prompt] = comparison
-    return found
+            by_arm[label][prompt] = comparison
+    return by_arm
 
 
 def _cuts_of_windows(prepared: Prepared, windows: Sequence[TextWindow]) -> dict[str, list[Cut]]:
