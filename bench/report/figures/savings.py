@@ -11,7 +11,7 @@ from bench.report.figures.arms import ROW_IN, arm_looks, below, name_rows, no_jo
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.names import short_name
 from bench.report.story import Story
-from bench.show.plots import FAINT, GREY, INK, page_figure, words
+from bench.show.plots import FAINT, GREY, INK, letters_a_line, page_figure, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,8 @@ def _row_name(row: dict[str, Any]) -> str:
     figure = "" if saved != saved else f" {_percent(saved)},"
     is_told = match == match and row["verdict"] != COPY and "answers differ" not in row["verdict"]
     matched = f", token match {match:.0f} %" if is_told else ""
-    return f"{words(row['arm'], most=24)}:{figure} {row['verdict']}{matched}"
+    said = f"{words(row['arm'], most=24)}:{figure} {row['verdict']}"
+    return f"{said}{matched}" if len(said + matched) < letters_a_line() else said
 
 
 def _legend(figure: Figure, table: pd.DataFrame) -> None:

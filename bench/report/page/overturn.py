@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from analysis.checks import FEWEST_SLOTS, Caution
+from analysis.checks import FEWEST_SLOTS, LARGEST_FLOOR, Caution
 from analysis.values import listed
 from analysis.verdict import INACTIVE
 from bench.report.answer import Answer
@@ -15,7 +15,7 @@ from bench.report.story import Story
 from bench.show.words import short_percent
 
 Weight = Literal["turns it round", "makes it less sure", "worth knowing"]
-WEIGHTS: tuple[Weight, ...] = ("turns it round", "makes it less sure", "worth knowing")
+WEIGHTS: tuple[Weight, ...] = get_args(Weight)
 
 NOT_MEASURED = "grade 0"
 """Told once, by the strip at the top of the page."""
@@ -55,7 +55,8 @@ def not_found(story: Story) -> list[str]:
         "throttling": tells_heat and "throttled" not in gates,
         "drift": enough and "drift" not in codes,
         "windows far from the others": enough and "outlier" not in codes,
-        "a machine that was not quiet": any(row.a_a for row in story.summary.rows) and "noisy" not in codes,
+        f"noise above {100 * LARGEST_FLOOR:.0f} %": any(row.a_a for row in story.summary.rows)
+        and "noisy" not in codes,
     }
     return [name for name, is_clear in looked_for.items() if is_clear]
 
