@@ -1,12 +1,22 @@
 import sys
 import time
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
+import pytest
 
 from energy.base import Trace
 from energy.lab.simulated import simulated
-from energy.selftest import Finding, judge, outcome, run_self_test, without_silent
+from energy.selftest import (
+    Finding,
+    find_lag,
+    judge,
+    lasting_s,
+    outcome,
+    run_self_test,
+    without_silent,
+)
 from tests.waiting import TIMEOUT_S
 
 IDLE = {"cpu": 1.0, "gpu": 0.5, "ane": 0.0}
@@ -80,6 +90,23 @@ def finding(
     rail: str, *, passed: bool | None, expected: str = "moves", rise_w: float | None = 0.01
 ) -> Finding:
     return Finding(load="cpu spin", rail=rail, expected=expected, rise_w=rise_w, passed=passed)
+
+
+@pytest.mark.parametrize("cadence_s", [0.1, 0.25])
+def test_what_a_run_takes_for_its_loads_and_pulses_is_known_beforehand(
+    monkeypatch: pytest.MonkeyPatch, cadence_s: float
+):
+    """All sleeps of a self-test with three loads, and of the pulses on both sides of the blocks, added up."""
+    slept_s: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept_s.append)
+    ends_s = time.perf_counter() + cadence_s * np.arange(-100, 100)
+    trace = Trace(("cpu",), ends_s - cadence_s, ends_s, np.ones((200, 1)), alignment_s=0.0)
+    source = MagicMock(trace=lambda: trace, info=MagicMock(rails=("cpu",), interval_s=cadence_s))
+    load = [sys.executable, "-c", "import time; time.sleep(60)"]
+    run_self_test(source, dict.fromkeys(("cpu spin", "gpu stream", "memory stream"), load), seconds=5.0)
+    for _ in ("before", "after"):
+        find_lag(source, load)
+    assert sum(slept_s) == pytest.approx(lasting_s(5.0, cadence_s), rel=0.05)
 
 
 def test_a_rail_that_does_not_answer_is_silent_and_the_test_has_failed():
