@@ -51,7 +51,10 @@ def not_found(story: Story) -> list[str]:
     gates = " ".join(c.subject for c in story.summary.cautions if c.code == "left out")
     enough = any(row.slots >= FEWEST_SLOTS for row in story.summary.rows)
     tells_heat = any(source.lead.trace.thermal for source in story.readback.sources.values())
+    supplies = [slot.power for slot in story.readback.slots if slot.power]
+    tells_power = any(one.source or one.mode for one in supplies)
     looked_for = {
+        "a change of the power source or mode": tells_power and "power changed" not in gates,
         "throttling": tells_heat and "throttled" not in gates,
         "drift": enough and "drift" not in codes,
         "windows far from the others": enough and "outlier" not in codes,

@@ -11,6 +11,7 @@ import pytest
 
 from bench.report.cautions import cautions
 from bench.report.export.collect import collect
+from bench.report.page.overturn import not_found
 from bench.report.readback import Readback, read_back
 from bench.report.rows import slot_rows
 from bench.report.story import Story
@@ -19,6 +20,7 @@ from bench.studies.claims.evidence import read_evidence
 from tests.bench.stored import stored_copy
 
 AC = {"source": "ac", "mode": "automatic", "charging": False}
+LOOKED_FOR = "a change of the power source or mode"
 CHANGES = {
     "source battery, was ac": {"source": "battery", "mode": "automatic", "charging": False},
     "mode low, was automatic": {"source": "ac", "mode": "low", "charging": False},
@@ -46,6 +48,7 @@ def test_a_slot_in_which_it_changed_leaves_the_statistics_in_a_report_and_a_data
     assert excluded == {(2, f"power changed: {how}")}
     (gated,) = [row for row in story.summary.rows if row.gate != story.readback.baseline]
     assert f"left out: 1 block (power changed: {how})" in str(gated.reason)
+    assert LOOKED_FOR not in not_found(story)
     (evidence,) = read_evidence(collect([tmp_path], tmp_path / "runs.parquet").file)
     counted, alone = (
         sorted((slot.block, slot.arm, slot.excluded or "") for slot in slots)
@@ -58,8 +61,16 @@ def test_a_slot_in_which_it_changed_leaves_the_statistics_in_a_report_and_a_data
 def test_what_is_full_or_unknown_is_no_change(
     now: dict[str, Any] | None, echo_run: Path, tmp_path: Path
 ) -> None:
-    folder = stored_copy(echo_run, tmp_path / "same", edit=in_block_2(now))
-    assert not any(slot.excluded for slot in read_back(store.read(folder)).slots)
+    story = Story.of(stored_copy(echo_run, tmp_path / "same", blocks=2, edit=in_block_2(now)))
+    assert not any(slot.excluded for slot in story.readback.slots)
+    assert LOOKED_FOR in not_found(story)
+
+
+def test_a_machine_that_does_not_say_is_not_said_to_have_kept_its_power(
+    echo_run: Path, tmp_path: Path
+) -> None:
+    folder = stored_copy(echo_run, tmp_path / "old", edit=powered(lambda _: None))
+    assert LOOKED_FOR not in not_found(Story.of(folder))
 
 
 def at_the_wall(readback: Readback) -> Readback:
