@@ -16,7 +16,7 @@ from bench.suite.plan import PlannedSlot
 class JsonDisplay:
     """Each line has an `event`; seconds, joules and the rest are as in the run's records."""
 
-    def stage(self, what: str) -> None:
+    def stage(self, what: str, *, ticking: bool = False) -> None:
         """A stage begins."""
         self._write("stage", what=what)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from bench.show.words import WIDE
 
 ROWS = (
-    *("now", "slot", "arm", "prompt", "speed", "left", "next"),
+    *("now", "window", "running", "prompt", "speed", "left", "next"),
     *("power", "rails", "energy", "thermal"),
 )
 """Rows in reading order; the foremost stay when the terminal is low."""
@@ -39,16 +39,6 @@ def progress_bar(done: int, total: int, *, cells: int = 10) -> str:
     """`━━━───────`."""
     full = cells * done // total if total else 0
     return "━" * full + "─" * (cells - full)
-
-
-def joules_text(slots_j: Sequence[float | None], *, kind: str) -> str:
-    """`123.4 J modelled, 3 slots`: what the slots so far add up to; says how many have no joules."""
-    known = [joules for joules in slots_j if joules is not None]
-    slots = "1 slot" if len(known) == 1 else f"{len(known)} slots"
-    without = len(slots_j) - len(known)
-    if not known:
-        return f"no joules, {without} slot{'s' if without > 1 else ''} without"
-    return f"{sum(known):.1f} J {kind}, {slots}" + (f", {without} without" if without else "")
 
 
 def rails_text(rails_j: Mapping[str, float | None], seconds_s: float) -> str:

@@ -7,16 +7,17 @@ it: the watts it shows are those of the last window that was closed, and say so.
 from __future__ import annotations
 
 import textwrap
+import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from bench.run.display.layout import joules_text, progress_bar, rails_text, status_lines
-from bench.run.display.plain import PlainDisplay, clock, left_text, watts
+from bench.run.display.layout import progress_bar, rails_text, status_lines
+from bench.run.display.plain import PlainDisplay, clock, joules_per_token, left_text, watts
 from bench.run.records import Joules, RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
@@ -28,6 +29,25 @@ _KEPT_LINES = 10
 """Lines that are printed again when the terminal has changed its size."""
 
 
+class _Ticker(threading.Thread):
+    """Tells every second how many have passed, until it is ended."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        super().__init__(daemon=True)
+        self._tell, self._over = tell, threading.Event()
+
+    def run(self) -> None:
+        """Count."""
+        began_s = time.perf_counter()
+        while not self._over.wait(1.0):
+            self._tell(round(time.perf_counter() - began_s))
+
+    def end(self) -> None:
+        """Return when nothing more will be told."""
+        self._over.set()
+        self.join()
+
+
 class LiveDisplay(PlainDisplay):
     """Use as a context manager: on exit the status is gone and the lines stay."""
 
@@ -37,7 +57,7 @@ class LiveDisplay(PlainDisplay):
         self._size = console.size
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._rows: dict[str, str] = {}
-        self._slots_j: list[float | None] = []
+        self._ticker: _Ticker | None = None
         self._expected: Expected | None = None
         self._drawn_s = self._opened_s = 0.0
         self._done = self._new_tokens = 0
@@ -47,15 +67,30 @@ class LiveDisplay(PlainDisplay):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stand_still()
         self._live.update("")
         self._live.stop()
 
-    def stage(self, what: str) -> None:
-        """Show it as what goes on now; no slot does."""
-        for name in ("slot", "arm", "prompt", "speed"):
+    def stage(self, what: str, *, ticking: bool = False) -> None:
+        """Show it as what goes on now, with its seconds where nothing is measured; no slot does."""
+        self._stand_still()
+        for name in ("window", "running", "prompt", "speed"):
             self._rows.pop(name, None)
         self._rows["now"] = what
         self._draw()
+        if ticking:
+            self._ticker = _Ticker(lambda seconds: self._tick(what, seconds))
+            self._ticker.start()
+
+    def _tick(self, what: str, seconds: int) -> None:
+        self._rows["now"] = f"{what}, {clock(seconds)}"
+        self._draw()
+
+    def _stand_still(self) -> None:
+        """End whatever ticks; nothing does while something is measured."""
+        if self._ticker is not None:
+            self._ticker.end()
+            self._ticker = None
 
     def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
         """Print the idle power and keep it for the status."""
@@ -64,6 +99,7 @@ class LiveDisplay(PlainDisplay):
 
     def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
         """Show which slot it is and what comes next."""
+        self._stand_still()
         super().slot_started(slot, remaining=remaining)
         self._expected, self._running_s = remaining.left(), remaining.running_s()
         self._began_s = self._opened_s = time.perf_counter()
@@ -71,8 +107,8 @@ class LiveDisplay(PlainDisplay):
         then, bar = remaining.upcoming, progress_bar(remaining.done, remaining.total)
         self._rows |= {
             "now": "cooling down",
-            "slot": f"{remaining.done + 1} of {remaining.total}, block {slot.block}  {bar}",
-            "arm": slot.arm.label,
+            "window": f"{remaining.done + 1} of {remaining.total}, block {slot.block}  {bar}",
+            "running": slot.arm.label,
             "left": f"at least {clock(remaining.least_s)}",
             "next": then.arm.label if then else "idle, then the tables",
         }
@@ -90,8 +126,8 @@ class LiveDisplay(PlainDisplay):
         self._new_tokens += len(request.tokens)
         if request.end_s - self._drawn_s < REDRAW_S:
             return
-        self._rows["prompt"] = f"{(self._done - 1) % of + 1} of {of}, pass {request.pass_number}"
-        self._rows["speed"] = f"{self._new_tokens / (request.end_s - self._opened_s):.1f} new tokens/s"
+        self._rows["prompt"] = f"{(self._done - 1) % of + 1} of {of}, repeat {request.pass_number}"
+        self._rows["speed"] = f"{self._new_tokens / (request.end_s - self._opened_s):.1f} tok/s"
         self._draw()
 
     def slot_done(
@@ -102,9 +138,9 @@ class LiveDisplay(PlainDisplay):
             self._rows.pop(name, None)
         super().slot_done(slot, requests, thermal=thermal)
         if isinstance(slot, SlotRecord):
-            self._keep(slot.joules, slot.seconds_s, of="slot", thermal=thermal)
-            self._slots_j.append(slot.joules.total_j)
-            self._rows["energy"] = joules_text(self._slots_j, kind=slot.joules.kind)
+            self._keep(slot.joules, slot.seconds_s, of="window", thermal=thermal)
+            tokens = sum(len(request.tokens) for request in requests)
+            self._rows["energy"] = f"{joules_per_token(slot.joules, tokens)}, last window"
 
     def _left(self) -> str:
         """Nothing: the status has it."""

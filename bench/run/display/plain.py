@@ -5,8 +5,9 @@
     LiveDisplay    the plain lines above a status that is redrawn in place (`bench.run.display.live`)
     JsonDisplay    one JSON object a line (`bench.run.display.jsonl`)
 
-A display starts no thread and no timer, and inside a window it does next to nothing: whatever it uses of
-the machine lands in somebody's joules. `benchmarks/redraw.py` measures how much that is.
+While something is measured a display runs no thread and no timer, and inside a window it does next to
+nothing: whatever it uses of the machine lands in somebody's joules. `benchmarks/redraw.py` measures how much
+that is.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from typing import Protocol
 
 from rich.console import Console
 
+from analysis.values import counted
 from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
+from bench.show.words import significant
 from bench.suite.plan import PlannedSlot
 
 
 class Display(Protocol):
     """Told what happens, in this order; must return at once."""
 
-    def stage(self, what: str) -> None:
-        """Something other than a slot begins."""
+    def stage(self, what: str, *, ticking: bool = False) -> None:
+        """Something other than a slot begins; `ticking`: nothing is measured, so seconds may be shown."""
 
     def note(self, text: str) -> None:
         """Something that the user must know."""
@@ -55,7 +58,7 @@ class Display(Protocol):
 class QuietDisplay:
     """Nothing at all."""
 
-    def stage(self, what: str) -> None:
+    def stage(self, what: str, *, ticking: bool = False) -> None:
         """Show nothing."""
 
     def note(self, text: str) -> None:
@@ -89,7 +92,7 @@ class PlainDisplay:
         self.console = console
         self._slot = ""
 
-    def stage(self, what: str) -> None:
+    def stage(self, what: str, *, ticking: bool = False) -> None:
         """Print it."""
         self._print(what)
 
@@ -107,7 +110,7 @@ class PlainDisplay:
 
     def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
         """Keep the name for the line at the end."""
-        self._slot = f"slot {remaining.done + 1}/{remaining.total}  {slot.arm.label}"
+        self._slot = f"window {remaining.done + 1}/{remaining.total}  {slot.arm.label}"
         self._remaining = remaining
 
     def window_opens(self) -> None:
@@ -147,18 +150,23 @@ def idle_line(joules: Joules, *, seconds_s: float) -> str:
 
 
 def slot_line(slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord]) -> str:
-    """Time, tokens and joules of a slot, or why it has none."""
+    """Time, tokens and joules per token of a slot, or why it has none."""
     if isinstance(slot, VoidSlot):
         return f"void ({slot.error})"
     tokens = sum(len(request.tokens) for request in requests)
-    energy = slot.joules
-    joules = (
-        f"no joules ({energy.withheld})"
-        if energy.total_j is None
-        else f"{energy.total_j:.1f} J {energy.kind}"
+    return (
+        f"{counted(slot.passes, 'repeat')}, {slot.seconds_s:.1f} s, {counted(tokens, 'token')}, "
+        f"{joules_per_token(slot.joules, tokens)}"
     )
-    passes = "1 pass" if slot.passes == 1 else f"{slot.passes} passes"
-    return f"{passes}, {slot.seconds_s:.1f} s, {tokens} new tokens, {joules}"
+
+
+def joules_per_token(joules: Joules, tokens: int) -> str:
+    """`0.490 J/token simulated`, or why it is not known."""
+    if joules.total_j is None:
+        return f"no joules ({joules.withheld})"
+    if not tokens:
+        return f"{joules.total_j:.1f} J {joules.kind}, no token"
+    return f"{significant(joules.total_j / tokens)} J/token {joules.kind}"
 
 
 def watts(joules: Joules, seconds_s: float) -> str:

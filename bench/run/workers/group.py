@@ -45,12 +45,12 @@ class Workers:
             WorkerLost: one died while it was loading.
             RunFailed: two backends disagree.
         """
-        self.display.stage("loading " + ", ".join(self.prepared.backends))
+        self.display.stage("loading " + ", ".join(self.prepared.backends), ticking=True)
         try:
             self._working = self._start(self.prepared.backends)
             agreements = self._check_equal_work()
             for backend, worker in self._working.items():
-                self.display.stage(f"warming up {backend}")
+                self.display.stage(f"warming up {backend}", ticking=True)
                 self._warm_up(worker)
                 self._guard(backend, worker)
             if self.prepared.as_published:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.run.display.layout import ROWS, joules_text, progress_bar, rails_text, status_lines
+from bench.run.display.layout import ROWS, progress_bar, status_lines
 
 ALL = {name: f"what {name} has to say, which may take more room than there is on a phone" for name in ROWS}
 
@@ -35,11 +35,3 @@ def test_more_machine_than_slot_is_fine() -> None:
 def test_the_bar_is_full_at_the_end() -> None:
     assert [progress_bar(done, 12) for done in (0, 6, 12)] == ["─" * 10, "━" * 5 + "─" * 5, "━" * 10]
     assert progress_bar(0, 0) == "─" * 10
-
-
-def test_joules_and_rails_say_what_is_missing() -> None:
-    assert joules_text([10.0, 2.5], kind="modelled") == "12.5 J modelled, 2 slots"
-    assert joules_text([10.0, None], kind="measured") == "10.0 J measured, 1 slot, 1 without"
-    assert joules_text([None], kind="measured") == "no joules, 1 slot without"
-    assert rails_text({"cpu": 30.0, "gpu": None}, 10.0) == "cpu 3.00, gpu - W"
-    assert rails_text({"cpu": 30.0}, 10.0) == ""

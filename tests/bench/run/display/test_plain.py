@@ -39,8 +39,8 @@ def test_plain_lines_say_what_was_measured_and_of_which_kind() -> None:
     lines = plain().splitlines()
     assert "note: simulated, as asked for" in lines
     assert "idle: 3.00 W simulated, over 20 s" in lines
-    assert lines[-1].startswith("slot 3/12  torch ")
-    assert "2 passes, 12.0 s, 4 new tokens, 60.0 J simulated" in lines[-1]
+    assert lines[-1].startswith("window 3/12  torch ")
+    assert "2 repeats, 12.0 s, 4 tokens, 15.0 J/token simulated" in lines[-1]
     assert lines[-1].endswith(", about 10 min left")  # 9 slots of 62 s, 2 idles of 20 s
 
 
@@ -172,4 +172,4 @@ def test_on_a_terminal_nothing_is_wider_than_it(tmp_path: Path, columns: int, ro
     assert any(re.match(r"power    \d\.\d\d W modelled, last idle", line) for line in lines)
     assert any(re.match(r"power    \d\.\d\d W modelled, last slot", line) for line in lines)
     assert any(line.startswith("left     at least") for line in lines)
-    assert any(re.match(r"slot 6/6 +echo", line) for line in lines)
+    assert any(re.match(r"window 6/6 +echo", line) for line in lines)
