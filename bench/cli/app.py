@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,13 +17,8 @@ from bench.cli import compare, complete, judge, look, setup, study
 from bench.cli.commands import JUDGE, MEASURE, ShortHelp
 from bench.cli.init import command as init
 from bench.cli.meter import meter_app
-from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, console, display
+from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, console
 from bench.errors import BenchError, Interrupted, UserError
-from bench.suite.header import RunHeader
-
-if TYPE_CHECKING:
-    from bench.run.sources import ChosenMeter
-    from bench.suite.prepare import Prepared
 
 EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -148,8 +143,8 @@ def run(
     """
     began_s = time.perf_counter()
     from bench.cli import models_asked, results
-    from bench.run import privilege, start
-    from bench.run.display.progress import Bar
+    from bench.cli.running import fetch_and_run
+    from bench.run import privilege, start, store
 
     suite, asked = models_asked.understood(
         what or ["quick"],
@@ -177,46 +172,10 @@ def run(
         results.show_plan(prepared, meter, console(), as_json=as_json)
         return
     before_s = time.perf_counter() - began_s  # without what a download takes
-    with Bar(quiet=quiet) as progress:
-        start.fetch_models(prepared, progress=progress)
-    _run(
+    folder = fetch_and_run(
         prepared, header, meter, out=out, resume_from=resume, as_json=as_json, quiet=quiet, before_s=before_s
     )
-
-
-def _run(
-    prepared: Prepared,
-    header: RunHeader,
-    meter: ChosenMeter,
-    *,
-    out: Path,
-    resume_from: Path | None,
-    as_json: bool,
-    quiet: bool,
-    before_s: float,
-) -> None:
-    """Run with a display, then print the table."""
-    from bench.cli import results
-    from bench.run import start, store
-
-    terminal, ask = console(), None
-    if header.overrides.until_settled:
-        from bench.report import verdicts  # with statistics, which other runs have no need of
-
-        ask = verdicts.verdicts_of
-    with display(terminal, as_json=as_json, quiet=quiet) as shown:
-        shown.note(meter.note)
-        folder = start.run_or_resume(
-            prepared,
-            header,
-            meter,
-            out=out,
-            resume_from=resume_from,
-            display=shown,
-            ask=ask,
-            before_s=before_s,
-        )
-    results.show_report(store.read(folder), terminal, as_json=as_json, quiet=quiet)
+    results.show_report(store.read(folder), console(), as_json=as_json, quiet=quiet)
 
 
 # Judge ---------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.commands import JUDGE, MEASURE, PAPERS, add
-from bench.cli.options import AllowRoot, Json, console, display
+from bench.cli.options import AllowRoot, Json, console
 from bench.show import files
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def _run_suites(
     allow_root: bool,
 ) -> list[Path]:
     """Run what re-runs the claims; the new run folders."""
+    from bench.cli.running import fetch_and_run
     from bench.run import privilege, start
-    from bench.run.display.progress import Bar
     from bench.studies.claims.statements import suites
 
     wanted = suites(claims)
@@ -129,13 +129,7 @@ def _run_suites(
         prepared, header = start.prepared(
             suite, energy=energy, backends=None, blocks=None, as_published=as_published
         )
-        meter = start.choose_meter(header)
-        with Bar(quiet=quiet) as progress:
-            start.fetch_models(prepared, progress=progress)
-        with display(console(), as_json=False, quiet=quiet) as shown:
-            shown.note(meter.note)
-            folder = start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=shown)
-        folders.append(folder)
+        folders.append(fetch_and_run(prepared, header, start.choose_meter(header), out=out, quiet=quiet))
     return folders
 
 
