@@ -98,15 +98,16 @@ class Minutes:
             verdict_s=beside_s + sizes.verdict_s,
         )
 
-    def blocks(self, done: int, *, here: int) -> int:
+    def blocks(self, done: int, *, here: int, idle_s: float) -> int:
         """How many blocks the run has in all, now that some are done.
 
         Args:
             done: blocks that are whole.
             here: of these, how many since `divide`.
+            idle_s: length of an idle measurement; that after the last block is yet to come.
         """
-        block_s = (time.perf_counter() - self._blocks_began_s) / here
-        return sizing.blocks_in(self._left_s(), done=done, block_s=block_s)
+        block_s = (time.perf_counter() - self._blocks_began_s + idle_s) / here
+        return sizing.blocks_in(self._left_s() - idle_s, done=done, block_s=block_s)
 
     def _left_s(self) -> float:
         """Seconds for blocks and the idle measurement after each; pulses and the report come after them."""

@@ -246,7 +246,8 @@ class RunSession:
         if self._minutes is None:
             return
         done = len(self._whole)
-        blocks = self._minutes.blocks(done, here=done - len(self.stored.finished_blocks))
+        here = done - len(self.stored.finished_blocks)
+        blocks = self._minutes.blocks(done, here=here, idle_s=self.protocol.idle_s)
         if blocks != self._sized.blocks:
             self._resize(replace(self._sized, done=done, blocks=blocks))
             self._remaining.expect(self._to_come())

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
 from bench.cli.models_asked import understood
 from bench.errors import UserError
+from bench.run import minutes as minutes_module
 from bench.run import start, store
-from bench.run.minutes import sentence
+from bench.run.minutes import Minutes, sentence
 from bench.run.records import RequestRecord, SizedRecord, SlotRecord
-from bench.suite.sizing import BLOCKS, DEFAULT_MINUTES, NEW_TOKENS
+from bench.suite.config import Protocol
+from bench.suite.plan import Arm
+from bench.suite.sizing import BLOCKS, DEFAULT_MINUTES, NEW_TOKENS, Pace
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
@@ -104,3 +108,22 @@ def test_the_saved_suite_does_the_same(tmp_path: Path) -> None:
         (tmp_path / "my.toml").unlink()
     plan = bench("run", "echo", "--minutes", "4", "--dry-run", cwd=tmp_path)
     assert "4 min: a first pass tells" in plan.stdout
+
+
+def test_a_block_is_priced_with_the_idle_measurement_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 min, 40 s are gone before the blocks; two blocks and an idle of 20 s then take 220 s."""
+    now_s = 1000.0
+    monkeypatch.setattr(minutes_module.time, "perf_counter", lambda: now_s)
+    minutes = Minutes(10, before_s=0.0)
+    pace = Pace(fixed_s=1.0, token_s=0.1, gap_s=1.0)
+    arm = Arm(backend="echo", gate="ungated")
+    prepared = MagicMock(arms=[arm], new_tokens=(8,))
+    prepared.suite.generation.max_new_tokens = 8
+    protocol = Protocol(idle_s=20)
+    now_s += 40
+    sized = minutes.divide({arm.label: pace}, prepared, protocol, session=1, reading_s=0.1, room=None)
+    assert sized.run_s <= 600
+    now_s += 220
+    per_block_s = (220 + 20) / 2
+    left_s = 600 - 0.5 - 6 - 40 - 220 - 20
+    assert minutes.blocks(2, here=2, idle_s=20) == 2 + int(left_s / per_block_s + 0.25)
