@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 
 from bench.run.display.live import LiveDisplay
-from bench.run.display.plain import Display, QuietDisplay
+from bench.run.display.plain import Display
 from bench.run.records import Joules, RequestRecord, SlotRecord
 from bench.run.remaining import Remaining
 from bench.suite.plan import PlannedSlot, make_arms, make_blocks
@@ -58,7 +58,7 @@ def main() -> None:
     print("terminal  requests/s   share of a core   of the clock   longest request")
     for width, height in SIZES:
         for per_s, seconds_s in PACES:
-            clock = _slot(QuietDisplay(), per_s=per_s, seconds_s=seconds_s)
+            clock = _slot(Display(), per_s=per_s, seconds_s=seconds_s)
             live = measure((width, height), per_s=per_s, seconds_s=seconds_s)
             share = live.share - clock.share
             verdict = "ok" if share < ALLOWED else "TOO MUCH"

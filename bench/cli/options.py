@@ -45,9 +45,9 @@ def console() -> Console:
 def display(terminal: Console, *, as_json: bool, quiet: bool = False) -> AbstractContextManager[Display]:
     """What shows how a run goes on: live on a terminal, plain lines into a pipe."""
     if quiet:
-        from bench.run.display.plain import QuietDisplay
+        from bench.run.display.plain import Display
 
-        return nullcontext(QuietDisplay())
+        return nullcontext(Display())
     if as_json:
         from bench.run.display.jsonl import JsonDisplay
 

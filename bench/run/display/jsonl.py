@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bench.run.display.plain import Display
 from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
 from bench.run.remaining import Remaining
 from bench.suite.plan import PlannedSlot
 
 
-class JsonDisplay:
+class JsonDisplay(Display):
     """Each line has an `event`; seconds, joules and the rest are as in the run's records."""
 
     def stage(self, what: str, *, ticking: bool = False) -> None:
@@ -44,12 +45,6 @@ class JsonDisplay:
             left_s=left.mean_s if left else None,
             left_spread_s=left.spread_s if left else None,
         )
-
-    def window_opens(self) -> None:
-        """Show nothing."""
-
-    def request_done(self, request: RequestRecord, *, of: int) -> None:
-        """Nothing: a window is open."""
 
     def slot_done(
         self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None

@@ -1,7 +1,7 @@
-"""What a person or a program is told while a run goes on: the protocol, its words, and the plain ways.
+"""What a person or a program is told while a run goes on: its words, and the plain ways.
 
+    Display        nothing: the base of the others, and what `--quiet` takes
     PlainDisplay   a line for each thing, for logs and pipes
-    QuietDisplay   nothing
     LiveDisplay    the plain lines above a status that is redrawn in place (`bench.run.display.live`)
     JsonDisplay    one JSON object a line (`bench.run.display.jsonl`)
 
@@ -13,7 +13,6 @@ that is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from rich.console import Console
 
@@ -25,8 +24,8 @@ from bench.show.words import significant
 from bench.suite.plan import PlannedSlot
 
 
-class Display(Protocol):
-    """Told what happens, in this order; must return at once."""
+class Display:
+    """Told what happens, in this order; must return at once. This one shows nothing."""
 
     def stage(self, what: str, *, ticking: bool = False) -> None:
         """Something other than a slot begins; `ticking`: nothing is measured, so seconds may be shown."""
@@ -55,37 +54,7 @@ class Display(Protocol):
         """A slot is over and stored."""
 
 
-class QuietDisplay:
-    """Nothing at all."""
-
-    def stage(self, what: str, *, ticking: bool = False) -> None:
-        """Show nothing."""
-
-    def note(self, text: str) -> None:
-        """Show nothing: it is in the run folder too."""
-
-    def equal_work(self, agreement: SameLogits) -> None:
-        """Show nothing."""
-
-    def idle_done(self, joules: Joules, *, seconds_s: float, thermal: str | None) -> None:
-        """Show nothing."""
-
-    def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
-        """Show nothing."""
-
-    def window_opens(self) -> None:
-        """Show nothing."""
-
-    def request_done(self, request: RequestRecord, *, of: int) -> None:
-        """Show nothing."""
-
-    def slot_done(
-        self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None
-    ) -> None:
-        """Show nothing."""
-
-
-class PlainDisplay:
+class PlainDisplay(Display):
     """A line for each thing, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
@@ -112,12 +81,6 @@ class PlainDisplay:
         """Keep the name for the line at the end."""
         self._slot = f"window {remaining.done + 1}/{remaining.total}  {slot.arm.label}"
         self._remaining = remaining
-
-    def window_opens(self) -> None:
-        """Show nothing."""
-
-    def request_done(self, request: RequestRecord, *, of: int) -> None:
-        """Nothing: a window is open."""
 
     def slot_done(
         self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None

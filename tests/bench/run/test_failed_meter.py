@@ -12,7 +12,7 @@ from bench.errors import NoJoules
 from bench.report.readback import read_back
 from bench.report.summary import Summary, summarise
 from bench.run import start, store, workloads
-from bench.run.display.plain import QuietDisplay
+from bench.run.display.plain import Display
 from bench.run.meter import Meter
 from bench.run.sources import ChosenMeter
 from energy import selftest
@@ -60,7 +60,7 @@ def run_with(counters: Callable[[], Counters], home: Path, patch: pytest.MonkeyP
     file = write_suite(home, protocol__blocks=5, protocol__self_test_s=0.2, protocol__min_window_s=0.2)
     prepared, header = start.prepared(str(file), energy=None, backends=None, blocks=None)
     meter, out = meter_of(counters), home / "results"
-    return start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=QuietDisplay())
+    return start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=Display())
 
 
 @pytest.mark.parametrize("counters", [eight_watts, nothing_at_all, no_cpu])

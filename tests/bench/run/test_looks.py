@@ -14,7 +14,7 @@ from bench.report.rows import slot_rows
 from bench.report.summary import summarise
 from bench.report.verdicts import verdicts_of
 from bench.run import start, store
-from bench.run.display.plain import QuietDisplay
+from bench.run.display.plain import Display
 from bench.run.records import EventRecord
 from bench.suite.config import load_suite
 from tests.bench.suites import write_suite
@@ -31,7 +31,7 @@ def run(file: Path, out: Path, settled_after: int) -> Path:
 
     prepared, header = start.prepared(str(file), energy=None, backends=None, blocks=None)
     header = start.until("settled", prepared, header)
-    meter, display = start.choose_meter(header), QuietDisplay()
+    meter, display = start.choose_meter(header), Display()
     return start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=display, ask=ask)
 
 
