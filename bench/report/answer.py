@@ -20,7 +20,7 @@ from bench.report.summary import ArmRow, Summary
 from bench.run.records import SessionRecord
 from bench.show.words import kind_label, short_percent
 
-Kind = Literal["cost", "comparison", "control", "tokens", "nothing"]
+Kind = Literal["cost", "comparison", "control", "tokens", "nothing", "left out"]
 Severity = Literal["claim", "open", "warning"]
 """A claim stands on a measured verdict; open is everything that doesn't; a warning turns a figure round."""
 
@@ -146,7 +146,7 @@ def answer_of(readback: Readback, summary: Summary) -> Answer:
         headline=_headline(readback, rows),
         strip=_strip(readback, rows),
         costs=costs,
-        sentences=tuple(_sentences(readback, rows, costs)),
+        sentences=tuple(_sentences(readback, summary, costs)),
         noise=_noise(summary.rows),
         trust=_trust(readback, rows, costs),
     )
@@ -200,8 +200,9 @@ def _control(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Control | No
     )
 
 
-def _sentences(readback: Readback, rows: Sequence[ArmRow], costs: Sequence[Cost]) -> Iterable[Sentence]:
-    """What it costs, then each comparison with its control, the settled ones first."""
+def _sentences(readback: Readback, summary: Summary, costs: Sequence[Cost]) -> Iterable[Sentence]:
+    """What it costs, each comparison with its control, the settled ones first, and what none rests on."""
+    rows = [row for row in summary.rows if not row.a_a]
     known = [cost for cost in costs if cost.joules_per_token is not None and cost.gate == readback.baseline]
     if known:
         text = sentences.cost(baseline_model(readback.run.header), known)
@@ -216,6 +217,8 @@ def _sentences(readback: Readback, rows: Sequence[ArmRow], costs: Sequence[Cost]
             yield Sentence(kind="control", severity=severity, text=sentences.control(one, one.control))
         if told := sentences.tokens(one, more_or_fewer[one.name]):
             yield Sentence(kind="tokens", severity="warning", text=told)
+    for gate in (caution for caution in summary.cautions if caution.code == "left out"):
+        yield Sentence(kind="left out", severity="warning", text=sentences.left_out(gate))
 
 
 def _severity(one: Comparison) -> Severity:

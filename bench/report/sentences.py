@@ -11,6 +11,7 @@ from analysis.verdict import INACTIVE
 from bench.show.words import percent_range, short_percent, significant
 
 if TYPE_CHECKING:
+    from analysis.checks import Caution
     from bench.report.answer import Comparison, Control, Cost
     from bench.report.readback import Readback
     from bench.report.summary import ArmRow
@@ -77,6 +78,12 @@ def tokens(one: Comparison, fewer_percent: float | None) -> str | None:
         f"{one.name} generates {short_percent(abs(fewer_percent))} {more} tokens than {one.against}: "
         "what it saves is told for the same prompts, not for a token."
     )
+
+
+def left_out(gate: Caution) -> str:
+    """How many windows failed a declared gate, and which."""
+    windows = counted(round(gate.value or 0), "window")
+    return f"Left out of every comparison: the blocks of {windows} ({gate.subject})."
 
 
 def _takes(saved_percent: float) -> str:

@@ -48,6 +48,8 @@ def test_a_slot_in_which_it_changed_leaves_the_statistics_in_a_report_and_a_data
     assert excluded == {(2, f"power changed: {how}")}
     (gated,) = [row for row in story.summary.rows if row.gate != story.readback.baseline]
     assert f"left out: 1 block (power changed: {how})" in str(gated.reason)
+    said = f"Left out of every comparison: the blocks of 6 windows (power changed: {how})."
+    assert said in [sentence.text for sentence in story.answer.sentences]
     assert LOOKED_FOR not in not_found(story)
     (evidence,) = read_evidence(collect([tmp_path], tmp_path / "runs.parquet").file)
     counted, alone = (
