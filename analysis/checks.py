@@ -99,7 +99,7 @@ def check_judgements(judgements: Mapping[str, Sequence[Judgement]]) -> tuple[Cau
 
 def _left_out(slots: Sequence[Slot]) -> Iterator[Caution]:
     for gate, number in sorted(Counter(slot.excluded for slot in slots if slot.excluded).items()):
-        seen = f"{number} of {counted(len(slots), 'slot')} left out ({gate})"
+        seen = f"{number} of {counted(len(slots), 'window')} left out ({gate})"
         yield Caution(
             code="left out", subject=gate, value=number, words=f"{seen}: no verdict rests on their blocks"
         )
@@ -108,7 +108,7 @@ def _left_out(slots: Sequence[Slot]) -> Iterator[Caution]:
 def _short_windows(slots: Sequence[Slot]) -> Iterator[Caution]:
     shortest_s = min((slot.seconds_s for slot in slots), default=SHORTEST_WINDOW_S)
     if shortest_s < SHORTEST_WINDOW_S:
-        words = f"the shortest slot lasted {shortest_s:.1f} s: short windows are mostly edge"
+        words = f"the shortest window lasted {shortest_s:.1f} s: short windows are mostly edge"
         yield Caution(
             code="short window",
             subject="run",
@@ -137,7 +137,7 @@ def _drift(slots: Sequence[Slot]) -> Iterator[Caution]:
         slope = float(stats.theilslopes(log_cost, positions)[0])
         change = float(np.expm1(slope * np.ptp(positions)))
         if abs(change) > LARGEST_DRIFT:
-            words = f"{arm}: cost per request moved by {100 * change:+.0f} per cent over the run"
+            words = f"{arm}: cost per request moved by {100 * change:+.0f} % over the run"
             yield Caution(
                 code="drift",
                 subject=arm,
@@ -157,7 +157,7 @@ def _outliers(slots: Sequence[Slot]) -> Iterator[Caution]:
                 code="outlier",
                 subject=arm,
                 value=len(far),
-                words=f"{arm}: {counted(len(far), 'slot')} far from its others ({where}); kept, as no "
+                words=f"{arm}: {counted(len(far), 'window')} far from its others ({where}); kept, as no "
                 "declared gate speaks against it",
             )
 
@@ -194,7 +194,7 @@ def _noise(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
     for backend, found in judgements.items():
         floor = max((one.noise_floor for one in found if one.noise_floor is not None), default=0.0)
         if floor > LARGEST_FLOOR:
-            words = f"{backend}: the ungated arm differs from itself by {100 * floor:.0f} per cent"
+            words = f"{backend}: the baseline differs from itself by {100 * floor:.0f} %"
             yield Caution(
                 code="noisy",
                 subject=backend,
@@ -204,7 +204,7 @@ def _noise(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
         unlike = [one.repeat_ratio for one in found if one.repeat_ratio and not one.repeat_ratio.contains(1)]
         if unlike:
             change = unlike[0].point - 1
-            words = f"{backend}: identical arms came out {100 * change:+.1f} per cent different, and the"
+            words = f"{backend}: the baseline twice came out {100 * change:+.1f} % different, and the"
             yield Caution(
                 code="A/A differs",
                 subject=backend,

@@ -174,20 +174,20 @@ def settle(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -
     refusal, interval, floor = _refusal(contrast), contrast.effect.interval, noise_floor(contrast.copies)
     if refusal is not None or interval is None or floor is None:
         return refusal or ("withheld", "no interval")
-    verdict, limit = place(interval, threshold=contrast.threshold), f"{contrast.threshold:.0%}"
+    verdict, limit = place(interval, threshold=contrast.threshold), f"{100 * contrast.threshold:.0f} %"
     if verdict == "equivalent":
         if floor >= contrast.threshold:
-            why = f"the interval lies within {limit} of 1, but the A/A noise floor is {floor:.1%}"
+            why = f"the interval lies within {limit} of 1, but the noise (A/A) is {100 * floor:.1f} %"
             return "inconclusive", why
         return verdict, f"the whole interval lies within {limit} of 1"
     if not contrast.exceeds_noise:
-        return "inconclusive", f"the effect is not shown to exceed the A/A noise floor of {floor:.1%}"
+        return "inconclusive", f"the effect is not shown to exceed the noise (A/A) of {100 * floor:.1f} %"
     if verdict == "inconclusive":
         return verdict, f"the interval reaches across the threshold of {limit}"
     if p_holm is not None and p_holm > (1 - contrast.effect.level) / 2:
         why = f"alone it {verdict}; of {asked} asked about at once its p of {contrast.p_beyond:.2g}"
         return "inconclusive", f"{why} counts as {p_holm:.2g}"
-    return verdict, f"the whole interval lies beyond {limit}, and the effect exceeds the A/A noise floor"
+    return verdict, f"the whole interval lies beyond {limit}, and the effect exceeds the noise (A/A)"
 
 
 def decide_together(
@@ -242,13 +242,13 @@ def _refusal(contrast: Contrast) -> tuple[Verdict, str] | None:
     if fewest < FEWEST_BLOCKS:
         return "not enough blocks", too_few_blocks(fewest)
     if not contrast.copies:
-        return "withheld", "no A/A arm: what would be reported for no change at all is unknown"
+        return "withheld", "no A/A: what would be reported for no change at all is unknown"
     if not contrast.effect.paired:
         return "withheld", "the runs share no block, and how much changes from run to run is unknown"
     if not contrast.effect.varies:
         return "withheld", "all blocks give the same ratio: measured joules vary, so there is no interval"
     if not all(copy.varies for copy in contrast.copies):
-        return "withheld", "the A/A arm has no variance at all: the noise floor is unknown"
+        return "withheld", "A/A has no variance at all: the noise is unknown"
     return None
 
 

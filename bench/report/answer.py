@@ -18,7 +18,7 @@ from bench.report.names import baseline_model, boundary_words, short_name
 from bench.report.readback import Readback
 from bench.report.summary import ArmRow, Summary
 from bench.run.records import SessionRecord
-from bench.show.words import kind_label, short_percent
+from bench.show.words import kind_label, short_percent, verdict_words
 
 Kind = Literal["cost", "comparison", "control", "tokens", "nothing", "left out"]
 Severity = Literal["claim", "open", "warning"]
@@ -179,7 +179,9 @@ def _comparison(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Compariso
         token_match_percent=row.agreement_percent,
         control=_control(row, rows, baseline),
         verdict=verdict,
-        verdict_words=f"{verdict}, but answers differ" if verdict == "saves" and differ else verdict,
+        verdict_words=f"{verdict}, but answers differ"
+        if verdict == "saves" and differ
+        else verdict_words(verdict),
         is_claim=verdict in SETTLED and bool(row.grade),
         reason=row.reason or "",
         blocks_to_settle=row.blocks_to_settle,

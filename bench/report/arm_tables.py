@@ -104,7 +104,7 @@ _ENERGY: tuple[Column[ArmRow], ...] = (
     Column("noise", lambda row: words.percent(row.noise_floor_percent)),
     Column("blocks", lambda row: row.blocks or None),
     replace(_TOKEN_MATCH, only="page"),
-    Column("verdict", lambda row: row.verdict, is_text=True),
+    Column("verdict", lambda row: row.verdict and words.verdict_words(row.verdict), is_text=True),
     Column("grade", _grade, is_text=True),
 )
 _WORK: tuple[Column[ArmRow], ...] = (
@@ -136,7 +136,7 @@ _CERTAINTY: tuple[Column[ArmRow], ...] = (
         lambda row: _from_to(row.saved_low_ar1_percent, row.saved_high_ar1_percent),
         is_under=True,
     ),
-    Column("verdict", lambda row: row.verdict, is_text=True),
+    Column("verdict", lambda row: row.verdict and words.verdict_words(row.verdict), is_text=True),
 )
 _SPLIT: tuple[Column[ArmSplit], ...] = (
     Column("configuration", lambda one: arm_label(one.arm)),

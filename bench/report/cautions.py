@@ -57,7 +57,7 @@ def _about_the_meter(readback: Readback) -> Iterator[Caution]:
             continue
         silent = [rail for rail in readback.sources[session].lead.info.rails if rail in tested.silent]
         consequence = (
-            f"joules of {', '.join(silent)} are withheld, totals with them, and no arm is judged"
+            f"joules of {', '.join(silent)} are not estimated, totals neither, and no configuration is judged"
             if silent
             else "its joules are kept and graded 1"
         )
@@ -72,14 +72,14 @@ def _about_the_battery(readback: Readback) -> Iterator[Caution]:
     at_the_wall = {number for number, own in readback.sources.items() if own.lead.info.boundary == "wall"}
     charging = [s for s in readback.slots if s.session in at_the_wall and s.power and s.power.charging]
     if charging:
-        seen = f"the battery charged in {len(charging)} of {counted(len(readback.slots), 'slot')}"
+        seen = f"the battery charged in {len(charging)} of {counted(len(readback.slots), 'window')}"
         words = f"{seen}: the wall meter's joules have that in them; charge it fully, then run again"
         yield Caution(code="battery charging", subject="run", value=len(charging), words=words)
 
 
 def _about_blocks(readback: Readback) -> Iterator[Caution]:
     if not readback.whole_blocks:
-        words = "no block is whole: these are the slots there are, and no arm may be compared"
+        words = "no block is whole: these are the windows there are, and nothing may be compared"
         yield Caution(code="no whole block", subject="run", words=words)
     elif readback.cut_blocks:
         words = f"{counted(readback.cut_blocks, 'block')} cut short, and left out"
@@ -106,7 +106,7 @@ def _about_looks(readback: Readback) -> Iterator[Caution]:
 def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Caution]:
     withheld = {slot.joules.withheld for slot in readback.slots if slot.joules.withheld}
     for reason in sorted(withheld):
-        yield Caution(code="joules withheld", subject="run", words=f"joules withheld: {reason}")
+        yield Caution(code="joules withheld", subject="run", words=f"joules not estimated: {reason}")
     for words in sorted({f"{row.backend}: {row.reason}" for row in rows if row.verdict == "withheld"}):
         yield Caution(code="verdict withheld", subject="run", words=words)
     for row in rows:
@@ -120,7 +120,7 @@ def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Cautio
     if any(row.joules_gross is not None and row.joules_net is None for row in rows):
         judged = readback.idle.judged
         why = "no joules are left above idle" if judged.stable else judged.reason
-        yield Caution(code="net withheld", subject="run", words=f"net joules withheld: {why}")
+        yield Caution(code="net withheld", subject="run", words=f"net joules not estimated: {why}")
 
 
 def _about_events(readback: Readback) -> Iterator[Caution]:

@@ -59,7 +59,7 @@ def test_one_bad_slot_is_one_warning(change: dict[str, object], code: str) -> No
 def test_slots_left_out_are_counted_by_gate() -> None:
     slots = [replace(slot, excluded="throttled" if slot.block < 2 else None) for slot in run_slots()]
     (caution,) = check_slots(slots)
-    assert caution.words == "12 of 36 slots left out (throttled): no verdict rests on their blocks"
+    assert caution.words == "12 of 36 windows left out (throttled): no verdict rests on their blocks"
     assert (caution.subject, caution.value) == ("throttled", 12)
 
 

@@ -235,7 +235,7 @@ def test_a_run_that_was_throttled_throughout_is_not_judged(blocks: int) -> None:
             f"{blocks} blocks (throttled: thermal pressure Heavy)"
         )
     summary = summarise(readback)
-    said = f"{3 * blocks} of {3 * blocks} slots left out (throttled: thermal pressure Heavy)"
+    said = f"{3 * blocks} of {3 * blocks} windows left out (throttled: thermal pressure Heavy)"
     assert any(said in warning for warning in summary.warnings)
     assert any(said in warning for warning in warnings([compared(story_of(readback))]))
     for row in summary.rows:  # the figures there are, and no verdict rests on them

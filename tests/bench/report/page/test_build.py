@@ -135,7 +135,7 @@ def test_a_run_in_which_nothing_was_measured_has_a_page_that_says_so(echo_run: P
 def test_a_run_that_was_cut_short_has_a_page_that_says_so(echo_run: Path, tmp_path: Path) -> None:
     copy = cut(echo_run, tmp_path, kinds=("session", "idle", "request", "slot"))
     text, _ = read(write_page([Story.of(copy)], tmp_path / "page"))
-    assert "no block is whole: these are the slots there are" in text
+    assert "no block is whole: these are the windows there are" in text
     assert "Every configuration" in text
 
 
