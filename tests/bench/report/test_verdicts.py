@@ -208,7 +208,7 @@ def test_runs_that_claims_pool_count_once_each_as_the_engine_counts_them() -> No
         )
         readback = one.read(chance)
         pooled += [replace(slot, run=f"run {number}") for slot in slot_rows(readback)]
-        saved = compared(readback).judgement
+        saved = compared(Story(readback, summarise(readback), slot_rows(readback))).judgement
         assert saved is not None
         ratios.append(saved.point)
     evidence = Evidence(
