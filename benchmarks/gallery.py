@@ -35,7 +35,7 @@ from backends.torch import load as on_torch
 from bench.report.readback import read_back
 from bench.run import start, store
 from bench.run.display.plain import PlainDisplay
-from bench.studies.cuts.options import Point, Points
+from bench.studies.cuts.cut_options import Point, Points
 from bench.studies.cuts.redundancy import PARTS, least, profile
 from bench.studies.cuts.texts import TextChoice
 from bench.studies.sweep import run as sweep_run

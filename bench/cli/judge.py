@@ -83,7 +83,7 @@ def reproduce(
     [bold]bench reproduce routing.short --measure[/]
     """
     from bench.errors import UserError
-    from bench.studies.claims import files as claim_files
+    from bench.studies.claims import for_programs
     from bench.studies.claims import tables as claim_tables
     from bench.studies.claims.reproduce import reproduce as judge
 
@@ -101,9 +101,9 @@ def reproduce(
         )
     judged = judge(claims or (), runs, own or ())
     if csv is not None:
-        files.write(csv, claim_files.to_csv(judged))
+        files.write(csv, for_programs.to_csv(judged))
     if as_json:
-        print(json.dumps(claim_files.to_json(judged), indent=2))
+        print(json.dumps(for_programs.to_json(judged), indent=2))
         return
     claim_tables.show(judged, console(), given=len(runs), named=bool(claims or own))
 
@@ -177,8 +177,8 @@ def _measure_arms(
     from bench.run import privilege
     from bench.run.display.progress import Bar
     from bench.run.fetch import ensure
-    from bench.studies.spectral.prompts import ARMS, check_arms
     from bench.studies.spectral.run import measure_arms
+    from bench.studies.spectral.study_prompts import ARMS, check_arms
     from bench.suite import libraries
     from bench.suite.models import locate
 

@@ -89,7 +89,7 @@ def quality(
     Example: [bold]bench quality smollm2-135m --cut kv_keep=0.5 --text book.txt[/]
     """
     from bench.run import privilege
-    from bench.studies.cuts.options import one_cut
+    from bench.studies.cuts.cut_options import one_cut
 
     asked = one_cut(cut or [])
     privilege.lower(allow_root=allow_root)
@@ -182,7 +182,7 @@ def sweep(
 
     Example: [bold]bench sweep quick --cut kv_keep=0.1:1.0:0.1[/]
     """
-    from bench.studies.cuts.options import points_of
+    from bench.studies.cuts.cut_options import points_of
 
     points = None if resume else points_of(cut or [])  # a typing mistake is told before scipy is loaded
     from bench.studies.cuts.texts import TextChoice

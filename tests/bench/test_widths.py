@@ -15,7 +15,7 @@ from rich.console import Console
 from analysis.quality import Mean
 from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
-from bench.cli.doctor import table as doctor
+from bench.cli.doctor import findings as doctor
 from bench.cli.doctor.checks import CheckResult
 from bench.report.export import collect_summary
 from bench.report.export.collect import Collected
@@ -25,7 +25,7 @@ from bench.studies.cuts.quality import AnswerQuality, TextQuality
 from bench.studies.isolate import tables as isolate
 from bench.studies.spectral import tables as spectral
 from bench.studies.spectral.points import ArmStudy, judge_arm
-from bench.studies.spectral.prompts import generated
+from bench.studies.spectral.study_prompts import generated
 from bench.studies.sweep import tables as sweep
 from benchmarks.isolation import machine_with
 from tests.bench.studies.isolate.test_run import report_of

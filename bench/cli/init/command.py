@@ -17,7 +17,7 @@ from bench.errors import UserError
 if TYPE_CHECKING:
     from bench.cli.init.answers import Answers
     from bench.cli.init.pilot import Pilot
-    from bench.cli.init.text import Draft
+    from bench.cli.init.suite_text import Draft
     from bench.suite.models import LocalModel
 
 _DEFAULTS = {"model": "smollm2-135m", "question": "cost", "minutes": "60"}

@@ -13,9 +13,9 @@ from backends.base import ModelError
 from backends.echo.load import LAYERS as ECHO_LAYERS
 from backends.folder import open_folder
 from bench.cli.init.answers import QUESTIONS, Answers
+from bench.cli.init.fitting import COOL_DOWN_S, SELF_TEST_S, Sized, SuitePace, caution, sentence, size
 from bench.cli.init.pilot import Pilot
-from bench.cli.init.sizing import COOL_DOWN_S, SELF_TEST_S, Sized, SuitePace, caution, sentence, size
-from bench.cli.init.text import Draft, to_toml
+from bench.cli.init.suite_text import Draft, to_toml
 from bench.errors import UserError
 from bench.run import host
 from bench.show import files

@@ -17,8 +17,8 @@ from analysis.blocks import block_table
 from analysis.rows import Slot
 from analysis.sizing import Noise, noise_of
 from analysis.values import Withheld
-from bench.cli.init.sizing import SuitePace
-from bench.cli.init.text import Draft, to_toml
+from bench.cli.init.fitting import SuitePace
+from bench.cli.init.suite_text import Draft, to_toml
 from bench.errors import Interrupted, RunFailed
 from bench.report.story import Story
 from bench.run import start, store

@@ -1,6 +1,6 @@
 """What a conductor asks of a worker and what it hears back: dataclasses here, JSON objects on the wire.
 
-A worker that obeys more commands (`bench.studies.worker`) has the messages beside what they are about.
+A worker that obeys more commands (`bench.studies.question_worker`) has its messages where their subject is.
 """
 
 from __future__ import annotations

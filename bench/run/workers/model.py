@@ -23,7 +23,7 @@ A = TypeVar("A")
 
 LOAD_DEADLINE_S = 1800.0
 ASK_DEADLINE_S = 1800.0
-STUDY_WORKER = "bench.studies.worker"
+STUDY_WORKER = "bench.studies.question_worker"
 """A worker that knows about points of a spectral study and steps of an isolation."""
 LOG = "worker.log"
 

@@ -25,7 +25,7 @@ from backends.guard import Verdict
 from backends.ledger import request_ledger
 from bench.errors import BenchError, UserError
 from bench.run.records import Answered, Settled
-from bench.run.workers import guard
+from bench.run.workers import takes_effect
 from bench.run.workers.logits import compare
 from bench.run.workers.messages import (
     AllSettled,
@@ -109,14 +109,14 @@ class Worker:
         return Done()
 
     def guard(self, message: Guard) -> Guarded:
-        """Does each gate take effect? See `guard.py`."""
+        """Does each gate take effect? See `takes_effect.py`."""
         return Guarded(gates={label: self._guard(label, message.baseline) for label in self.gates})
 
     def _guard(self, label: str, baseline: str) -> Verdict:
         prompts = self.prompts[self.gate_model]
         usual = {prompt: self.gates[baseline].decide(ids) for prompt, ids in prompts.items()}
         chosen = {prompt: self.gates[label].decide(ids) for prompt, ids in prompts.items()}
-        return guard.outcome(
+        return takes_effect.outcome(
             self.models, self.prompts, usual=usual, chosen=chosen, new_tokens=self.default_new_tokens
         )
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from analysis.values import listed
 from bench.report.readback import Readback
 from bench.show.table import Table
+from bench.studies.claims.claim_words import apart, how_many
 from bench.studies.claims.evidence import of_readbacks
-from bench.studies.claims.files import to_rows
+from bench.studies.claims.for_programs import to_rows
 from bench.studies.claims.reproduce import judge_statements
 from bench.studies.claims.statements import statements
-from bench.studies.claims.text import apart, how_many
 
 _CLAIM_COLUMNS = {
     "claim": "claim",

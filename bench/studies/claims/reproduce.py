@@ -16,12 +16,12 @@ from analysis.blocks import Per
 from analysis.claims import Claim, Rerun, judge_rerun, judge_tokens
 from analysis.comparable import unlike
 from analysis.contrast import judge
-from analysis.published.table import MODULI, record_claims
+from analysis.published.every_claim import MODULI, record_claims
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
 from bench.report.rows import agreement_with, arm_label, held
-from bench.studies.claims.added import AddedStatement, read_claims
 from bench.studies.claims.evidence import Evidence, gather
+from bench.studies.claims.own_claims import AddedStatement, read_claims
 from bench.studies.claims.repeated import Repeated, repeated
 from bench.studies.claims.statements import COUNTED, Statement, choose
 from bench.studies.claims.sweeps import Resweep, read_sweeps, resweeps

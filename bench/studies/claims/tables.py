@@ -15,9 +15,7 @@ from analysis.values import Withheld, listed
 from bench.show import table
 from bench.show.table import Column, Table, say
 from bench.show.words import WIDE, kind_label
-from bench.studies.claims.reproduce import JudgedClaim, Remeasured
-from bench.studies.claims.statements import Whose
-from bench.studies.claims.text import (
+from bench.studies.claims.claim_words import (
     apart,
     as_it_was,
     basis,
@@ -31,6 +29,8 @@ from bench.studies.claims.text import (
     tested_by,
     why,
 )
+from bench.studies.claims.reproduce import JudgedClaim, Remeasured
+from bench.studies.claims.statements import Whose
 
 MODULUS_TABLE = "correlation.modulus_table"
 INFERRED = "inferred"

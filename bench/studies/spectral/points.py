@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.controls import Controls, controls
-from analysis.published.table import MODULI
+from analysis.published.every_claim import MODULI
 from analysis.rows import SpectralPoint, rows_from_columns
 from analysis.spectral import spectrum
 from analysis.study import Association, Confounding, associations, confounders
@@ -24,7 +24,7 @@ from analysis.values import Withheld
 from bench.errors import UserError, nearest
 from bench.run.workers.messages import Message
 from bench.show.files import csv_text
-from bench.studies.spectral.prompts import SpectralPrompt
+from bench.studies.spectral.study_prompts import SpectralPrompt
 from bench.suite.gates.fingerprint import connectivity, residue, sum_of_squares
 
 MODULUS = 24

@@ -9,7 +9,7 @@ from analysis.rows import SpectralPoint
 from bench.run.workers.messages import Load, ModelToLoad
 from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_here, model_worker
 from bench.studies.spectral.points import AskPoints, Measured
-from bench.studies.spectral.prompts import (
+from bench.studies.spectral.study_prompts import (
     PUBLISHED_REPEATS,
     ArmName,
     SpectralPrompt,

@@ -12,7 +12,7 @@ from analysis.verdict import INACTIVE
 from backends.cut import FULL, Cut
 from bench.report.summary import ArmRow
 from bench.show.words import percent
-from bench.studies.cuts.options import strength
+from bench.studies.cuts.cut_options import strength
 from bench.studies.cuts.quality import AnswerQuality, TextQuality
 
 SECONDS = "seconds per new token"

@@ -22,10 +22,10 @@ from bench.run import start, store
 from bench.run.display.plain import Display
 from bench.run.sources import ChosenMeter
 from bench.run.workers.process import WorkerRefused
-from bench.studies.cuts.options import Point, Points
+from bench.studies.cuts.cut_options import Point, Points
 from bench.studies.cuts.texts import TextChoice
 from bench.studies.sweep.findings import JudgedSweep
-from bench.studies.sweep.judge import judge_run
+from bench.studies.sweep.judging import judge_run
 from bench.suite import prepare as preparing
 from bench.suite.bundled import configs_folder
 from bench.suite.config import Suite, find_suite, load_suite

@@ -18,7 +18,7 @@ from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save, title
 from bench.show.table import Column, Table, say
 from bench.show.words import kind_label, number, percent
-from bench.studies.cuts.options import strength
+from bench.studies.cuts.cut_options import strength
 from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, answers_of, cost_of, loss_of
 
 if TYPE_CHECKING:

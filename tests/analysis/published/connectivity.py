@@ -6,7 +6,7 @@ from math import gcd
 
 import numpy as np
 
-from analysis.published.table import MODULI
+from analysis.published.every_claim import MODULI
 
 PRIMES = (5, 7, 11, 13, 17)
 

@@ -23,7 +23,7 @@ from bench.run.store import StoredRun
 from bench.studies.claims.evidence import Evidence
 from bench.studies.claims.reproduce import _Case
 from bench.studies.claims.statements import choose
-from bench.studies.sweep.judge import _arm
+from bench.studies.sweep.judging import _arm
 from energy.base import SourceInfo
 from tests.bench.stored import run_header
 

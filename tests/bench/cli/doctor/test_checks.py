@@ -11,8 +11,8 @@ from rich.console import Console
 from backends.about import About
 from bench.cli.doctor import checks as doctor
 from bench.cli.doctor.checks import CheckResult, Diagnosis, around, reach, sudoers_line
+from bench.cli.doctor.findings import show, verdict
 from bench.cli.doctor.mac_state import MacState
-from bench.cli.doctor.table import show, verdict
 from bench.suite import libraries
 from energy.base import SourceUnavailable
 from tests.bench.processes import bench

@@ -10,8 +10,8 @@ from analysis.sizing import Noise
 from backends.about import About
 from bench.cli.init import make as init
 from bench.cli.init.answers import Answers
+from bench.cli.init.fitting import SuitePace
 from bench.cli.init.pilot import Pilot
-from bench.cli.init.sizing import SuitePace
 from bench.errors import UserError
 from bench.suite.models import LocalModel
 from bench.suite.prepare import prepare

@@ -7,7 +7,7 @@ import pytest
 from backends.cut import Cut
 from bench.run.workers.messages import CompareLogits, Encode, Load, Message, ModelToLoad
 from bench.run.workers.worker import Worker
-from bench.studies.worker import StudyWorker
+from bench.studies.question_worker import StudyWorker
 from bench.suite.config import GateConfig
 from bench.suite.prompt_forms import Prompt
 from bench.typed import from_json, to_json

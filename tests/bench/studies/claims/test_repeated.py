@@ -18,7 +18,7 @@ from bench.report.rows import slot_rows
 from bench.report.summary import summarise
 from bench.run import store
 from bench.run.workers.group import Workers
-from bench.studies.claims.files import to_csv
+from bench.studies.claims.for_programs import to_csv
 from bench.studies.claims.repeated import Repeated
 from bench.studies.claims.reproduce import reproduce
 from bench.suite.prepare import as_published as by_the_papers_protocol

@@ -21,7 +21,7 @@ from bench.report.readback import read_back
 from bench.report.rows import after_the_run, slot_rows
 from bench.run import store
 from bench.studies.claims.evidence import Evidence
-from bench.studies.claims.files import COLUMNS, to_csv, to_json
+from bench.studies.claims.for_programs import COLUMNS, to_csv, to_json
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured, reproduce
 from bench.studies.claims.statements import choose, statements, suites
 from bench.studies.claims.tables import show

@@ -11,7 +11,7 @@ import pytest
 from analysis.values import Estimate
 from backends.cut import FULL, Cut
 from bench.errors import UserError
-from bench.studies.claims.files import to_csv, to_json
+from bench.studies.claims.for_programs import to_csv, to_json
 from bench.studies.claims.reproduce import reproduce
 from bench.studies.claims.sweeps import read_sweeps, resweeps
 from bench.studies.cuts.quality import Mean

@@ -15,7 +15,7 @@ from backends.cut import FULL, Cut
 from backends.guard import Verdict
 from bench.errors import UserError
 from bench.run.workers.logits import LogitComparison, compare
-from bench.studies.cuts.options import one_cut, points_of, strength
+from bench.studies.cuts.cut_options import one_cut, points_of, strength
 from bench.studies.cuts.quality import (
     GatedAnswer,
     contains,

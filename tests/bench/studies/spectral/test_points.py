@@ -23,7 +23,7 @@ from analysis.values import Withheld
 from bench.cli.app import app
 from bench.errors import UserError
 from bench.studies.spectral.points import CSV_COLUMNS, Measured, from_csv, ids_of, judge_arm, point_of, to_csv
-from bench.studies.spectral.prompts import (
+from bench.studies.spectral.study_prompts import (
     FIXED_TOKENS,
     SpectralPrompt,
     arm_prompts,

@@ -19,7 +19,7 @@ from bench.errors import UserError
 from bench.report.summary import ArmRow
 from bench.run import store
 from bench.run.records import SlotRecord
-from bench.studies.cuts.options import points_of
+from bench.studies.cuts.cut_options import points_of
 from bench.studies.cuts.quality import Mean, TextQuality
 from bench.studies.cuts.texts import TextChoice
 from bench.studies.sweep.findings import JudgedSweep, SweptArm, answers_of, cliffs_of, with_pareto

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from bench.cli.init.answers import Question
-from bench.cli.init.text import Draft, to_toml
+from bench.cli.init.suite_text import Draft, to_toml
 from bench.suite.cadence import stretched
 from bench.suite.config import parse_suite
 from bench.suite.prepare import resolve

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.sizing import Noise
-from bench.cli.init.sizing import (
+from bench.cli.init.fitting import (
     PROMPTS,
     WINDOWS_S,
     SuitePace,

@@ -8,8 +8,8 @@ from typing import Any
 
 from analysis.claims import Rerun
 from bench.show.files import csv_text
+from bench.studies.claims.claim_words import as_it_was, change, figures, noise, seen, share, tested_by, why
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
-from bench.studies.claims.text import as_it_was, change, figures, noise, seen, share, tested_by, why
 
 COLUMNS = (
     *("claim", "paper", "whose", "text", "source", "published", "recomputed", "a_a", "controls"),

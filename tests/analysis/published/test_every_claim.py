@@ -1,9 +1,9 @@
 import pytest
 
 from analysis.claims import Claim
+from analysis.published.every_claim import record_claims
 from analysis.published.record import record
 from analysis.published.routing import energy_change_percent, time_and_power
-from analysis.published.table import record_claims
 from analysis.values import Estimate
 from tests.analysis.published.connectivity import all_tables
 
