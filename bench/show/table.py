@@ -160,6 +160,19 @@ def say(console: Console, *lines: object, style: str = "") -> None:
         console.print(visible(line, lines=True), style=style, markup=False, highlight=False)
 
 
+def named(lines: Iterable[tuple[str, str]]) -> RichTable:
+    """Names, each beside the markup that belongs to it, with an empty line at the end."""
+    from rich.table import Table as RichTable
+
+    grid = RichTable.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=12, style="dim")
+    grid.add_column()
+    for name, text in lines:
+        grid.add_row(f"  {name}", text)
+    grid.add_row()
+    return grid
+
+
 def shown(value: Any, *, nothing: str = NOTHING) -> str:
     """A cell as it is read: four digits, and a dash for what was not measured."""
     if value is None or (isinstance(value, float) and math.isnan(value)):

@@ -8,7 +8,6 @@ from textwrap import shorten
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as Grid
 
 from analysis.claims import ClaimFigure, ClaimVerdict, Rerun
 from analysis.values import Withheld, listed
@@ -75,7 +74,7 @@ def show(judged: Sequence[JudgedClaim], console: Console, *, given: int = 0, nam
         if row.statement.name == MODULUS_TABLE:
             table.show([_modulus_table(row)], console)
         console.print(f"[bold]{row.statement.name}[/]  {_coloured(row.record.verdict)}")
-        console.print(_lines(_background(row)))
+        console.print(table.named(_background(row)))
     if asked:
         say(console, "Changes are those of the gated arm: minus is less, which is a saving.")
     if not named:
@@ -168,16 +167,6 @@ def _reasons(remeasured: Sequence[Remeasured]) -> list[str]:
         f"{escape(listed(bases))}: {_coloured(verdict)}: {escape(reason)}"
         for (verdict, reason), bases in sharing.items()
     ]
-
-
-def _lines(lines: Sequence[Line]) -> Grid:
-    grid = Grid.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=12, style="dim")
-    grid.add_column()
-    for name, text in lines:
-        grid.add_row(f"  {name}", text)
-    grid.add_row()
-    return grid
 
 
 def _rerun(again: Remeasured) -> str:
