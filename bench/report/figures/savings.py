@@ -120,7 +120,7 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
             axes.broken_barh([(-floor, 2 * floor)], (position - 0.25, 0.5), color=FAINT, zorder=0)
         if row["low_percent"] == row["low_percent"]:
             ends = [row["low_percent"], row["high_percent"]]
-            axes.plot(ends, [position] * 2, "|-", color=look.colour, linewidth=2, ms=8, zorder=3)
+            axes.plot(ends, [position] * 2, "|-", color=INK, linewidth=1.4, ms=8, zorder=5)
         axes.plot(
             row["saved_percent"], position, look.marker, color=look.colour, mfc=look.face, ms=6.5, zorder=4
         )
