@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from backends.guard import Verdict
+from bench.run.observed import Joules
 from bench.run.records import (
     BlockRecord,
     EventRecord,
     IdleRecord,
-    Joules,
     Record,
     RequestRecord,
     SessionRecord,

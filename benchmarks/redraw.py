@@ -21,7 +21,8 @@ from rich.console import Console
 
 from bench.run.display.live import LiveDisplay
 from bench.run.display.plain import Display
-from bench.run.records import Joules, RequestRecord, SlotRecord
+from bench.run.observed import Joules
+from bench.run.records import RequestRecord, SlotRecord
 from bench.run.remaining import Remaining
 from bench.suite.plan import PlannedSlot, make_arms, make_blocks
 

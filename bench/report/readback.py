@@ -9,12 +9,12 @@ from typing import Protocol, TypeVar
 
 from analysis.checks import gate_that_failed
 from bench.run.joules import Readings, Sources, Trust, joules_of
+from bench.run.observed import Joules
 from bench.run.power import changed
 from bench.run.records import (
     ArmKey,
     FailedRequest,
     IdleRecord,
-    Joules,
     LagRecord,
     RequestRecord,
     SelfTestRecord,

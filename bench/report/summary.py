@@ -24,7 +24,8 @@ from bench.report.readback import Idle, Readback, first_of_each_prompt, that_cou
 from bench.report.rows import arm_label, slot_rows
 from bench.report.split import ArmSplit, splits
 from bench.report.verdicts import ArmVerdict, columns, judge_arms, opponents
-from bench.run.records import ArmKey, Joules
+from bench.run.observed import Joules
+from bench.run.records import ArmKey
 
 
 @dataclass(frozen=True, kw_only=True)

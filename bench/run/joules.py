@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.run.records import Joules
+from bench.run.observed import Joules
 from energy.attribute import attribute
 from energy.base import EnergySource, Fault, SourceInfo, Trace, is_nominal
 from energy.boundary import total_j

@@ -12,7 +12,8 @@ from bench.errors import NoJoules, RunFailed
 from bench.run import workloads
 from bench.run.cooling import cool_down
 from bench.run.joules import Sources, Trust, joules_of
-from bench.run.records import Joules, LagRecord, SelfTestRecord
+from bench.run.observed import Joules
+from bench.run.records import LagRecord, SelfTestRecord
 from bench.run.sources import ChosenMeter, started
 from energy.base import SourceInfo
 from energy.cadence import seen_cadence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from bench.run.display.plain import Display
-from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
+from bench.run.observed import Joules, SameLogits
+from bench.run.records import RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Remaining
 from bench.suite.plan import PlannedSlot, make_arms, make_blocks
 

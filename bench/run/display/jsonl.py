@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.run.display.plain import Display
-from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
+from bench.run.observed import Joules, SameLogits
+from bench.run.records import RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Remaining
 from bench.suite.plan import PlannedSlot
 

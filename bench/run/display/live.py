@@ -18,7 +18,8 @@ from rich.text import Text
 
 from bench.run.display.layout import progress_bar, rails_text, status_lines
 from bench.run.display.plain import PlainDisplay, clock, joules_per_token, left_text, watts
-from bench.run.records import Joules, RequestRecord, SlotRecord, VoidSlot
+from bench.run.observed import Joules
+from bench.run.records import RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
 from bench.suite.plan import PlannedSlot

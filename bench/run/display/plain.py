@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from analysis.values import counted
-from bench.run.records import Joules, RequestRecord, SameLogits, SlotRecord, VoidSlot
+from bench.run.observed import Joules, SameLogits
+from bench.run.records import RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
 from bench.show.words import significant

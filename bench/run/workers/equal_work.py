@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RunFailed
-from bench.run.records import SameLogits
+from bench.run.observed import SameLogits
 from bench.run.workers.messages import AskLogits
 from bench.run.workers.process import WorkerProcess
 from bench.suite import libraries

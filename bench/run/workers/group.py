@@ -10,7 +10,7 @@ from backends.base import BackendInfo
 from backends.guard import Verdict
 from bench.errors import RunFailed, UserError
 from bench.run.display.plain import Display
-from bench.run.records import SameLogits
+from bench.run.observed import SameLogits
 from bench.run.workers import equal_work
 from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Resize, Synchronize, Warm
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
 from backends.base import BackendInfo, Redundancy
 from backends.cut import Cut
 from backends.guard import Verdict
-from bench.run.records import Answered, Settled
+from bench.run.observed import Answered, Settled
 from bench.run.workers.logits import LogitComparison
 from bench.suite.config import GateConfig
 from bench.suite.prompt_forms import Prompt

@@ -24,7 +24,7 @@ from backends.base import Backend, BackendError, Generated, Redundancy
 from backends.guard import Verdict
 from backends.ledger import request_ledger
 from bench.errors import BenchError, UserError
-from bench.run.records import Answered, Settled
+from bench.run.observed import Answered, Settled
 from bench.run.workers import takes_effect
 from bench.run.workers.logits import compare
 from bench.run.workers.messages import (

@@ -12,7 +12,8 @@ from bench.report.readback import Idle, Readback, SlotRead, failed_gate
 from bench.report.rows import slot_rows
 from bench.report.story import Story
 from bench.report.summary import summarise
-from bench.run.records import ArmKey, Joules, RequestRecord, SessionRecord, VoidSlot
+from bench.run.observed import Joules
+from bench.run.records import ArmKey, RequestRecord, SessionRecord, VoidSlot
 from bench.run.store import StoredRun
 from bench.suite.header import Host, ModelFound, PromptsUsed, SuiteFile
 from energy.base import SourceInfo

@@ -18,7 +18,8 @@ from bench.report.readback import Idle, Readback, SlotRead
 from bench.report.split import ArmSplit, splits
 from bench.report.summary import Summary
 from bench.run.joules import Readings, Sources
-from bench.run.records import Joules, RequestRecord
+from bench.run.observed import Joules
+from bench.run.records import RequestRecord
 from bench.run.store import StoredRun
 from bench.show import table as show_table
 from energy.base import SourceInfo, Trace

@@ -9,7 +9,7 @@ from bench.report.figures.drawing import NotDrawn
 from bench.report.story import Story
 from bench.report.summary import summarise
 from bench.run.joules import Readings, Sources
-from bench.run.records import Joules
+from bench.run.observed import Joules
 from bench.show.plots import COLOURS, GREY
 from tests.bench.report.figures.drawn import row, table
 

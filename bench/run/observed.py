@@ -1,0 +1,87 @@
+"""What is seen of a window, of a request and of two backends: the parts of which records are made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joules:
+    """Energy of one window, as attributed from the readings of one source."""
+
+    total_j: float | None
+    """Sum over the rails of the boundary; null when one of them is missing."""
+    bound_j: float | None
+    """The true total lies within `total_j` plus or minus this, as far as the source is right."""
+    rails_j: dict[str, float | None]
+    readings: int
+    """Readings that overlap the window."""
+    kind: str
+    """measured, modelled, simulated or replayed: only the first is a measurement of this run."""
+    boundary: str
+    """What the total covers; totals of different boundaries are never compared."""
+    grade: int
+    """0 (not a measurement of this run) to 4 (external meter); see `energy/grade.py`."""
+    grade_name: str
+    grade_reasons: list[str]
+    """What keeps the grade from being higher."""
+    withheld: str | None = None
+    """Why there is no total, if there is none."""
+    thermal: str | None = None
+    """Worst thermal pressure within the window, in the meter's word; null if no meter says."""
+
+    @property
+    def share_uncertain(self) -> float:
+        """The bound as a share of the total; infinite where there is none."""
+        return self.bound_j / self.total_j if self.bound_j is not None and self.total_j else math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class SameLogits:
+    """Two backends on one probe prompt."""
+
+    model: str
+    backends: tuple[str, str]
+    probe_tokens: int
+    same_ids: bool
+    logit_difference: float
+    """Largest absolute difference over all positions and the whole vocabulary."""
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two may be compared."""
+        return self.same_ids and self.logit_difference <= self.tolerance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What a worker knows of a request as soon as it is answered."""
+
+    model: str
+    """Key of the model that the gate chose."""
+    prompt_tokens: int
+    tokens: list[int]
+    forwards: int
+    start_s: float
+    gated_s: float
+    prefilled_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What a worker finds out about a request once its window is closed."""
+
+    text: str | None = None
+    """Like all that follows null in a slot that is void: it is asked for when the window is closed."""
+    cut: dict[str, Any] | None = None
+    """What was left out: the values of `backends.cut.Cut` that are not the default."""
+    prefill_bytes: int | None = None
+    """Weights and cache that an ideal kernel must read, from counted shapes; not measured traffic."""
+    decode_bytes: int | None = None
+    prefill_flops: int | None = None
+    """A multiply-add counts as two."""
+    decode_flops: int | None = None
