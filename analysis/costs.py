@@ -33,7 +33,7 @@ class Price:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costs:
+class FittedCosts:
     """Price lists by group, and the fit that they come from."""
 
     prices: dict[str, Price]
@@ -63,7 +63,7 @@ class Split:
     fixed_cost_j: Estimate
 
 
-def fit_costs(rows: Sequence[Work]) -> Costs | Withheld:
+def fit_costs(rows: Sequence[Work]) -> FittedCosts | Withheld:
     """Price lists of every group, from windows with known joules.
 
     Returns:
@@ -84,7 +84,7 @@ def fit_costs(rows: Sequence[Work]) -> Costs | Withheld:
             f"the windows of {listed(groups)} hold too few mixes of prompt and new tokens "
             "to tell the fixed cost from the cost per token"
         )
-    return Costs(prices={g: _price(fit, g) for g in groups}, r2=fit.r2, rows=fit.rows, fit=fit)
+    return FittedCosts(prices={g: _price(fit, g) for g in groups}, r2=fit.r2, rows=fit.rows, fit=fit)
 
 
 def _columns(rows: Sequence[Work], groups: Sequence[str]) -> dict[str, FloatArray]:
@@ -101,7 +101,7 @@ def _price(fit: LinearFit, group: str) -> Price:
 
 
 def split_saving(
-    costs: Costs, *, before: Mapping[str, Counts], after: Mapping[str, Counts]
+    costs: FittedCosts, *, before: Mapping[str, Counts], after: Mapping[str, Counts]
 ) -> Split | Withheld:
     """Split the fitted saving of `after` over `before`, both group -> counted work.
 

@@ -47,7 +47,7 @@ _TAIL = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class PowerQuestion:
     """A true effect and the noise that it has to be seen in; all on the log scale."""
 
     effect: float
@@ -66,7 +66,7 @@ class Question:
     """Arms that are held against the same baseline (Holm)."""
 
 
-def chance_to_settle(question: Question, blocks: int) -> float:
+def chance_to_settle(question: PowerQuestion, blocks: int) -> float:
     """Share of runs of so many blocks (at least two) that end with the verdict that is true."""
     if question.spread == 0:
         return float(question.effect != question.bound)
@@ -75,7 +75,7 @@ def chance_to_settle(question: Question, blocks: int) -> float:
 
 
 @cache
-def blocks_to_settle(question: Question, *, fewest: int = 2) -> int | None:
+def blocks_to_settle(question: PowerQuestion, *, fewest: int = 2) -> int | None:
     """Fewest blocks that settle the question with a chance of 0.8; None where 10,000 would not do.
 
     Args:
@@ -96,7 +96,7 @@ def blocks_to_settle(question: Question, *, fewest: int = 2) -> int | None:
     return enough
 
 
-def _chance_beyond(question: Question, blocks: int) -> float:
+def _chance_beyond(question: PowerQuestion, blocks: int) -> float:
     deviations, shares = _deviations(blocks)
     spread, copy_spread = question.spread * deviations, question.copy_spread * deviations
     tail, error = (1 - question.level) / 2 / question.asked, question.spread / np.sqrt(blocks)
@@ -110,7 +110,7 @@ def _chance_beyond(question: Question, blocks: int) -> float:
     return float(np.einsum("s,sd,c,sdc", shares, density, shares, quiet))
 
 
-def _chance_equivalent(question: Question, blocks: int) -> float:
+def _chance_equivalent(question: PowerQuestion, blocks: int) -> float:
     deviations, shares = _deviations(blocks)
     chance = 1.0
     for effect, spread, tail in (

@@ -19,7 +19,7 @@ from scipy import stats as distributions
 
 from analysis import stats
 from analysis.effect import FEWEST_BLOCKS
-from analysis.power import POWER, Question, blocks_to_settle, chance_to_settle
+from analysis.power import POWER, PowerQuestion, blocks_to_settle, chance_to_settle
 from analysis.values import LEVEL, FloatArray
 from analysis.verdict import THRESHOLD
 
@@ -95,8 +95,8 @@ def smallest_change(
     return least if lacks(least) >= 0 else float(optimize.brentq(lacks, least, most, xtol=1e-6))
 
 
-def _question(change: float, noise: Noise, threshold: float, level: float, asked: int) -> Question:
-    return Question(
+def _question(change: float, noise: Noise, threshold: float, level: float, asked: int) -> PowerQuestion:
+    return PowerQuestion(
         effect=stats.log_distance(change),
         bound=stats.log_distance(threshold),
         spread=EFFECT_SHARE * noise.planned,

@@ -25,7 +25,7 @@ import numpy as np
 
 from analysis import stats
 from analysis.effect import FEWEST_BLOCKS, LogPair, exceeds, noise_floor
-from analysis.power import Question, blocks_to_settle
+from analysis.power import PowerQuestion, blocks_to_settle
 from analysis.stats import log_distance
 from analysis.values import Estimate, Withheld, counted
 
@@ -256,7 +256,7 @@ def _blocks_to_settle(contrast: Contrast, *, asked: int) -> int | None:
     """Blocks that would settle it, if effect and noise are what they seem to be."""
     if contrast.effect.is_pooled:
         return None
-    question = Question(
+    question = PowerQuestion(
         effect=abs(contrast.effect.log_ratio),
         bound=log_distance(contrast.threshold),
         spread=contrast.effect.spread,

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.run import store
-from bench.run.joules import Sources, Trust, joules_of
+from bench.run.joules import MeterTrust, Sources, joules_of
 from bench.run.records import IdleRecord, SlotRecord
 from bench.suite.header import EnergyAsked, Host, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
 from bench.suite.plan import make_arms, make_blocks
@@ -127,7 +127,7 @@ def _keep(script: Script, run: Path, folder: Path) -> None:
     """Attribute the joules of every window at once, and store the records."""
     windows = [record for record in script.records if isinstance(record, SlotRecord | IdleRecord)]
     spans = [(record.start_s, record.end_s) for record in windows]
-    found = iter(joules_of(spans, Sources.stored(folder), Trust()))
+    found = iter(joules_of(spans, Sources.stored(folder), MeterTrust()))
     records = store.Store(run)
     records.append(
         replace(record, joules=next(found)) if isinstance(record, SlotRecord | IdleRecord) else record

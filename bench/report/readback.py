@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from analysis.checks import gate_that_failed
-from bench.run.joules import Readings, Sources, Trust, joules_of
+from bench.run.joules import MeterTrust, Readings, Sources, joules_of
 from bench.run.observed import Joules
 from bench.run.power import changed
 from bench.run.records import (
@@ -225,13 +225,13 @@ def _idle(run: StoredRun, sources: dict[int, Sources]) -> Idle:
     watts: list[float | None] = []
     for session, readings in sources.items():
         windows = [idle for idle in run.of(IdleRecord) if idle.session == session]
-        found = joules_of([(idle.start_s, idle.end_s) for idle in windows], readings, Trust())
+        found = joules_of([(idle.start_s, idle.end_s) for idle in windows], readings, MeterTrust())
         watts += [replace(idle, joules=joules).power_w for idle, joules in zip(windows, found, strict=True)]
     return Idle(watts)
 
 
 def _with_joules(
-    run: StoredRun, slots: Sequence[SlotRecord], sources: dict[int, Sources], trust: dict[int, Trust]
+    run: StoredRun, slots: Sequence[SlotRecord], sources: dict[int, Sources], trust: dict[int, MeterTrust]
 ) -> list[SlotRead]:
     requests: dict[Place, list[RequestRecord]] = defaultdict(list)
     for request in run.of(RequestRecord):
@@ -277,11 +277,13 @@ def failed_gate(
     )
 
 
-def _trust(sessions: Iterable[int], self_tests: dict[int, SelfTestOutcome], idle: Idle) -> dict[int, Trust]:
+def _trust(
+    sessions: Iterable[int], self_tests: dict[int, SelfTestOutcome], idle: Idle
+) -> dict[int, MeterTrust]:
     """What is known of each session's meter."""
     stable = idle.judged.stable if idle.known_w else None
     return {
-        number: Trust(
+        number: MeterTrust(
             self_test=self_tests[number].word if number in self_tests else "not run", idle_stable=stable
         )
         for number in sessions

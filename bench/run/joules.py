@@ -77,7 +77,7 @@ class Sources:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trust:
+class MeterTrust:
     """What is known of the meter beside its readings."""
 
     self_test: SelfTest = "not run"
@@ -85,7 +85,7 @@ class Trust:
     """None: not known yet."""
 
 
-def joules_of(windows: Sequence[Window], sources: Sources, trust: Trust) -> list[Joules]:
+def joules_of(windows: Sequence[Window], sources: Sources, trust: MeterTrust) -> list[Joules]:
     """Energy of each window [start_s, end_s].
 
     The bound of a total is the sum of its rails' bounds: their errors share the same edges.
@@ -157,7 +157,7 @@ def _checks(lead: Rails, others: list[Rails], sources: Sources) -> _Checks:
     return _Checks(*(all(said[same]) if said[same] else None for same in (False, True)))
 
 
-def _figure(window: Window, rails: Rails, sources: Sources, checks: _Checks, *, trust: Trust) -> Joules:
+def _figure(window: Window, rails: Rails, sources: Sources, checks: _Checks, *, trust: MeterTrust) -> Joules:
     info, trace = sources.lead.info, sources.lead.trace
     count = int(np.count_nonzero((trace.end_s > window[0]) & (trace.start_s < window[1])))
     faults = [f for f in trace.faults if f.start_s < window[1] and f.end_s > window[0]]

@@ -11,7 +11,7 @@ import numpy as np
 from bench.errors import NoJoules, RunFailed
 from bench.run import workloads
 from bench.run.cooling import cool_down
-from bench.run.joules import Sources, Trust, joules_of
+from bench.run.joules import MeterTrust, Sources, joules_of
 from bench.run.observed import Joules
 from bench.run.records import LagRecord, SelfTestRecord
 from bench.run.sources import ChosenMeter, started
@@ -35,7 +35,7 @@ class Meter:
         self._meter = meter
         self._open = ExitStack()
         self._source = meter.source
-        self._trust = Trust()
+        self._trust = MeterTrust()
         self._silent: dict[str, str] = {}
         self._lag: Lag | None = None
         self._idle_w: float | None = None
@@ -68,7 +68,7 @@ class Meter:
         start_s = time.perf_counter()
         findings = run_self_test(self._source, workloads.commands(), seconds=seconds_s)
         tested = outcome(findings, self.info.rails)
-        self._trust = Trust(self_test=tested.word)
+        self._trust = MeterTrust(self_test=tested.word)
         self._silent = tested.silent
         return SelfTestRecord(
             session=session,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.costs import Costs, Counts, Split, fit_costs, split_saving
+from analysis.costs import Counts, FittedCosts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Estimate, Withheld
 
@@ -24,9 +24,9 @@ def _work(group: str, counts: tuple[int, int, int], joules: float) -> Work:
     return Work(group=group, requests=requests, prompt_tokens=prompt, new_tokens=new, joules_j=joules)
 
 
-def fitted(noise: float = 0.01, seed: int = 0) -> Costs:
+def fitted(noise: float = 0.01, seed: int = 0) -> FittedCosts:
     costs = fit_costs(windows(noise, seed=seed))
-    assert isinstance(costs, Costs)
+    assert isinstance(costs, FittedCosts)
     return costs
 
 

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from analysis.effect import LogPair
-from analysis.power import POWER, Question, blocks_to_settle, chance_to_settle
+from analysis.power import POWER, PowerQuestion, blocks_to_settle, chance_to_settle
 from analysis.stats import holm, log_distance
 from analysis.verdict import Contrast, settle
 
-QUESTION = Question(effect=log_distance(0.06), bound=log_distance(0.02), spread=0.03, copy_spread=0.035)
+QUESTION = PowerQuestion(effect=log_distance(0.06), bound=log_distance(0.02), spread=0.03, copy_spread=0.035)
 
 
-def judged(question: Question, blocks: int, *, verdict: str, runs: int = 2000) -> float:
+def judged(question: PowerQuestion, blocks: int, *, verdict: str, runs: int = 2000) -> float:
     """Share of simulated runs with this verdict."""
     rng = np.random.default_rng(blocks)
     found = [settle(drawn(question, blocks, rng))[0] for _ in range(runs)]
     return found.count(verdict) / runs
 
 
-def drawn(question: Question, blocks: int, rng: np.random.Generator) -> Contrast:
+def drawn(question: PowerQuestion, blocks: int, rng: np.random.Generator) -> Contrast:
     """A run with a saving of this size."""
     effect, copy = (
         LogPair(
@@ -79,7 +79,7 @@ def test_it_is_how_often_the_only_saving_among_eight_gates_stands() -> None:
 
 def test_long_runs_are_summed_as_well_as_short_ones() -> None:
     # the interval alone decides, its deviation is known: 1 - Phi(1.96 - (effect - bound) / error)
-    question = Question(effect=0.0212, bound=0.0202, spread=0.03, copy_spread=0.03)
+    question = PowerQuestion(effect=0.0212, bound=0.0202, spread=0.03, copy_spread=0.03)
     assert chance_to_settle(question, 3000) == pytest.approx(0.4468, abs=0.001)
 
 
@@ -96,7 +96,9 @@ def test_close_to_the_threshold_it_takes_many() -> None:
     """A true 3 % against 2 %, noise of 1, 2 and 4 %; told from nothing it would be after 5, 6 and 16."""
     sizes = [
         blocks_to_settle(
-            Question(effect=log_distance(0.03), bound=log_distance(0.02), spread=noise, copy_spread=noise)
+            PowerQuestion(
+                effect=log_distance(0.03), bound=log_distance(0.02), spread=noise, copy_spread=noise
+            )
         )
         for noise in (0.01, 0.02, 0.04)
     ]

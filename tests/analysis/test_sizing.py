@@ -7,7 +7,7 @@ import pytest
 
 from analysis.contrast import Held, contrast
 from analysis.effect import FEWEST_BLOCKS
-from analysis.power import Question, chance_to_settle
+from analysis.power import PowerQuestion, chance_to_settle
 from analysis.rows import Slot
 from analysis.sizing import EFFECT_SHARE, Noise, blocks_to_tell, noise_of, smallest_change
 from analysis.stats import log_distance
@@ -29,7 +29,7 @@ def test_four_of_five_pairs_of_pilot_and_run_settle() -> None:
     for _ in range(200):
         blocks = blocks_to_tell(asked, noise_of(rng.normal(0, 0.06, 6)))
         assert blocks is not None
-        truth = Question(
+        truth = PowerQuestion(
             effect=log_distance(asked), bound=log_distance(0.02), spread=EFFECT_SHARE * 0.06, copy_spread=0.06
         )
         settled.append(chance_to_settle(truth, blocks))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.effect import LogPair
-from analysis.power import Question, blocks_to_settle
+from analysis.power import PowerQuestion, blocks_to_settle
 from analysis.rows import Slot
 from analysis.stats import log_distance
 from analysis.values import Estimate
@@ -75,7 +75,7 @@ def test_noise_is_inconclusive_and_says_how_much_longer() -> None:
 def test_blocks_to_settle_are_those_of_the_rule_and_a_loud_floor_asks_for_more() -> None:
     rows = np.log(0.95) + 0.05 * SPREAD / 1.5811
     loud, quiet = weighed(rows, 0.1 * SPREAD), weighed(rows, 0.01 * SPREAD)
-    question = Question(
+    question = PowerQuestion(
         effect=-np.log(0.95), bound=log_distance(0.02), spread=0.05, copy_spread=0.1 * SPREAD.std(ddof=1)
     )
     assert loud.verdict == quiet.verdict == "inconclusive"

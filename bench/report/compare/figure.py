@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.effect import LogPair
 from bench.errors import UserError
-from bench.report.compare.pairs import Comparison
+from bench.report.compare.pairs import PairComparison
 from bench.report.compare.tables import kind_label, side_label
 from bench.show import files
 from bench.show.plots import COLOURS, FORMATS, page_figure, plain_ticks, render, title, words
@@ -27,7 +27,7 @@ def check(file: Path) -> None:
         raise UserError(f"--figure {file}: the ending says the format", fix="use .svg, .png or .pdf")
 
 
-def draw(comparisons: list[Comparison], file: Path) -> None:
+def draw(comparisons: list[PairComparison], file: Path) -> None:
     """Write the forest plot; it appears whole or not at all.
 
     Raises:
@@ -41,7 +41,7 @@ def draw(comparisons: list[Comparison], file: Path) -> None:
     files.write(file, render(lambda: _forest(rows), file.suffix.removeprefix(".")))
 
 
-def _forest(rows: list[tuple[Comparison, LogPair]]) -> Figure:
+def _forest(rows: list[tuple[PairComparison, LogPair]]) -> Figure:
     figure, [[axes]] = page_figure(1.3 + 0.8 * len(rows))
     for height, (one, ratio) in enumerate(reversed(rows)):
         _row(axes, height, one, ratio)
@@ -59,7 +59,7 @@ def _forest(rows: list[tuple[Comparison, LogPair]]) -> Figure:
     return figure
 
 
-def _row(axes: Axes, height: int, one: Comparison, ratio: LogPair) -> None:
+def _row(axes: Axes, height: int, one: PairComparison, ratio: LogPair) -> None:
     point = ratio.point
     assert point is not None, "pairs without a block have no ratio"
     if one.noise_floor is not None:
@@ -73,7 +73,7 @@ def _row(axes: Axes, height: int, one: Comparison, ratio: LogPair) -> None:
     axes.plot(point, height, marker="o", color=colour, markerfacecolor=filled)
 
 
-def _name(one: Comparison, ratio: LogPair) -> str:
+def _name(one: PairComparison, ratio: LogPair) -> str:
     """What is divided, and what a ratio may not be shown without."""
     treated, baseline = ratio.blocks
     blocks = str(treated) if ratio.paired else f"{baseline} and {treated}"

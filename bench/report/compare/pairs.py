@@ -86,7 +86,7 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class PairComparison:
     """Second over first, if they are alike."""
 
     first: Side
@@ -149,7 +149,7 @@ class Comparison:
         return f"{first.label} of {first.run_id}", f"{second.label} of {second.run_id}"
 
 
-def compare(texts: Sequence[str], *, anyway: bool = False) -> list[Comparison]:
+def compare(texts: Sequence[str], *, anyway: bool = False) -> list[PairComparison]:
     """Set the first selection beside each of the others.
 
     Args:
@@ -174,7 +174,7 @@ def compare(texts: Sequence[str], *, anyway: bool = False) -> list[Comparison]:
     return comparisons
 
 
-def _refuse(comparisons: Sequence[Comparison], first: Chosen) -> None:
+def _refuse(comparisons: Sequence[PairComparison], first: Chosen) -> None:
     """Stop with every pair of values that is unlike; the same pair is named once."""
     bad = [one for one in comparisons if one.unlike]
     if not bad:
@@ -196,11 +196,11 @@ def _refuse(comparisons: Sequence[Comparison], first: Chosen) -> None:
     )
 
 
-def _comparison(first: Side, second: Side) -> Comparison:
+def _comparison(first: Side, second: Side) -> PairComparison:
     left, right = _conditions(first), _conditions(second)
     differences = unlike(left, right)
     same_run = first.story is second.story
-    return Comparison(
+    return PairComparison(
         first=first,
         second=second,
         unlike=differences,

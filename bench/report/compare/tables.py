@@ -11,7 +11,7 @@ from rich.console import Console
 from analysis.effect import LogPair
 from analysis.values import Estimate, Withheld, counted, listed
 from analysis.verdict import Judgement
-from bench.report.compare.pairs import Comparison, Side
+from bench.report.compare.pairs import PairComparison, Side
 from bench.show import table
 from bench.show.safe_text import visible
 from bench.show.table import Column, Table, say
@@ -29,7 +29,7 @@ QUANTITIES = {
 _SHORT_LIST = 6
 
 
-def show(comparisons: list[Comparison], console: Console, *, whole: bool = False) -> None:
+def show(comparisons: list[PairComparison], console: Console, *, whole: bool = False) -> None:
     """Print a sentence for every comparison, one table of all sides, and what the figures rest on.
 
     Args:
@@ -49,7 +49,7 @@ def show(comparisons: list[Comparison], console: Console, *, whole: bool = False
         say(console, "every quantity, also by phase: add --all")
 
 
-def answer(one: Comparison) -> str:
+def answer(one: PairComparison) -> str:
     """The sentence that says which side takes fewer joules, by how much, and whether it answers alike."""
     first, second = one.names
     joules = one.ratios.get("joules_per_pass")
@@ -72,12 +72,12 @@ def _change(joules: LogPair) -> str:
     return point + (f", {interval[0]} to {interval[1]}" if interval else ", no interval")
 
 
-def to_json(comparisons: list[Comparison]) -> dict[str, Any]:
+def to_json(comparisons: list[PairComparison]) -> dict[str, Any]:
     """Everything that is shown, and the intervals of every ratio; null is not known."""
     return {"comparisons": [_as_json(one) for one in comparisons], "warnings": warnings(comparisons)}
 
 
-def kind_label(one: Comparison) -> str:
+def kind_label(one: PairComparison) -> str:
     """`measured`, or `modelled, NOT a measurement`."""
     return one.kinds if one.is_measured else f"{one.kinds}, NOT a measurement"
 
@@ -87,7 +87,7 @@ def side_label(side: Side) -> str:
     return visible(f"{side.label} of {side.run_id}")
 
 
-def warnings(comparisons: list[Comparison]) -> list[str]:
+def warnings(comparisons: list[PairComparison]) -> list[str]:
     """What the reports of the runs warn of, once for each run; the kind of joules is said elsewhere."""
     stories = {side.run_id: side.story for one in comparisons for side in (one.first, one.second)}
     return [
@@ -104,10 +104,10 @@ class _Line:
 
     name: str
     side: Side
-    comparison: Comparison | None
+    comparison: PairComparison | None
 
 
-def _lines(comparisons: list[Comparison]) -> list[_Line]:
+def _lines(comparisons: list[PairComparison]) -> list[_Line]:
     """Every first side once, the others below the one that they are compared with."""
     lines: dict[tuple[str, str], list[_Line]] = {}
     for one in comparisons:
@@ -117,16 +117,16 @@ def _lines(comparisons: list[Comparison]) -> list[_Line]:
     return [line for group in lines.values() for line in group]
 
 
-def _of_comparison(tell: Callable[[Comparison], str | None]) -> Callable[[_Line], str | None]:
+def _of_comparison(tell: Callable[[PairComparison], str | None]) -> Callable[[_Line], str | None]:
     return lambda line: None if line.comparison is None else tell(line.comparison)
 
 
-def _joules_ratio(one: Comparison) -> str | None:
+def _joules_ratio(one: PairComparison) -> str | None:
     joules = one.ratios.get("joules_per_pass")
     return _change(joules).replace(", ", "\n", 1) if isinstance(joules, LogPair) else None
 
 
-def _same(one: Comparison) -> str | None:
+def _same(one: PairComparison) -> str | None:
     return None if one.agreement is None else _percent(one.agreement.mean)
 
 
@@ -149,7 +149,7 @@ def _indented(lines: list[str]) -> list[str]:
     return [f"  {line}" for line in lines]
 
 
-def _figures(one: Comparison) -> Table:
+def _figures(one: PairComparison) -> Table:
     left, right = one.first.figures, one.second.figures
     columns: list[Column[str]] = [
         Column("", lambda name: QUANTITIES[name]),
@@ -161,7 +161,7 @@ def _figures(one: Comparison) -> Table:
     return Table.of(columns, QUANTITIES, title="")
 
 
-def _notes(one: Comparison) -> list[str]:
+def _notes(one: PairComparison) -> list[str]:
     if one.unlike:
         return _why_no_ratio(one)
     joules = one.ratios["joules_per_pass"]
@@ -177,7 +177,7 @@ def _notes(one: Comparison) -> list[str]:
     return lines
 
 
-def _why_no_ratio(one: Comparison) -> list[str]:
+def _why_no_ratio(one: PairComparison) -> list[str]:
     lines = ["no ratio, because these are unlike:"]
     lines += [f"  {item.what}: {item.first} against {item.second}" for item in one.unlike]
     if any(item.what == "chip" for item in one.unlike):
@@ -194,7 +194,7 @@ def _method(joules: LogPair) -> str:
     )
 
 
-def _agreement(one: Comparison) -> str:
+def _agreement(one: PairComparison) -> str:
     if one.agreement is None:
         return "agreement of new tokens: unknown"
     interval = one.agreement.interval
@@ -204,7 +204,7 @@ def _agreement(one: Comparison) -> str:
     return f"{text}, no interval: {interval.reason}"
 
 
-def _differs(one: Comparison) -> list[str]:
+def _differs(one: PairComparison) -> list[str]:
     if not one.differs:
         return ["nothing else differs between the runs"]
     named = [str(item) for item in one.differs[:_SHORT_LIST]]
@@ -219,7 +219,7 @@ def _ratio(ratio: LogPair | Withheld) -> str:
     return f"{ratio.point:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
 
 
-def _as_json(one: Comparison) -> dict[str, Any]:
+def _as_json(one: PairComparison) -> dict[str, Any]:
     interval = one.agreement.interval if one.agreement else None
     return {
         "first": _side_json(one.first),

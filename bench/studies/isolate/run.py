@@ -24,7 +24,7 @@ from analysis.values import Withheld
 from backends.cut import Cut
 from bench.errors import UserError, nearest
 from bench.run import host
-from bench.run.joules import Sources, Trust, joules_of
+from bench.run.joules import MeterTrust, Sources, joules_of
 from bench.run.meter import READING_DELAY_S
 from bench.run.sources import ChosenMeter, started
 from bench.run.workers.messages import Load, ModelToLoad
@@ -227,7 +227,7 @@ def _steps(windows: Sequence[TimedWindow], meter: ChosenMeter) -> list[Step]:
     source = meter.source
     source.wait(max(w.end_s for w in windows), timeout_s=READING_DELAY_S + 3 * source.info.interval_s)
     spans = [(window.start_s, window.end_s) for window in windows]
-    joules = joules_of(spans, Sources.running(source), Trust())
+    joules = joules_of(spans, Sources.running(source), MeterTrust())
     return [
         Step(
             test=test,

@@ -45,7 +45,7 @@ class Gate(Protocol):
 
 
 @runtime_checkable
-class Control(Protocol):
+class ControlGate(Protocol):
     """A gate that imitates another one's decisions without its reason; it sees the prompt set first."""
 
     @property

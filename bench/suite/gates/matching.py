@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.errors import UserError, nearest
-from bench.suite.gates.base import Control, Gate
+from bench.suite.gates.base import ControlGate, Gate
 
 
 def match_controls(gates: Mapping[str, Gate], prompts: Sequence[Sequence[int]]) -> dict[str, Gate]:
@@ -22,12 +22,12 @@ def match_controls(gates: Mapping[str, Gate], prompts: Sequence[Sequence[int]]) 
 
 
 def _matched(label: str, gate: Gate, gates: Mapping[str, Gate], prompts: Sequence[Sequence[int]]) -> Gate:
-    if not isinstance(gate, Control) or gate.matches is None:
+    if not isinstance(gate, ControlGate) or gate.matches is None:
         return gate
     controlled = gates.get(gate.matches)
     if controlled is None:
         raise UserError(f"gate {label!r} matches {gate.matches!r}, unknown", fix=nearest(gate.matches, gates))
-    if isinstance(controlled, Control) and controlled.matches is not None:
+    if isinstance(controlled, ControlGate) and controlled.matches is not None:
         raise UserError(
             f"gate {label!r} matches {gate.matches!r}, which is a control itself", fix="name a gate"
         )

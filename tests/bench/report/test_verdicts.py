@@ -12,7 +12,7 @@ import pytest
 
 from analysis.stats import ratio, t_interval
 from backends.guard import Verdict
-from bench.report.compare.pairs import Comparison, Side, _comparison
+from bench.report.compare.pairs import PairComparison, Side, _comparison
 from bench.report.compare.tables import warnings
 from bench.report.readback import Idle, Readback, SlotRead, failed_gate
 from bench.report.rows import slot_rows
@@ -155,7 +155,7 @@ def story_of(readback: Readback) -> Story:
     return Story(readback, summarise(readback), slot_rows(readback))
 
 
-def compared(story: Story) -> Comparison:
+def compared(story: Story) -> PairComparison:
     """As `bench compare RUN:torch/ungated RUN:torch/gated` does."""
     return _comparison(Side(story=story, key=PLAIN), Side(story=story, key=GATED))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.run.joules import Readings, Sources, Trust, joules_of
+from bench.run.joules import MeterTrust, Readings, Sources, joules_of
 from energy.base import Fault, Kind, SourceInfo, Trace
 
 INFO = SourceInfo(
@@ -19,7 +19,7 @@ INFO = SourceInfo(
     interval_s=0.1,
     resolution_j=0.001,
 )
-PASSED = Trust(self_test="passed", idle_stable=True)
+PASSED = MeterTrust(self_test="passed", idle_stable=True)
 
 
 def readings(watts: tuple[float, float] = (2.0, 3.0), *, kind: Kind = "measured", **changes: Any) -> Readings:
@@ -31,7 +31,7 @@ def readings(watts: tuple[float, float] = (2.0, 3.0), *, kind: Kind = "measured"
 
 
 def one(
-    lead: Readings, *others: Readings, trust: Trust = PASSED, window: tuple[float, float] = (10, 40)
+    lead: Readings, *others: Readings, trust: MeterTrust = PASSED, window: tuple[float, float] = (10, 40)
 ) -> Any:
     return joules_of([window], Sources(lead, others), trust)[0]
 
@@ -77,12 +77,12 @@ def test_the_same_counters_read_twice_are_consistent_at_best(watts: tuple[float,
 @pytest.mark.parametrize(
     ("trust", "reason"),
     [
-        (Trust(self_test="failed", idle_stable=True), "self-test failed"),
-        (Trust(self_test="not run", idle_stable=True), "self-test not run"),
-        (Trust(self_test="passed", idle_stable=False), "idle was not stable"),
+        (MeterTrust(self_test="failed", idle_stable=True), "self-test failed"),
+        (MeterTrust(self_test="not run", idle_stable=True), "self-test not run"),
+        (MeterTrust(self_test="passed", idle_stable=False), "idle was not stable"),
     ],
 )
-def test_a_meter_that_is_not_trusted_is_only_sampled(trust: Trust, reason: str) -> None:
+def test_a_meter_that_is_not_trusted_is_only_sampled(trust: MeterTrust, reason: str) -> None:
     found = one(readings(), trust=trust)
     assert found.grade == 1
     assert reason in found.grade_reasons
