@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # here and in every process that is started: tests run side by side
@@ -40,3 +41,12 @@ def embedded_model() -> Path:
     found = ensure("smollm2-135m", None, progress=lambda *_: None)
     assert found.folder is not None
     return found.folder
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bench report` draws nothing: its figures take most of its time, and few tests look at them."""
+    from bench.report.page import make
+    from tests.bench.report.page.stubs import nothing
+
+    monkeypatch.setattr(make, "write_page", partial(make.write_page, drawings=nothing))

@@ -45,6 +45,7 @@ def installed(*arguments: str, cwd: Path) -> Done:
     return bench(*arguments, cwd=cwd, package=cwd / "packages")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
     write_suite(outside, **{**SUITE, "backends": ["third", "third_again"]})
     done = installed("run", "suite.toml", cwd=outside)

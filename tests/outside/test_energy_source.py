@@ -38,6 +38,7 @@ def lamp(*, watts: float = 5.0, interval_ms: int = 20) -> EnergySource:
 FILES = ["lamp.py", "somebody-1.0.dist-info/METADATA", "somebody-1.0.dist-info/entry_points.txt"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_new_energy_source_measures_is_listed_and_has_its_options_checked(outside: Outside) -> None:
     outside.add("energy", "lamp", where="lamp:lamp", text=MODULE)
     assert outside.files == FILES

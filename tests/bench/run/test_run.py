@@ -60,6 +60,7 @@ def test_phases_lie_inside_the_window_and_forwards_are_one_less_than_tokens(echo
         assert request.model == ("small" if routed_small else "full")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_parquet(
     echo_run: Path, tmp_path: Path
 ) -> None:
@@ -239,6 +240,7 @@ def test_a_worker_that_hangs_is_replaced_after_the_deadline(tmp_path: Path) -> N
     assert are_gone([worker])
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> None:
     write_suite(tmp_path, protocol__min_window_s=1.0, energy={"source": "simulated", "interval_ms": 20})
     out = tmp_path / "results"
@@ -258,6 +260,7 @@ def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> No
     assert "No block is whole, so nothing is compared." in " ".join(shown.stdout.split())
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_external_meter_leads_where_its_samples_fit_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from bench.report.readback import read_back
 from bench.run.store import read
 from bench.studies.claims.on_page import claims_table
@@ -29,6 +31,7 @@ def test_a_claim_suite_has_its_claims_judged(echo_run: Path) -> None:
     assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_report_of_a_claim_suite_has_the_table(echo_run: Path, tmp_path: Path) -> None:
     shutil.copytree(echo_run, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
     header = tmp_path / "run" / "run.json"
