@@ -48,14 +48,19 @@ def cost_table(answer: Answer, *, between: str = " ") -> Table:
         between: what stands between a figure and its interval: a space, or the end of a line where a terminal
             is narrow.
     """
+    levels = any(cost.low is not None for cost in answer.costs)
+    intervals = any(one.low_percent is not None for one in answer.comparisons)
     columns: list[Column[Cost]] = [
         Column("", lambda cost: cost.name, is_text=True),
-        Column("J/token\n(95 %)", lambda cost: _cost(cost, between)),
+        Column("J/token\n95 %" if levels else "J/token", lambda cost: _cost(cost, between)),
         Column("tok/s", lambda cost: number(cost.tokens_per_s, 0 if (cost.tokens_per_s or 0) >= 10 else 1)),
     ]
     if answer.comparisons:
         columns += [
-            Column("saves\n(95 %)", lambda cost: _of(cost, lambda one: _saves(one, between))),
+            Column(
+                "saves\n95 %" if intervals else "saves",
+                lambda cost: _of(cost, lambda one: _saves(one, between)),
+            ),
             Column("same\nanswers", lambda cost: _of(cost, _same)),
             Column("verdict", lambda cost: _of(cost, lambda one: one.verdict_words), is_text=True),
         ]

@@ -46,7 +46,7 @@ def comparison(one: Comparison) -> str:
     if one.verdict == "equivalent":
         return f"{name} takes as much as {against}, within the threshold{_answers(one)}."
     if one.verdict == "not enough blocks":
-        return f"{name} and {against} can't be told apart in fewer than {FEWEST_BLOCKS} blocks{_so_far(one)}."
+        return f"{_first_look(one)}: a claim needs {FEWEST_BLOCKS} blocks."
     if one.verdict == "inconclusive":
         return f"Whether {name} takes less than {against} is open{_so_far(one)}; {_settle(one)}."
     return f"{name} and {against} are not compared: {one.reason}."
@@ -94,6 +94,12 @@ def _change(one: Comparison) -> str:
     """`14 % less`, of a comparison that has a figure."""
     saved = one.saved_percent or 0.0
     return f"{short_percent(abs(saved))} {'less' if saved >= 0 else 'more'}"
+
+
+def _first_look(one: Comparison) -> str:
+    if one.saved_percent is None:
+        return f"{one.name} is not compared with {one.against} yet"
+    return f"{one.name} takes {_change(one)} than {one.against} so far"
 
 
 def _so_far(one: Comparison) -> str:

@@ -105,6 +105,7 @@ def test_the_first_lines_hold_the_answer_and_nothing_is_cut(width: int) -> None:
         rule = next(number for number, line in enumerate(lines) if "──" in line)
         heading = [line for line in lines[:rule] if re.search("J/token|tok/s|answers", line)]
         assert 1 <= len(heading) <= 2
+        assert rule - lines.index(heading[0]) <= 2
         words = set(" ".join(lines).split())
         for one in story.answer.comparisons:
             assert set(one.verdict_words.split()) <= words

@@ -33,7 +33,7 @@ def copied(run: Path, home: Path) -> Path:
 def test_a_run_stores_what_it_did_and_prints_a_labelled_table(echo_run: Path) -> None:
     said = (echo_run.parent.parent / SAID).read_text(encoding="utf-8")
     assert "NOT a measurement" in said
-    assert "can't be told apart in fewer than 5 blocks" in " ".join(said.split())
+    assert "so far: a claim needs 5 blocks" in " ".join(said.split())
     assert "\x1b" not in said
     run = store.read(echo_run)
     slots = run.of(SlotRecord)
