@@ -28,8 +28,8 @@ SETTLED = VERDICTS[:3]
 ANSWERS_DIFFER_PERCENT = 90.0
 """Token match below which a saving is one of other answers."""
 NOISE_IS = (
-    "Noise is what the same configuration, run twice in every block (A/A), can seem to save: the farther end "
-    f"of the 95 % interval of its difference from itself; below {FEWEST_BLOCKS} blocks, the difference seen."
+    "Noise is what the same configuration, run twice in every block (A/A), differs by at most: its "
+    f"difference from itself and the one-sided 95 % reach of that; below {FEWEST_BLOCKS} blocks, the difference seen."
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from analysis.effect import FEWEST_BLOCKS
 from analysis.values import counted, listed
 from analysis.verdict import INACTIVE
-from bench.show.words import percent_range, short_percent, significant
+from bench.show.words import NOT_ESTIMATED, percent_range, short_percent, significant_range
 
 if TYPE_CHECKING:
     from analysis.checks import Caution
@@ -23,8 +23,8 @@ TOKENS_DIFFER_PERCENT = 1.0
 def cost(model: str, baselines: Sequence[Cost]) -> str:
     """Such as `smollm2-135m costs 0.590 J per token on torch and 0.510 on mlx`."""
     first, *others = baselines
-    also = [f"{significant(one.joules_per_token)} on {one.backend}" for one in others]
-    each = listed([f"{significant(first.joules_per_token)} J per token on {first.backend}", *also])
+    also = [f"{_joules(one)} on {one.backend}" for one in others]
+    each = listed([f"{_joules(first)} J per token on {first.backend}", *also])
     return f"{model} costs {each}."
 
 
@@ -84,6 +84,12 @@ def left_out(gate: Caution) -> str:
     """How many windows failed a declared gate, and which."""
     windows = counted(round(gate.value or 0), "window")
     return f"Left out of every comparison: the blocks of {windows} ({gate.subject})."
+
+
+def _joules(one: Cost) -> str:
+    """To the digits that stand in the table."""
+    found = significant_range(one.joules_per_token, one.low, one.high)
+    return found[0] if found else NOT_ESTIMATED
 
 
 def _takes(saved_percent: float) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.effect import FEWEST_BLOCKS
 from analysis.verdict import INACTIVE
-from bench.report.answer import Answer, Comparison
+from bench.report.answer import NOISE_IS, Answer, Comparison
 from bench.report.summary import Summary
 from bench.show.words import short_percent
 from tests.bench.report.random_runs import random_stories
@@ -126,6 +128,30 @@ def test_the_noise_is_the_floor_of_the_rows(told: list[tuple[Summary, Answer]]) 
         for row in (row for row in summary.rows if row.a_a and row.noise_floor_percent is not None):
             assert short_percent(row.noise_floor_percent) in answer.noise
             assert ("95 %)" in answer.noise) or ("no 95 % interval" in answer.noise)
+
+
+def test_the_noise_is_what_it_is_said_to_be() -> None:
+    """Difference and one-sided reach of A/A, by hand; `NOISE_IS` says so, and nobody else says otherwise."""
+    assert "one-sided 95 % reach" in NOISE_IS
+    checked = 0
+    for story in random_stories():
+        slots = story.slots
+        if story.readback.void or any(slot.excluded or slot.gross_j is None for slot in slots):
+            continue
+        for row in (row for row in story.summary.rows if row.a_a):
+            logs = [
+                np.log([slot.gross_j / slot.requests for slot in slots if slot.arm == arm])
+                for arm in (row.label, row.label.removesuffix(" (A/A)"))
+            ]
+            one, other = (np.exp(log).reshape(-1, 2).mean(axis=1) for log in logs)
+            ratios = np.log(one / other)
+            reach = 0.0
+            if len(ratios) >= FEWEST_BLOCKS:
+                reach = stats.t.ppf(0.95, len(ratios) - 1) * ratios.std(ddof=1) / np.sqrt(len(ratios))
+            noise = 100 * (1 - np.exp(-(abs(ratios.mean()) + reach)))
+            assert row.noise_floor_percent == pytest.approx(noise)
+            checked += 1
+    assert checked > 50
 
 
 def test_backends_of_one_model_are_compared_in_the_same_run(told: list[tuple[Summary, Answer]]) -> None:

@@ -73,6 +73,8 @@ def test_terminal_and_page_round_the_same_figures() -> None:
             if cost.joules_per_token is not None:
                 shown = float(cells[1].split()[0])
                 assert shown == pytest.approx(cost.joules_per_token, rel=0.05)
+                if cost.gate == story.readback.baseline:
+                    assert cells[1].split()[0] in story.answer.sentences[0].text
             if cost.comparison and cost.comparison.saved_percent is not None:
                 saved = cost.comparison.saved_percent
                 assert seen["saves"] == percent(saved, signed=True)
