@@ -29,7 +29,8 @@ ANSWERS_DIFFER_PERCENT = 90.0
 """Token match below which a saving is one of other answers."""
 NOISE_IS = (
     "Noise is what the same configuration, run twice in every block (A/A), differs by at most: its "
-    f"difference from itself and the one-sided 95 % reach of that; below {FEWEST_BLOCKS} blocks, the difference seen."
+    "difference from itself and the one-sided 95 % reach of that; "
+    f"below {FEWEST_BLOCKS} blocks, the difference seen."
 )
 
 
