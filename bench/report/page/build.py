@@ -58,16 +58,20 @@ def write_page(
 
 def render(chapters: Sequence[Chapter]) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"seen": _seen, "data_uri": _data_uri}
     style = f"{_text('page.css')}{_colours(chapters)}"
     script = "\n".join(map(_text, SCRIPTS))
-    return environment.from_string(_text("page.html.j2")).render(
+    return environment.get_template("page.html.j2").render(
         chapters=chapters,
         style=Markup(style),
         script=Markup(script),
