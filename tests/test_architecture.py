@@ -86,6 +86,16 @@ def test_arrows_go_down_only(room: str) -> None:
     assert not climbs
 
 
+def test_a_class_name_has_one_meaning() -> None:
+    places: dict[str, list[str]] = {}
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+    assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
 def test_no_module_of_the_conductor_imports_a_heavy_library_at_the_top_of_the_command_line() -> None:
     code = (
         "import sys; sys.argv = ['bench', '--help']\n"
