@@ -82,6 +82,11 @@ def short_percent(value: float | None) -> str | None:
 
 
 def percent_range(low: float | None, high: float | None) -> str | None:
-    """`42 to 47 %`: an interval as a sentence has it."""
-    first, last = short_percent(low), short_percent(high)
-    return None if first is None or last is None else f"{first.removesuffix(' %')} to {last}"
+    """`42 to 47 %`, `33.8 to 34.3 %`: an interval as a sentence has it, both ends to the same decimal."""
+    if low is None or high is None:
+        return None
+    width = abs(high - low)
+    whole = width >= 10 or (width >= 2 and min(abs(low), abs(high)) >= 9.95)
+    decimals = 0 if whole else 1
+    first, last = (f"{round(end, decimals) + 0.0:.{decimals}f}" for end in (low, high))
+    return f"{first} to {last} %"
