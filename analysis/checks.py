@@ -137,7 +137,8 @@ def _drift(slots: Sequence[Slot]) -> Iterator[Caution]:
         slope = float(stats.theilslopes(log_cost, positions)[0])
         change = float(np.expm1(slope * np.ptp(positions)))
         if abs(change) > LARGEST_DRIFT:
-            words = f"{arm}: cost per request moved by {100 * change:+.0f} % over the run"
+            moved = f"{'rose' if change > 0 else 'fell'} by {100 * abs(change):.0f} %"
+            words = f"{arm}: cost per request {moved} over the run"
             yield Caution(
                 code="drift",
                 subject=arm,

@@ -165,7 +165,8 @@ def on_a_terminal(cwd: Path, *, columns: int, rows: int, **environment: str) -> 
 def test_on_a_terminal_nothing_is_wider_than_it(tmp_path: Path, columns: int, rows: int) -> None:
     write_suite(tmp_path)
     shown = on_a_terminal(tmp_path, columns=columns, rows=rows, NO_COLOR="1")
-    before_the_tables = shown.partition("echo, 2 prompts")[0]
+    before_the_tables, _, answer = shown.partition("echo, 2 prompts")
+    assert "J/token" in answer
     assert not COLOUR.search(before_the_tables)  # NO_COLOR
     lines = CONTROL.sub("", before_the_tables).replace("\r", "\n").split("\n")
     assert max(map(len, lines)) <= columns
