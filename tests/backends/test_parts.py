@@ -23,7 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def units_of(model: Any) -> list[int]:
-    shape = count_shape(PARTS, model, LLAMA, heads=(4, 2, 16), number_bytes=4)
+    shape = count_shape(PARTS, model, LLAMA, heads=(4, 2, 16), windows=[None] * LAYERS, number_bytes=4)
     return [layer.mlp_units for layer in shape.layers]
 
 
