@@ -49,7 +49,7 @@ def energy(incomplete: str) -> list[str]:
 
 def questions(incomplete: str) -> list[str]:
     """What `bench init` can write a suite for."""
-    return _beginning(incomplete, ["gate", "backend", "cut"])
+    return _beginning(incomplete, ["cost", "gate", "backend", "cut"])
 
 
 def figures(incomplete: str) -> list[str]:
