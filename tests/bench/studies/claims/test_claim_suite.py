@@ -51,8 +51,8 @@ def test_a_suite_whose_small_model_uses_as_much_less_as_claimed_reproduces_the_c
     assert "on other models" in (again.note or "")
 
 
-def test_the_same_work_is_equivalent(run_of_the_claims_suite: Path) -> None:
-    """Its A/A arm, asked about as if it were a gate."""
+def test_the_same_work_neither_saves_nor_costs(run_of_the_claims_suite: Path) -> None:
+    """Its A/A arm, asked about as if it were a gate: it can't exceed the noise that it is itself."""
     (evidence,) = gather([run_of_the_claims_suite])
     again = "echo ungated (A/A)"
     copies = [replace(slot, arm="echo copy") for slot in evidence.slots if slot.arm == again]
@@ -61,7 +61,7 @@ def test_the_same_work_is_equivalent(run_of_the_claims_suite: Path) -> None:
         Held(slots=slots, arm=arm, plain="echo ungated", again=again) for arm in ("echo copy", "echo ungated")
     )
     found = judge(copy, plain)
-    assert found.verdict == "equivalent", found.reason
+    assert found.verdict in ("equivalent", "inconclusive"), found.reason
 
 
 def test_two_blocks_of_it_are_not_enough(run_of_the_claims_suite: Path, tmp_path: Path) -> None:
