@@ -13,7 +13,7 @@ from bench.run import sources
 from energy import powermetrics as meter
 from energy import preflight
 from energy.base import SourceUnavailable
-from energy.lab.documents import Shape, Told, document
+from energy.lab.documents import ChipShape, Told, document
 from energy.powermetrics import powermetrics, root_command
 
 REFUSES = "echo 'sudo: a password is required' >&2; exit 1"
@@ -22,7 +22,7 @@ EXIT_64 = f"echo 'starting up' >&2; echo '{WORDS}' >&2; exit 64"
 VIRTUAL = """[ "$1" = -h ] && exit
 echo 'ERROR: cannot find the IO registry entry for IODeviceTree:/arm-io/pmgr' >&2
 while cat "$(dirname "$0")/virtual.plist" && printf '\\0'; do sleep 0.1; done"""
-VIRTUAL_SHAPE = Shape(model="VirtualMac2,1", clusters=(), rails=(), combined=False, gpu=False)
+VIRTUAL_SHAPE = ChipShape(model="VirtualMac2,1", clusters=(), rails=(), combined=False, gpu=False)
 SIMULATED = f'exec {sys.executable} -P -m energy.lab.simulated "$@"'
 
 

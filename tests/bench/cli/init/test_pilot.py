@@ -16,7 +16,7 @@ from bench.run import start
 from bench.run.display.plain import PlainDisplay
 from bench.run.session import RunSession
 from bench.suite.plan import PlannedSlot
-from tests.bench.cli.init.test_text import DRAFT
+from tests.bench.cli.init.test_suite_text import DRAFT
 
 TINY = replace(
     pilot.draft_of(DRAFT, minutes=1),
