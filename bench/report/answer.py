@@ -14,7 +14,7 @@ from analysis.effect import FEWEST_BLOCKS
 from analysis.values import counted, listed
 from analysis.verdict import COPY, VERDICTS
 from bench.report import sentences
-from bench.report.names import baseline_model, boundary_words, short_name
+from bench.report.names import baseline_model, boundary_words, model_name, short_name
 from bench.report.readback import Readback
 from bench.report.summary import ArmRow, Summary
 from bench.run.records import SessionRecord
@@ -237,7 +237,9 @@ def _importance(one: Comparison) -> tuple[int, float]:
 
 def _headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
     header = readback.run.header
-    models = listed(list(dict.fromkeys(model.name for model in header.models.values()))) or "no model"
+    models = (
+        listed(list(dict.fromkeys(model_name(model.name) for model in header.models.values()))) or "no model"
+    )
     baseline = next((row for row in rows if row.gate == readback.baseline and row.prompts), None)
     prompts = counted(len(header.prompts.ids) or (baseline.prompts if baseline else 0), "prompt")
     each = baseline.new_tokens / baseline.prompts if baseline else None

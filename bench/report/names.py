@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bench.suite.asked import asked_of_run
 from bench.suite.header import RunHeader
 
@@ -26,10 +28,15 @@ def boundary_words(boundary: str) -> str:
     return _BOUNDARIES.get(boundary, boundary)
 
 
+def model_name(name: str) -> str:
+    """A model: its name or hub id as it was asked for; of a folder, what the folder is called."""
+    return Path(name).name if Path(name).is_absolute() else name
+
+
 def baseline_model(header: RunHeader) -> str:
     """Name of the model that the baseline runs; of the first, where the suite does not say."""
     gate = asked_of_run(header).gates.get(header.baseline)
     full = gate.options.get("full") if gate else None
     key = full.get("model") if isinstance(full, dict) else None
-    names = {key: model.name for key, model in header.models.items()}
+    names = {key: model_name(model.name) for key, model in header.models.items()}
     return names.get(str(key)) or next(iter(names.values()), "the model")
