@@ -6,6 +6,9 @@ A laboratory meter reads powers that are known exactly: bursts of 50 ms to many 
 decoding, noise; intervals of 103-130 ms, whole-second labels, documents that come late. A thousand windows of
 2 to 60 s, placed anywhere, are attributed by each method; so are windows of 10 s, and windows that open and
 close with the work, as the windows of a benchmark do.
+
+The meter of this table is on time. What lag, late labels and slow cadences do, and whether the bound holds then:
+python benchmarks/lag.py
 """
 
 from __future__ import annotations
