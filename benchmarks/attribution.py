@@ -7,8 +7,8 @@ decoding, noise; intervals of 103-130 ms, whole-second labels, documents that co
 2 to 60 s, placed anywhere, are attributed by each method; so are windows of 10 s, and windows that open and
 close with the work, as the windows of a benchmark do.
 
-The meter of this table is on time. What lag, late labels and slow cadences do, and whether the bound holds then:
-python benchmarks/lag.py
+The meter of this table is on time. What lag, late labels and slow cadences do, and whether the bound
+holds then: python benchmarks/lag.py
 """
 
 from __future__ import annotations

@@ -242,7 +242,12 @@ def test_a_worker_that_hangs_is_replaced_after_the_deadline(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("no_figures")
 def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> None:
-    write_suite(tmp_path, protocol__min_window_s=1.0, energy={"source": "simulated", "interval_ms": 20})
+    write_suite(
+        tmp_path,
+        protocol__blocks=9,  # most of it is still to come when the first slot is stored
+        protocol__min_window_s=1.0,
+        energy={"source": "simulated", "interval_ms": 20},
+    )
     out = tmp_path / "results"
     process = start("run", "suite.toml", cwd=tmp_path)
     wait_for(lambda: of_type(out, "slot"))
