@@ -5,7 +5,7 @@ against `load` without MLX; the loops are in `decoder.py`.
 
 mlx-lm reads the rotary numbers at the top level of the config and falls back to defaults of its own, so a
 folder that keeps them in `rope_parameters`, as transformers 5 writes them, would load and be another model.
-They are put where mlx-lm looks for them; nothing else in the config is changed.
+They are put where mlx-lm looks for them, and so is the number of experts; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
         model, _ = load_model(
             folder.path,
             lazy=True,
-            model_config=with_rotary_numbers(folder.config),
+            model_config=under_the_names_of_mlx_lm(folder.config),
             get_model_classes=_first_layers_only(_get_classes, folder.layers),
         )
         if folder.quantised is None:  # scales and what is left whole stay as they were saved
@@ -90,8 +90,8 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
     return model
 
 
-def with_rotary_numbers(config: dict[str, Any]) -> dict[str, Any]:
-    """A config with the numbers of `rope_parameters` where mlx-lm looks for them, unless they are there."""
+def under_the_names_of_mlx_lm(config: dict[str, Any]) -> dict[str, Any]:
+    """A config with what transformers 5 renamed where mlx-lm looks for it, unless it is there already."""
     given = config.get("rope_parameters") or {}
     by_layer = {kind: numbers for kind, numbers in given.items() if isinstance(numbers, dict)}
     numbers = by_layer.get("full_attention", given if not by_layer else {})
