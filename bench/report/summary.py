@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from analysis.arms import Level
@@ -23,7 +23,7 @@ from bench.report.costs import Costs
 from bench.report.readback import Idle, Readback, first_of_each_prompt, that_count, tokens_of
 from bench.report.rows import arm_label, slot_rows
 from bench.report.split import ArmSplit, splits
-from bench.report.verdicts import ArmVerdict, columns, judge_arms, opponents
+from bench.report.verdicts import columns, judge_arms, opponents
 from bench.run.observed import Joules
 from bench.run.records import ArmKey
 
@@ -77,26 +77,39 @@ class ArmRow:
     """Token match: share of new-token positions that equal those of `against`."""
     same_answers: int | None
     """Prompts whose new tokens are all those of `against`."""
-    joules_saved_percent: float | None
-    saved_low_percent: float | None
-    saved_high_percent: float | None
-    noise_floor_percent: float | None
-    p: float | None
-    p_holm: float | None
-    lag_1: float | None
-    saved_low_ar1_percent: float | None
-    saved_high_ar1_percent: float | None
-    blocks: int
-    verdict: str | None
-    reason: str | None
-    against: str | None
-    blocks_to_settle: int | None
-    control: str | None
-    beyond_control_percent: float | None
-    beyond_control_low_percent: float | None
-    beyond_control_high_percent: float | None
-    beyond_control_verdict: str | None
-    """From `joules_saved_percent` on: `bench.report.verdicts.ArmVerdict`."""
+    joules_saved_percent: float | None = None
+    """From the geometric mean over blocks of the ratio of joules."""
+    saved_low_percent: float | None = None
+    """95 % interval; None below five blocks."""
+    saved_high_percent: float | None = None
+    noise_floor_percent: float | None = None
+    """What the ungated arm `saves` against itself: an effect inside it is not a saving."""
+    p: float | None = None
+    """One-sided p of lying beyond the threshold, of this arm alone."""
+    p_holm: float | None = None
+    """The same, corrected for the arms that are held against the same ungated arm (Holm)."""
+    lag_1: float | None = None
+    """Correlation of a block's log-ratio with the next one's; the interval takes it to be 0."""
+    saved_low_ar1_percent: float | None = None
+    """The 95 % interval if blocks followed each other with that correlation."""
+    saved_high_ar1_percent: float | None = None
+    blocks: int = 0
+    """Blocks behind the figures; a claim needs 5."""
+    verdict: str | None = None
+    """saves, costs, equivalent, inconclusive, not enough blocks, withheld, or gate inactive."""
+    reason: str | None = None
+    against: str | None = None
+    """Label of the arm that it is held against."""
+    blocks_to_settle: int | None = None
+    """Blocks that would settle an inconclusive verdict; None if it is none, or if no number would do."""
+    control: str | None = None
+    """Label of the random arm that leaves out as much at other prompts."""
+    beyond_control_percent: float | None = None
+    """Joules that the arm saves against its control: what its choice of prompts is worth."""
+    beyond_control_low_percent: float | None = None
+    """95 % interval; None below five blocks."""
+    beyond_control_high_percent: float | None = None
+    beyond_control_verdict: str | None = None
 
     @property
     def label(self) -> str:
@@ -243,12 +256,10 @@ def _lowest_grade(joules: list[Joules]) -> dict[str, Any]:
     }
 
 
-def _row(arm: _Arm, baseline: _Arm | None, verdict: ArmVerdict) -> ArmRow:
+def _row(arm: _Arm, baseline: _Arm | None, judged: dict[str, Any]) -> ArmRow:
     backend, gate, a_a = arm.key
-    compared = _compared(arm, None if verdict.verdict == INACTIVE else baseline)
-    return ArmRow(
-        backend=backend, gate=gate, a_a=a_a, **arm.work(), **arm.energy(), **compared, **asdict(verdict)
-    )
+    compared = _compared(arm, None if judged.get("verdict") == INACTIVE else baseline)
+    return ArmRow(backend=backend, gate=gate, a_a=a_a, **arm.work(), **arm.energy(), **compared, **judged)
 
 
 _OF_WORK = ("tokens_saved_percent", "bytes_saved_percent", "agreement_percent", "same_answers")

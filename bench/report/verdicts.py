@@ -7,7 +7,6 @@ both save is saved by how much is left out, not by the choice of where.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +20,6 @@ from bench.run import store
 from bench.run.records import ArmKey, SessionRecord
 from bench.suite.asked import asked_of_run
 from bench.suite.header import RunHeader
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArmVerdict:
-    """The columns of an arm that judge its joules; all None for the baseline of the first backend."""
-
-    against: str | None = None
-    """Label of the arm that it is held against."""
-    joules_saved_percent: float | None = None
-    """From the geometric mean over blocks of the ratio of joules."""
-    saved_low_percent: float | None = None
-    """95 % interval; None below five blocks."""
-    saved_high_percent: float | None = None
-    noise_floor_percent: float | None = None
-    """What the ungated arm `saves` against itself: an effect inside it is not a saving."""
-    blocks: int = 0
-    """Blocks behind the figures; a claim needs 5."""
-    verdict: str | None = None
-    """saves, costs, equivalent, inconclusive, not enough blocks, withheld, or gate inactive."""
-    reason: str | None = None
-    p: float | None = None
-    """One-sided p of lying beyond the threshold, of this arm alone."""
-    p_holm: float | None = None
-    """The same, corrected for the arms that are held against the same ungated arm (Holm)."""
-    lag_1: float | None = None
-    """Correlation of a block's log-ratio with the next one's; the interval takes it to be 0."""
-    saved_low_ar1_percent: float | None = None
-    """The 95 % interval if blocks followed each other with that correlation."""
-    saved_high_ar1_percent: float | None = None
-    blocks_to_settle: int | None = None
-    """Blocks that would settle an inconclusive verdict; None if it is none, or if no number would do."""
-    control: str | None = None
-    """Label of the random arm that leaves out as much at other prompts."""
-    beyond_control_percent: float | None = None
-    """Joules that the arm saves against its control: what its choice of prompts is worth."""
-    beyond_control_low_percent: float | None = None
-    """95 % interval; None below five blocks."""
-    beyond_control_high_percent: float | None = None
-    beyond_control_verdict: str | None = None
 
 
 def judge_arms(
@@ -123,46 +83,37 @@ def beside_control(readback: Readback, slots: Sequence[Slot], key: ArmKey) -> di
 
 def columns(
     readback: Readback, slots: Sequence[Slot], key: ArmKey, judgement: Judgement | None
-) -> ArmVerdict:
-    """What stands beside an arm; the A/A arm has no verdict, an arm whose gate took no effect its cost."""
-    if judgement is None:
-        return ArmVerdict()
-    against = arm_label(opponents(readback.arms, baseline=readback.baseline)[key])
-    inactive = why_inactive(readback, key)
+) -> dict[str, Any]:
+    """The columns of `ArmRow` that judge an arm's joules; empty for the baseline of the first backend.
+
+    The A/A arm has no verdict, an arm whose gate took no effect its cost.
+    """
+    if judgement is None or (key[2] and judgement.point is None):
+        return {}
     point, floor = judgement.point, judgement.noise_floor
-    saved = None if point is None else 100 * (1 - point)
-    (low, high), (low_ar1, high_ar1) = _saved_ends(judgement.ratio), _saved_ends(judgement.ratio_ar1)
+    low, high = _saved_ends(judgement.ratio)
+    shown = {
+        "against": arm_label(opponents(readback.arms, baseline=readback.baseline)[key]),
+        "joules_saved_percent": None if point is None else 100 * (1 - point),
+        "saved_low_percent": low,
+        "saved_high_percent": high,
+        "noise_floor_percent": None if floor is None else 100 * floor,
+        "blocks": judgement.blocks,
+    }
     if key[2]:
-        if saved is None:
-            return ArmVerdict()
         why = "the same gate twice: the difference is the noise floor"
-        return ArmVerdict(
-            against=against,
-            joules_saved_percent=saved,
-            saved_low_percent=low,
-            saved_high_percent=high,
-            noise_floor_percent=None if floor is None else 100 * floor,
-            blocks=judgement.blocks,
-            verdict=COPY,
-            reason=why,
-        )
-    return ArmVerdict(
-        against=against,
-        joules_saved_percent=saved,
-        saved_low_percent=low,
-        saved_high_percent=high,
-        noise_floor_percent=None if floor is None else 100 * floor,
-        blocks=judgement.blocks,
-        verdict=judgement.verdict if inactive is None else INACTIVE,
-        reason=judgement.reason if inactive is None else f"{inactive}; its joules: {_cost(judgement)}",
-        p=judgement.p,
-        p_holm=judgement.p_holm,
-        lag_1=judgement.lag_1,
-        saved_low_ar1_percent=low_ar1,
-        saved_high_ar1_percent=high_ar1,
-        blocks_to_settle=judgement.blocks_to_settle,
+        return {**shown, "verdict": COPY, "reason": why}
+    inactive = why_inactive(readback, key)
+    low_ar1, high_ar1 = _saved_ends(judgement.ratio_ar1)
+    return {
+        **shown,
+        "verdict": judgement.verdict if inactive is None else INACTIVE,
+        "reason": judgement.reason if inactive is None else f"{inactive}; its joules: {_cost(judgement)}",
+        **{name: getattr(judgement, name) for name in ("p", "p_holm", "lag_1", "blocks_to_settle")},
+        "saved_low_ar1_percent": low_ar1,
+        "saved_high_ar1_percent": high_ar1,
         **beside_control(readback, slots, key),
-    )
+    }
 
 
 def _saved_ends(ratio: Estimate | None) -> tuple[float | None, float | None]:
