@@ -202,6 +202,16 @@ class Backend(Protocol):
             RequestError: As for `prefill` and `ready`, which this calls.
         """
 
+    def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
+        """Logits of shape (len(tokens), vocabulary) after each of `tokens`, as a request computes them.
+
+        A prefill of `ids`, whose cache is then cut as `cut` says, and one forward per token through the
+        cache; so it takes the memory of a request, however long `ids` is. `lookup` changes nothing.
+
+        Raises:
+            RequestError: As for `prefill` and `ready`, which this calls; or all of it exceeds the context.
+        """
+
     def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
         """Natural log-probabilities, shape (len(ids) - 1,), of ids[1:], each given the ids before it.
 

@@ -121,6 +121,17 @@ class Decoder(ABC):
         with self._no_gradients(), self._per_query(model, cut):
             return self._arrays.numpy(self._logits(model, ids))
 
+    def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
+        """Logits of shape (len(tokens), vocabulary) after each of `tokens`, through the cache."""
+        check_prompt([*ids, *tokens], self.info)
+        self.ready(cut)
+        cache, model = self.prefill(ids, cut).cache, self._model_for(cut)
+        rows = []
+        with self._no_gradients():
+            for position, token in enumerate(tokens, start=len(ids)):
+                rows.append(self._arrays.numpy(self._logits_at(model, cache, token, position)))
+        return np.stack(rows)
+
     def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
         """Natural log-probabilities, shape (len(ids) - 1,), of ids[1:]."""
         return log_probabilities(self.logits(ids, cut), ids)
@@ -192,6 +203,10 @@ class Decoder(ABC):
     @abstractmethod
     def _logits(self, model: Any, ids: list[int]) -> Any:
         """Logits (len(ids), vocabulary) of one forward without a cache."""
+
+    @abstractmethod
+    def _logits_at(self, model: Any, cache: Any, token: int, position: int) -> Any:
+        """Logits (vocabulary,) of one forward of one token through the cache."""
 
     @abstractmethod
     def _hidden(self, ids: list[int]) -> Any:

@@ -35,13 +35,12 @@ class Verdict:
 class Observed:
     """One prompt run with and without the cut, by one backend."""
 
-    prompt_tokens: int
     full: Generated
     cut: Generated
     full_logits: NDArray[np.float32]
-    """`Backend.logits(ids)`."""
+    """`Backend.logits_after` the first tokens of `full`."""
     cut_logits: NDArray[np.float32]
-    """`Backend.logits(ids, cut)`."""
+    """The same under the cut."""
 
 
 def judge(cut: Cut, seen: Observed) -> Verdict:
@@ -65,10 +64,10 @@ def _miscounted(cut: Cut, seen: Observed) -> str:
         asked = cut.units_of(layer, whole)
         if units != asked:
             return f"{asked} of {whole} MLP units were asked for, but layer {layer} used {units}"
-    for layer, held in enumerate(used.cache_lengths):
-        asked = cut.positions_of(layer, seen.prompt_tokens)
+    # without a cut a sliding window holds fewer positions than the prompt has, and a state holds none
+    for layer, (held, whole) in enumerate(zip(used.cache_lengths, full.cache_lengths, strict=True)):
+        asked = cut.positions_of(layer, whole) if whole else 0
         if held != asked:
-            whole = seen.prompt_tokens
             return f"{asked} of {whole} cache positions were asked for, but layer {layer} held {held}"
     return _same_weights(cut, full, used)
 

@@ -132,6 +132,10 @@ class EchoBackend:
         logits[np.arange(len(ids)), following] = 1
         return logits
 
+    def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
+        """The last rows of `logits` of all ids; shape (len(tokens), vocabulary)."""
+        return self.logits([*ids, *tokens], cut)[len(ids) :]
+
     def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
         """Log-probabilities by `logits`, shape (len(ids) - 1,)."""
         return log_probabilities(self.logits(ids, cut), ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlx_lm.models.cache import KVCache
+from mlx_lm.models.cache import KVCache, create_attention_mask
 
 
 class ShortenedCache:
@@ -39,9 +39,9 @@ class PositionOnly:
     def __init__(self) -> None:
         self.offset = 0
 
-    def make_mask(self, tokens: int, **_: Any) -> str | None:
-        """As of an empty cache: the mask is causal whatever the length."""
-        return None if tokens == 1 else "causal"
+    def make_mask(self, *arguments: Any, **options: Any) -> Any:
+        """The mask over all positions: a model may ask the first layer for that of every other."""
+        return create_attention_mask(*arguments, offset=self.offset, **options)
 
     def trim(self, positions: int) -> None:
         """Go back."""

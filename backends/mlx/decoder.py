@@ -116,6 +116,9 @@ class MlxDecoder(Decoder):
     def _logits(self, model: Any, ids: list[int]) -> Any:
         return model(mx.array(ids)[None])[0]
 
+    def _logits_at(self, model: Any, cache: list[Any], token: int, position: int) -> Any:
+        return model(mx.array([[token]]), cache=cache)[0, -1]
+
     def _hidden(self, ids: list[int]) -> Any:
         with self._final_norm.noting() as noted:
             self._model(mx.array(ids)[None])

@@ -139,6 +139,10 @@ class TorchDecoder(Decoder):
     def _logits(self, model: Any, ids: list[int]) -> Tensor:
         return self._forward(model, ids).logits[0]  # type: ignore[no-any-return]
 
+    def _logits_at(self, model: Any, cache: Any, token: int, position: int) -> Tensor:
+        at = self._positions(position, position + 1)
+        return _last_logits(model, self._on_device([[token]]), at, {self._cache_name: cache})[0]
+
     def _hidden(self, ids: list[int]) -> Tensor:
         return self._forward(self._model.base_model, ids).last_hidden_state[0]  # type: ignore[no-any-return]
 
@@ -212,7 +216,12 @@ class TorchDecoder(Decoder):
 
 def _next_token(model: Any, tokens: Tensor, positions: Tensor, cache: dict[str, DynamicCache]) -> Tensor:
     """Queue one forward of `tokens` (1, L) at `positions` (1, L) and the argmax after it, (1, 1)."""
+    return _last_logits(model, tokens, positions, cache).argmax(dim=-1, keepdim=True)
+
+
+def _last_logits(model: Any, tokens: Tensor, positions: Tensor, cache: dict[str, DynamicCache]) -> Tensor:
+    """Queue one forward of `tokens` (1, L) at `positions` (1, L); its last logits, (1, vocabulary)."""
     # Positions are explicit because the model would otherwise ask the cache of layer 0 for them,
     # which is wrong as soon as that layer keeps fewer of them.
     output = model(tokens, position_ids=positions, use_cache=True, logits_to_keep=1, **cache)
-    return output.logits[:, -1].argmax(dim=-1, keepdim=True)  # type: ignore[no-any-return]
+    return output.logits[:, -1]  # type: ignore[no-any-return]

@@ -49,11 +49,10 @@ def test_takes_any_cut_and_says_that_nothing_was_left_out():
     backend.ready(cut)
     runs = [backend.decode(backend.prefill(ids, c), max_new_tokens=3, ignore_eos=True) for c in (FULL, cut)]
     observed = Observed(
-        prompt_tokens=len(ids),
         full=runs[0],
         cut=runs[1],
-        full_logits=backend.logits(ids),
-        cut_logits=backend.logits(ids, cut),
+        full_logits=backend.logits_after(ids, ids[:2]),
+        cut_logits=backend.logits_after(ids, ids[:2], cut),
     )
     assert judge(cut, observed).outcome == "gate inactive"
     assert backend.shape(cut).weight_bytes == 0

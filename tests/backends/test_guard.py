@@ -14,7 +14,6 @@ LOGITS = np.zeros((3, 4), dtype=np.float32)
 def seen(used: Used | None = FULL_USED, *, changed: bool = True, cut_forwards: int = 4) -> Observed:
     full = Generated(tokens=[1, 2, 3, 4, 5], forwards=4, used=FULL_USED)
     return Observed(
-        prompt_tokens=10,
         full=full,
         cut=replace(full, used=used, forwards=cut_forwards),
         full_logits=LOGITS,

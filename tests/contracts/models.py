@@ -28,11 +28,11 @@ def generate(
 
 
 def verdict(backend: Backend, cut: Cut, ids: list[int]) -> Verdict:
+    full = generate(backend, ids, max_new_tokens=3)
     seen = Observed(
-        prompt_tokens=len(ids),
-        full=generate(backend, ids, max_new_tokens=2),
-        cut=generate(backend, ids, cut, max_new_tokens=2),
-        full_logits=backend.logits(ids),
-        cut_logits=backend.logits(ids, cut),
+        full=full,
+        cut=generate(backend, ids, cut, max_new_tokens=3),
+        full_logits=backend.logits_after(ids, full.tokens[:2]),
+        cut_logits=backend.logits_after(ids, full.tokens[:2], cut),
     )
     return judge(cut, seen)

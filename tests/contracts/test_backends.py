@@ -99,6 +99,9 @@ def test_tokens_are_the_argmax_of_the_logits(backend: Backend):
     assert logits.dtype == np.float32
     assert logits.shape == (len(ids) + 19, backend.info.vocabulary)
     assert logits[len(ids) - 1 :].argmax(axis=1).tolist() == tokens
+    through_the_cache = backend.logits_after(ids, tokens[:-1])
+    assert through_the_cache.dtype == np.float32
+    np.testing.assert_allclose(through_the_cache, logits[len(ids) :], atol=1e-4)
 
 
 def test_sessions_do_not_see_each_other(backend: Backend):

@@ -18,6 +18,7 @@ from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
 from tests.bench.processes import AS_ROOT, bench
 from tests.bench.suites import write_suite
+from tests.contracts.models import load_tiny, verdict
 from tests.families import FAMILIES, save_tiny
 
 IDS = [5, 9, 30, 77, 41, 12, 200, 33, 8, 8, 9, 100]
@@ -82,6 +83,7 @@ def test_a_cut_does_the_same_on_both_or_is_refused_by_name(folder: Path, pair: d
                 shape = backend.shape(cut)
                 counted = None if shape is None else (shape.weight_bytes, shape.windows)
                 given[library] = (new, counted, backend.prefill(IDS, cut).used)
+                assert cut.lookup or verdict(backend, cut, IDS).reason == "", name
             except BackendError as error:
                 refused.append(str(error))
         if len(given) == 2:
@@ -90,6 +92,16 @@ def test_a_cut_does_the_same_on_both_or_is_refused_by_name(folder: Path, pair: d
     assert all(folder.name in why or "layers that hold all positions" in why for why in refused), refused
     if folder.name in ANATOMIES and len(pair) == 2:
         assert made >= {"no attention", "no mlp", "no block", "half the mlp"}
+
+
+@pytest.mark.parametrize("library", ["torch", "mlx"])
+def test_a_cut_takes_effect_beyond_a_sliding_window_too(library: str, tmp_path: Path) -> None:
+    backend = load_tiny(library, save_tiny("gemma2", tmp_path / "gemma2"))
+    ids = IDS * 4
+    assert len(ids) > FAMILIES["gemma2"]["sliding_window"]
+    cut = Cut(drop_mlp=(1,), drop_attention=(0,))
+    backend.ready(cut)
+    assert verdict(backend, cut, ids).reason == ""
 
 
 @pytest.mark.parametrize("family", ["granitemoe", "mamba"])

@@ -117,6 +117,9 @@ class TableBackend:
         check_prompt(ids, self.info)
         return self._table[ids].astype(np.float32) + self._off_by
 
+    def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
+        return self.logits([*ids, *tokens], cut)[len(ids) :]
+
     def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
         return log_probabilities(self.logits(ids, cut), ids)
 

@@ -99,11 +99,10 @@ def observed(model: Backend, cut: Cut) -> Observed:
         model.decode(model.prefill(PROMPT, c), max_new_tokens=4, ignore_eos=True) for c in (FULL, cut)
     )
     return Observed(
-        prompt_tokens=len(PROMPT),
         full=full,
         cut=with_cut,
-        full_logits=model.logits(PROMPT),
-        cut_logits=model.logits(PROMPT, cut),
+        full_logits=model.logits_after(PROMPT, full.tokens[:2]),
+        cut_logits=model.logits_after(PROMPT, full.tokens[:2], cut),
     )
 
 

@@ -15,7 +15,7 @@ from backends.guard import Observed, Verdict, judge
 from bench.suite.gates.base import Budget
 
 _TOKENS = 4
-"""New tokens of the probe: enough for the cache to be used. Lookup needs as many as a request has."""
+"""New tokens of the probe: enough for the cache to be used, and for logits in bounded memory. Lookup needs as many as a request has."""
 
 
 def outcome(
@@ -52,10 +52,10 @@ def _observe(model: Backend, ids: list[int], budget: Budget, new_tokens: int) ->
         model.decode(model.prefill(ids, c), max_new_tokens=tokens, ignore_eos=True)
         for c in (FULL, budget.cut)
     )
+    fed = full.tokens[: _TOKENS - 1]  # as many as the decodes have fed, so that they fit the context too
     return Observed(
-        prompt_tokens=len(ids),
         full=full,
         cut=cut,
-        full_logits=model.logits(ids),
-        cut_logits=model.logits(ids, budget.cut),
+        full_logits=model.logits_after(ids, fed),
+        cut_logits=model.logits_after(ids, fed, budget.cut),
     )
