@@ -73,6 +73,11 @@ class Counting(Decoder):
     def _logits(self, model: Any, ids: list[int]) -> Any:
         return np.eye(VOCABULARY, dtype=np.float32)[np.array(ids) + 1]
 
+    def _logits_at(self, model: Any, cache: Any, token: int, position: int) -> Any:
+        assert len(cache) == position
+        cache.append(token)
+        return self._logits(model, [token])[0]
+
     def _hidden(self, ids: list[int]) -> Any:
         return self._logits(None, ids)
 
@@ -138,3 +143,9 @@ def test_what_it_scores_is_what_its_logits_say() -> None:
     likely, unlikely = Counting().score([1, 2, 9])
     assert likely == pytest.approx(1 - np.log(np.e + VOCABULARY - 1))
     assert unlikely == pytest.approx(-np.log(np.e + VOCABULARY - 1))
+
+
+def test_logits_after_a_prompt_go_through_its_cache() -> None:
+    assert Counting().logits_after([3, 4], [7, 8]).argmax(axis=1).tolist() == [8, 9]
+    with pytest.raises(RequestError, match="21 tokens, but the context is 20"):
+        Counting().logits_after([3] * 19, [7, 8])
