@@ -15,7 +15,7 @@ from backends.guard import Observed, Verdict, judge
 from bench.suite.gates.base import Budget
 
 _TOKENS = 4
-"""New tokens of the probe, through the cache, so that it takes a request's memory. Lookup needs all of them."""
+"""New tokens of the probe, through the cache: it takes a request's memory. Lookup needs all of them."""
 
 
 def outcome(
