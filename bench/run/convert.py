@@ -10,9 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.run.gguf import Floats, NotReadable, read_gguf
-
-__all__ = ["NotReadable", "convert"]
+from backends.base import ModelError
+from backends.gguf import Floats, read_gguf
 
 _LAYER = {
     "attn_norm": "input_layernorm",
@@ -34,14 +33,14 @@ def convert(gguf: Path, folder: Path) -> None:
     """Write config, tokenizer and float32 safetensors of `gguf` into `folder`.
 
     Raises:
-        NotReadable: It is of another architecture, or has another tokenizer.
+        ModelError: It is of another architecture, or has another tokenizer.
     """
     from safetensors.numpy import save_file
 
     read = read_gguf(gguf)
     known = (read.settings["general.architecture"], read.settings["tokenizer.ggml.model"])
     if known != ("llama", "gpt2"):
-        raise NotReadable(f"{gguf.name} is of kind {known}, and only ('llama', 'gpt2') is converted")
+        raise ModelError(f"{gguf.name} is of kind {known}, and only ('llama', 'gpt2') is converted")
     config = _config(read.settings, is_tied="output.weight" not in read.weights)
     heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
     weights = dict(_renamed(name, weight, heads) for name, weight in read.weights.items())

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from backends.base import ModelError
 from bench.errors import RunFailed, UserError
 from bench.run import privilege
 from bench.show.safe_text import first_line
@@ -77,7 +78,7 @@ def ensure(
 
 
 def _fetch_embedded(name: str, entry: Entry, *, progress: Progress) -> None:
-    from bench.run.convert import NotReadable, convert
+    from bench.run.convert import convert
 
     libraries.require("safetensors", "tokenizers", what="the embedded model", extra="embedded")
     target = embedded_folder(name, entry)
@@ -88,7 +89,7 @@ def _fetch_embedded(name: str, entry: Entry, *, progress: Progress) -> None:
         progress(f"converting {name} (some seconds, once)", None, None)
         try:
             convert(gguf, converted)
-        except NotReadable as error:
+        except ModelError as error:
             raise RunFailed(f"{name} can't be converted: {error}") from None
         _sync(converted)
         try:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from backends.base import ModelError
 from backends.folder import open_folder
 from backends.tokenizer import Tokenizer
 from bench.run.convert import convert
-from bench.run.gguf import NotReadable
-from tests.bench.run.gguf_files import F32, FLOAT, I32, STRING, U32, write_gguf
+from tests.gguf_files import F32, FLOAT, I32, STRING, U32, write_gguf
 
 HEADS, KV_HEADS, WIDTH, UNITS = 2, 1, 8, 16
 TOKENS = ["<end>", "<start>", "a", "b", "c", "ab", "Ġ"]
@@ -94,7 +94,7 @@ def test_rows_of_queries_and_keys_change_their_order(tmp_path: Path, weights: di
 
 def test_another_architecture_is_refused(tmp_path: Path, weights: dict[str, np.ndarray]) -> None:
     file = gguf_of(tmp_path, weights, **{"general.architecture": (STRING, "mamba")})
-    with pytest.raises(NotReadable, match="mamba"):
+    with pytest.raises(ModelError, match="mamba"):
         convert(file, tmp_path / "made")
 
 
