@@ -57,7 +57,7 @@ class Tensor(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Header:
+class GgufHeader:
     """What a GGUF file says of itself."""
 
     settings: dict[str, Any]
@@ -74,7 +74,7 @@ class Gguf:
     """By name; shapes are outermost dimension first."""
 
 
-def read_header(file: Path) -> Header:
+def read_header(file: Path) -> GgufHeader:
     """Read settings and places of the tensors, no weights.
 
     Raises:
@@ -106,7 +106,7 @@ def _opened(file: Path) -> Iterator[mmap.mmap]:
         yield content
 
 
-def _header(content: mmap.mmap, file: Path) -> Header:
+def _header(content: mmap.mmap, file: Path) -> GgufHeader:
     reader = _Reader(content, file)
     if content[:4] != b"GGUF" or len(content) < 24 or struct.unpack_from("<I", content, 4) != (3,):
         raise ModelError(f"{file.name} is no GGUF file of version 3", fix="convert it with a newer llama.cpp")
@@ -120,7 +120,7 @@ def _header(content: mmap.mmap, file: Path) -> Header:
     if not isinstance(align, int) or align < 1:
         reader.refuse(f"has general.alignment = {align!r}")
     start = math.ceil(reader.offset / align) * align
-    return Header(said, tuple(_placed(places, start, len(content), reader)))
+    return GgufHeader(said, tuple(_placed(places, start, len(content), reader)))
 
 
 def _placed(places: list[tuple[Any, ...]], start: int, end: int, reader: _Reader) -> Iterator[Tensor]:
