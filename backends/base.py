@@ -25,6 +25,9 @@ from numpy.typing import NDArray
 from backends.cut import FULL, Cut
 from backends.shape import Shape
 
+CHUNK = 2048
+"""Prompt tokens of a forward at most, unless a backend is told otherwise; mlx-lm's own number."""
+
 
 class BackendError(Exception):
     """A backend could not do what it was asked."""
@@ -92,6 +95,8 @@ class Used:
     """Units of each layer's MLP; 0 where it is left out. None for an architecture that is not counted."""
     weight_bytes: int | None
     """Bytes of weights that a forward reads, without the embedding table; None like the units."""
+    chunks: tuple[int, ...] = ()
+    """Prompt tokens of each forward of the prefill; empty: one forward of all of them."""
 
 
 @dataclass(kw_only=True)
@@ -106,26 +111,36 @@ class Session:
     cut: Cut = FULL
     used: Used | None = None
     """None for a stand-in, which runs nothing that could be counted."""
+    batch: int = 1
+    """Equal rows that run at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generated:
     """New tokens of one request and the work they took.
 
-    For M new tokens from a P-token prompt every backend runs one prefill of P tokens and M-1
-    one-token forwards. With a natural stop a few forwards may run past the end-of-sequence token,
-    because looking at a token costs a host synchronisation: it is looked at after new tokens 1, 2, 4,
-    and then every fourth. Those forwards cost energy, so they are counted here.
+    For M new tokens from a P-token prompt every backend runs a prefill of P tokens and M-1 one-token
+    forwards. A prompt of more than `CHUNK` tokens is fed in as many forwards as its chunks, with logits at
+    the very last position only, so that memory is bounded by a chunk. A batch of B runs B equal rows in
+    each forward: B times the tokens from as many forwards.
+
+    With a natural stop a few forwards may run past the end-of-sequence token, because looking at a token
+    costs a host synchronisation: it is looked at after new tokens 1, 2, 4, and then every fourth. Those
+    forwards cost energy, so they are counted here.
     """
 
     tokens: list[int]
-    """New token ids, the end-of-sequence token included where one was generated."""
+    """New token ids of a row, the end-of-sequence token included where one was generated."""
     forwards: int
     """Decode forwards that ran, of one token each unless `lookup` feeds more; prefill is not among them."""
     drafts: tuple[tuple[int, int], ...] = ()
     """With `lookup`, for each forward: tokens that were guessed and fed, and how many of them were right."""
     used: Used | None = None
     """Of the session."""
+    batch: int = 1
+    """Rows, each with so many new tokens."""
+    unlike_rows: int = 0
+    """Rows of the batch whose tokens are not those of the first, as they should be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +185,10 @@ class Backend(Protocol):
         """Free what `ready` prepared."""
 
     def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
-        """Queue one forward over all of `ids` with a fresh cache and the argmax of its last logits.
+        """Queue a forward over all of `ids` with a fresh cache and the argmax of its last logits.
 
-        With `kv_keep` the forward sees the whole prompt; then the cache is cut.
+        A long prompt is fed in chunks (see `Generated`). With `kv_keep` every chunk sees all that is before
+        it; then the cache is cut.
 
         Raises:
             RequestError: `ids` is empty, longer than the context, or not of this vocabulary; or the cut
@@ -249,6 +265,18 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the model's memory."""
+
+
+@runtime_checkable
+class HasBatches(Protocol):
+    """A backend that can run equal requests at a time."""
+
+    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int) -> Session:
+        """As `Backend.prefill`, with so many equal rows in every forward; `decode` goes on with them.
+
+        Raises:
+            RequestError: As there; or the cut has no meaning for several rows (`lookup`).
+        """
 
 
 @dataclass(frozen=True)

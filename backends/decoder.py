@@ -18,12 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.anatomy import ANATOMIES, anatomy_of, heads_of, layers_of, windows_of
-from backends.base import BackendInfo, Generated, Redundancy, RequestError, Session
+from backends.base import CHUNK, BackendInfo, Generated, Redundancy, RequestError, Session
 from backends.cut import FULL, Cut
 from backends.folder import NUMBER_BYTES, ModelFolder
-from backends.kv_policies import Arrays, attend_per_query, kept_by_head, kept_positions, looks_at_attention
+from backends.kv_policies import Arrays, AttentionSeen, attend_per_query, kept_positions, looks_at_attention
 from backends.lookup import greedy_with_lookup
-from backends.loop import check_cut, check_prompt, greedy, log_probabilities, open_session
+from backends.loop import (
+    Rows,
+    check_batch,
+    check_cut,
+    check_prompt,
+    chunks_of,
+    greedy,
+    log_probabilities,
+    open_session,
+)
 from backends.parts import Parts, count_shape, make_cut, multiplied
 from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
@@ -50,6 +59,7 @@ class Decoder(ABC):
         info: BackendInfo,
         arrays: Arrays,
         parts: Parts,
+        chunk: int = CHUNK,
     ) -> None:
         self.info = info
         self.encode = tokenizer.encode
@@ -58,6 +68,7 @@ class Decoder(ABC):
         self._folder = folder
         self._arrays = arrays
         self._parts = parts
+        self._chunk = chunk
         self._cuts = Cuts(self._count(model), self._make)
 
     def ready(self, cut: Cut) -> None:
@@ -70,33 +81,52 @@ class Decoder(ABC):
         self._free()
 
     def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
-        """Queue one forward over all of `ids`; the first token stays on the device."""
+        """Queue the forwards of all of `ids`; the first token stays on the device."""
+        return self.prefill_batch(ids, cut, batch=1)
+
+    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int) -> Session:
+        """The same with so many equal rows in every forward."""
         check_prompt(ids, self.info)
         check_cut(cut, ids)
+        check_batch(batch, cut)
         model, cache = self._model_for(cut), self._fresh_cache(cut)
+        chunks = chunks_of(len(ids), self._chunk)
         with self._no_gradients():
-            with self._choosing(model, cut) as chosen:
-                first = self._first_token(model, ids, cache)
-            self._shorten(cache, cut, len(ids), chosen)
+            with self._choosing(model, cut, len(ids)) as seen:
+                first = self._feed(model, [ids] * batch, cache, chunks, seen)
+            self._shorten(cache, cut, len(ids), seen)
         return Session(
             prompt_tokens=len(ids),
             first_token=first,
             cache=cache,
             ids=ids,
             cut=cut,
-            used=self._cuts.get(cut).used(self._cache_lengths(cache)),
+            used=self._cuts.get(cut).used(self._cache_lengths(cache), chunks),
+            batch=batch,
         )
+
+    def _feed(
+        self, model: Any, rows: list[list[int]], cache: Any, chunks: list[int], seen: AttentionSeen | None
+    ) -> Any:
+        """Queue the forwards of a prompt chunk by chunk; the token after it."""
+        start = 0
+        for tokens in chunks[:-1]:
+            self._fill(model, [row[start : start + tokens] for row in rows], cache, start=start)
+            self._settle(cache, list(seen.sums.values()) if seen else [])
+            start += tokens
+        return self._first_token(model, [row[start:] for row in rows], cache, start=start)
 
     def decode(self, session: Session, *, max_new_tokens: int, ignore_eos: bool) -> Generated:
         """Greedy decoding from `session`; the device is idle on return."""
         cache = open_session(session, max_new_tokens, self.info)
         model, start = self._model_for(session.cut), session.prompt_tokens
         eos_ids = frozenset[int]() if ignore_eos else self._folder.eos_ids
+        rows = Rows(self._fetch)
         with self._no_gradients():
             if session.cut.lookup:
                 verify, drop = self._verifier(model, cache, start=start, most=max_new_tokens)
                 generated = greedy_with_lookup(
-                    self._fetch([session.first_token])[0],
+                    rows.fetch([session.first_token])[0],
                     verify,
                     drop,
                     ids=session.ids,
@@ -105,12 +135,12 @@ class Decoder(ABC):
                     eos_ids=eos_ids,
                 )
             else:
-                step = self._stepper(model, cache, start=start, most=max_new_tokens)
+                step = self._stepper(model, cache, start=start, most=max_new_tokens, batch=session.batch)
                 generated = greedy(
-                    session.first_token, step, self._fetch, max_new_tokens=max_new_tokens, eos_ids=eos_ids
+                    session.first_token, step, rows.fetch, max_new_tokens=max_new_tokens, eos_ids=eos_ids
                 )
         self.synchronize()
-        return replace(generated, used=session.used)
+        return replace(generated, used=session.used, batch=session.batch, unlike_rows=rows.unlike)
 
     def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32."""
@@ -178,27 +208,36 @@ class Decoder(ABC):
     # What a library brings ----------------------------------------------------------------------------
 
     @abstractmethod
-    def _first_token(self, model: Any, ids: list[int], cache: Any) -> Any:
-        """Queue one forward of `ids`, with logits at the last one only, and their argmax."""
+    def _first_token(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> Any:
+        """Queue one forward of equal `rows` at position `start`; the argmax of the logits at their ends."""
 
     @abstractmethod
-    def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Callable[[Any], Any]:
-        """What queues one forward of the given token and gives the next, still on the device.
+    def _fill(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> None:
+        """Queue one forward that only fills the cache; arguments as of `_first_token`."""
+
+    @abstractmethod
+    def _settle(self, cache: Any, more: list[Any]) -> None:
+        """Let go of what a chunk held in memory but for the cache and the arrays `more`."""
+
+    @abstractmethod
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int, batch: int) -> Callable[[Any], Any]:
+        """What queues one forward of the given tokens and gives the next, still on the device.
 
         Args:
             model: Whole or with parts left out.
             cache: After the prefill.
             start: Position of the first new token.
-            most: New tokens that may come.
+            most: New tokens of a row that may come.
+            batch: Rows.
         """
 
     @abstractmethod
     def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> tuple[Verify, Drop]:
-        """What `lookup` needs; arguments as of `_stepper`."""
+        """What `lookup` needs; arguments as of `_stepper`, for one row."""
 
     @abstractmethod
-    def _fetch(self, tokens: Sequence[Any]) -> list[int]:
-        """Ids of tokens on the device: one transfer, which waits for it."""
+    def _fetch(self, tokens: Sequence[Any]) -> list[list[int]]:
+        """Ids of tokens on the device, row by row: one transfer, which waits for it."""
 
     @abstractmethod
     def _logits(self, model: Any, ids: list[int]) -> Any:
@@ -282,29 +321,27 @@ class Decoder(ABC):
             )
         return cache
 
-    def _shorten(self, cache: Any, cut: Cut, prompt_tokens: int, chosen: dict[int, Any]) -> None:
+    def _shorten(self, cache: Any, cut: Cut, prompt_tokens: int, seen: AttentionSeen | None) -> None:
         """Keep only what `cut` says of every layer; keys were rotated to their positions before."""
         if cut.kv_keep == 1:
             return
-        for_all = None if chosen else self._arrays.numbers(kept_positions(cut, prompt_tokens))[None]
+        for_all = None if seen else self._arrays.numbers(kept_positions(cut, prompt_tokens))[None]
         for layer in self._attending(cut):
-            index = chosen[layer] if for_all is None else for_all
+            index: Any = seen.kept(layer) if seen else for_all
             self._keep(cache, layer, index[None, :, :, None])
 
     def _attending(self, cut: Cut) -> list[int]:
         return [layer for layer in range(self.info.layers) if cut.attends(layer)]
 
     @contextmanager
-    def _choosing(self, model: Any, cut: Cut) -> Iterator[dict[int, Any]]:
-        """Note by layer which positions `cut` keeps, (key-value heads, kept), where attention decides it."""
-        kept: dict[int, Any] = {}
-        layers = iter(self._attending(cut))
-
-        def look(queries: Any, keys: Any, _: Any, scale: float) -> None:
-            kept[next(layers)] = kept_by_head(self._arrays, cut, queries, keys, scale)
-
-        with self._attention(model, look) if looks_at_attention(cut) else nullcontext():
-            yield kept
+    def _choosing(self, model: Any, cut: Cut, tokens: int) -> Iterator[AttentionSeen | None]:
+        """Note the attention of a prompt of so many tokens, where it decides which positions `cut` keeps."""
+        if not looks_at_attention(cut):
+            yield None
+            return
+        seen = AttentionSeen(self._arrays, cut, tokens=tokens, layers=self._attending(cut))
+        with self._attention(model, seen.look):
+            yield seen
 
     def _per_query(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
         """Let every query see only what `cut` keeps of the positions before it, if it does not keep all."""

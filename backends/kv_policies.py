@@ -15,7 +15,9 @@ Rotary positions stay as they were, also where a paper numbers the kept ones ane
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,40 +70,63 @@ def kept_positions(cut: Cut, tokens: int) -> list[int]:
     return [*range(sinks), *range(tokens - kept + sinks, tokens)]
 
 
-def kept_by_head(arrays: Arrays, cut: Cut, queries: Any, keys: Any, scale: float) -> Any:
-    """Positions that stay in one layer, for the policies that look at the attention.
+class AttentionSeen:
+    """What each position of a prompt gets of the attention that a policy looks at, summed chunk by chunk."""
 
-    Args:
-        arrays: The library that the arrays belong to.
-        cut: A policy for which `looks_at_attention` holds.
-        queries: Of the whole prompt, shape (1, heads, T, width), positions applied.
-        keys: Shape (1, key-value heads, T, width).
-        scale: Factor of the scores.
+    def __init__(self, arrays: Arrays, cut: Cut, *, tokens: int, layers: Sequence[int]) -> None:
+        """Of a prompt of so many `tokens`; `layers` are those whose attention runs, in their order.
 
-    Returns:
-        Ascending positions, shape (key-value heads, k).
-    """
-    tokens = keys.shape[2]
-    looking = tokens if cut.kv_policy == "heavy_hitters" else cut.snapkv_window
-    groups = queries.shape[1] // keys.shape[1]
-    # One key-value head at a time: all at once would take heads * T * T numbers.
-    sums = [
-        _probabilities(
-            arrays, queries[:, head * groups : (head + 1) * groups], keys[:, head : head + 1], scale, looking
-        )[0]
-        .sum(0)
-        .sum(0)
-        for head in range(keys.shape[1])
-    ]
-    kept = cut.kept_positions(tokens)
-    prefix = Prefix(
-        position=arrays.numbers(list(range(tokens))),
-        seen=arrays.numbers([tokens])[:, None],
-        budget=arrays.numbers([kept])[:, None],
-    )
-    stays = _stays(arrays.library, cut, prefix, arrays.library.stack(sums)[:, None])[:, 0]
-    order = arrays.library.where(stays, prefix.position, prefix.position + tokens)
-    return arrays.library.argsort(order)[:, :kept]
+        `cut` has a policy for which `looks_at_attention` holds.
+        """
+        self._arrays, self._cut, self._tokens = arrays, cut, tokens
+        self._from = 0 if cut.kv_policy == "heavy_hitters" else tokens - cut.snapkv_window
+        self._layers = cycle(layers)
+        self.sums: dict[int, Any] = {}
+        """By layer: shape (key-value heads, positions so far), in float32."""
+
+    def look(self, queries: Any, keys: Any, _values: Any, scale: float) -> None:
+        """Note the attention of the next layer's queries.
+
+        Args:
+            queries: Of a chunk, shape (B, heads, L, width), positions applied; the rows of a batch are equal.
+            keys: Of all positions up to its end, shape (B, key-value heads, L, width).
+            scale: Factor of the scores.
+        """
+        layer, ends = next(self._layers), keys.shape[2]
+        looking = min(queries.shape[2], ends - self._from)
+        if looking <= 0:
+            return
+        groups = queries.shape[1] // keys.shape[1]
+        # One key-value head at a time: all at once would take heads * L * L numbers.
+        got = [
+            _probabilities(
+                self._arrays,
+                queries[:1, head * groups : (head + 1) * groups],
+                keys[:1, head : head + 1],
+                scale,
+                looking,
+            )[0]
+            .sum(0)
+            .sum(0)
+            for head in range(keys.shape[1])
+        ]
+        library, sums, before = self._arrays.library, self._arrays.library.stack(got), self.sums.get(layer)
+        if before is not None:
+            rest = library.zeros_like(sums[:, before.shape[1] :])
+            sums = sums + library.concatenate([before, rest], 1)
+        self.sums[layer] = sums
+
+    def kept(self, layer: int) -> Any:
+        """Positions that stay in a layer: ascending, shape (key-value heads, k)."""
+        arrays, tokens, kept = self._arrays, self._tokens, self._cut.kept_positions(self._tokens)
+        prefix = Prefix(
+            position=arrays.numbers(list(range(tokens))),
+            seen=arrays.numbers([tokens])[:, None],
+            budget=arrays.numbers([kept])[:, None],
+        )
+        stays = _stays(arrays.library, self._cut, prefix, self.sums[layer][:, None])[:, 0]
+        order = arrays.library.where(stays, prefix.position, prefix.position + tokens)
+        return arrays.library.argsort(order)[:, :kept]
 
 
 def attend_per_query(arrays: Arrays, cut: Cut, queries: Any, keys: Any, values: Any, scale: float) -> Any:
@@ -170,7 +195,7 @@ def _scores(arrays: Arrays, queries: Any, keys: Any, scale: float) -> Any:
 def _probabilities(arrays: Arrays, queries: Any, keys: Any, scale: float, looking: int) -> Any:
     """Causal attention of the last `looking` queries, shape (key-value heads, group, looking, L)."""
     tokens = keys.shape[2]
-    scores = _scores(arrays, queries[:, :, tokens - looking :], keys, scale)
+    scores = _scores(arrays, queries[:, :, queries.shape[2] - looking :], keys, scale)
     position = arrays.numbers(list(range(tokens)))
     later = position > position[tokens - looking :][:, None]
     return arrays.library.softmax(arrays.library.where(later, float("-inf"), scores), -1)

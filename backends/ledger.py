@@ -1,15 +1,17 @@
 """What a request has to read and multiply, from counted sizes. No measurement, no model.
 
 Bytes are those that must be read once per forward by an ideal kernel: every matrix, and of the cache
-every key and value that is attended to. Activations are left out; for one sequence they are small.
+every key and value that is attended to; weights once for all rows of a batch, the cache for each row.
+Activations are left out; they are small.
 Flops count a multiply-add as two. Two entries, one with the cut and one without, tell what the cut skips.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backends.base import Generated
+from backends.base import Generated, Used
 from backends.cut import Cut
 from backends.shape import Shape
 
@@ -40,7 +42,7 @@ class Ledger:
 
 
 def request_ledger(shape: Shape, cut: Cut, *, prompt_tokens: int, generated: Generated) -> Ledger:
-    """Work of a request that ran: its forwards are those that were counted.
+    """Work of a request that ran: its forwards are those that were counted, for all rows of its batch.
 
     Args:
         shape: The model under `cut`, from `Backend.shape(cut)`.
@@ -48,30 +50,41 @@ def request_ledger(shape: Shape, cut: Cut, *, prompt_tokens: int, generated: Gen
         prompt_tokens: Tokens of the prompt.
         generated: What `decode` returned.
     """
-    kept = cut.kept_positions(prompt_tokens)
-    fed = _tokens_fed(generated)
-    return Ledger(prefill=prefill_work(shape, prompt_tokens), decode=decode_work(shape, kept, fed))
-
-
-def prefill_work(shape: Shape, prompt_tokens: int) -> Phase:
-    """One forward of the whole prompt, with logits at its last token only."""
-    layers = shape.windows.total()
-    pairs = sum(count * _seen(0, prompt_tokens, window) for window, count in shape.windows.items())
-    return Phase(
-        forwards=1,
-        weight_bytes=shape.weight_bytes + prompt_tokens * shape.row_bytes,
-        kv_bytes=layers * shape.position_bytes * prompt_tokens,
-        flops=2 * shape.layer_weights * prompt_tokens + 2 * shape.head_weights + _attention(shape, pairs),
+    kept, batch = cut.kept_positions(prompt_tokens), generated.batch
+    return Ledger(
+        prefill=prefill_work(shape, chunks_fed(generated.used, prompt_tokens), batch=batch),
+        decode=decode_work(shape, kept, _tokens_fed(generated), batch=batch),
     )
 
 
-def decode_work(shape: Shape, kept: int, fed: list[tuple[int, int]]) -> Phase:
+def chunks_fed(used: Used | None, prompt_tokens: int) -> tuple[int, ...]:
+    """Prompt tokens of each forward of a prefill; one forward where nobody counted them."""
+    return used.chunks if used and used.chunks else (prompt_tokens,)
+
+
+def prefill_work(shape: Shape, chunks: Sequence[int], *, batch: int = 1) -> Phase:
+    """Forwards of the prompt, of so many tokens each, with logits at the very last token only."""
+    return _work(shape, 0, [(tokens, tokens) for tokens in chunks], batch=batch, logits=None)
+
+
+def decode_work(shape: Shape, kept: int, fed: list[tuple[int, int]], *, batch: int = 1) -> Phase:
     """Forwards after a prefill that left `kept` positions in the cache.
 
     Args:
         shape: The model under the cut.
         kept: Positions of the prompt in the cache.
         fed: For each forward, tokens fed and how many of them stay in the cache.
+        batch: Rows in each forward.
+    """
+    return _work(shape, kept, fed, batch=batch, logits=len(fed))
+
+
+def _work(
+    shape: Shape, kept: int, fed: Sequence[tuple[int, int]], *, batch: int, logits: int | None
+) -> Phase:
+    """Weights are read once a forward, whatever the batch; keys and values once a row.
+
+    `logits`: forwards that read the output head, for all their tokens; None: the last one, for its last.
     """
     tokens = positions = pairs = 0
     cached = kept
@@ -82,11 +95,14 @@ def decode_work(shape: Shape, kept: int, fed: list[tuple[int, int]]) -> Phase:
             positions += count * min(cached + new, most)
             pairs += count * _seen(cached, new, window)
         cached += stay
+    heads, said = (1, 1) if logits is None else (logits, tokens)
+    layers_bytes = len(fed) * (shape.weight_bytes - shape.head_bytes)
+    flops = 2 * shape.layer_weights * tokens + 2 * shape.head_weights * said + _attention(shape, pairs)
     return Phase(
         forwards=len(fed),
-        weight_bytes=len(fed) * shape.weight_bytes + tokens * shape.row_bytes,
-        kv_bytes=shape.position_bytes * positions,
-        flops=2 * (shape.layer_weights + shape.head_weights) * tokens + _attention(shape, pairs),
+        weight_bytes=layers_bytes + heads * shape.head_bytes + batch * tokens * shape.row_bytes,
+        kv_bytes=batch * shape.position_bytes * positions,
+        flops=batch * flops,
     )
 
 

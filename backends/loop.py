@@ -44,6 +44,22 @@ def check_cut(cut: Cut, ids: list[int]) -> None:
         )
 
 
+def check_batch(batch: int, cut: Cut) -> None:
+    """Raise `RequestError` unless so many equal rows can run under `cut`."""
+    if batch < 1:
+        raise RequestError(f"batch = {batch}", fix="give 1 or more")
+    if batch > 1 and cut.lookup:
+        raise RequestError(
+            f"lookup looks at the tokens of one request, but the batch is {batch}",
+            fix="set batch to 1, or leave lookup out",
+        )
+
+
+def chunks_of(tokens: int, most: int) -> list[int]:
+    """Tokens of each forward of a prompt, none above `most`."""
+    return [min(most, tokens - start) for start in range(0, tokens, most)]
+
+
 def check_model(cut: Cut, info: BackendInfo) -> None:
     """Raise `RequestError` unless the model can have `cut`: it has every layer, and no part refuses it."""
     for part in cut.added:
@@ -83,6 +99,25 @@ def open_session(session: Session, max_new_tokens: int, info: BackendInfo) -> An
         )
     cache, session.cache = session.cache, None
     return cache
+
+
+class Rows:
+    """Tokens of equal rows, of which the first stands for all; counts the others that say something else."""
+
+    def __init__(self, fetch: Callable[[Sequence[Any]], list[list[int]]]) -> None:
+        self._fetch = fetch
+        self._unlike: set[int] = set()
+
+    @property
+    def unlike(self) -> int:
+        """Rows that differed from the first in anything that was fetched."""
+        return len(self._unlike)
+
+    def fetch(self, tokens: Sequence[Any]) -> list[int]:
+        """Ids of the first row, waited for."""
+        first, *others = self._fetch(tokens)
+        self._unlike |= {number for number, row in enumerate(others, start=1) if row != first}
+        return first
 
 
 def greedy(

@@ -36,6 +36,9 @@ class ShortenedCache:
 class PositionOnly:
     """The cache of a layer without attention. GPT-2 asks layer 0 for the position, so it counts."""
 
+    state = ()
+    """It holds no arrays."""
+
     def __init__(self) -> None:
         self.offset = 0
 

@@ -53,7 +53,9 @@ class MlxArrays:
 class MlxDecoder(Decoder):
     """An mlx-lm model on the default device of MLX."""
 
-    def __init__(self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str) -> None:
+    def __init__(
+        self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str, chunk: int
+    ) -> None:
         info = describe(
             folder,
             backend="mlx",
@@ -72,6 +74,7 @@ class MlxDecoder(Decoder):
             info=info,
             arrays=MlxArrays(),
             parts=MlxParts(self._final_norm),
+            chunk=chunk,
         )
 
     def synchronize(self) -> None:
@@ -89,13 +92,20 @@ class MlxDecoder(Decoder):
         if self._previous_wired_limit_bytes is not None:
             mx.set_wired_limit(self._previous_wired_limit_bytes)
 
-    def _first_token(self, model: Any, ids: list[int], cache: list[Any]) -> Any:
+    def _first_token(self, model: Any, rows: list[list[int]], cache: list[Any], *, start: int) -> Any:
         with self._final_norm.keep_last():
-            return _queue(model, mx.array(ids), cache)
+            return _queue(model, mx.array(rows), cache)
 
-    def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Callable[[Any], Any]:
-        def step(token: Any) -> Any:
-            return _queue(model, token, cache)
+    def _fill(self, model: Any, rows: list[list[int]], cache: list[Any], *, start: int) -> None:
+        model(mx.array(rows), cache=cache)  # a graph, of which only the cache is computed
+
+    def _settle(self, cache: list[Any], more: list[Any]) -> None:
+        mx.eval([layer.state for layer in cache], more)
+        mx.clear_cache()
+
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int, batch: int) -> Callable[[Any], Any]:
+        def step(tokens: Any) -> Any:
+            return _queue(model, tokens[:, None], cache)
 
         return step
 
@@ -110,8 +120,9 @@ class MlxDecoder(Decoder):
 
         return verify, drop
 
-    def _fetch(self, tokens: Sequence[Any]) -> list[int]:
-        return [int(token) for token in np.array(mx.concatenate(list(tokens)))]
+    def _fetch(self, tokens: Sequence[Any]) -> list[list[int]]:
+        rows: Any = mx.stack(list(tokens), axis=1).tolist()
+        return rows  # type: ignore[no-any-return]
 
     def _logits(self, model: Any, ids: list[int]) -> Any:
         return model(mx.array(ids)[None])[0]
@@ -186,8 +197,8 @@ def _saved_dtype(model: Any) -> str:
 
 
 def _queue(model: Any, tokens: Any, cache: list[Any]) -> Any:
-    """Queue one forward of `tokens` (L,) and the argmax of its last logits, (1,)."""
-    logits = model(tokens[None], cache=cache)
+    """Queue one forward of `tokens` (B, L) and the argmax of its last logits, (B,)."""
+    logits = model(tokens, cache=cache)
     token = mx.argmax(logits[:, -1], axis=-1)
     mx.async_eval(token)  # type: ignore[no-untyped-call]
     return token
@@ -198,9 +209,9 @@ def _as(array: Any, other: Any) -> Any:
 
 
 def _taken(array: Any, index: Any) -> Any:
-    """Positions `index` (1, key-value heads or 1, kept, 1) of `array` (1, key-value heads, T, width)."""
-    _, heads, _, width = array.shape
-    return mx.take_along_axis(array, mx.broadcast_to(index, (1, heads, index.shape[2], width)), axis=2)
+    """Positions `index` (1, key-value heads or 1, kept, 1) of `array` (B, key-value heads, T, width)."""
+    batch, heads, _, width = array.shape
+    return mx.take_along_axis(array, mx.broadcast_to(index, (batch, heads, index.shape[2], width)), axis=2)
 
 
 def _held(cache: Any) -> int:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from backends.about import About, Tools, about
-from backends.base import Backend, ModelError
+from backends.base import CHUNK, Backend, ModelError
 from backends.folder import ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
 
@@ -43,6 +45,7 @@ def load(
     folder: Path,
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
     layers: int | None = None,
+    prefill_chunk: Annotated[int, Field(ge=1)] = CHUNK,
 ) -> Backend:
     """Load a model folder with mlx-lm, on Metal where there is one.
 
@@ -50,6 +53,7 @@ def load(
         folder: Hugging Face folder with `config.json`, `tokenizer.json` and safetensors.
         dtype: Type of the weights, the cache and the arithmetic. Quantised weights run as they were saved.
         layers: Keep only the first so many decoder layers; None keeps all.
+        prefill_chunk: Prompt tokens of a forward at most; a longer prompt is fed in several.
 
     Raises:
         MissingLibrary: mlx or mlx-lm is not installed.
@@ -60,7 +64,8 @@ def load(
 
     opened = open_folder(folder, layers=layers)
     tokenizer = Tokenizer(folder)
-    return MlxDecoder(_load_model(opened, dtype), tokenizer=tokenizer, folder=opened, dtype=dtype)
+    model = _load_model(opened, dtype)
+    return MlxDecoder(model, tokenizer=tokenizer, folder=opened, dtype=dtype, chunk=prefill_chunk)
 
 
 def _load_model(folder: ModelFolder, dtype: str) -> Any:

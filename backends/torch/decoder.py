@@ -59,7 +59,14 @@ class TorchDecoder(Decoder):
     """A transformers model on one device."""
 
     def __init__(
-        self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str, device: torch.device
+        self,
+        model: Any,
+        *,
+        tokenizer: Tokenizer,
+        folder: ModelFolder,
+        dtype: str,
+        device: torch.device,
+        chunk: int,
     ) -> None:
         self._device = device
         # a state-space model takes its cache under a name of its own, and would ignore the usual one
@@ -81,6 +88,7 @@ class TorchDecoder(Decoder):
             info=info,
             arrays=TorchArrays(device),
             parts=TorchParts(),
+            chunk=chunk,
         )
 
     def synchronize(self) -> None:
@@ -94,14 +102,22 @@ class TorchDecoder(Decoder):
         """What the isolation asks of PyTorch's own arrays."""
         return TorchProbes([rows_of(matrix) for matrix in self._multiplied()])
 
-    def _first_token(self, model: Any, ids: list[int], cache: DynamicCache) -> Tensor:
-        return _next_token(
-            model, self._on_device([ids]), self._positions(0, len(ids)), {self._cache_name: cache}
+    def _first_token(self, model: Any, rows: list[list[int]], cache: DynamicCache, *, start: int) -> Tensor:
+        positions = self._positions(start, start + len(rows[0]), batch=len(rows))
+        return _next_token(model, self._on_device(rows), positions, {self._cache_name: cache})
+
+    def _fill(self, model: Any, rows: list[list[int]], cache: DynamicCache, *, start: int) -> None:
+        positions = self._positions(start, start + len(rows[0]), batch=len(rows))
+        model.base_model(
+            self._on_device(rows), position_ids=positions, use_cache=True, **{self._cache_name: cache}
         )
 
-    def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Callable[[Any], Any]:
+    def _settle(self, cache: DynamicCache, more: list[Tensor]) -> None:
+        """Nothing outlives its forward here."""
+
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int, batch: int) -> Callable[[Any], Any]:
         # All positions are made at once; a step takes a view.
-        ahead = self._positions(start, start + most)
+        ahead = self._positions(start, start + most, batch=batch)
         positions = (ahead[:, n : n + 1] for n in range(most))
         named = {self._cache_name: cache}
 
@@ -133,8 +149,8 @@ class TorchDecoder(Decoder):
 
         return verify, drop
 
-    def _fetch(self, tokens: Sequence[Tensor]) -> list[int]:
-        return [int(token) for token in torch.cat(list(tokens), dim=1)[0].tolist()]
+    def _fetch(self, tokens: Sequence[Tensor]) -> list[list[int]]:
+        return torch.cat(list(tokens), dim=1).tolist()
 
     def _logits(self, model: Any, ids: list[int]) -> Tensor:
         return self._forward(model, ids).logits[0]  # type: ignore[no-any-return]
@@ -210,17 +226,17 @@ class TorchDecoder(Decoder):
     def _on_device(self, ids: list[list[int]]) -> Tensor:
         return torch.tensor(ids, device=self._device)
 
-    def _positions(self, start: int, end: int) -> Tensor:
-        return torch.arange(start, end, device=self._device).unsqueeze(0)
+    def _positions(self, start: int, end: int, *, batch: int = 1) -> Tensor:
+        return torch.arange(start, end, device=self._device).expand(batch, -1)
 
 
 def _next_token(model: Any, tokens: Tensor, positions: Tensor, cache: dict[str, DynamicCache]) -> Tensor:
-    """Queue one forward of `tokens` (1, L) at `positions` (1, L) and the argmax after it, (1, 1)."""
+    """Queue one forward of `tokens` (B, L) at `positions` (B, L) and the argmax after it, (B, 1)."""
     return _last_logits(model, tokens, positions, cache).argmax(dim=-1, keepdim=True)
 
 
 def _last_logits(model: Any, tokens: Tensor, positions: Tensor, cache: dict[str, DynamicCache]) -> Tensor:
-    """Queue one forward of `tokens` (1, L) at `positions` (1, L); its last logits, (1, vocabulary)."""
+    """Queue one forward of `tokens` (B, L) at `positions` (B, L); its last logits, (B, vocabulary)."""
     # Positions are explicit because the model would otherwise ask the cache of layer 0 for them,
     # which is wrong as soon as that layer keeps fewer of them.
     output = model(tokens, position_ids=positions, use_cache=True, logits_to_keep=1, **cache)

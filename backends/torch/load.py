@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from backends.about import About, Tools, about
-from backends.base import Backend, ModelError
+from backends.base import CHUNK, Backend, ModelError
 from backends.folder import MLX_QUANTISED, ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
 
@@ -42,6 +44,7 @@ def load(
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
     layers: int | None = None,
     device: Literal["auto", "mps", "cuda", "cpu"] = "auto",
+    prefill_chunk: Annotated[int, Field(ge=1)] = CHUNK,
 ) -> Backend:
     """Load a model folder with transformers.
 
@@ -50,6 +53,7 @@ def load(
         dtype: Type of the weights, the cache and the arithmetic.
         layers: Keep only the first so many decoder layers; None keeps all.
         device: `auto` takes mps, else cuda, else cpu.
+        prefill_chunk: Prompt tokens of a forward at most; a longer prompt is fed in several.
 
     Raises:
         MissingLibrary: torch or transformers is not installed.
@@ -67,7 +71,9 @@ def load(
     tokenizer = Tokenizer(folder)
     target = _device(device)
     model = _load_model(opened, dtype).to(target).eval()
-    return TorchDecoder(model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target)
+    return TorchDecoder(
+        model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target, chunk=prefill_chunk
+    )
 
 
 def _device(name: str) -> torch.device:

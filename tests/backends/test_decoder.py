@@ -21,8 +21,8 @@ VOCABULARY, EOS = 50, 13
 class Counting(Decoder):
     """Its cache is the list of tokens that were fed; `sliding` makes a layer forget."""
 
-    def __init__(self, *, sliding: bool = False) -> None:
-        self.sliding, self.freed = sliding, 0
+    def __init__(self, *, sliding: bool = False, chunk: int = 2048) -> None:
+        self.sliding, self.freed, self.settled = sliding, 0, 0
         folder = ModelFolder(
             path=Path(),
             config={},
@@ -48,16 +48,25 @@ class Counting(Decoder):
         tokenizer: Any = SimpleNamespace(encode=None, decode_text=None)
         arrays: Any = SimpleNamespace(numpy=np.asarray)
         parts: Any = None
-        super().__init__("model", folder=folder, tokenizer=tokenizer, info=info, arrays=arrays, parts=parts)
+        super().__init__(
+            "model", folder=folder, tokenizer=tokenizer, info=info, arrays=arrays, parts=parts, chunk=chunk
+        )
 
     def synchronize(self) -> None:
         """Never behind."""
 
-    def _first_token(self, model: Any, ids: list[int], cache: Any) -> Any:
-        cache.extend(ids)
-        return ids[-1] + 1
+    def _first_token(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> Any:
+        self._fill(model, rows, cache, start=start)
+        return rows[0][-1] + 1
 
-    def _stepper(self, model: Any, cache: Any, *, start: int, most: int) -> Any:
+    def _fill(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> None:
+        assert len(cache) == start
+        cache.extend(rows[0])
+
+    def _settle(self, cache: Any, more: list[Any]) -> None:
+        self.settled += 1
+
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int, batch: int) -> Any:
         def step(token: int) -> int:
             cache.append(token)
             return token + 1
@@ -67,8 +76,8 @@ class Counting(Decoder):
     def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> Any:
         return lambda tokens: [token + 1 for token in tokens], lambda count: None
 
-    def _fetch(self, tokens: Any) -> list[int]:
-        return list(tokens)
+    def _fetch(self, tokens: Any) -> list[list[int]]:
+        return [list(tokens)]
 
     def _logits(self, model: Any, ids: list[int]) -> Any:
         return np.eye(VOCABULARY, dtype=np.float32)[np.array(ids) + 1]
@@ -149,3 +158,17 @@ def test_logits_after_a_prompt_go_through_its_cache() -> None:
     assert Counting().logits_after([3, 4], [7, 8]).argmax(axis=1).tolist() == [8, 9]
     with pytest.raises(RequestError, match="21 tokens, but the context is 20"):
         Counting().logits_after([3] * 19, [7, 8])
+
+
+def test_a_long_prompt_is_fed_in_chunks_and_says_so() -> None:
+    backend = Counting(chunk=4)
+    session = backend.prefill(list(range(1, 11)))
+    assert session.cache == list(range(1, 11))
+    assert session.used is not None
+    assert session.used.chunks == (4, 4, 2)
+    assert backend.settled == 2  # the last one stays queued
+
+
+def test_lookup_is_refused_for_several_rows() -> None:
+    with pytest.raises(RequestError, match="the batch is 2"):
+        Counting().prefill_batch([1, 2], Cut(lookup=True), batch=2)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from backends.base import Generated
+from backends.base import Generated, Used
 from backends.cut import FULL, Cut
 from backends.ledger import Ledger, request_ledger
 from backends.shape import LayerShape, Shape
@@ -101,3 +101,28 @@ def test_a_window_that_holds_all_is_none():
     assert ledger(shape(replace(LAYER, window=99)), forwards=3) == ledger(shape(LAYER), forwards=3)
     guessed = {"forwards": 2, "drafts": ((3, 2), (1, 0))}
     assert ledger(shape(replace(LAYER, window=99)), **guessed) == ledger(shape(LAYER), **guessed)
+
+
+def test_a_batch_reads_the_weights_once_and_the_cache_for_each_row():
+    one, three = (
+        request_ledger(
+            shape(LAYER), FULL, prompt_tokens=PROMPT, generated=Generated(tokens=[0], forwards=2, batch=n)
+        )
+        for n in (1, 3)
+    )
+    for alone, together in ((one.prefill, three.prefill), (one.decode, three.decode)):
+        assert together.forwards == alone.forwards
+        assert together.kv_bytes == 3 * alone.kv_bytes
+        assert together.flops == 3 * alone.flops
+    assert three.decode.weight_bytes == 2 * (408 + 404) + 3 * 2 * 16
+
+
+def test_every_chunk_reads_the_layers_and_the_last_one_the_head():
+    used = Used(cache_lengths=(PROMPT,), mlp_units=None, weight_bytes=None, chunks=(4, 2))
+    generated = Generated(tokens=[0], forwards=0, used=used)
+    whole = ledger(shape(LAYER), forwards=0).prefill
+    chunked = request_ledger(shape(LAYER), FULL, prompt_tokens=PROMPT, generated=generated).prefill
+    assert chunked.forwards == 2
+    assert chunked.flops == whole.flops
+    assert chunked.weight_bytes == 2 * 408 + 404 + PROMPT * 16
+    assert chunked.kv_bytes == 48 * (4 + 6)

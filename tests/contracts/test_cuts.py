@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from backends.base import Backend, ModelError, RequestError
+from backends.base import Backend, HasBatches, ModelError, RequestError
 from backends.cut import FULL, Cut
 from backends.ledger import request_ledger
 from tests.backends.references import per_query_logits, reference_tokens
@@ -63,6 +63,23 @@ def kl_nats(logits: np.ndarray, other: np.ndarray) -> float:
     p, q = (x - x.max(axis=1, keepdims=True) for x in (logits.astype(float), other.astype(float)))
     p, q = (x - np.log(np.exp(x).sum(axis=1, keepdims=True)) for x in (p, q))
     return float((np.exp(p) * (p - q)).sum(axis=1).mean())
+
+
+@pytest.mark.parametrize("name", list(CACHES))
+def test_a_chunked_prompt_keeps_the_same_positions(
+    backend: Backend, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    cut, ids = CACHES[name], backend.encode(PROMPT)
+    whole = generate(backend, ids, cut, max_new_tokens=NEW_TOKENS)
+    monkeypatch.setattr(backend, "_chunk", 7)
+    assert isinstance(backend, HasBatches)
+    chunked = backend.decode(
+        backend.prefill_batch(ids, cut, batch=2), max_new_tokens=NEW_TOKENS, ignore_eos=True
+    )
+    assert chunked.tokens == whole.tokens
+    assert chunked.used
+    assert len(chunked.used.chunks) > 1
+    assert chunked.used.cache_lengths == whole.used.cache_lengths
 
 
 @pytest.mark.parametrize("name", list(ALL))

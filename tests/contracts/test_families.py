@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from backends.anatomy import ANATOMIES
-from backends.base import Backend, BackendError, ModelError
+from backends.base import Backend, BackendError, HasBatches, ModelError
 from backends.cut import FULL, Cut
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
@@ -22,6 +22,8 @@ from tests.contracts.models import load_tiny, verdict
 from tests.families import FAMILIES, save_tiny
 
 IDS = [5, 9, 30, 77, 41, 12, 200, 33, 8, 8, 9, 100]
+LONG = [3 + 31 * n % 250 for n in range(48)]
+"""Longer than the sliding windows."""
 NEW = 6
 UNLIKE = {"gemma": 5e-3, "starcoder2": 5e-3}
 """mlx-lm has another approximation of their activation: how far logits may lie apart."""
@@ -71,6 +73,23 @@ def test_it_runs_as_the_libraries_run_it(folder: Path, pair: dict[str, Backend])
     assert tokens(pair["mlx"]) == own
     apart = np.abs(pair["torch"].logits(IDS) - pair["mlx"].logits(IDS)).max()
     assert apart < UNLIKE.get(folder.name, 1e-4)
+
+
+@pytest.mark.parametrize(("chunk", "batch"), [(5, 1), (2048, 3), (13, 2)])
+def test_chunks_and_equal_rows_change_no_token(
+    pair: dict[str, Backend], chunk: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for backend in pair.values():
+        assert isinstance(backend, HasBatches)
+        whole = backend.decode(backend.prefill(LONG), max_new_tokens=NEW, ignore_eos=True)
+        monkeypatch.setattr(backend, "_chunk", chunk)
+        same = backend.decode(backend.prefill_batch(LONG, batch=batch), max_new_tokens=NEW, ignore_eos=True)
+        monkeypatch.undo()
+        assert (same.tokens, same.forwards) == (whole.tokens, whole.forwards)
+        assert (same.batch, same.unlike_rows) == (batch, 0)
+        assert same.used
+        assert sum(same.used.chunks) == len(LONG)
+        assert max(same.used.chunks) <= chunk
 
 
 def test_a_cut_does_the_same_on_both_or_is_refused_by_name(folder: Path, pair: dict[str, Backend]) -> None:

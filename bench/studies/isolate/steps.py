@@ -15,7 +15,7 @@ from typing import Any
 
 from backends.base import Backend, BackendError, Generated, HasProbes, Matrices, Probes, RequestError
 from backends.cut import Cut
-from backends.ledger import Phase, decode_work, prefill_work
+from backends.ledger import Phase, chunks_fed, decode_work, prefill_work
 from backends.shape import Shape
 from bench.studies.isolate.window import CallWork, Plan, Setting, TimedWindow, measure
 
@@ -207,9 +207,9 @@ class Cell:
         model.ready(cut)
 
         def run(_: Any) -> CallWork:
-            model.prefill(ids, cut)
+            used = model.prefill(ids, cut).used
             model.synchronize()
-            return _worked(1, prefill_work(_shape(model, cut), tokens))
+            return _worked(1, prefill_work(_shape(model, cut), chunks_fed(used, tokens)))
 
         if test == "prefill":
             return Setting(test=test, run=run, context=tokens)
