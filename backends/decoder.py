@@ -24,7 +24,7 @@ from backends.folder import NUMBER_BYTES, ModelFolder
 from backends.kv_policies import Arrays, AttentionSeen, attend_per_query, kept_positions, looks_at_attention
 from backends.lookup import greedy_with_lookup
 from backends.loop import (
-    Rows,
+    EqualRows,
     check_batch,
     check_cut,
     check_prompt,
@@ -121,7 +121,7 @@ class Decoder(ABC):
         cache = open_session(session, max_new_tokens, self.info)
         model, start = self._model_for(session.cut), session.prompt_tokens
         eos_ids = frozenset[int]() if ignore_eos else self._folder.eos_ids
-        rows = Rows(self._fetch)
+        rows = EqualRows(self._fetch)
         with self._no_gradients():
             if session.cut.lookup:
                 verify, drop = self._verifier(model, cache, start=start, most=max_new_tokens)
@@ -228,7 +228,7 @@ class Decoder(ABC):
             cache: After the prefill.
             start: Position of the first new token.
             most: New tokens of a row that may come.
-            batch: Rows.
+            batch: EqualRows.
         """
 
     @abstractmethod

@@ -101,7 +101,7 @@ def open_session(session: Session, max_new_tokens: int, info: BackendInfo) -> An
     return cache
 
 
-class Rows:
+class EqualRows:
     """Tokens of equal rows, of which the first stands for all; counts the others that say something else."""
 
     def __init__(self, fetch: Callable[[Sequence[Any]], list[list[int]]]) -> None:
@@ -110,7 +110,7 @@ class Rows:
 
     @property
     def unlike(self) -> int:
-        """Rows that differed from the first in anything that was fetched."""
+        """EqualRows that differed from the first in anything that was fetched."""
         return len(self._unlike)
 
     def fetch(self, tokens: Sequence[Any]) -> list[int]:
