@@ -39,7 +39,8 @@ class PolledSource:
 
     def __init__(self, info: SourceInfo, read: Callable[[], Counters], moved: Moved = _always) -> None:
         self._info, self._read, self._moved = info, read, moved
-        self._ending = threading.Event()
+        self._is_ending = False
+        self._awake = threading.Event()
         self._news = threading.Condition()
         self._before_s = self._read_s = -1.0
         self._dead: str | None = None
@@ -86,6 +87,18 @@ class PolledSource:
                 self._news.wait(left_s)
             return True
 
+    def read_now(self) -> float:
+        """Take a reading at this instant, beside those of every interval; when it was taken.
+
+        A window that begins or ends there cuts no reading. A source that is dead gives its last one.
+        """
+        asked_s = time.perf_counter()
+        self._awake.set()
+        with self._news:
+            while self._read_s < asked_s and self._dead is None and not self._is_ending:
+                self._news.wait(self._poll_s)
+            return self._read_s
+
     def trace(self) -> Trace:
         """All readings so far."""
         if self._decoder is None:
@@ -95,14 +108,19 @@ class PolledSource:
 
     def stop(self) -> None:
         """End the thread and keep what was decoded. Calling it twice is harmless."""
-        self._ending.set()
+        self._is_ending = True
+        self._awake.set()
         if self._thread is not None and self._decoder is not None:
             self._thread.join()
             keep(self._decoder)
 
     def _run(self, recording: Recording, before: Counters, before_at: Stamp) -> None:
         try:
-            while not self._ending.wait(self._poll_s):
+            while True:
+                self._awake.wait(self._poll_s)
+                self._awake.clear()
+                if self._is_ending:
+                    break
                 after, at = self._read(), Stamp.now()
                 if self._moved(before, after):
                     self._record(recording, before, after, before_at, at)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import compare, complete, judge, look, setup, study
+from bench.cli import compare, complete, exec, judge, look, setup, study
 from bench.cli.commands import JUDGE, MEASURE, ShortHelp
 from bench.cli.init import command as init
 from bench.cli.meter import meter_app
@@ -177,6 +177,8 @@ def run(
     )
     results.show_report(store.read(folder), console(), as_json=as_json, quiet=quiet)
 
+
+exec.register(app)
 
 # Judge ---------------------------------------------------------------------------------------------
 

@@ -71,8 +71,10 @@ class Sources:
         """The same with the lead's readings where power was commanded, and their bounds as wide as the lag's.
 
         Args:
-            lag: what pulses told in this session; None where they told nothing.
+            lag: what pulses told in this session; None where they told nothing. A model shows nothing late.
         """
+        if self.lead.info.kind == "modelled":
+            return self
         return replace(self, lead=replace(self.lead, trace=placed(self.lead.trace, lag)))
 
 

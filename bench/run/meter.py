@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,14 @@ import numpy as np
 from bench.errors import NoJoules, RunFailed
 from bench.run import workloads
 from bench.run.cooling import cool_down
-from bench.run.joules import MeterTrust, Sources, joules_of
+from bench.run.joules import MeterTrust, Sources, Window, joules_of
 from bench.run.observed import Joules
 from bench.run.records import LagRecord, SelfTestRecord
 from bench.run.sources import ChosenMeter, started
 from energy.base import SourceInfo
 from energy.cadence import seen_cadence
 from energy.lag import Lag
+from energy.polled import PolledSource
 from energy.selftest import find_lag, outcome, run_self_test
 
 READING_DELAY_S = 3.0
@@ -109,9 +112,22 @@ class Meter:
         """Wait until a reading covers the window's end, then attribute."""
         covered = self._source.wait(end_s, timeout_s=READING_DELAY_S + 3 * self.info.interval_s)
         self._uncovered = 0 if covered else self._uncovered + 1
-        sources = Sources.running(self._source).without(self._silent).placed(self._lag)
+        sources = self._sources()
         self.thermal = sources.lead.trace.thermal[-1][1] if sources.lead.trace.thermal else None
         return joules_of([(start_s, end_s)], sources, self._trust)[0]
+
+    def joules_again(self, windows: Sequence[Window], *, idle_stable: bool | None) -> list[Joules]:
+        """The joules of windows whose readings are in, once it is known whether idle was stable."""
+        return joules_of(windows, self._sources(), replace(self._trust, idle_stable=idle_stable))
+
+    def edge(self) -> float | None:
+        """Where a window opens or closes: a model is read at once; None: a meter reads when it reads."""
+        if self.info.kind == "modelled" and isinstance(self._source, PolledSource):
+            return self._source.read_now()
+        return None
+
+    def _sources(self) -> Sources:
+        return Sources.running(self._source).without(self._silent).placed(self._lag)
 
     def check_measures(self) -> None:
         """Raise `NoJoules` if no slot can have a total: a rail was never read, or answered no load."""
