@@ -10,7 +10,7 @@ from bench.errors import UserError
 from bench.report.compare.pairs import PairComparison
 from bench.report.compare.tables import kind_label, side_label
 from bench.show import files
-from bench.show.plots import COLOURS, FORMATS, page_figure, plain_ticks, render, title, words
+from bench.show.plots import COLOURS, FORMATS, page_figure, plain_ticks, render, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,9 @@ def draw(comparisons: list[PairComparison], file: Path) -> None:
     ]
     if not rows:
         raise UserError(f"nothing to draw in {file}: no pair has a ratio", fix="leave --figure out")
-    files.write(file, render(lambda: _forest(rows), file.suffix.removeprefix(".")))
+    kinds = " / ".join(dict.fromkeys(kind_label(one) for one, _ in rows))
+    heading = f"Ratio of joules ({kinds}); grey: A/A noise floor"
+    files.write(file, render(lambda: _forest(rows), file.suffix.removeprefix("."), title=heading))
 
 
 def _forest(rows: list[tuple[PairComparison, LogPair]]) -> Figure:
@@ -54,8 +56,6 @@ def _forest(rows: list[tuple[PairComparison, LogPair]]) -> Figure:
     axes.set_xlabel("joules per pass, second / first (geometric mean over blocks, 95 %)")
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
-    kinds = " / ".join(dict.fromkeys(kind_label(one) for one, _ in rows))
-    title(figure, f"Ratio of joules ({kinds}); grey: A/A noise floor")
     return figure
 
 

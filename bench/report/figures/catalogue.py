@@ -6,20 +6,15 @@ can show joules that are no measurement without saying so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from bench.report.figures.arms import measured_note
 from bench.report.figures.drawing import Draughtsman, Drawing, NotDrawn
 from bench.report.figures.names import names
 from bench.report.story import Story
-from bench.show import plots
 from bench.show.safe_text import visible
 from bench.suite import plugins
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def figure(name: str, story: Story) -> Drawing | NotDrawn:
@@ -34,19 +29,10 @@ def figure(name: str, story: Story) -> Drawing | NotDrawn:
         return replace(made, name=name)
     title = f"{made.title}{measured_note(story) if made.joules else ''}"
     alt = visible(f"{title}. {made.alt}")
-    return replace(made, name=name, title=title, alt=alt, draw=_titled(made.draw, title), untitled=made.draw)
+    return replace(made, name=name, title=title, alt=alt)
 
 
 def figures(story: Story) -> Iterator[Drawing | NotDrawn]:
     """All figures of a run, one after the other."""
     for name in names():
         yield figure(name, story)
-
-
-def _titled(draw: Callable[[], Figure], title: str) -> Callable[[], Figure]:
-    def drawn() -> Figure:
-        made = draw()
-        plots.title(made, title)
-        return made
-
-    return drawn

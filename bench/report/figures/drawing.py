@@ -26,9 +26,7 @@ class Drawing:
     table: pd.DataFrame
     """The numbers behind it; units are in the names of the columns."""
     draw: Callable[[], Figure]
-    """Draws it; the kit puts the title on top."""
-    untitled: Callable[[], Figure] | None = None
-    """What a page shows, which has the title in its own letters; set by the kit."""
+    """Draws it without the title, which a page has in its own letters and a file on top."""
     joules: bool = True
     """Whether joules or watts are in it: then title and text say so where they are no measurement."""
 

@@ -62,7 +62,7 @@ def write(asked: Wish, story: Story) -> Path:
         raise UserError(f"{asked.name} can't be drawn: {drawing.reason}")
     if asked.file.parent.name == "report":
         asked.file.parent.mkdir(exist_ok=True)
-    content = render(drawing.draw, asked.form)
+    content = render(drawing.draw, asked.form, title=drawing.title)
     return files.write(asked.file, content, instead="choose another file with --out")
 
 

@@ -170,16 +170,15 @@ def _own_tables(story: Story, claims: Judging | None) -> dict[str, Any]:
 
 
 def _draw(drawing: Drawing, folder: Path) -> Figure:
-    for form in ("svg", "png"):
-        (folder / f"{drawing.name}.{form}").write_bytes(plots.render(drawing.draw, form))
-    untitled = drawing.untitled or drawing.draw
+    drawn = plots.pictures(drawing.draw, title=drawing.title)
+    (folder / f"{drawing.name}.svg").write_bytes(drawn.file)
     return Figure(
         name=drawing.name,
         title=drawing.title,
         alt=drawing.alt,
         table=Table.of_frame(drawing.table, name=drawing.name, title=drawing.title),
-        wide=plots.render_for_page(untitled, sheet=plots.PAPER),
-        narrow=plots.render_for_page(untitled, sheet=plots.PHONE),
+        wide=drawn.wide,
+        narrow=drawn.narrow,
     )
 
 

@@ -30,7 +30,7 @@ from bench.run.workers.messages import AskRedundancy, Load, ModelToLoad
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.show import table
 from bench.show.files import together
-from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save, title
+from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save
 from bench.show.table import Column, Table, say
 from bench.studies.cuts.quality import Progress
 from bench.studies.cuts.texts import Text
@@ -262,7 +262,9 @@ def draw(measured: Profile, folder: Path) -> list[Path]:
         UserError: the folder can't be written.
     """
     with together(folder) as staging:
-        names = [file.name for file in save(lambda: _drawn(measured), staging, "redundancy")]
+        heading = f"{measured.model} on {measured.backend}, {measured.text_name}"
+        files = save(lambda: _drawn(measured), staging, "redundancy", title=heading)
+        names = [file.name for file in files]
     return [folder / name for name in names]
 
 
@@ -270,7 +272,6 @@ def _drawn(measured: Profile) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     figure, [[axes]] = page_figure(3.2)
-    title(figure, f"{measured.model} on {measured.backend}, {measured.text_name}")
     numbers = [layer.layer for layer in measured.layers]
     for part, colour, marker in zip(PARTS, COLOURS, MARKERS, strict=False):
         changes = [getattr(layer, part) for layer in measured.layers]

@@ -15,7 +15,7 @@ from analysis.values import Estimate
 from analysis.verdict import INACTIVE
 from bench.show import table
 from bench.show.files import together
-from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save, title
+from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save
 from bench.show.table import Column, Table, say
 from bench.show.words import kind_label, number, percent
 from bench.studies.cuts.cut_options import strength
@@ -35,7 +35,9 @@ def write(judged: JudgedSweep, run: Path) -> Path:
     with together(run / "sweep", instead="the run itself is kept") as staging:
         (staging / "sweep.csv").write_text(to_csv(judged), encoding="utf-8")
         (staging / "sweep.json").write_text(json.dumps(to_json(judged), indent=2) + "\n", encoding="utf-8")
-        save(lambda: draw(judged), staging, "sweep")
+        kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
+        heading = f"{judged.suite}, {judged.text_name} (joules {kinds})"
+        save(lambda: draw(judged), staging, "sweep", title=heading)
     return run / "sweep"
 
 
@@ -84,9 +86,7 @@ def cliff_line(cliff: Cliff) -> str:
 
 def draw(judged: JudgedSweep) -> Figure:
     """Cost against quality, and quality along the first swept cut."""
-    kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
     figure, [[against, *along]] = page_figure(3.2, ncols=len(judged.swept[:1]) + 1)
-    title(figure, f"{judged.suite}, {judged.text_name} (joules {kinds})")
     _draw_against(judged, against)
     for axes, key in zip(along, judged.swept[:1], strict=True):
         _draw_along(judged, axes, key)

@@ -8,10 +8,10 @@ from bench.show.plots import (
     DARK,
     INK,
     LONGEST_WORDS,
-    PAPER,
     looks,
     page_figure,
-    render_for_page,
+    pictures,
+    render,
     words,
 )
 
@@ -48,10 +48,31 @@ def test_on_a_dark_page_no_colour_of_a_light_one_is_left() -> None:
         axes.text(0.5, 0.5, "a")
         return figure
 
-    light, dark = render_for_page(draw, sheet=PAPER)
-    assert {COLOURS[1].lower(), INK.lower()} <= colours(light)
-    assert {DARK[COLOURS[1]].lower(), DARK[INK].lower()} <= colours(dark)
-    assert not colours(light) & colours(dark)
+    drawn = pictures(draw, title="")
+    for light, dark in (drawn.wide, drawn.narrow):
+        assert {COLOURS[1].lower(), INK.lower()} <= colours(light)
+        assert {DARK[COLOURS[1]].lower(), DARK[INK].lower()} <= colours(dark)
+        assert not colours(light) & colours(dark)
+
+
+def test_a_file_has_the_title_above_the_figure_and_a_page_does_not() -> None:
+    def draw() -> Figure:
+        figure, [[axes]] = page_figure(1.0)
+        axes.text(0.5, 0.5, "inside")
+        return figure
+
+    title = "A title that is long enough " * 5
+    drawn, plain = pictures(draw, title=title), render(draw)
+    assert b"A title" not in drawn.wide[0] + drawn.narrow[0]
+    assert drawn.file == render(draw, title=title)
+    assert drawn.file.count(b"long enough") == 5
+    assert height(drawn.file) > height(plain) + 2 * 0.17 * 72
+
+
+def height(svg: bytes) -> float:
+    found = re.search(rb'height="([\d.]+)pt"', svg)
+    assert found is not None
+    return float(found[1])
 
 
 def colours(svg: bytes) -> set[str]:

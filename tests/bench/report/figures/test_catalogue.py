@@ -34,7 +34,8 @@ def test_every_figure_of_a_run_in_order(made: Story, echo: Story) -> None:
 
 @pytest.mark.parametrize("name", sorted({*names()} - NEEDS_MORE_THAN_ECHO))
 def test_text_is_text_and_harmless(name: str, hostile: Story) -> None:
-    content = render(drawing(name, hostile).draw, "svg")
+    found = drawing(name, hostile)
+    content = render(found.draw, "svg", title=found.title)
     root = ElementTree.fromstring(content)
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert "text" in tags

@@ -43,7 +43,7 @@ def read(page: Path) -> tuple[str, Links]:
 def test_everything_that_it_links_to_is_there_and_nothing_is_elsewhere(echo_page: Path) -> None:
     _, links = read(echo_page)
     files = {unquote(one) for one in links.addresses if not one.startswith(("data:", "#"))}
-    assert {"savings-by-arm.csv", "prompts.md", "provenance.csv", "power.svg", "power.png"} <= files
+    assert {"savings-by-arm.csv", "prompts.md", "provenance.csv", "power.svg"} <= files
     assert all((echo_page.parent / name).is_file() for name in files)
     assert all(address[1:] in links.ids for address in links.addresses if address.startswith("#"))
     assert len(links.ids) == len(set(links.ids))
