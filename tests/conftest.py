@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # here and in every process that is started: tests run side by side
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the same: each would compile the product for itself
+sys.dont_write_bytecode = False
 
 import pytest
 
@@ -16,6 +20,7 @@ TOGETHER = (
     *("bench/report/page", "bench/report/figures", "contracts"),
     *(
         "bench/cli/test_look.py",
+        "bench/report/test_answer",
         "bench/run/test_failed_meter.py",
         "bench/run/test_privilege.py",
         "bench/studies/sweep/test_findings.py",
@@ -33,6 +38,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     for group in TOGETHER:
         if path.startswith(group):
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no collection of garbage, of which a closed model asks for one, walks it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,6 @@ from bench.report.arm_tables import savings_table
 from bench.show.words import percent, significant
 from tests.bench.report.random_runs import random_stories
 
-STORIES = random_stories()
-
 
 def printed(answer: Answer, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
@@ -29,7 +27,7 @@ def printed(answer: Answer, width: int) -> str:
 
 def test_one_quantity_has_one_figure_in_answer_csv_and_json() -> None:
     known = 0
-    for story in STORIES:
+    for story in random_stories():
         rows = json.loads(json.dumps(report.to_json(story)))
         lines = csv.DictReader(io.StringIO(report.arms_csv(story.summary).decode(), newline=""))
         in_csv = [line for line in lines if line["a_a"] == "False"]
@@ -59,7 +57,7 @@ def test_one_quantity_has_one_figure_in_answer_csv_and_json() -> None:
 
 
 def test_terminal_and_page_round_the_same_figures() -> None:
-    for story in STORIES:
+    for story in random_stories():
         page = savings_table(story.summary, place="page") if story.summary.rows else None
         assert page is not None
         told = [
@@ -83,7 +81,7 @@ def test_terminal_and_page_round_the_same_figures() -> None:
 
 def test_a_quotient_of_costs_is_the_saving_where_the_tokens_are_as_many() -> None:
     checked = 0
-    for story in STORIES:
+    for story in random_stories():
         costs = {cost.name: cost for cost in story.answer.costs}
         whole = all(slot.excluded is None and slot.joules.total_j for slot in story.readback.slots)
         for row, cost in zip([r for r in story.summary.rows if not r.a_a], story.answer.costs, strict=True):
@@ -99,7 +97,7 @@ def test_a_quotient_of_costs_is_the_saving_where_the_tokens_are_as_many() -> Non
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_first_lines_hold_the_answer_and_nothing_is_cut(width: int) -> None:
-    for story in STORIES[:60]:
+    for story in random_stories()[:60]:
         said = printed(story.answer, width)
         lines = said.splitlines()
         assert max(map(len, lines)) <= width
@@ -116,7 +114,7 @@ def test_the_first_lines_hold_the_answer_and_nothing_is_cut(width: int) -> None:
 
 
 def test_joules_that_no_meter_read_are_called_so_once() -> None:
-    for story in STORIES:
+    for story in random_stories():
         if story.readback.slots and not any(row.grade for row in story.summary.rows):
             said = printed(story.answer, 100)
             assert said.count("NOT a measurement") + said.count("No joules") == 1
