@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # here and in every process that is started: tests run side by side
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the same: each would compile the product for itself
-sys.dont_write_bytecode = False
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""  # none of them compiles the product for itself
 
 import pytest
 
@@ -40,8 +39,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(pytest.mark.xdist_group(group))
 
 
+def pytest_configure() -> None:
+    """Keep the bytecode of the tests, wherever they run."""
+    sys.dont_write_bytecode = False
+
+
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: no collection of garbage, of which a closed model asks for one, walks it."""
+    """What is imported by now stays: the search for garbage that a closed model makes leaves it out."""
     gc.freeze()
 
 
