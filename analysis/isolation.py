@@ -42,7 +42,7 @@ from analysis.outcomes import FLAT, MEMORY_SHARE, Outcome, gather
 from analysis.roofline import FEWEST_WINDOWS
 from analysis.rows import Step
 from analysis.stats import Intervals, ratio, t_interval, welch_interval
-from analysis.values import Estimate, FloatArray, Withheld
+from analysis.values import NOT_ESTIMATED, Estimate, FloatArray, Withheld
 
 Bound = Literal["memory-bound", "compute-bound", "kernel-bound", "overhead-bound", "mixed"]
 
@@ -82,7 +82,7 @@ class Figures:
 class CellVerdict:
     """The verdict on one cell, with what it rests on."""
 
-    verdict: Bound | Literal["withheld"]
+    verdict: Bound | Literal["not estimated"]
     reason: str
     memory_share: Estimate | None
     """Share of a step that reading its bytes at the measured bandwidth explains."""
@@ -257,5 +257,5 @@ def _against(answer: Bound, evidence: Sequence[Outcome]) -> tuple[str, ...]:
 
 def _void(why: Withheld, evidence: tuple[Outcome, ...], share: Estimate | None = None) -> CellVerdict:
     return CellVerdict(
-        verdict="withheld", reason=why.reason, memory_share=share, evidence=evidence, against=()
+        verdict=NOT_ESTIMATED, reason=why.reason, memory_share=share, evidence=evidence, against=()
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ IntArray = NDArray[np.int64]
 
 LEVEL = 0.95
 """Confidence of every interval in this package."""
+NOT_ESTIMATED: Literal["not estimated"] = "not estimated"
+"""What stands for a figure or a verdict that can't be given; the reason stands beside it."""
 
 
 @dataclass(frozen=True)

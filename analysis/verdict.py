@@ -5,7 +5,7 @@
     equivalent          the whole interval lies within the threshold, and so does the noise floor
     inconclusive        none of these yet; says how many blocks would settle it
     not enough blocks   fewer than five on a side
-    withheld            the question can't be answered from these rows at all, and why
+    not estimated       the question can't be answered from these rows at all, and why
 
 What an interval is taken over, and when an effect exceeds the noise, is said in `analysis.effect`.
 
@@ -27,13 +27,13 @@ from analysis import stats
 from analysis.effect import FEWEST_BLOCKS, LogPair, exceeds, noise_floor
 from analysis.power import PowerQuestion, blocks_to_settle
 from analysis.stats import log_distance
-from analysis.values import Estimate, Withheld, counted
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted
 
 Settled = Literal["saves", "costs", "equivalent"]
-Verdict = Literal[Settled, "inconclusive", "not enough blocks", "withheld"]
+Verdict = Literal[Settled, "inconclusive", "not enough blocks", "not estimated"]
 VERDICTS: tuple[Verdict, ...] = (
     *("saves", "costs", "equivalent"),
-    *("inconclusive", "not enough blocks", "withheld"),
+    *("inconclusive", "not enough blocks", NOT_ESTIMATED),
 )
 """All of them, those that settle a question first."""
 INACTIVE: Literal["gate inactive"] = "gate inactive"
@@ -147,7 +147,7 @@ def decide(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -
         noise_floor=noise_floor(contrast.copies),
         asked=asked,
     )
-    if verdict in ("not enough blocks", "withheld"):
+    if verdict in ("not enough blocks", NOT_ESTIMATED):
         return replace(seen, reason=reason + seen.beside)
     needed = None
     if verdict == "inconclusive":
@@ -173,7 +173,7 @@ def settle(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -
     """The rule itself: the verdict, and why. Arguments as of `decide`."""
     refusal, interval, floor = _refusal(contrast), contrast.effect.interval, noise_floor(contrast.copies)
     if refusal is not None or interval is None or floor is None:
-        return refusal or ("withheld", "no interval")
+        return refusal or (NOT_ESTIMATED, "no interval")
     verdict, limit = place(interval, threshold=contrast.threshold), f"{100 * contrast.threshold:.0f} %"
     if verdict == "equivalent":
         if floor >= contrast.threshold:
@@ -215,7 +215,7 @@ def decide_together(
 
 def withheld(reason: str, *, threshold: float = THRESHOLD) -> Judgement:
     """The answer where there is nothing to decide on."""
-    return Judgement(verdict="withheld", reason=reason, threshold=threshold)
+    return Judgement(verdict=NOT_ESTIMATED, reason=reason, threshold=threshold)
 
 
 def place(interval: Estimate, *, threshold: float = THRESHOLD) -> Settled | Literal["inconclusive"]:
@@ -242,13 +242,13 @@ def _refusal(contrast: Contrast) -> tuple[Verdict, str] | None:
     if fewest < FEWEST_BLOCKS:
         return "not enough blocks", too_few_blocks(fewest)
     if not contrast.copies:
-        return "withheld", "no A/A: what would be reported for no change at all is unknown"
+        return NOT_ESTIMATED, "no A/A: what would be reported for no change at all is unknown"
     if not contrast.effect.paired:
-        return "withheld", "the runs share no block, and how much changes from run to run is unknown"
+        return NOT_ESTIMATED, "the runs share no block, and how much changes from run to run is unknown"
     if not contrast.effect.varies:
-        return "withheld", "all blocks give the same ratio: measured joules vary, so there is no interval"
+        return NOT_ESTIMATED, "all blocks give the same ratio: measured joules vary, so there is no interval"
     if not all(copy.varies for copy in contrast.copies):
-        return "withheld", "A/A has no variance at all: the noise is unknown"
+        return NOT_ESTIMATED, "A/A has no variance at all: the noise is unknown"
     return None
 
 

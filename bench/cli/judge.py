@@ -207,7 +207,7 @@ def collect(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("runs.parquet"),
     as_json: Json = False,
 ) -> None:
-    """Put many runs into one Parquet file, a row per slot with its provenance; then sum it up.
+    """Put many runs into one Parquet file, a row per window with its provenance; then sum it up.
 
     Example: [bold]bench collect results --out runs.parquet[/]
     """
@@ -217,7 +217,7 @@ def collect(
     collected = gather(folders, out)
     rows = summarise(collected.file)
     if as_json:
-        facts = {"file": str(collected.file), "runs": collected.runs, "slots": collected.slots}
+        facts = {"file": str(collected.file), "runs": collected.runs, "windows": collected.slots}
         print(json.dumps({**facts, "without_whole_block": collected.without_whole_block, "rows": rows}))
         return
     show(collected, rows, console())

@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from analysis.values import NOT_ESTIMATED
 from bench.show.safe_text import visible
 from bench.show.table import Column, Table, drawn
 from energy.base import EnergySource, Fault, SourceInfo, Trace
@@ -53,8 +54,9 @@ def trace_view(trace: Trace, info: SourceInfo, *, last_s: float | None = None) -
         for rail, joules in columns
     ]
     whole_j = total_j(trace, info.rails)
-    withheld = len(whole_j) and np.isnan(whole_j).all()
-    total = ("withheld", "withheld: a rail is missing") if withheld else _figures(whole_j, length_s, recent)
+    is_known = not len(whole_j) or not np.isnan(whole_j).all()
+    unknown = (NOT_ESTIMATED, f"{NOT_ESTIMATED}: a rail is missing")
+    total = _figures(whole_j, length_s, recent) if is_known else unknown
     headings = ("rail", "W now" if last_s else "W mean", f"J in {float(length_s.sum()):.0f} s")
     table = Table.plain(headings, [*rows, ("total", *total)], title="", is_ruled=True)
     head = Text(f"{info.name}: {info.kind}, covers {info.boundary}")

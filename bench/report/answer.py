@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.effect import FEWEST_BLOCKS
-from analysis.values import counted, listed
+from analysis.values import NOT_ESTIMATED, counted, listed
 from analysis.verdict import COPY, VERDICTS
 from bench.report import sentences
 from bench.report.names import baseline_model, boundary_words, model_name, short_name
 from bench.report.readback import Readback
 from bench.report.summary import ArmRow, Summary
 from bench.run.records import SessionRecord
-from bench.show.words import kind_label, short_percent, verdict_words
+from bench.show.words import kind_label, short_percent
 
 Kind = Literal["cost", "comparison", "control", "tokens", "nothing", "left out"]
 Severity = Literal["claim", "open", "warning"]
@@ -158,17 +158,17 @@ def _cost(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Cost:
         name=short_name(row.label, baseline),
         backend=row.backend,
         gate=row.gate,
-        joules_per_token=row.joules_per_new_token,
-        low=row.joules_per_new_token_low,
-        high=row.joules_per_new_token_high,
+        joules_per_token=row.joules_per_token,
+        low=row.joules_per_token_low,
+        high=row.joules_per_token_high,
         tokens_per_s=row.decode_tokens_per_s,
         comparison=None if row.verdict is None else _comparison(row, rows, baseline),
     )
 
 
 def _comparison(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Comparison:
-    verdict = row.verdict or "withheld"
-    differ = row.agreement_percent is not None and row.agreement_percent < ANSWERS_DIFFER_PERCENT
+    verdict = row.verdict or NOT_ESTIMATED
+    differ = row.token_match_percent is not None and row.token_match_percent < ANSWERS_DIFFER_PERCENT
     return Comparison(
         name=short_name(row.label, baseline),
         against=short_name(row.against or "", baseline),
@@ -177,12 +177,10 @@ def _comparison(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Compariso
         high_percent=row.saved_high_percent,
         same_answers=row.same_answers,
         prompts=row.prompts,
-        token_match_percent=row.agreement_percent,
+        token_match_percent=row.token_match_percent,
         control=_control(row, rows, baseline),
         verdict=verdict,
-        verdict_words=f"{verdict}, but answers differ"
-        if verdict == "saves" and differ
-        else verdict_words(verdict),
+        verdict_words=f"{verdict}, but answers differ" if verdict == "saves" and differ else verdict,
         is_claim=verdict in SETTLED and bool(row.grade),
         reason=row.reason or "",
         blocks_to_settle=row.blocks_to_settle,
@@ -242,7 +240,7 @@ def _headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
     )
     baseline = next((row for row in rows if row.gate == readback.baseline and row.prompts), None)
     prompts = counted(len(header.prompts.ids) or (baseline.prompts if baseline else 0), "prompt")
-    each = baseline.new_tokens / baseline.prompts if baseline else None
+    each = baseline.generated_tokens_per_repeat / baseline.prompts if baseline else None
     tokens = "" if each is None else f" x {'' if each == round(each) else 'about '}{each:.0f} tokens"
     host = header.host
     machine = (host.chip or host.machine or "").removeprefix("Apple ")
@@ -252,8 +250,8 @@ def _headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
 
 
 def _strip(readback: Readback, rows: Sequence[ArmRow]) -> str | None:
-    kinds = {row.energy_kind for row in rows} - {"none"}
-    if not rows or all(row.joules_gross is None for row in rows):
+    kinds = {row.kind for row in rows} - {"none"}
+    if not rows or all(row.gross_per_repeat_j is None for row in rows):
         why = sorted({slot.joules.withheld for slot in readback.slots if slot.joules.withheld})
         return f"No joules were estimated{': ' + listed(why) if why else ''}."
     if kinds == {"measured"}:
@@ -263,13 +261,11 @@ def _strip(readback: Readback, rows: Sequence[ArmRow]) -> str | None:
 
 def _noise(rows: Sequence[ArmRow]) -> str:
     """What the A/A pair of each backend says."""
-    copies = [row for row in rows if row.verdict == COPY and row.noise_floor_percent is not None]
+    copies = [row for row in rows if row.verdict == COPY and row.noise_percent is not None]
     if not copies:
         return "Noise of this machine: not estimated (no A/A)."
     several = len(copies) > 1
-    each = [
-        f"{row.backend + ' ' if several else ''}{short_percent(row.noise_floor_percent)}" for row in copies
-    ]
+    each = [f"{row.backend + ' ' if several else ''}{short_percent(row.noise_percent)}" for row in copies]
     blocks = min(row.blocks for row in copies)
     if blocks >= FEWEST_BLOCKS:
         return f"Noise of this machine (A/A, 95 %): {', '.join(each)}."

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.values import Estimate, Withheld, counted
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted
 from analysis.verdict import INACTIVE
 from bench.report.rows import arm_label
 from bench.report.split import ArmSplit
 from bench.report.summary import ArmRow, Summary
 from bench.show import words
 from bench.show.table import Column, Place, Table
-from bench.show.words import NOT_ESTIMATED
 
 
 def savings_table(summary: Summary, *, place: Place = "terminal") -> Table:
@@ -59,7 +58,7 @@ def grade_reasons(summary: Summary) -> list[str]:
 
 
 def _kinds(summary: Summary) -> str:
-    return words.kind_label(row.energy_kind for row in summary.rows)
+    return words.kind_label(row.kind for row in summary.rows)
 
 
 def _interval(row: ArmRow) -> str | None:
@@ -75,12 +74,12 @@ def _from_to(low: float | None, high: float | None) -> str | None:
 
 
 def _range(row: ArmRow) -> str | None:
-    low, high = row.joules_per_new_token_low, row.joules_per_new_token_high
+    low, high = row.joules_per_token_low, row.joules_per_token_high
     return None if low is None or high is None else f"{words.significant(low)} to {words.significant(high)}"
 
 
 def _token_match(row: ArmRow) -> str | None:
-    return INACTIVE if row.verdict == INACTIVE else words.percent(row.agreement_percent)
+    return INACTIVE if row.verdict == INACTIVE else words.percent(row.token_match_percent)
 
 
 def _grade(row: ArmRow) -> str | None:
@@ -94,34 +93,34 @@ def _part(part: Estimate) -> str:
 _TOKEN_MATCH: Column[ArmRow] = Column("token match", _token_match)
 _ENERGY: tuple[Column[ArmRow], ...] = (
     Column("configuration", lambda row: row.label, is_text=True),
-    Column("J/token", lambda row: words.significant(row.joules_per_new_token)),
+    Column("J/token", lambda row: words.significant(row.joules_per_token)),
     Column("J/token, 95 %", lambda row: _range(row), is_under=True),
-    Column("J", lambda row: words.joules(row.joules_gross) or NOT_ESTIMATED),
-    Column("bound, J", lambda row: words.bound(row.joules_gross, row.joules_bound)),
-    Column("J net", lambda row: words.joules(row.joules_net)),
+    Column("J", lambda row: words.joules(row.gross_per_repeat_j) or NOT_ESTIMATED),
+    Column("bound, J", lambda row: words.bound(row.gross_per_repeat_j, row.bound_per_repeat_j)),
+    Column("J net", lambda row: words.joules(row.net_per_repeat_j)),
     Column("saves", lambda row: words.percent(row.joules_saved_percent, signed=True)),
     Column("saves, 95 %", _interval, is_under=True),
-    Column("noise", lambda row: words.percent(row.noise_floor_percent)),
+    Column("noise", lambda row: words.percent(row.noise_percent)),
     Column("blocks", lambda row: row.blocks or None),
     replace(_TOKEN_MATCH, only="page"),
-    Column("verdict", lambda row: row.verdict and words.verdict_words(row.verdict), is_text=True),
+    Column("verdict", lambda row: row.verdict, is_text=True),
     Column("grade", _grade, is_text=True),
 )
 _WORK: tuple[Column[ArmRow], ...] = (
     Column("configuration", lambda row: row.label, is_text=True),
     Column("to small", lambda row: row.routed_to_small),
-    Column("generated tokens", lambda row: f"{row.new_tokens:.0f}"),
-    Column("forwards", lambda row: f"{row.forwards:.0f}"),
+    Column("generated tokens", lambda row: f"{row.generated_tokens_per_repeat:.0f}"),
+    Column("forwards", lambda row: f"{row.forwards_per_repeat:.0f}"),
     Column("prefill tok/s", lambda row: words.number(row.prefill_tokens_per_s, 1)),
     Column("decode tok/s", lambda row: words.number(row.decode_tokens_per_s, 1)),
-    Column("seconds", lambda row: words.joules(row.seconds)),
+    Column("seconds", lambda row: words.joules(row.seconds_per_repeat_s)),
     Column("J/total token", lambda row: words.significant(row.joules_per_total_token)),
     Column("tokens saved", lambda row: words.percent(row.tokens_saved_percent, signed=True)),
     Column("bytes saved", lambda row: words.percent(row.bytes_saved_percent, signed=True)),
     replace(_TOKEN_MATCH, only="terminal"),
-    Column("repeats", lambda row: row.passes, only="page"),
-    Column("windows", lambda row: row.slots, only="page"),
-    Column("void windows", lambda row: row.void_slots, only="page"),
+    Column("repeats", lambda row: row.repeats, only="page"),
+    Column("windows", lambda row: row.windows, only="page"),
+    Column("void windows", lambda row: row.void_windows, only="page"),
 )
 _CERTAINTY: tuple[Column[ArmRow], ...] = (
     Column("configuration", lambda row: row.label),
@@ -136,7 +135,7 @@ _CERTAINTY: tuple[Column[ArmRow], ...] = (
         lambda row: _from_to(row.saved_low_ar1_percent, row.saved_high_ar1_percent),
         is_under=True,
     ),
-    Column("verdict", lambda row: row.verdict and words.verdict_words(row.verdict), is_text=True),
+    Column("verdict", lambda row: row.verdict, is_text=True),
 )
 _SPLIT: tuple[Column[ArmSplit], ...] = (
     Column("configuration", lambda one: arm_label(one.arm)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.checks import Caution, check_judgements, check_slots
 from analysis.rows import Slot
-from analysis.values import counted, listed
+from analysis.values import NOT_ESTIMATED, counted, listed
 from analysis.verdict import INACTIVE, Judgement
 from bench.report.looks import level_of_run, looks_of, spent
 from bench.report.readback import Readback
@@ -106,9 +106,9 @@ def _about_looks(readback: Readback) -> Iterator[Caution]:
 def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Caution]:
     withheld = {slot.joules.withheld for slot in readback.slots if slot.joules.withheld}
     for reason in sorted(withheld):
-        yield Caution(code="joules withheld", subject="run", words=f"joules not estimated: {reason}")
-    for words in sorted({f"{row.backend}: {row.reason}" for row in rows if row.verdict == "withheld"}):
-        yield Caution(code="verdict withheld", subject="run", words=words)
+        yield Caution(code="joules not estimated", subject="run", words=f"joules not estimated: {reason}")
+    for words in sorted({f"{row.backend}: {row.reason}" for row in rows if row.verdict == NOT_ESTIMATED}):
+        yield Caution(code="verdict not estimated", subject="run", words=words)
     for row in rows:
         if row.verdict == "inconclusive":
             words = f"{row.label}: {row.verdict}, {row.reason}"
@@ -117,10 +117,10 @@ def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Cautio
         if row.verdict == INACTIVE:
             words = f"{row.backend} {row.gate}: {INACTIVE}, {row.reason}"
             yield Caution(code=INACTIVE, subject=row.label, words=words)
-    if any(row.joules_gross is not None and row.joules_net is None for row in rows):
+    if any(row.gross_per_repeat_j is not None and row.net_per_repeat_j is None for row in rows):
         judged = readback.idle.judged
         why = "no joules are left above idle" if judged.stable else judged.reason
-        yield Caution(code="net withheld", subject="run", words=f"net joules not estimated: {why}")
+        yield Caution(code="net not estimated", subject="run", words=f"net joules not estimated: {why}")
 
 
 def _about_events(readback: Readback) -> Iterator[Caution]:

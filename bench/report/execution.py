@@ -28,7 +28,6 @@ from bench.show.words import (
     percent_range,
     short_percent,
     significant_range,
-    verdict_words,
 )
 from energy.cadence import LEAST_READINGS
 
@@ -181,8 +180,8 @@ def sentence(answer: ExecAnswer) -> str:
     if judged.ratio is not None:
         low, high = sorted((100 * (1 - judged.ratio.low), 100 * (1 - judged.ratio.high)))
         change += f" (saves {percent_range(low, high)}, 95 %)"
-    said = verdict_words(judged.verdict)
-    return f"Against the baseline it takes{change or ' not known'} joules{kind}: {said}; {judged.reason}."
+    took = f"Against the baseline it takes{change or ' not known'} joules{kind}"
+    return f"{took}: {judged.verdict}; {judged.reason}."
 
 
 def cautions(execution: Execution) -> list[str]:
@@ -281,7 +280,7 @@ def _row_json(row: CommandRow) -> dict[str, Any]:
         "grade": row.grade,
         "grade_name": row.grade_name,
         "grade_reasons": list(row.grade_reasons),
-        "withheld": row.withheld,
+        "not_estimated": row.withheld,
     }
 
 

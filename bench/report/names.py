@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bench.suite.asked import asked_of_run
 from bench.suite.header import RunHeader
 
 UNGATED = "ungated"
+WORDS = {
+    "arm": "configuration",
+    "passes": "repeats",
+    "pass_number": "repeat",
+    "slots": "windows",
+    "new_tokens": "generated_tokens",
+    "agreement": "token_match",
+    "noise_floor": "noise",
+    "withheld": "not_estimated",
+}
+"""Names in code and in a run's records -> the field's words, which stand in every file and table."""
 _BOUNDARIES = {
     "soc_cpu_gpu_ane": "CPU+GPU+ANE",
     "soc_plus_dram": "CPU+GPU+DRAM",
@@ -16,6 +29,11 @@ _BOUNDARIES = {
     "wall": "at the plug",
     "modelled": "CPU time",
 }
+
+
+def in_words(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row under the names that it has in files and tables."""
+    return {WORDS.get(name, name): value for name, value in row.items()}
 
 
 def short_name(label: str, baseline: str) -> str:

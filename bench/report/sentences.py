@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.effect import FEWEST_BLOCKS
-from analysis.values import counted, listed
+from analysis.values import NOT_ESTIMATED, counted, listed
 from analysis.verdict import INACTIVE
-from bench.show.words import NOT_ESTIMATED, percent_range, short_percent, significant_range
+from bench.show.words import percent_range, short_percent, significant_range
 
 if TYPE_CHECKING:
     from analysis.checks import Caution

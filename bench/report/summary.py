@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from analysis.arms import Level
@@ -38,42 +38,42 @@ class ArmRow:
     prompts: int
     routed_to_small: int
     """Prompts that the gate sent to another model than the ungated arm uses."""
-    passes: int
-    slots: int
-    void_slots: int
-    left_out_slots: int
-    """Slots that failed a declared gate: no verdict rests on them."""
-    seconds: float
-    """Per pass, as are tokens, forwards and joules."""
-    prompt_tokens: float
-    new_tokens: float
-    forwards: float
+    repeats: int
+    windows: int
+    void_windows: int
+    left_out_windows: int
+    """Those that failed a declared gate: no verdict rests on them."""
+    seconds_per_repeat_s: float
+    """A repeat is every prompt once."""
+    prompt_tokens_per_repeat: float
+    generated_tokens_per_repeat: float
+    forwards_per_repeat: float
     """Decode forwards."""
     prefill_tokens_per_s: float | None
     decode_tokens_per_s: float | None
-    energy_kind: str
+    kind: str
     boundary: str
     grade: int | None
     """Lowest of the arm's slots; see `energy/grade.py`."""
     grade_name: str
     grade_reasons: tuple[str, ...]
     """What keeps it from being higher."""
-    joules_gross: float | None
+    gross_per_repeat_j: float | None
     """Like all joules of the row by the rule of `analysis.arms.level`; of a baseline over both its copies."""
-    joules_bound: float | None
+    bound_per_repeat_j: float | None
     """How far the attribution can be off, if the source is right."""
-    joules_net: float | None
+    net_per_repeat_j: float | None
     """Idle power taken off; withheld when nothing is left or idle drifted too much to say."""
-    joules_per_new_token: float | None
-    joules_per_new_token_low: float | None
+    joules_per_token: float | None
+    joules_per_token_low: float | None
     """95 % interval over blocks; None below three."""
-    joules_per_new_token_high: float | None
+    joules_per_token_high: float | None
     joules_per_total_token: float | None
     """Prompt and new tokens together."""
     tokens_saved_percent: float | None
     bytes_saved_percent: float | None
     """Weights and cache that need not be read, counted from shapes; not measured traffic."""
-    agreement_percent: float | None
+    token_match_percent: float | None
     """Token match: share of new-token positions that equal those of `against`."""
     same_answers: int | None
     """Prompts whose new tokens are all those of `against`."""
@@ -82,7 +82,7 @@ class ArmRow:
     saved_low_percent: float | None = None
     """95 % interval; None below five blocks."""
     saved_high_percent: float | None = None
-    noise_floor_percent: float | None = None
+    noise_percent: float | None = None
     """What the ungated arm `saves` against itself: an effect inside it is not a saving."""
     p: float | None = None
     """One-sided p of lying beyond the threshold, of this arm alone."""
@@ -96,7 +96,7 @@ class ArmRow:
     blocks: int = 0
     """Blocks behind the figures; a claim needs 5."""
     verdict: str | None = None
-    """saves, costs, equivalent, inconclusive, not enough blocks, withheld, or gate inactive."""
+    """saves, costs, equivalent, inconclusive, not enough blocks, not estimated, or gate inactive."""
     reason: str | None = None
     against: str | None = None
     """Label of the arm that it is held against."""
@@ -116,8 +116,12 @@ class ArmRow:
         """The name of the arm in every analysis, such as `torch ungated (A/A)`."""
         return arm_label((self.backend, self.gate, self.a_a))
 
+    def named(self) -> dict[str, Any]:
+        """All fields, after the name; the same names in every file."""
+        return {"configuration": self.label, **asdict(self)}
 
-COLUMNS = tuple(field.name for field in fields(ArmRow))
+
+COLUMNS = ("configuration", *(field.name for field in fields(ArmRow)))
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,7 @@ class Summary:
 
     def noise_percent(self, backend: str) -> float | None:
         """What the baseline of a backend can seem to save against itself; None without an A/A pair."""
-        return next(
-            (row.noise_floor_percent for row in self.rows if row.a_a and row.backend == backend), None
-        )
+        return next((row.noise_percent for row in self.rows if row.a_a and row.backend == backend), None)
 
     @property
     def warnings(self) -> list[str]:
@@ -187,14 +189,14 @@ class _Arm:
         forwards = sum(r.forwards for r in self.requests)
         return {
             "prompts": len(self.first),
-            "passes": self.passes,
-            "slots": len(self.slots),
-            "void_slots": self.void,
-            "left_out_slots": self.left_out,
-            "seconds": self.seconds,
-            "prompt_tokens": self.prompt_tokens,
-            "new_tokens": self.new_tokens,
-            "forwards": self.per_pass(forwards),
+            "repeats": self.passes,
+            "windows": len(self.slots),
+            "void_windows": self.void,
+            "left_out_windows": self.left_out,
+            "seconds_per_repeat_s": self.seconds,
+            "prompt_tokens_per_repeat": self.prompt_tokens,
+            "generated_tokens_per_repeat": self.new_tokens,
+            "forwards_per_repeat": self.per_pass(forwards),
             "prefill_tokens_per_s": _rate(sum(r.prompt_tokens for r in self.requests), prefill_s),
             "decode_tokens_per_s": _rate(forwards, decode_s),
         }
@@ -205,15 +207,15 @@ class _Arm:
         per_token = self.costs.new_token
         interval = per_token.interval if per_token else None
         return {
-            "energy_kind": joules[0].kind if joules else "none",
+            "kind": joules[0].kind if joules else "none",
             "boundary": joules[0].boundary if joules else "none",
             **_lowest_grade(joules),
-            "joules_gross": gross_j,
-            "joules_bound": self._bound_j(),
-            "joules_net": self.idle.net_j(gross_j, seconds_s=self.seconds),
-            "joules_per_new_token": per_token.point if per_token else None,
-            "joules_per_new_token_low": interval.low if interval else None,
-            "joules_per_new_token_high": interval.high if interval else None,
+            "gross_per_repeat_j": gross_j,
+            "bound_per_repeat_j": self._bound_j(),
+            "net_per_repeat_j": self.idle.net_j(gross_j, seconds_s=self.seconds),
+            "joules_per_token": per_token.point if per_token else None,
+            "joules_per_token_low": interval.low if interval else None,
+            "joules_per_token_high": interval.high if interval else None,
             "joules_per_total_token": self.costs.total_token.point if self.costs.total_token else None,
         }
 
@@ -262,7 +264,7 @@ def _row(arm: _Arm, baseline: _Arm | None, judged: dict[str, Any]) -> ArmRow:
     return ArmRow(backend=backend, gate=gate, a_a=a_a, **arm.work(), **arm.energy(), **compared, **judged)
 
 
-_OF_WORK = ("tokens_saved_percent", "bytes_saved_percent", "agreement_percent", "same_answers")
+_OF_WORK = ("tokens_saved_percent", "bytes_saved_percent", "token_match_percent", "same_answers")
 
 
 def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
@@ -276,12 +278,12 @@ def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
         "routed_to_small": sum(r.model != usual.get(p, r.model) for p, r in arm.first.items()),
         "tokens_saved_percent": 100 * (1 - arm.new_tokens / baseline.new_tokens),
         "bytes_saved_percent": 100 * (1 - read[0] / read[1]) if read[0] and read[1] else None,
-        "agreement_percent": _agreement_percent(arm, baseline),
+        "token_match_percent": _token_match_percent(arm, baseline),
         "same_answers": _same_answers(arm, baseline),
     }
 
 
-def _agreement_percent(arm: _Arm, baseline: _Arm) -> float | None:
+def _token_match_percent(arm: _Arm, baseline: _Arm) -> float | None:
     """Mean over prompts of the share of equal new-token positions."""
     found = mean_agreement(tokens_of(arm.first), tokens_of(baseline.first))
     return None if found is None else 100 * found.mean

@@ -28,6 +28,9 @@ from bench.show.files import csv_text, together
 from bench.show.safe_text import visible
 from bench.show.table import say
 
+STEM = "configurations"
+"""Of the files with a row per configuration."""
+
 
 def show(story: Story, console: Console, *, everything: bool = False) -> None:
     """Print what a run answers.
@@ -57,7 +60,7 @@ def show_all(run: StoredRun, summary: Summary, console: Console) -> None:
         if splits := split_table(summary):
             table.show([splits], console)
         for arm, reason in withheld_splits(summary):
-            line = f"split of the saving of {arm} withheld: {reason}"
+            line = f"where the saving of {arm} comes from is not estimated: {reason}"
             console.print(visible(line), markup=False, highlight=False)
     if summary.idle.known_w:
         console.print(_idle_line(summary.idle), markup=False, highlight=False)
@@ -75,7 +78,7 @@ def show_folder(run: StoredRun, console: Console) -> None:
 
 
 def write(run: StoredRun, summary: Summary) -> list[Path]:
-    """Write `report/arms.csv` and `report/arms.parquet`; returns their paths.
+    """Write `report/configurations.csv` and `.parquet`; returns their paths.
 
     They can be made again at any time, so they are replaced; each appears whole or not at all.
     """
@@ -94,19 +97,19 @@ def to_json(story: Story) -> dict[str, Any]:
         "event": "result",
         "run": str(story.readback.run.folder),
         "answer": asdict(story.answer),
-        "rows": [asdict(row) for row in summary.rows],
+        "rows": [row.named() for row in summary.rows],
         "warnings": summary.warnings,
     }
 
 
 def files(summary: Summary) -> dict[str, bytes]:
-    """Contents of `arms.csv` and `arms.parquet`, a row per arm with every figure as it is."""
-    return {"arms.csv": arms_csv(summary), "arms.parquet": _parquet(summary)}
+    """Contents of `configurations.csv` and `.parquet`: a row each, with every figure as it is."""
+    return {f"{STEM}.csv": rows_csv(summary), f"{STEM}.parquet": _parquet(summary)}
 
 
-def arms_csv(summary: Summary) -> bytes:
-    """A row per arm with every figure as it is."""
-    return csv_text(COLUMNS, map(asdict, summary.rows)).encode()
+def rows_csv(summary: Summary) -> bytes:
+    """A row per configuration with every figure as it is."""
+    return csv_text(COLUMNS, [row.named() for row in summary.rows]).encode()
 
 
 def _idle_line(idle: Idle) -> str:
@@ -120,5 +123,5 @@ def _parquet(summary: Summary) -> bytes:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([asdict(row) for row in summary.rows]), sink)
+    pq.write_table(pa.Table.from_pylist([row.named() for row in summary.rows]), sink)
     return sink.getvalue()

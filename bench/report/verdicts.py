@@ -97,7 +97,7 @@ def columns(
         "joules_saved_percent": None if point is None else 100 * (1 - point),
         "saved_low_percent": low,
         "saved_high_percent": high,
-        "noise_floor_percent": None if floor is None else 100 * floor,
+        "noise_percent": None if floor is None else 100 * floor,
         "blocks": judgement.blocks,
     }
     if key[2]:

@@ -9,15 +9,6 @@ WIDE = 110
 """Columns of a terminal from which on figures stand beside each other; in fewer they would be cut."""
 
 
-NOT_ESTIMATED = "not estimated"
-"""What stands for a figure that can't be given; the reason stands beside it or under the table."""
-
-
-def verdict_words(verdict: str) -> str:
-    """A verdict as it is read: what is withheld is not estimated."""
-    return NOT_ESTIMATED if verdict == "withheld" else verdict
-
-
 def kind_label(kinds: Iterable[str]) -> str:
     """What joules are, as it stands in every title: `measured`, `modelled, NOT a measurement`."""
     known = sorted(set(kinds) - {"none"})

@@ -29,7 +29,7 @@ def test_blocks_of_one_run_are_paired_and_blocks_of_two_have_no_interval() -> No
         assert abs(found.effect.point - 0.8) < 0.05
         assert (found.effect.interval is not None) == paired
     said = judge(held(others, "gated"), held(slots, "ungated"))
-    assert (said.verdict, said.ratio) == ("withheld", None)
+    assert (said.verdict, said.ratio) == ("not estimated", None)
     assert "how much changes from run to run is unknown" in said.reason
 
 
@@ -89,7 +89,7 @@ def test_a_side_without_an_aa_arm_has_no_floor() -> None:
     slots = run_slots()
     others = [slot for slot in run_slots(seed=1, run="r2") if slot.arm != ARMS[2]]
     found = judge(held(others, "gated"), held(slots, "ungated"))
-    assert found.verdict == "withheld"
+    assert found.verdict == "not estimated"
     assert found.noise_floor is None
 
 

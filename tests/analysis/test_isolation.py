@@ -74,7 +74,7 @@ def test_a_published_bandwidth_stands_in_for_the_stream() -> None:
     machine = machine_with("memory-bound", seed=1)
     rows = [s for s in machine.isolate(seed=1) if s.test != "S1"]
     bandwidth = machine.bandwidth_bytes_per_s
-    assert judge_cell(rows).verdict == "withheld"
+    assert judge_cell(rows).verdict == "not estimated"
     assert judge_cell(rows, bandwidth_bytes_per_s=bandwidth).verdict == "memory-bound"
     assert isinstance(memory_share(rows, bandwidth_bytes_per_s=bandwidth), Estimate)
 
@@ -83,7 +83,7 @@ def test_reading_faster_than_memory_voids_the_verdict() -> None:
     rows = rows_of("memory-bound", seed=2)
     rows = [replace(s, read_bytes=s.read_bytes * 2) if s.test == "S3" else s for s in rows]
     verdict = judge_cell(rows)
-    assert verdict.verdict == "withheld"
+    assert verdict.verdict == "not estimated"
     assert verdict.memory_share is None
     assert "times faster" in verdict.reason
 
@@ -92,12 +92,12 @@ def test_a_mask_that_saves_joules_voids_the_verdict() -> None:
     rows = rows_of("memory-bound", seed=3)
     rows = [replace(s, joules_j=(s.joules_j or 0) * 0.7) if s.test == "S9" and s.changed else s for s in rows]
     verdict = judge_cell(rows)
-    assert verdict.verdict == "withheld"
+    assert verdict.verdict == "not estimated"
     assert "negative control" in verdict.reason
 
 
 def test_no_decode_no_verdict() -> None:
-    assert judge_cell([]).verdict == "withheld"
+    assert judge_cell([]).verdict == "not estimated"
 
 
 def test_contradicting_evidence_is_listed() -> None:
@@ -144,7 +144,7 @@ def test_a_figure_that_says_nothing_decides_nothing() -> None:
     rows = rows_of("overhead-bound", seed=1)
     assert judge_cell(scattered(rows, "S8", by=2.5)).verdict == "overhead-bound"  # S4 says as much
     found = judge_cell(scattered(rows, "S4", "S8", by=2.5))
-    assert found.verdict == "withheld"
+    assert found.verdict == "not estimated"
     assert found.memory_share is not None
     assert "not memory-bound" in found.reason
     sure = judge_cell(scattered(rows_of("memory-bound", seed=1), "S4", "S8", by=2.5))

@@ -145,7 +145,7 @@ def test_two_runs_may_have_different_numbers_of_blocks() -> None:
     assert found.blocks == (7, 5)
     copies = pair(first, first[::-1], paired=True), pair(second, second[::-1], paired=True)
     judged = decide(Contrast(effect=found, copies=copies))
-    assert (judged.blocks, judged.verdict) == (5, "withheld")
+    assert (judged.blocks, judged.verdict) == (5, "not estimated")
     assert judged.point == pytest.approx(2.0, rel=0.05)
 
 
@@ -212,8 +212,8 @@ def _throttled(slots: list[Slot]) -> list[Slot]:
         (_no_joules, "not enough blocks", "0 whole blocks"),
         (_throttled, "not enough blocks", "3 whole blocks are not enough for a claim (needs 5); left out: "),
         (_throttled, "not enough blocks", "left out: 3 blocks (throttled)"),
-        (_mixed, "withheld", "different boundaries"),
-        (_modelled, "withheld", "grade 0"),
+        (_mixed, "not estimated", "different boundaries"),
+        (_modelled, "not estimated", "grade 0"),
     ],
 )
 def test_bad_input_gets_a_reason_and_no_number(spoil, verdict: str, says: str) -> None:
@@ -225,7 +225,7 @@ def test_bad_input_gets_a_reason_and_no_number(spoil, verdict: str, says: str) -
 
 def test_without_an_aa_arm_nothing_is_concluded() -> None:
     saving = judged(run_slots(ratio=0.47), again="nobody")
-    assert saving.verdict == "withheld"
+    assert saving.verdict == "not estimated"
     assert "no A/A: what" in saving.reason
     assert no_number(saving)
     assert saving.point == pytest.approx(0.47, rel=0.02)
@@ -233,16 +233,16 @@ def test_without_an_aa_arm_nothing_is_concluded() -> None:
 
 def test_zero_variance_is_not_certainty() -> None:
     saving = judged(run_slots(ratio=0.47, noise=0.0))
-    assert saving.verdict == "withheld"
+    assert saving.verdict == "not estimated"
     assert no_number(saving)
     copied = weighed(np.log(0.9) + 0.01 * SPREAD, np.zeros(5))
-    assert (copied.verdict, copied.ratio) == ("withheld", None)
+    assert (copied.verdict, copied.ratio) == ("not estimated", None)
     assert "A/A has no variance" in copied.reason
 
 
 def test_no_slots_at_all() -> None:
     saving = judged([])
-    assert saving.verdict == "withheld"
+    assert saving.verdict == "not estimated"
     assert no_number(saving)
     assert saving.point is None
 

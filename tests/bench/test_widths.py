@@ -114,9 +114,10 @@ def correlated(console: Console) -> None:
 
 def collected(console: Console) -> None:
     row: dict[str, Any] = dict.fromkeys(collect_summary.GROUP)
-    row |= {"chip": "Apple M1 Max", "gpu_cores": 32, "suite": "routing-smollm", "arm": "torch constant (A/A)"}
-    row |= {"boundary": "cpu+gpu", "kind": "measured", "grade": 2, "runs": 3, "slots": 36, "requests": 432}
-    row |= {"new_tokens": 27648, "joules_per_request": 12.3, "joules_per_new_token": None}
+    row |= {"chip": "Apple M1 Max", "gpu_cores": 32, "suite": "routing-smollm"}
+    row |= {"configuration": "torch constant (A/A)"}
+    row |= {"boundary": "cpu+gpu", "kind": "measured", "grade": 2, "runs": 3, "windows": 36, "requests": 432}
+    row |= {"generated_tokens": 27648, "joules_per_request": 12.3, "joules_per_token": None}
     found = Collected(file=Path("runs.parquet"), runs=3, slots=36, **_empty(Collected))
     collect_summary.show(found, [row], console)
 
@@ -139,7 +140,7 @@ TOLD: tuple[tuple[Print, tuple[str, ...]], ...] = (
     (profiled, ("layer", "attention", "mlp", "block", "label")),
     (isolated, ("backend", "precision", "verdict", "figure", "fits", "phase", "ms/token", "J/token")),
     (correlated, ("points", "permuted", "rho", "alone", "given", "OLS", "r2", "shuffled table")),
-    (collected, ("machine", "suite", "grade", "slots", "27648", "12.3", "withheld", "J/request")),
+    (collected, ("machine", "suite", "grade", "windows", "27648", "12.3", "not estimated", "J/request")),
     (examined, ("note", "load", "-> quit other programs")),
 )
 

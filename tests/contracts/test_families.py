@@ -140,6 +140,6 @@ def test_a_run_of_a_type_that_nobody_counts_has_its_figures(family: str, tmp_pat
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]
     assert rows
     for row in rows:
-        assert row["void_slots"] == 0
-        assert row["joules_per_new_token"] > 0
+        assert row["void_windows"] == 0
+        assert row["joules_per_token"] > 0
         assert row["bytes_saved_percent"] is None

@@ -36,8 +36,8 @@ def machine(host: Host) -> Facts:
 def joules(story: Story, row: ArmRow) -> Facts:
     """What an arm's joules are: kind, source, boundary and grade."""
     return {
-        "energy kind": row.energy_kind,
-        "energy source": _source(story, kind=row.energy_kind),
+        "energy kind": row.kind,
+        "energy source": _source(story, kind=row.kind),
         "boundary": row.boundary,
         "grade": None if row.grade is None else f"{row.grade} {row.grade_name}",
     }
@@ -47,9 +47,9 @@ def work(story: Story, key: ArmKey, row: ArmRow) -> Facts:
     """The work of one pass: which prompts, and how many tokens."""
     return {
         "prompt hash": story.readback.run.header.prompts.sha256[:12],
-        "prompts per pass": str(row.prompts),
-        "prompt tokens per pass": f"{row.prompt_tokens:.6g}",
-        "new tokens per pass": f"{row.new_tokens:.6g}",
+        "prompts per repeat": str(row.prompts),
+        "prompt tokens per repeat": f"{row.prompt_tokens_per_repeat:.6g}",
+        "generated tokens per repeat": f"{row.generated_tokens_per_repeat:.6g}",
     }
 
 

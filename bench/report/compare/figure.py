@@ -34,7 +34,9 @@ def draw(comparisons: list[PairComparison], file: Path) -> None:
         UserError: no pair has a ratio, or the file can't be written.
     """
     rows = [
-        (one, ratio) for one in comparisons if isinstance(ratio := one.ratios.get("joules_per_pass"), LogPair)
+        (one, ratio)
+        for one in comparisons
+        if isinstance(ratio := one.ratios.get("gross_per_repeat_j"), LogPair)
     ]
     if not rows:
         raise UserError(f"nothing to draw in {file}: no pair has a ratio", fix="leave --figure out")

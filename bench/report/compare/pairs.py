@@ -28,14 +28,14 @@ from bench.run.records import ArmKey, RequestRecord
 from bench.show.safe_text import visible
 
 AMOUNTS: dict[str, tuple[Amount, Per]] = {
-    "joules_per_pass": ("gross_j", "request"),
-    "net_joules_per_pass": ("net_j", "request"),
-    "joules_per_new_token": ("gross_j", "new_token"),
+    "gross_per_repeat_j": ("gross_j", "request"),
+    "net_per_repeat_j": ("net_j", "request"),
+    "joules_per_token": ("gross_j", "new_token"),
     "joules_per_total_token": ("gross_j", "total_token"),
 }
-"""The prompts of a pass are the same on both sides, so a ratio per request is one per pass."""
+"""The prompts of a repeat are the same on both sides, so a ratio per request is one per repeat."""
 PHASES = ("prefill", "decode")
-RATES = {"new_tokens_per_s": "", **{f"{phase}_tokens_per_s": phase for phase in PHASES}}
+RATES = {"generated_tokens_per_s": "", **{f"{phase}_tokens_per_s": phase for phase in PHASES}}
 """Which phase each speed is of; none: the whole window."""
 
 
@@ -66,11 +66,11 @@ class Side:
         """The figures of the side by itself, per pass, token and second."""
         row = self.row
         return {
-            "joules_per_pass": row.joules_gross,
-            "net_joules_per_pass": row.joules_net,
-            "joules_per_new_token": row.joules_per_new_token,
+            "gross_per_repeat_j": row.gross_per_repeat_j,
+            "net_per_repeat_j": row.net_per_repeat_j,
+            "joules_per_token": row.joules_per_token,
             "joules_per_total_token": row.joules_per_total_token,
-            "new_tokens_per_s": row.new_tokens / row.seconds,
+            "generated_tokens_per_s": row.generated_tokens_per_repeat / row.seconds_per_repeat_s,
             "prefill_tokens_per_s": row.prefill_tokens_per_s,
             "decode_tokens_per_s": row.decode_tokens_per_s,
         }
@@ -124,12 +124,12 @@ class PairComparison:
     @property
     def is_measured(self) -> bool:
         """Whether a meter of the run itself read both sides' joules."""
-        return {self.first.row.energy_kind, self.second.row.energy_kind} == {"measured"}
+        return {self.first.row.kind, self.second.row.kind} == {"measured"}
 
     @property
     def kinds(self) -> str:
         """Kind of the joules, of both sides where they differ."""
-        kinds = dict.fromkeys((self.first.row.energy_kind, self.second.row.energy_kind))
+        kinds = dict.fromkeys((self.first.row.kind, self.second.row.kind))
         return " and ".join(kinds)
 
     @property
@@ -251,7 +251,7 @@ def _ratio(
 def _judged(first: Side, second: Side) -> Judgement:
     """The verdict on the joules per pass."""
     threshold = max(side.story.readback.run.header.threshold for side in (first, second))
-    amount, per = AMOUNTS["joules_per_pass"]
+    amount, per = AMOUNTS["gross_per_repeat_j"]
     one, other = (side.among(side.story.slots) for side in (first, second))
     return judge(other, one, amount=amount, per=per, threshold=threshold)
 

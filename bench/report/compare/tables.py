@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from analysis.effect import LogPair
-from analysis.values import Estimate, Withheld, counted, listed
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted, listed
 from analysis.verdict import Judgement
 from bench.report.compare.pairs import PairComparison, Side
 from bench.show import table
@@ -18,11 +18,11 @@ from bench.show.table import Column, Table, say
 from bench.show.words import number, percent
 
 QUANTITIES = {
-    "joules_per_pass": "J per pass",
-    "net_joules_per_pass": "J per pass, net of idle",
-    "joules_per_new_token": "J per new token",
+    "gross_per_repeat_j": "J per repeat",
+    "net_per_repeat_j": "J per repeat, net of idle",
+    "joules_per_token": "J per generated token",
     "joules_per_total_token": "J per total token",
-    "new_tokens_per_s": "new tokens/s",
+    "generated_tokens_per_s": "generated tokens/s",
     "prefill_tokens_per_s": "prefill tokens/s",
     "decode_tokens_per_s": "decode tokens/s",
 }
@@ -52,7 +52,7 @@ def show(comparisons: list[PairComparison], console: Console, *, whole: bool = F
 def answer(one: PairComparison) -> str:
     """The sentence that says which side takes fewer joules, by how much, and whether it answers alike."""
     first, second = one.names
-    joules = one.ratios.get("joules_per_pass")
+    joules = one.ratios.get("gross_per_repeat_j")
     if one.unlike:
         return f"{second} has no ratio to {first}: unlike in {listed([item.what for item in one.unlike])}."
     same = "" if one.agreement is None else f"; {_percent(one.agreement.mean)} of its tokens are the same"
@@ -122,7 +122,7 @@ def _of_comparison(tell: Callable[[PairComparison], str | None]) -> Callable[[_L
 
 
 def _joules_ratio(one: PairComparison) -> str | None:
-    joules = one.ratios.get("joules_per_pass")
+    joules = one.ratios.get("gross_per_repeat_j")
     return _change(joules).replace(", ", "\n", 1) if isinstance(joules, LogPair) else None
 
 
@@ -137,10 +137,10 @@ def _percent(share: float) -> str:
 
 _SIDES: tuple[Column[_Line], ...] = (
     Column("", lambda line: line.name),
-    Column("J/token", lambda line: number(line.side.figures["joules_per_new_token"], 3)),
-    Column("tok/s", lambda line: number(line.side.figures["new_tokens_per_s"], 1)),
+    Column("J/token", lambda line: number(line.side.figures["joules_per_token"], 3)),
+    Column("tok/s", lambda line: number(line.side.figures["generated_tokens_per_s"], 1)),
     Column("joules (95 %)", _of_comparison(_joules_ratio), is_text=True),
-    Column("same answers", _of_comparison(_same)),
+    Column("token match", _of_comparison(_same)),
     Column("verdict", _of_comparison(lambda one: one.verdict_words), is_text=True),
 )
 
@@ -164,12 +164,12 @@ def _figures(one: PairComparison) -> Table:
 def _notes(one: PairComparison) -> list[str]:
     if one.unlike:
         return _why_no_ratio(one)
-    joules = one.ratios["joules_per_pass"]
+    joules = one.ratios["gross_per_repeat_j"]
     lines = [f"{one.verdict_words}: {one.reason}"]
     if isinstance(joules, LogPair):
         lines.append(_method(joules))
     floor = "unknown" if one.noise_floor is None else _percent(one.noise_floor)
-    lines += [f"A/A noise floor: {floor}", _agreement(one), *_differs(one)]
+    lines += [f"noise (A/A, 95 %): {floor}", _agreement(one), *_differs(one)]
     if one.not_known:
         lines.append(f"! known of neither run, so not checked: {', '.join(one.not_known)}")
     if not one.is_measured:
@@ -196,9 +196,9 @@ def _method(joules: LogPair) -> str:
 
 def _agreement(one: PairComparison) -> str:
     if one.agreement is None:
-        return "agreement of new tokens: unknown"
+        return "token match: unknown"
     interval = one.agreement.interval
-    text = f"agreement of new tokens: {_percent(one.agreement.mean)}"
+    text = f"token match: {_percent(one.agreement.mean)}"
     if isinstance(interval, Estimate):
         return f"{text} ({_percent(interval.low)} to {_percent(interval.high)})"
     return f"{text}, no interval: {interval.reason}"
@@ -214,7 +214,7 @@ def _differs(one: PairComparison) -> list[str]:
 
 def _ratio(ratio: LogPair | Withheld) -> str:
     if isinstance(ratio, Withheld):
-        return "withheld"
+        return NOT_ESTIMATED
     interval = ratio.interval
     return f"{ratio.point:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
 
@@ -229,9 +229,9 @@ def _as_json(one: PairComparison) -> dict[str, Any]:
         "known_of_neither": list(one.not_known),
         "differs": [asdict(item) for item in one.differs],
         "ratios": {name: _ratio_json(ratio) for name, ratio in one.ratios.items()} or None,
-        "noise_floor": one.noise_floor,
-        "agreement": one.agreement.mean if one.agreement else None,
-        "agreement_interval": _interval_json(interval if isinstance(interval, Estimate) else None),
+        "noise": one.noise_floor,
+        "token_match": one.agreement.mean if one.agreement else None,
+        "token_match_interval": _interval_json(interval if isinstance(interval, Estimate) else None),
         "answer": answer(one),
         "verdict": one.verdict,
         "reason": one.reason,
@@ -249,14 +249,14 @@ def _judgement_json(judgement: Judgement | None) -> dict[str, Any]:
 
 def _side_json(side: Side) -> dict[str, Any]:
     row = side.row
-    energy = {"kind": row.energy_kind, "boundary": row.boundary, "grade": row.grade}
+    energy = {"kind": row.kind, "boundary": row.boundary, "grade": row.grade}
     arm = {"run": side.run_id, "backend": row.backend, "gate": row.gate}
     return {**arm, **energy, "grade_name": row.grade_name, **side.figures}
 
 
 def _ratio_json(ratio: LogPair | Withheld) -> dict[str, Any]:
     if isinstance(ratio, Withheld):
-        return {"point": None, "withheld": ratio.reason}
+        return {"point": None, "not_estimated": ratio.reason}
     facts = {"interval": _interval_json(ratio.interval), "blocks": list(reversed(ratio.blocks))}
     return {"point": ratio.point, **facts, "paired": ratio.paired}
 

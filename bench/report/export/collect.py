@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from bench.errors import UserError
 from bench.report.looks import level_of_run
+from bench.report.names import in_words
 from bench.report.readback import Idle, failed_gate
 from bench.report.rows import likeness, provenance
 from bench.run import store
@@ -169,7 +170,7 @@ def _parse(data: bytes, options: pa.json.ParseOptions) -> pa.Table:
 
 
 def _slots(records: pa.Table, headers: Sequence[RunHeader], began: Began) -> pa.Table:
-    """One row per slot of a whole block, as `analysis.rows.Slot`, and its run's provenance."""
+    """One row per window of a whole block, as `analysis.rows.Slot` in words, and its run's provenance."""
     slots = _of_type(records, "slot")
     slots = (
         slots.filter(pc.is_null(slots["error"]))
@@ -190,7 +191,7 @@ def _slots(records: pa.Table, headers: Sequence[RunHeader], began: Began) -> pa.
         kind = _FACT_TYPES.get(name, pa.string())
         columns[name] = pa.array([fact[name] for fact in facts], kind).take(pa.array(run))
     columns["likeness"] = pa.array(["|".join(likeness(header)) for header in headers]).take(pa.array(run))
-    return pa.table(columns)
+    return pa.table(in_words(columns))
 
 
 def _of_type(records: pa.Table, kind: str) -> pa.Table:

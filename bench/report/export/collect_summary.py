@@ -1,4 +1,4 @@
-"""A data set summed up: a line per machine, suite and arm. Sums by column, so its size does not matter."""
+"""A data set summed up: a line per machine, suite and configuration, by column, so its size is no matter."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from analysis.values import counted
+from analysis.values import NOT_ESTIMATED, counted
 from bench.report.export.collect import Collected
 from bench.show import table
 from bench.show.table import Column, Table, say
 from bench.show.words import kind_label, significant
 
-GROUP = ("chip", "gpu_cores", "suite", "arm", "boundary", "kind", "grade")
+GROUP = ("chip", "gpu_cores", "suite", "configuration", "boundary", "kind", "grade")
 """Slots that differ in any of these are never summed."""
-SUMS = ("requests", "new_tokens", "seconds_s", "gross_j")
+SUMS = ("requests", "generated_tokens", "seconds_s", "gross_j")
 MOST_LINES = 60
 
 
@@ -36,7 +36,7 @@ def summarise(file: Path) -> list[dict[str, Any]]:
 def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> None:
     """Print the summary and what had to be left out."""
     kinds = kind_label(row["kind"] for row in rows)
-    what = f"{counted(collected.runs, 'run')}, {counted(collected.slots, 'slot')}"
+    what = f"{counted(collected.runs, 'run')}, {counted(collected.slots, 'window')}"
     title = f"{what}; joules gross, {kinds}"
     table.show([Table.of(_COLUMNS, rows[:MOST_LINES], title=title)], console)
     if len(rows) > MOST_LINES:
@@ -51,30 +51,30 @@ def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> 
 def _row(sums: dict[str, Any]) -> dict[str, Any]:
     complete = sums["gross_j_count"] == sums["count_all"]
     gross_j = sums["gross_j_sum"] if complete else None
-    new_tokens = sums["new_tokens_sum"]
+    tokens = sums["generated_tokens_sum"]
     return {
         **{name: sums[name] for name in GROUP},
         "runs": sums["run_count_distinct"],
-        "slots": sums["count_all"],
+        "windows": sums["count_all"],
         "requests": sums["requests_sum"],
-        "new_tokens": new_tokens,
+        "generated_tokens": tokens,
         "seconds_s": sums["seconds_s_sum"],
         "gross_j": gross_j,
         "joules_per_request": gross_j / sums["requests_sum"] if gross_j is not None else None,
-        "joules_per_new_token": gross_j / new_tokens if gross_j is not None and new_tokens else None,
+        "joules_per_token": gross_j / tokens if gross_j is not None and tokens else None,
     }
 
 
 _COLUMNS: tuple[Column[dict[str, Any]], ...] = (
-    Column("arm", lambda row: row["arm"]),
+    Column("configuration", lambda row: row["configuration"]),
     Column("machine", _machine, is_text=True),
     Column("suite", lambda row: row["suite"], is_text=True),
     Column("boundary", lambda row: row["boundary"], is_text=True),
     Column("grade", lambda row: f"{row['grade']} {row['kind']}", is_text=True),
     Column("runs", lambda row: row["runs"]),
-    Column("slots", lambda row: row["slots"], is_under=True),
+    Column("windows", lambda row: row["windows"], is_under=True),
     Column("requests", lambda row: row["requests"]),
-    Column("new tokens", lambda row: row["new_tokens"], is_under=True),
-    Column("J/request", lambda row: significant(row["joules_per_request"]) or "withheld"),
-    Column("J/new token", lambda row: significant(row["joules_per_new_token"]) or "withheld", is_under=True),
+    Column("generated tokens", lambda row: row["generated_tokens"], is_under=True),
+    Column("J/request", lambda row: significant(row["joules_per_request"]) or NOT_ESTIMATED),
+    Column("J/token", lambda row: significant(row["joules_per_token"]) or NOT_ESTIMATED, is_under=True),
 )

@@ -5,6 +5,8 @@ text that a spreadsheet would run as a formula has an apostrophe before it.
 
 Schema history (`SCHEMA_VERSION` is on every row)
     1   first
+    2   the words of the report: configuration, window, repeat, generated tokens, token match, noise; what
+        can't be given is `not estimated`
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Count = int | None
 Number = float | None
@@ -26,26 +28,27 @@ class _Row(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[1] = Field(description="Version of this schema.")
+    schema_version: Literal[2] = Field(description="Version of this schema.")
     run: str = Field(description="Name of the run, unique.")
     suite: str = Field(description="Name of the suite.")
     backend: str = Field(description="Library that ran the model: torch, mlx, echo.")
     gate: str = Field(description="Label of the gate in the suite.")
-    a_a: bool = Field(description="True for the second copy of the ungated arm, which shows the noise floor.")
+    a_a: bool = Field(description="True for the second copy of the baseline, which shows the noise.")
+    configuration: str = Field(description="Backend and gate, as tables and figures name it.")
 
 
 class RequestRow(_Row):
-    """One prompt under one arm. It has no joules: they are attributed to slots."""
+    """One prompt under one configuration. It has no joules: they are attributed to windows."""
 
     session: int = Field(description="Start of the run, 1, or of its n-th resumption.")
     block: int = Field(description="Block, from 1; the unit of statistics.")
-    position: int = Field(description="Slot within the block, from 1.")
-    pass_number: int = Field(description="Pass over the prompts within the slot, from 1.")
+    position: int = Field(description="Window within the block, from 1.")
+    repeat: int = Field(description="Repeat of the prompts within the window, from 1.")
     prompt_id: str = Field(description="Id of the prompt in its set.")
     model: Words = Field(description="Key of the model that the gate chose; null if the request failed.")
     prompt_tokens: Count = Field(description="Tokens of the prompt.")
-    new_tokens: Count = Field(description="Tokens that were generated; null if the request failed.")
-    forwards: Count = Field(description="Decode forwards: one less than the new tokens, if no trick is used.")
+    generated_tokens: Count = Field(description="Tokens of the answer; null if the request failed.")
+    forwards: Count = Field(description="Decode forwards: one less than generated tokens, without tricks.")
     start_s: Number = Field(
         description="Start in seconds of the harness clock, of which only differences count."
     )
@@ -61,17 +64,17 @@ class RequestRow(_Row):
     error: Words = Field(description="Why the request failed; null if it did not.")
 
 
-class SlotRow(_Row):
-    """One arm held for whole passes: the window that joules are attributed to."""
+class WindowRow(_Row):
+    """One configuration held for whole repeats of the prompts: what joules are attributed to."""
 
     session: int = Field(description="Start of the run, 1, or of its n-th resumption.")
     block: int = Field(description="Block, from 1; the unit of statistics.")
-    position: int = Field(description="Slot within the block, from 1.")
-    passes: int = Field(description="Passes over the prompts.")
-    requests: int = Field(description="Requests in the slot.")
-    prompt_tokens: Count = Field(description="Tokens of all prompts; null for a void slot.")
-    new_tokens: Count = Field(description="Tokens generated; null for a void slot.")
-    forwards: Count = Field(description="Decode forwards; null for a void slot.")
+    position: int = Field(description="Window within the block, from 1.")
+    repeats: int = Field(description="Repeats of the prompts.")
+    requests: int = Field(description="Requests in the window.")
+    prompt_tokens: Count = Field(description="Tokens of all prompts; null for a void window.")
+    generated_tokens: Count = Field(description="Tokens of all answers; null for a void window.")
+    forwards: Count = Field(description="Decode forwards; null for a void window.")
     start_s: Number = Field(description="Start of the window, seconds of the harness clock.")
     seconds_s: Number = Field(description="Length of the window in seconds.")
     kind: Words = Field(description="measured; or modelled, simulated, replayed: not a measurement.")
@@ -79,7 +82,7 @@ class SlotRow(_Row):
     grade: Count = Field(description="How far the joules can be trusted: 0 not measured to 4 external meter.")
     grade_name: Words = Field(description="The grade in a word.")
     grade_reasons: Words = Field(description="What keeps the grade from being higher, parted by semicolons.")
-    gross_j: Number = Field(description="Joules of the window over the boundary; null if withheld.")
+    gross_j: Number = Field(description="Joules of the window over the boundary; null if not estimated.")
     bound_j: Number = Field(description="How far gross_j can be off in attribution if the source is right.")
     net_j: Number = Field(description="Joules above idle; null if idle was unstable or nothing is left.")
     cpu_j: Number = Field(description="Joules of the CPU rail; null if not metered.")
@@ -89,48 +92,61 @@ class SlotRow(_Row):
     package_j: Number = Field(description="Joules of the package rail.")
     system_j: Number = Field(description="Joules of the whole machine.")
     readings: Count = Field(description="Readings of the meter that overlap the window.")
-    withheld: Words = Field(description="Why there are no joules; null if there are.")
+    not_estimated: Words = Field(description="Why there are no joules; null if there are.")
     thermal: Words = Field(description="Worst thermal pressure in the window, in the meter's word.")
-    error: Words = Field(description="Why the slot is void; null if it counts.")
+    error: Words = Field(description="Why the window is void; null if it counts.")
 
 
-class ExportedArmRow(_Row):
-    """One backend with one gate over a whole run; amounts are per pass over the prompts."""
+class ConfigurationRow(_Row):
+    """One backend with one gate over a whole run; amounts are per repeat of the prompts."""
 
     blocks: int = Field(description="Whole blocks behind the saving; a claim needs 5.")
-    slots: int = Field(description="Slots that count.")
-    void_slots: int = Field(description="Slots that do not.")
-    passes: int = Field(description="Passes over the prompts in all slots.")
-    prompts: int = Field(description="Prompts of a pass.")
-    routed_to_small: int = Field(description="Prompts that went to another model than without a gate.")
-    seconds_per_pass_s: Number = Field(description="Seconds per pass.")
-    new_tokens_per_pass: Number = Field(description="New tokens per pass.")
-    forwards_per_pass: Number = Field(description="Decode forwards per pass.")
+    windows: int = Field(description="Windows that count.")
+    void_windows: int = Field(description="Windows that do not.")
+    left_out_windows: int = Field(description="Windows that failed a declared gate.")
+    repeats: int = Field(description="Repeats of the prompts in all windows.")
+    prompts: int = Field(description="Prompts of a repeat.")
+    routed_to_small: int = Field(description="Prompts that went to another model than the baseline's.")
+    seconds_per_repeat_s: Number = Field(description="Seconds per repeat.")
+    prompt_tokens_per_repeat: Number = Field(description="Tokens of the prompts per repeat.")
+    generated_tokens_per_repeat: Number = Field(description="Generated tokens per repeat.")
+    forwards_per_repeat: Number = Field(description="Decode forwards per repeat.")
     prefill_tokens_per_s: Number = Field(description="Prompt tokens per second of prefill.")
     decode_tokens_per_s: Number = Field(description="Forwards per second of decoding.")
     kind: str = Field(description="measured, modelled, simulated, replayed, or none.")
     boundary: str = Field(description="What the joules cover; never compare two boundaries.")
-    grade: Count = Field(description="Lowest grade of the slots, 0 to 4; null without joules.")
+    grade: Count = Field(description="Lowest grade of the windows, 0 to 4; null without joules.")
     grade_name: str = Field(description="The grade in a word.")
     grade_reasons: str = Field(description="What keeps the grade from being higher, parted by semicolons.")
-    gross_per_pass_j: Number = Field(description="Joules per pass.")
-    bound_per_pass_j: Number = Field(description="How far they can be off, if the source is right.")
-    net_per_pass_j: Number = Field(description="Joules above idle per pass.")
-    gross_per_new_token_j: Number = Field(description="Joules per new token.")
-    tokens_saved_percent: Number = Field(description="New tokens saved over the ungated arm of the backend.")
-    bytes_saved_percent: Number = Field(description="Bytes saved, counted from shapes; not measured.")
-    agreement_percent: Number = Field(description="New-token positions equal to the ungated arm's: quality.")
-    joules_saved_percent: Number = Field(description="Joules saved over the ungated arm of the backend.")
+    gross_per_repeat_j: Number = Field(description="Joules per repeat; of a baseline over both its copies.")
+    bound_per_repeat_j: Number = Field(description="How far they can be off, if the source is right.")
+    net_per_repeat_j: Number = Field(description="Joules above idle per repeat.")
+    joules_per_token: Number = Field(description="Joules per generated token, prompts included.")
+    joules_per_token_low: Number = Field(description="Lower end of its 95 % interval; null below 3 blocks.")
+    joules_per_token_high: Number = Field(description="Upper end.")
+    joules_per_total_token: Number = Field(description="Joules per token of prompt and answer together.")
+    tokens_saved_percent: Number = Field(description="Generated tokens fewer than those of `against`.")
+    bytes_saved_percent: Number = Field(description="Bytes fewer, counted from shapes; not measured.")
+    token_match_percent: Number = Field(description="Generated tokens equal to those of `against`: quality.")
+    same_answers: Count = Field(description="Prompts whose answers are those of `against`, token by token.")
+    against: Words = Field(description="What it is compared with; null for the first baseline.")
+    joules_saved_percent: Number = Field(description="Joules fewer than `against` for the same prompts.")
     saved_low_percent: Number = Field(description="Lower end of its 95 % interval; null below five blocks.")
     saved_high_percent: Number = Field(description="Upper end.")
-    noise_floor_percent: Number = Field(description="What the ungated arm saves against itself.")
-    p: Number = Field(description="One-sided p of lying beyond the threshold, of this arm alone.")
-    p_holm: Number = Field(description="The same, corrected for all arms of the backend; a claim needs .025.")
+    noise_percent: Number = Field(description="Noise (A/A, 95 %): what the baseline saves against itself.")
+    p: Number = Field(description="One-sided p of lying beyond the threshold, of this configuration alone.")
+    p_holm: Number = Field(description="The same, corrected for all comparisons of the run.")
     lag_1: Number = Field(description="Correlation of a block's log-ratio with the next one's.")
     saved_low_ar1_percent: Number = Field(description="Lower end, if blocks follow each other like that.")
     saved_high_ar1_percent: Number = Field(description="Upper end; the verdict rests on the plain interval.")
-    verdict: Words = Field(description="saves, costs, inconclusive, ...; null for the ungated arm.")
+    verdict: Words = Field(description="saves, costs, inconclusive, ...; null for the first baseline.")
     reason: Words = Field(description="Why this verdict.")
+    blocks_to_settle: Count = Field(description="Blocks that would settle an inconclusive verdict.")
+    control: Words = Field(description="The random gate that leaves out as much, where there is one.")
+    beyond_control_percent: Number = Field(description="Joules fewer than the control's.")
+    beyond_control_low_percent: Number = Field(description="Lower end of its 95 % interval.")
+    beyond_control_high_percent: Number = Field(description="Upper end.")
+    beyond_control_verdict: Words = Field(description="The verdict beside the control.")
 
 
 class Export(BaseModel):
@@ -138,13 +154,17 @@ class Export(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[1] = Field(description="Version of this schema.")
+    schema_version: Literal[2] = Field(description="Version of this schema.")
     requests: list[RequestRow] = Field(description="One row per request.")
-    slots: list[SlotRow] = Field(description="One row per slot.")
-    arms: list[ExportedArmRow] = Field(description="One row per run and arm.")
+    windows: list[WindowRow] = Field(description="One row per window.")
+    configurations: list[ConfigurationRow] = Field(description="One row per run and configuration.")
 
 
-TABLES: dict[str, type[_Row]] = {"requests": RequestRow, "slots": SlotRow, "arms": ExportedArmRow}
+TABLES: dict[str, type[_Row]] = {
+    "requests": RequestRow,
+    "windows": WindowRow,
+    "configurations": ConfigurationRow,
+}
 """Name of the table -> model of its rows."""
 
 

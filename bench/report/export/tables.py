@@ -17,7 +17,9 @@ from pydantic import BaseModel
 
 from bench.errors import UserError, nearest
 from bench.report.export.schema import SCHEMA_VERSION, TABLES, schema_text
+from bench.report.names import in_words
 from bench.report.readback import SlotRead, requests_by_slot
+from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.run.records import ArmKey, FailedRequest, RequestRecord, VoidSlot
 from bench.show.files import csv_text, together
@@ -32,17 +34,6 @@ Tables = dict[str, list[dict[str, Any]]]
 
 SCHEMA_FILE = "export.schema.json"
 _RAILS = ("cpu", "gpu", "ane", "dram", "package", "system")
-_ARM_NAMES = {
-    "seconds_per_pass_s": "seconds",
-    "new_tokens_per_pass": "new_tokens",
-    "forwards_per_pass": "forwards",
-    "kind": "energy_kind",
-    "gross_per_pass_j": "joules_gross",
-    "bound_per_pass_j": "joules_bound",
-    "net_per_pass_j": "joules_net",
-    "gross_per_new_token_j": "joules_per_new_token",
-}
-"""Columns that have another name in `bench.report.summary.ArmRow`."""
 
 
 def export(runs: Sequence[Path], *, form: str, out: Path | None) -> list[Path]:
@@ -76,9 +67,9 @@ def tables_of(stories: Sequence[Story]) -> Tables:
         slots: list[SlotRead | VoidSlot] = [*readback.slots, *readback.void]
         for slot in sorted(slots, key=lambda slot: slot.place):
             mine = requests[slot.place]
-            tables["slots"].append(_slot(story, slot, rows.get(slot.place), requests=len(mine)))
+            tables["windows"].append(_window(story, slot, rows.get(slot.place), requests=len(mine)))
             tables["requests"] += [_request(story, request) for request in mine]
-        tables["arms"] += _arms(story)
+        tables["configurations"] += _configurations(story)
     return {name: [_checked(TABLES[name], row) for row in rows] for name, rows in tables.items()}
 
 
@@ -125,19 +116,20 @@ def _base(story: Story, arm: ArmKey) -> dict[str, Any]:
         "run": header.run_id,
         "suite": header.suite.name,
         **dict(zip(("backend", "gate", "a_a"), arm, strict=True)),
+        "configuration": arm_label(arm),
     }
 
 
 def _request(story: Story, request: RequestRecord | FailedRequest) -> dict[str, Any]:
     base, own = _base(story, request.arm), TABLES["requests"].model_fields
-    stored = {name: value for name, value in vars(request).items() if name in own}
+    stored = {name: value for name, value in in_words(vars(request)).items() if name in own}
     if isinstance(request, FailedRequest):
         return {**dict.fromkeys(own), **base, **stored, "cut": "{}"}
     return {
         **base,
         **stored,
         "error": None,
-        "new_tokens": len(request.tokens),
+        "generated_tokens": len(request.tokens),
         "gate_s": request.gated_s - request.start_s,
         "prefill_s": request.prefill_s,
         "decode_s": request.decode_s,
@@ -145,7 +137,7 @@ def _request(story: Story, request: RequestRecord | FailedRequest) -> dict[str, 
     }
 
 
-def _slot(story: Story, slot: SlotRead | VoidSlot, row: Slot | None, *, requests: int) -> dict[str, Any]:
+def _window(story: Story, slot: SlotRead | VoidSlot, row: Slot | None, *, requests: int) -> dict[str, Any]:
     joules = slot.joules if isinstance(slot, SlotRead) else None
     energy = {name: getattr(joules, name, None) for name in ("kind", "boundary", "grade", "grade_name")}
     rails = joules.rails_j if joules else {}
@@ -153,9 +145,9 @@ def _slot(story: Story, slot: SlotRead | VoidSlot, row: Slot | None, *, requests
     return {
         **_base(story, slot.arm),
         **dict(zip(("session", "block", "position"), slot.place, strict=True)),
-        **{name: getattr(slot, name, None) for name in ("passes", "start_s", "seconds_s", "error")},
+        **in_words({name: getattr(slot, name, None) for name in ("passes", "start_s", "seconds_s", "error")}),
         "requests": requests,
-        **work,
+        **in_words(work),
         **energy,
         "grade_reasons": "; ".join(joules.grade_reasons) if joules else None,
         "gross_j": joules.total_j if joules else None,
@@ -163,17 +155,17 @@ def _slot(story: Story, slot: SlotRead | VoidSlot, row: Slot | None, *, requests
         "net_j": row.net_j if row else None,
         **{f"{rail}_j": rails.get(rail) for rail in _RAILS},
         "readings": joules.readings if joules else None,
-        "withheld": joules.withheld if joules else None,
+        "not_estimated": joules.withheld if joules else None,
         "thermal": row.thermal if row else None,
     }
 
 
-def _arms(story: Story) -> list[dict[str, Any]]:
+def _configurations(story: Story) -> list[dict[str, Any]]:
     rows = []
     for found in story.summary.rows:
         base = _base(story, (found.backend, found.gate, found.a_a))
-        own = TABLES["arms"].model_fields.keys() - base.keys()
-        values = {name: getattr(found, _ARM_NAMES.get(name, name)) for name in own}
+        own = TABLES["configurations"].model_fields.keys() - base.keys()
+        values = {name: getattr(found, name) for name in own}
         rows.append({**base, **values, "grade_reasons": "; ".join(found.grade_reasons)})
     return rows
 
@@ -184,7 +176,7 @@ def _checked(model: type[BaseModel], row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _storable(value: Any) -> Any:
-    """None for NaN (an arm of which no slot counts has no figure per pass); text that is UTF-8."""
+    """None for NaN (where no window counts there is no figure per repeat); text that is UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
     return None if isinstance(value, float) and not math.isfinite(value) else value

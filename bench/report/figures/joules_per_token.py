@@ -71,14 +71,14 @@ def arm_table(story: Story, slots: pd.DataFrame) -> pd.DataFrame:
             "backend": row.backend,
             "a_a": row.a_a,
             "blocks": int(blocks.get(row.label, 0)),
-            "mean_j": row.joules_per_new_token,
-            "low_j": row.joules_per_new_token_low,
-            "high_j": row.joules_per_new_token_high,
-            "noise_floor_percent": story.summary.noise_percent(row.backend),
+            "mean_j": row.joules_per_token,
+            "low_j": row.joules_per_token_low,
+            "high_j": row.joules_per_token_high,
+            "noise_percent": story.summary.noise_percent(row.backend),
         }
         for row in story.summary.rows
     ]
-    numbers = dict.fromkeys(("mean_j", "low_j", "high_j", "noise_floor_percent"), "float64")
+    numbers = dict.fromkeys(("mean_j", "low_j", "high_j", "noise_percent"), "float64")
     return pd.DataFrame(rows).astype(numbers)
 
 
@@ -110,10 +110,10 @@ def _draw_bands(axes: Axes, story: Story, table: pd.DataFrame) -> bool:
     for backend in table["backend"].unique():
         rows = table.index[table["backend"] == backend]
         ungated = table.loc[table["arm"] == f"{backend} {baseline}"]
-        if ungated.empty or np.isnan(ungated["noise_floor_percent"].iloc[0]):
+        if ungated.empty or np.isnan(ungated["noise_percent"].iloc[0]):
             continue
         mean_j = float(ungated["mean_j"].iloc[0])
-        half_j = mean_j * float(ungated["noise_floor_percent"].iloc[0]) / 100
+        half_j = mean_j * float(ungated["noise_percent"].iloc[0]) / 100
         bottom, height = rows[0] - 0.28, len(rows) - 0.44
         axes.broken_barh([(mean_j - half_j, 2 * half_j)], (bottom, height), color=FAINT, zorder=0)
         axes.plot([mean_j] * 2, [bottom, bottom + height], color=GREY, linewidth=0.8, linestyle=":", zorder=1)

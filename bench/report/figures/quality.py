@@ -35,7 +35,7 @@ def make(story: Story) -> Drawing | NotDrawn:
     if table["blocks"].max() == 0 or table.empty:
         return NotDrawn("there is no arm beside the ungated one to compare; see: bench report RUN")
     shown = [
-        f"{r.arm}: {r.energy_percent:.1f} % energy, {r.agreement_percent:.0f} % token match"
+        f"{r.arm}: {r.energy_percent:.1f} % energy, {r.token_match_percent:.0f} % token match"
         for r in rows_of(table)
     ]
     return Drawing(
@@ -49,14 +49,14 @@ def make(story: Story) -> Drawing | NotDrawn:
 def _finding(table: pd.DataFrame) -> str:
     """Which of those that keep the answers costs least."""
     others = table.loc[table["verdict"] != ""]
-    kept = others.loc[others["agreement_percent"] >= SAME_PERCENT].sort_values("energy_percent")
+    kept = others.loc[others["token_match_percent"] >= SAME_PERCENT].sort_values("energy_percent")
     if kept.empty:
         return f"No gate keeps the answers of its baseline: token match is below {SAME_PERCENT} % everywhere"
     best = kept.iloc[0]
     return (
         f"Of the gates that keep the answers {best['arm']} takes fewest joules: "
         f"{best['energy_percent']:.0f} % of its baseline's ({best['verdict']}), "
-        f"token match {best['agreement_percent']:.0f} %"
+        f"token match {best['token_match_percent']:.0f} %"
     )
 
 
@@ -78,14 +78,14 @@ def trade_table(story: Story) -> pd.DataFrame:
 _COLUMNS = {
     **dict.fromkeys(("arm", "backend", "verdict"), "object"),
     **dict.fromkeys(("energy_percent", "low_percent", "high_percent"), "float64"),
-    **dict.fromkeys(("agreement_percent", "noise_floor_percent"), "float64"),
+    **dict.fromkeys(("token_match_percent", "noise_percent"), "float64"),
     "blocks": "int64",
 }
 
 
 def _row(row: ArmRow, *, is_base: bool, noise: float | None) -> dict[str, Any] | None:
-    saved, agreement = (0.0, 100.0) if is_base else (row.joules_saved_percent, row.agreement_percent)
-    if saved is None or agreement is None or row.joules_gross is None:
+    saved, agreement = (0.0, 100.0) if is_base else (row.joules_saved_percent, row.token_match_percent)
+    if saved is None or agreement is None or row.gross_per_repeat_j is None:
         return None
     low, high = (None, None) if is_base else (row.saved_low_percent, row.saved_high_percent)
     return {
@@ -95,8 +95,8 @@ def _row(row: ArmRow, *, is_base: bool, noise: float | None) -> dict[str, Any] |
         "energy_percent": 100 - saved,
         "low_percent": None if high is None else 100 - high,
         "high_percent": None if low is None else 100 - low,
-        "agreement_percent": agreement,
-        "noise_floor_percent": noise,
+        "token_match_percent": agreement,
+        "noise_percent": noise,
         "blocks": 0 if is_base else row.blocks,
     }
 
@@ -112,7 +112,7 @@ def _unbeaten(table: pd.DataFrame) -> set[str]:
                 label=str(row.arm),
                 strength=1.0,
                 cost=float(row.energy_percent),
-                loss=float(100 - row.agreement_percent),
+                loss=float(100 - row.token_match_percent),
             )
             for row in rows_of(group)
         ]
@@ -126,11 +126,11 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
     for _, group in table.loc[table["pareto"]].groupby("backend"):
         if len(group) < FEWEST_POINTS:
             continue
-        front = group.sort_values("agreement_percent")
-        axes.plot(front["agreement_percent"], front["energy_percent"], color=GREY, linewidth=0.8, zorder=1)
+        front = group.sort_values("token_match_percent")
+        axes.plot(front["token_match_percent"], front["energy_percent"], color=GREY, linewidth=0.8, zorder=1)
     for row in rows_of(table):
         look = looks[str(row.arm)]
-        at = (row.agreement_percent, row.energy_percent)
+        at = (row.token_match_percent, row.energy_percent)
         if row.pareto:
             axes.plot(*at, "o", ms=14, mfc="none", mec=GREY, mew=0.9, zorder=2)
         if row.low_percent == row.low_percent:
@@ -154,7 +154,7 @@ def _handles(axes: Axes, table: pd.DataFrame) -> list[Any]:
     if table["pareto"].any():
         ring: Any = {"marker": "o", "ms": 11, "mfc": "none", "color": GREY, "lw": 0.8}
         handles.insert(0, Line2D([], [], **ring, label="Pareto set of a backend"))
-    noise = table.groupby("backend")["noise_floor_percent"].max().dropna()
+    noise = table.groupby("backend")["noise_percent"].max().dropna()
     for floor in noise:
         axes.axhspan(100 - floor, 100 + floor, color=GREY, alpha=0.25, linewidth=0, zorder=0)
     if len(noise):
@@ -169,7 +169,7 @@ def _scale(axes: Axes, table: pd.DataFrame) -> None:
     axes.axhline(100, color=GREY, linewidth=0.8, linestyle=":")
     axes.set_xlabel("token match with the baseline (%)")
     axes.set_ylabel("joules (% of the baseline)")
-    lowest = float(np.floor(table["agreement_percent"].min() / 10) * 10)
+    lowest = float(np.floor(table["token_match_percent"].min() / 10) * 10)
     axes.set_xlim(max(-2.0, min(lowest, 90.0) - 2), 102)
     ends = table[["energy_percent", "low_percent", "high_percent"]]
     lowest, highest = float(np.nanmin(ends.to_numpy())), float(np.nanmax(ends.to_numpy()))

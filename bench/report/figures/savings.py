@@ -72,8 +72,8 @@ def saving_table(story: Story) -> pd.DataFrame:
         "saved_percent": "joules_saved_percent",
         "low_percent": "saved_low_percent",
         "high_percent": "saved_high_percent",
-        "noise_floor_percent": "noise_floor_percent",
-        "agreement_percent": "agreement_percent",
+        "noise_percent": "noise_percent",
+        "token_match_percent": "token_match_percent",
     }
     rows = [
         {
@@ -105,7 +105,7 @@ def _percent(value: Any) -> str:
 def _trust(row: dict[str, Any]) -> str:
     """Blocks and agreement, which stand beside every saving."""
     blocks = "1 block" if row["blocks"] == 1 else f"{row['blocks']} blocks"
-    agreement = row["agreement_percent"]
+    agreement = row["token_match_percent"]
     return f"{blocks}, token match {'unknown' if agreement != agreement else f'{agreement:.0f} %'}"
 
 
@@ -115,8 +115,8 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
     rows = records_of(table)
     for position, row in enumerate(rows):
         look = looks[row["arm"]]
-        if row["noise_floor_percent"] == row["noise_floor_percent"]:
-            floor = row["noise_floor_percent"]
+        if row["noise_percent"] == row["noise_percent"]:
+            floor = row["noise_percent"]
             axes.broken_barh([(-floor, 2 * floor)], (position - 0.25, 0.5), color=FAINT, zorder=0)
         if row["low_percent"] == row["low_percent"]:
             ends = [row["low_percent"], row["high_percent"]]
@@ -134,7 +134,7 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
 
 def _row_name(row: dict[str, Any]) -> str:
     """The configuration with its verdict, and the figure that the verdict is about."""
-    saved, match = row["saved_percent"], row["agreement_percent"]
+    saved, match = row["saved_percent"], row["token_match_percent"]
     figure = "" if saved != saved else f" {_percent(saved)},"
     is_told = match == match and row["verdict"] != COPY and "answers differ" not in row["verdict"]
     matched = f", token match {match:.0f} %" if is_told else ""
@@ -151,6 +151,6 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
     blocks = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     said = f"95 % interval over {blocks} blocks" if interval else "no interval: fewer than 5 blocks"
     handles: list[object] = [Line2D([], [], color=INK, linestyle="-" if interval else "none", label=said)]
-    if table["noise_floor_percent"].notna().any():
+    if table["noise_percent"].notna().any():
         handles.append(Patch(color=FAINT, label="noise (A/A): within it nothing is saved"))
     below(figure, handles)

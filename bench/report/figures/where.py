@@ -78,12 +78,12 @@ def share_table(story: Story) -> pd.DataFrame:
     rows = []
     for row in story.summary.rows:
         slots = that_count(story.readback.of_arm(_key(row)))
-        gross_j = np.nan if row.joules_gross is None else row.joules_gross
+        gross_j = np.nan if row.gross_per_repeat_j is None else row.gross_per_repeat_j
         idle_w = story.readback.idle.judged.mean_w
-        found: dict[str, Any] = {"arm": row.label, "passes": row.passes, "gross_j": gross_j}
-        found["idle_share_j"] = np.nan if idle_w is None else idle_w * row.seconds
-        parts = _by_phase(slots, story, passes=row.passes) | _by_rail(slots, passes=row.passes)
-        weight = _weight(slots, gross_j=gross_j, passes=row.passes)
+        found: dict[str, Any] = {"arm": row.label, "passes": row.repeats, "gross_j": gross_j}
+        found["idle_share_j"] = np.nan if idle_w is None else idle_w * row.seconds_per_repeat_s
+        parts = _by_phase(slots, story, passes=row.repeats) | _by_rail(slots, passes=row.repeats)
+        weight = _weight(slots, gross_j=gross_j, passes=row.repeats)
         found |= {name: part * weight if name.endswith("_j") else part for name, part in parts.items()}
         rows.append(found)
     return pd.DataFrame(rows)

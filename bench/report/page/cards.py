@@ -113,7 +113,7 @@ def _line(cost: Cost, scale: Scale, *, look: str) -> CostLine:
 def cards(story: Story, answer: Answer) -> list[Card]:
     """One for each comparison, in the order of the answer's table."""
     baseline = story.readback.baseline
-    noise = {short_name(row.label, baseline): row.noise_floor_percent for row in story.summary.rows}
+    noise = {short_name(row.label, baseline): row.noise_percent for row in story.summary.rows}
     found = [(f"look{i}", cost) for i, cost in enumerate(answer.costs)]
     compared = [(look, cost.comparison) for look, cost in found if cost.comparison is not None]
     ends = [end for _, one in compared for end in (one.saved_percent, one.low_percent, one.high_percent)]

@@ -136,7 +136,7 @@ def _head(story: Story) -> dict[str, Any]:
         "suite": header.suite.name,
         "suite_text": header.suite.text,
         "started_utc": header.started_utc,
-        "joules": kind_label([row.energy_kind for row in summary.rows]),
+        "joules": kind_label([row.kind for row in summary.rows]),
         "answer": answer,
         "noise_is": NOISE_IS,
         "lines": cost_lines(answer),

@@ -20,10 +20,10 @@ WEIGHTS: tuple[Weight, ...] = get_args(Weight)
 NOT_MEASURED = "grade 0"
 """Told once, by the strip at the top of the page."""
 _HEAVY = (
-    *("self-test failed", "no whole block", "joules withheld", "verdict withheld", "few blocks"),
+    *("self-test failed", "no whole block", "joules not estimated", "verdict not estimated", "few blocks"),
     *("answers differ", "control", "noisy", INACTIVE),
 )
-_LIGHT = ("outlier", "net withheld", "no control", "looks")
+_LIGHT = ("outlier", "net not estimated", "no control", "looks")
 _MOST_TWINS = 3
 
 
@@ -49,7 +49,7 @@ def not_found(story: Story) -> list[str]:
     """What was looked for, could have been seen, and was not there."""
     codes = {caution.code for caution in story.summary.cautions}
     gates = " ".join(c.subject for c in story.summary.cautions if c.code == "left out")
-    enough = any(row.slots >= FEWEST_SLOTS for row in story.summary.rows)
+    enough = any(row.windows >= FEWEST_SLOTS for row in story.summary.rows)
     tells_heat = any(source.lead.trace.thermal for source in story.readback.sources.values())
     supplies = [slot.power for slot in story.readback.slots if slot.power]
     tells_power = any(one.source or one.mode for one in supplies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis.claims import ChangeParts, ClaimFigure, Rerun, Role
-from analysis.values import Estimate, Withheld, counted
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted
 from bench.studies.claims.repeated import Repeated
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.statements import Whose
@@ -67,10 +67,10 @@ def percent(value: float) -> str:
 
 
 def change(rerun: Rerun) -> str:
-    """What a re-run found; `withheld` where its reason has to be read instead."""
+    """What a re-run found; `not estimated` where its reason has to be read instead."""
     percent_change = rerun.change_percent
     if percent_change is None:
-        return "withheld"
+        return NOT_ESTIMATED
     if isinstance(percent_change, Estimate):
         return f"{percent_change.point:+.1f} % [{percent_change.low:.1f}, {percent_change.high:.1f}]"
     return percent(percent_change)
@@ -87,7 +87,7 @@ def noise(rerun: Rerun) -> str | None:
 def share(agreement: Estimate | Withheld) -> str:
     """A share in per cent with its interval."""
     if isinstance(agreement, Withheld):
-        return "withheld"
+        return NOT_ESTIMATED
     return f"{agreement.point:.0%} [{agreement.low:.0%}, {agreement.high:.0%}]"
 
 
@@ -128,7 +128,7 @@ def as_it_was(again: Repeated) -> str:
 
 def _parts(parts: ChangeParts | Withheld) -> str:
     if isinstance(parts, Withheld):
-        return f"withheld ({parts.reason})"
+        return f"not estimated ({parts.reason})"
     return (
         f"{percent(parts.energy_percent)} energy (time {percent(parts.time_percent)}, power "
         f"{percent(parts.power_percent)})"

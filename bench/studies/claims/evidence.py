@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from analysis.rows import Slot, rows_from_columns
 from analysis.values import Withheld
 from bench.errors import UserError
+from bench.report.names import WORDS
 from bench.report.readback import Readback, read_back
 from bench.report.rows import after_the_run, likeness, slot_rows
 from bench.run import store
@@ -116,7 +117,9 @@ def read_evidence(file: Path) -> list[Evidence]:
 def _evidence(table: pa.Table, file: Path) -> Evidence:
     import pyarrow.compute as pc
 
-    columns = {f.name: table[f.name].to_pylist() for f in fields(Slot) if f.name in table.column_names}
+    names = {f.name: WORDS.get(f.name, f.name) for f in fields(Slot)}
+    here = {own: name if name in table.column_names else own for own, name in names.items()}  # as in 0.1.0
+    columns = {own: table[name].to_pylist() for own, name in here.items() if name in table.column_names}
     slots = rows_from_columns(Slot, columns)
     if isinstance(slots, Withheld):
         raise UserError(f"{file}: {slots.reason}")

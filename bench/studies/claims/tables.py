@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.claims import ClaimFigure, ClaimVerdict, Rerun
-from analysis.values import Withheld, listed
+from analysis.values import NOT_ESTIMATED, Withheld, listed
 from bench.show import table
 from bench.show.table import Column, Table, say
 from bench.show.words import WIDE, kind_label
@@ -186,7 +186,7 @@ def _protocol(rerun: Rerun | Withheld | None) -> str:
     if rerun is None:
         return "-"
     if isinstance(rerun, Withheld):
-        return "withheld"
+        return NOT_ESTIMATED
     return "\n".join(filter(None, (change(rerun), noise(rerun), rerun.verdict)))
 
 

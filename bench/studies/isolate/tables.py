@@ -15,7 +15,7 @@ from analysis.published.isolation import isolation_claims
 from analysis.roofline import GB, EnergyModel
 from analysis.rows import Step
 from analysis.stats import geometric_mean
-from analysis.values import Estimate, Withheld
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld
 from bench.show import table
 from bench.show.files import csv_text
 from bench.show.table import Column, Table, say
@@ -55,7 +55,7 @@ def answer(report: CellReport) -> str:
     """The sentence that says what limits a step of this cell, and by what."""
     plan, verdict = report.plan, report.verdict
     cell = f"{plan.model} in {plan.precision} on {plan.backend}"
-    if verdict.verdict == "withheld":
+    if verdict.verdict == NOT_ESTIMATED:
         return f"What limits a decode step of {cell} can't be told: {verdict.reason}."
     return f"A decode step of {cell} is {verdict.verdict}: {verdict.reason}. {_SO[verdict.verdict]}."
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from analysis.correlation import Coefficient, Correlation, Permutation
 from analysis.regression import LinearFit
 from analysis.study import Association, Confounding
-from analysis.values import Estimate, Withheld
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld
 from bench.show import table
 from bench.show.table import Column, Table, say
 from bench.studies.spectral.points import MODULUS, ArmStudy
@@ -136,7 +136,7 @@ def _coefficient(coefficient: Coefficient | Withheld) -> str:
 
 
 def _withheld(withheld: Withheld) -> str:
-    return f"withheld: {withheld.reason}"
+    return f"not estimated: {withheld.reason}"
 
 
 def _of_correlation(cell: Callable[[Correlation], Any]) -> Callable[[Association], Any]:
@@ -156,7 +156,7 @@ def _alone(row: Confounding) -> str:
 
 
 def _beta(row: Confounding) -> str:
-    return _interval(row.fit.terms["lambda2"].value) if isinstance(row.fit, LinearFit) else "withheld"
+    return _interval(row.fit.terms["lambda2"].value) if isinstance(row.fit, LinearFit) else NOT_ESTIMATED
 
 
 def _control_r(row: Control) -> str | None:

@@ -84,8 +84,8 @@ def loss_of(arm: SweptArm) -> float | None:
 def with_pareto(arms: Sequence[SweptArm]) -> tuple[list[SweptArm], str]:
     """The arms with the best marked, backend by backend; and what they cost in."""
     ours = [arm for arm in arms if not arm.row.a_a]
-    known = all(arm.row.joules_per_new_token is not None for arm in ours)
-    kinds = " and ".join(sorted({arm.row.energy_kind for arm in ours}))
+    known = all(arm.row.joules_per_token is not None for arm in ours)
+    kinds = " and ".join(sorted({arm.row.kind for arm in ours}))
     best: set[tuple[str, str]] = set()
     for backend in {arm.row.backend for arm in ours}:
         trades = [_trade(arm, known) for arm in ours if arm.row.backend == backend and _is_told_apart(arm)]
@@ -151,7 +151,7 @@ def _rise_in_words(arm: SweptArm) -> str:
 def cost_of(arm: SweptArm, *, in_joules: bool) -> float | None:
     """Joules or seconds of a new token."""
     if in_joules:
-        return arm.row.joules_per_new_token
+        return arm.row.joules_per_token
     return 1 / arm.tokens_per_s if arm.tokens_per_s else None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from analysis.quality import Mean
-from analysis.values import Estimate
+from analysis.values import NOT_ESTIMATED, Estimate
 from analysis.verdict import INACTIVE
 from bench.show import table
 from bench.show.files import together
@@ -35,7 +35,7 @@ def write(judged: JudgedSweep, run: Path) -> Path:
     with together(run / "sweep", instead="the run itself is kept") as staging:
         (staging / "sweep.csv").write_text(to_csv(judged), encoding="utf-8")
         (staging / "sweep.json").write_text(json.dumps(to_json(judged), indent=2) + "\n", encoding="utf-8")
-        kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
+        kinds = kind_label(arm.row.kind for arm in judged.arms)
         heading = f"{judged.suite}, {judged.text_name} (joules {kinds})"
         save(lambda: draw(judged), staging, "sweep", title=heading)
     return run / "sweep"
@@ -43,7 +43,7 @@ def write(judged: JudgedSweep, run: Path) -> Path:
 
 def show(judged: JudgedSweep, console: Console) -> None:
     """Print what each point costs, what it loses, the cliffs, and what could overturn the figures."""
-    kinds = kind_label(arm.row.energy_kind for arm in judged.arms)
+    kinds = kind_label(arm.row.kind for arm in judged.arms)
     say(console, *answers_of(judged), "", style="bold")
     table.show([Table.of(_COST, judged.arms, title=f"Cost; joules {kinds}")], console)
     table.show([_quality_table(judged)], console)
@@ -171,9 +171,9 @@ def with_interval(mean: Mean | None, form: str) -> str | None:
 
 def _joules(arm: SweptArm) -> str:
     row = arm.row
-    if row.joules_per_new_token is None or row.joules_bound is None:
-        return "withheld"
-    return f"{row.joules_per_new_token:.3f} ±{row.joules_bound / row.new_tokens:.3f}"
+    if row.joules_per_token is None or row.bound_per_repeat_j is None:
+        return NOT_ESTIMATED
+    return f"{row.joules_per_token:.3f} ±{row.bound_per_repeat_j / row.generated_tokens_per_repeat:.3f}"
 
 
 def _name(arm: SweptArm) -> str:
@@ -205,7 +205,7 @@ _COST: tuple[Column[SweptArm], ...] = (
     Column("ratio", lambda arm: number(arm.bytes_ratio, 3), is_under=True),
     Column("J/new token", _joules),
     Column("J saved", lambda arm: percent(arm.row.joules_saved_percent, signed=True)),
-    Column("A/A floor", lambda arm: percent(arm.row.noise_floor_percent)),
+    Column("noise", lambda arm: percent(arm.row.noise_percent)),
     Column("blocks", lambda arm: arm.row.blocks or None),
     Column("verdict", lambda arm: arm.row.verdict or None, is_text=True),
 )
@@ -250,15 +250,15 @@ _CSV: tuple[Column[SweptArm], ...] = (
     *_plain_columns("row.backend", "row.gate", "row.a_a"),
     Column("cut", _cut),
     *_plain_columns("outcome", "tokens_per_s", "tokens_per_s_ratio", "bytes_per_token", "bytes_ratio"),
-    *_plain_columns("row.joules_per_new_token", "row.joules_gross", "row.joules_bound", "row.energy_kind"),
-    *_plain_columns("row.boundary", "row.grade", "row.joules_saved_percent", "row.noise_floor_percent"),
+    *_plain_columns("row.joules_per_token", "row.gross_per_repeat_j", "row.bound_per_repeat_j", "row.kind"),
+    *_plain_columns("row.boundary", "row.grade", "row.joules_saved_percent", "row.noise_percent"),
     *_plain_columns("row.blocks", "row.verdict", "pareto"),
     *_mean_columns("perplexity", "text.gated"),
     *_mean_columns("perplexity_ungated", "text.ungated"),
     *_mean_columns("perplexity_rise", "text.rise"),
     *_mean_columns("kl_nats", "answers.kl"),
     *_mean_columns("top1", "answers.top1"),
-    *_mean_columns("agreement", "answers.agreement"),
+    *_mean_columns("token_match", "answers.agreement"),
     *_mean_columns("first_divergence_tokens", "answers.first_divergence"),
     *_mean_columns("score", "answers.score"),
     *_mean_columns("score_ungated", "answers.ungated_score"),

@@ -113,7 +113,7 @@ def test_a_measured_run_names_the_command_that_gets_further(told: list[tuple[Sum
     for summary, answer in told:
         if not any(row.grade for row in summary.rows):
             continue
-        blocks = max(row.slots for row in summary.rows) // 2
+        blocks = max(row.windows for row in summary.rows) // 2
         needed = re.search(r"--blocks (\d+)", answer.trust.command)
         assert answer.strip is None or "No joules" in answer.strip
         if blocks and needed:
@@ -125,8 +125,8 @@ def test_a_measured_run_names_the_command_that_gets_further(told: list[tuple[Sum
 
 def test_the_noise_is_the_floor_of_the_rows(told: list[tuple[Summary, Answer]]) -> None:
     for summary, answer in told:
-        for row in (row for row in summary.rows if row.a_a and row.noise_floor_percent is not None):
-            assert short_percent(row.noise_floor_percent) in answer.noise
+        for row in (row for row in summary.rows if row.a_a and row.noise_percent is not None):
+            assert short_percent(row.noise_percent) in answer.noise
             assert ("95 %)" in answer.noise) or ("no 95 % interval" in answer.noise)
 
 
@@ -149,7 +149,7 @@ def test_the_noise_is_what_it_is_said_to_be() -> None:
             if len(ratios) >= FEWEST_BLOCKS:
                 reach = stats.t.ppf(0.95, len(ratios) - 1) * ratios.std(ddof=1) / np.sqrt(len(ratios))
             noise = 100 * (1 - np.exp(-(abs(ratios.mean()) + reach)))
-            assert row.noise_floor_percent == pytest.approx(noise)
+            assert row.noise_percent == pytest.approx(noise)
             checked += 1
     assert checked > 50
 

@@ -29,21 +29,21 @@ def test_one_quantity_has_one_figure_in_answer_csv_and_json() -> None:
     known = 0
     for story in random_stories():
         rows = json.loads(json.dumps(report.to_json(story)))
-        lines = csv.DictReader(io.StringIO(report.arms_csv(story.summary).decode(), newline=""))
+        lines = csv.DictReader(io.StringIO(report.rows_csv(story.summary).decode(), newline=""))
         in_csv = [line for line in lines if line["a_a"] == "False"]
         in_json = [row for row in rows["rows"] if not row["a_a"]]
         assert len(in_csv) == len(in_json) == len(story.answer.costs)
         for line, row, cost in zip(in_csv, in_json, story.answer.costs, strict=True):
             one = cost.comparison
             figures = {
-                "joules_per_new_token": cost.joules_per_token,
-                "joules_per_new_token_low": cost.low,
-                "joules_per_new_token_high": cost.high,
+                "joules_per_token": cost.joules_per_token,
+                "joules_per_token_low": cost.low,
+                "joules_per_token_high": cost.high,
                 "decode_tokens_per_s": cost.tokens_per_s,
                 "joules_saved_percent": one and one.saved_percent,
                 "saved_low_percent": one and one.low_percent,
                 "saved_high_percent": one and one.high_percent,
-                "agreement_percent": one and one.token_match_percent,
+                "token_match_percent": one and one.token_match_percent,
                 "same_answers": one and one.same_answers,
                 "blocks_to_settle": one and one.blocks_to_settle,
                 "beyond_control_percent": one and one.control and one.control.beyond_percent,

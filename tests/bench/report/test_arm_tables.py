@@ -20,7 +20,7 @@ from tests.bench.report.page.rows import arm_row, saving_row, summary_of
 
 def test_a_saving_stands_beside_its_floor_blocks_agreement_and_grade() -> None:
     table = savings_table(
-        summary_of(arm_row(joules_gross=29.0, joules_bound=0.2), saving_row()), place="page"
+        summary_of(arm_row(gross_per_repeat_j=29.0, bound_per_repeat_j=0.2), saving_row()), place="page"
     )
     row = dict(zip(table.headings, table.shown[1], strict=True))
     assert table.title == "Energy per repeat, measured"
@@ -45,14 +45,18 @@ def test_how_sure_a_saving_is_stands_beside_it_where_there_is_an_interval() -> N
 
 
 def test_joules_of_tiny_runs_keep_their_digits_and_bound_theirs() -> None:
-    table = savings_table(summary_of(saving_row(joules_gross=0.0877, joules_bound=0.00134)), place="page")
+    table = savings_table(
+        summary_of(saving_row(gross_per_repeat_j=0.0877, bound_per_repeat_j=0.00134)), place="page"
+    )
     assert {"0.0877", "0.0013"} <= set(table.shown[0])
-    table = savings_table(summary_of(saving_row(joules_gross=1.03, joules_bound=0.002)), place="page")
+    table = savings_table(
+        summary_of(saving_row(gross_per_repeat_j=1.03, bound_per_repeat_j=0.002)), place="page"
+    )
     assert {"1.03", "0.002"} <= set(table.shown[0])
 
 
 def test_what_was_withheld_is_called_so() -> None:
-    row = saving_row(joules_gross=None, joules_bound=None, energy_kind="modelled")
+    row = saving_row(gross_per_repeat_j=None, bound_per_repeat_j=None, kind="modelled")
     table = savings_table(summary_of(row), place="page")
     assert table.title == "Energy per repeat, modelled, NOT a measurement"
     assert "not estimated" in table.shown[0]
@@ -66,7 +70,10 @@ def test_an_inactive_gate_has_no_agreement_to_boast_of() -> None:
 
 
 def test_work_is_per_pass_and_names_its_prompts() -> None:
-    table = work_table(summary_of(arm_row(prompts=6, new_tokens=48.0, void_slots=1, passes=2)), place="page")
+    table = work_table(
+        summary_of(arm_row(prompts=6, generated_tokens_per_repeat=48.0, void_windows=1, repeats=2)),
+        place="page",
+    )
     row = dict(zip(table.headings, table.shown[0], strict=True))
     assert table.title == "Work per repeat of 6 prompts"
     assert (row["generated tokens"], row["void windows"], row["repeats"]) == ("48", "1", "2")

@@ -20,7 +20,7 @@ from tests.bench.report.page.rows import arm_row, saving_row, summary_of
 from tests.bench.stored import run_header
 
 RUN = StoredRun(folder=Path("results/run"), header=run_header(), records=[])
-HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, energy_kind="modelled", grade=0))
+HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, kind="modelled", grade=0))
 NOTHING = Readback(run=RUN, slots=[], void=[], sources={}, idle=HOSTILE.idle, whole_blocks=1, cut_blocks=0)
 STORY = Story(NOTHING, HOSTILE, [])
 
@@ -60,7 +60,7 @@ def test_joules_of_grade_1_say_why_and_what_would_mend_them() -> None:
 
 def test_csv_keeps_figures_and_runs_no_formula() -> None:
     rows = summary_of(saving_row(gate="=cmd|' /C calc'!A0", joules_saved_percent=-3.5))
-    (row,) = csv.DictReader(io.StringIO(report.files(rows)["arms.csv"].decode(), newline=""))
+    (row,) = csv.DictReader(io.StringIO(report.files(rows)["configurations.csv"].decode(), newline=""))
     assert row["gate"] == "'=cmd|' /C calc'!A0"
     assert float(row["joules_saved_percent"]) == -3.5
 
@@ -76,7 +76,7 @@ def test_rows_for_programs_are_the_rows_as_they_are() -> None:
 def test_at_no_width_a_column_is_cut(width: int) -> None:
     """A terminal has room for whole tables, or there is a list: rich cuts the last columns in silence."""
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_floor_percent=1.5))
+    told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_percent=1.5))
     report.show_all(RUN, told, console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
@@ -88,7 +88,7 @@ def test_at_no_width_a_column_is_cut(width: int) -> None:
 @pytest.mark.parametrize("width", [40, 80])
 def test_on_a_narrow_terminal_no_number_is_cut(width: int) -> None:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_floor_percent=1.5))
+    told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_percent=1.5))
     report.show_all(RUN, told, console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()

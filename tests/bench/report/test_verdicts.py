@@ -193,7 +193,7 @@ def test_a_thousand_random_experiments_have_one_answer_each() -> None:
         left_out += "throttled" in (reason or "")
     assert set(seen) == {
         *("saves", "costs", "equivalent"),
-        *("inconclusive", "not enough blocks", "withheld"),
+        *("inconclusive", "not enough blocks", "not estimated"),
     }
     assert min(seen.values()) >= 20, seen
     assert left_out >= 50
@@ -240,8 +240,8 @@ def test_a_run_that_was_throttled_throughout_is_not_judged(blocks: int) -> None:
     assert any(said in warning for warning in summary.warnings)
     assert any(said in warning for warning in warnings([compared(story_of(readback))]))
     for row in summary.rows:  # the figures there are, and no verdict rests on them
-        assert (row.left_out_slots, row.slots, row.saved_low_percent) == (blocks, blocks, None)
-        assert row.joules_gross == pytest.approx(100, rel=0.5)
+        assert (row.left_out_windows, row.windows, row.saved_low_percent) == (blocks, blocks, None)
+        assert row.gross_per_repeat_j == pytest.approx(100, rel=0.5)
 
 
 def test_slots_that_were_throttled_leave_the_figures_of_their_arm() -> None:
@@ -255,9 +255,9 @@ def test_slots_that_were_throttled_leave_the_figures_of_their_arm() -> None:
     ]
     one = replace(readback, slots=slots)
     (row,) = [row for row in summarise(one).rows if row.gate == "gated"]
-    assert (row.verdict, row.blocks, row.slots, row.left_out_slots) == ("saves", 6, 6, 2)
-    assert row.joules_gross is not None
-    assert row.joules_gross < 100
+    assert (row.verdict, row.blocks, row.windows, row.left_out_windows) == ("saves", 6, 6, 2)
+    assert row.gross_per_repeat_j is not None
+    assert row.gross_per_repeat_j < 100
 
 
 def test_a_gate_that_left_nothing_out_is_inactive_whatever_its_joules_are() -> None:

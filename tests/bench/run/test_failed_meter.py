@@ -101,7 +101,7 @@ def test_no_slot_of_it_has_a_total_as_stored_and_as_read_back(folder: Path) -> N
 
 
 def test_no_arm_has_joules_or_a_verdict(summary: Summary) -> None:
-    assert {row.joules_gross for row in summary.rows} == {None}
+    assert {row.gross_per_repeat_j for row in summary.rows} == {None}
     assert {row.joules_saved_percent for row in summary.rows} == {None}
     assert not {row.verdict for row in summary.rows} & {"saves", "costs", "equivalent", "inconclusive"}
 

@@ -68,19 +68,19 @@ def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_par
 
     folder = copied(echo_run, tmp_path)
     stored = {slot["position"]: slot["joules"]["total_j"] for slot in of_type(folder.parent, "slot")}
-    before = (folder / "report" / "arms.csv").read_bytes()
-    (folder / "report" / "arms.csv").unlink()
+    before = (folder / "report" / "configurations.csv").read_bytes()
+    (folder / "report" / "configurations.csv").unlink()
     done = bench("report", str(folder), "--json", cwd=tmp_path)
     rows = json.loads(done.stdout)["rows"]
-    assert (folder / "report" / "arms.csv").read_bytes() == before
-    assert pq.read_table(folder / "report" / "arms.parquet").to_pylist() == rows
-    with (folder / "report" / "arms.csv").open(newline="") as file:
-        assert {row["energy_kind"] for row in csv.DictReader(file)} == {"modelled"}
+    assert (folder / "report" / "configurations.csv").read_bytes() == before
+    assert pq.read_table(folder / "report" / "configurations.parquet").to_pylist() == rows
+    with (folder / "report" / "configurations.csv").open(newline="") as file:
+        assert {row["kind"] for row in csv.DictReader(file)} == {"modelled"}
     recomputed = {slot.position: slot.joules.total_j for slot in read_back(store.read(folder)).slots}
     assert recomputed == pytest.approx(stored, rel=1e-9)
     gated = next(row for row in rows if row["gate"] == "length")
     assert gated["routed_to_small"] == 1
-    assert gated["noise_floor_percent"] is not None
+    assert gated["noise_percent"] is not None
     assert gated["joules_saved_percent"] > 5
 
 
@@ -102,7 +102,7 @@ def test_json_output_is_json_lines_only(tmp_path: Path) -> None:
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [e["event"] for e in events if e["event"] == "slot_done"] == ["slot_done"] * 6
     assert events[-1]["event"] == "result"
-    assert {row["energy_kind"] for row in events[-1]["rows"]} == {"modelled"}
+    assert {row["kind"] for row in events[-1]["rows"]} == {"modelled"}
 
 
 def test_a_dry_run_shows_the_order_and_leaves_nothing(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_pa
     again = [s["block"] for s in after[len(before) :] if s["type"] == "slot"]
     assert 1 not in again
     rows = summarise(read_back(store.read(run_folder(out)))).rows
-    assert all(row.slots == 6 and row.joules_gross is not None for row in rows)
+    assert all(row.windows == 6 and row.gross_per_repeat_j is not None for row in rows)
 
 
 def test_a_complete_run_has_nothing_to_resume(echo_run: Path, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(tmp_path: 
     assert any(request["error"] for request in of_type(out, "request"))
     assert "slot void" in [event["kind"] for event in of_type(out, "event")]
     summary = summarise(read_back(store.read(run_folder(out))))
-    assert sum(row.void_slots for row in summary.rows) == 1
+    assert sum(row.void_windows for row in summary.rows) == 1
     assert any("signal 9" in warning for warning in summary.warnings)
 
 
@@ -283,10 +283,12 @@ def test_an_external_meter_leads_where_its_samples_fit_the_run(
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["rows"]
     own = json.loads(bench("report", str(folder), "--json", cwd=tmp_path).stdout)["rows"]
-    assert {(row["boundary"], row["energy_kind"]) for row in found} == {("wall", "measured")}
-    assert {(row["boundary"], row["energy_kind"]) for row in own} == {("soc_cpu_gpu_ane", "simulated")}
+    assert {(row["boundary"], row["kind"]) for row in found} == {("wall", "measured")}
+    assert {(row["boundary"], row["kind"]) for row in own} == {("soc_cpu_gpu_ane", "simulated")}
     for wall, chip in zip(found, own, strict=True):
-        assert wall["joules_gross"] == pytest.approx(chip["joules_gross"] + 5 * chip["seconds"], rel=0.02)
+        assert wall["gross_per_repeat_j"] == pytest.approx(
+            chip["gross_per_repeat_j"] + 5 * chip["seconds_per_repeat_s"], rel=0.02
+        )
 
 
 def test_a_wall_meter_that_does_not_fit_is_refused(echo_run: Path, tmp_path: Path) -> None:

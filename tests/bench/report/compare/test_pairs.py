@@ -107,8 +107,8 @@ def test_unlike_joules_are_refused_by_name(
 @pytest.mark.parametrize(
     ("name", "edit"),
     [
-        ("new tokens per pass (8 against 6)", {"tokens": [1, 2, 3]}),
-        ("prompt tokens per pass (37 against 18)", {"prompt_tokens": 9}),
+        ("generated tokens per repeat (8 against 6)", {"tokens": [1, 2, 3]}),
+        ("prompt tokens per repeat (37 against 18)", {"prompt_tokens": 9}),
     ],
 )
 def test_unlike_token_counts_are_refused_by_name(
@@ -141,9 +141,9 @@ def test_anyway_sets_machines_side_by_side_without_any_ratio(
     assert "has no ratio to" in text
     assert all(len(line) <= 80 for line in text.splitlines())
     for one in to_json(found)["comparisons"]:
-        assert one["ratios"] is one["noise_floor"] is one["agreement"] is one["verdict"] is None
+        assert one["ratios"] is one["noise"] is one["token_match"] is one["verdict"] is None
         assert one["unlike"]
-        assert one["second"]["joules_per_pass"] > 0
+        assert one["second"]["gross_per_repeat_j"] > 0
     with pytest.raises(UserError, match="nothing to draw"):
         draw(found, tmp_path / "f.svg")
 
@@ -152,7 +152,7 @@ def test_two_like_runs_have_a_ratio_without_an_interval_and_with_everything_besi
     found = compare([str(folder / "one"), str(folder / "two")])
     assert [one.second.label for one in found] == ["echo ungated", "echo length"]
     for one in found:
-        joules = one.ratios["joules_per_pass"]
+        joules = one.ratios["gross_per_repeat_j"]
         assert isinstance(joules, LogPair)
         assert joules.blocks == (5, 5)
         assert not joules.paired
@@ -161,22 +161,22 @@ def test_two_like_runs_have_a_ratio_without_an_interval_and_with_everything_besi
         assert one.noise_floor is not None
         assert one.agreement is not None
         assert one.agreement.mean == 1
-        assert one.verdict == "withheld"
+        assert one.verdict == "not estimated"
         assert not one.differs
     text = shown(found)
-    for words in ("A/A noise floor", "5 and 5 blocks", "agreement of new tokens: 100.0 %", "modelled"):
+    for words in ("noise (A/A, 95 %)", "5 and 5 blocks", "token match: 100.0 %", "modelled"):
         assert words in text
     assert "known of neither run" in text
     assert text.startswith("Nothing is shown of echo ungated of two against echo ungated of one: ")
-    assert "J per new token" not in text
-    for quantity in ("J per new token", "J per total token", "decode tokens/s"):
+    assert "J per generated token" not in text
+    for quantity in ("J per generated token", "J per total token", "decode tokens/s"):
         assert quantity in shown(found, whole=True)
 
 
 def test_arms_of_one_run_are_paired(folder: Path) -> None:
     run = folder / "one"
     (one,) = compare([f"{run}:echo/ungated", f"{run}:echo/length"])
-    joules = one.ratios["joules_per_pass"]
+    joules = one.ratios["gross_per_repeat_j"]
     assert isinstance(joules, LogPair)
     assert joules.paired
     assert joules.log_ratio < 0
@@ -191,7 +191,7 @@ def test_speed_is_the_inverse_of_time(folder: Path) -> None:
     run = folder / "one"
     (one,) = compare([f"{run}:echo/ungated", f"{run}:echo/length"])
     copy = replace(one.first, key=("echo", "ungated", True))
-    for name in ("new_tokens_per_s", "prefill_tokens_per_s", "decode_tokens_per_s"):
+    for name in ("generated_tokens_per_s", "prefill_tokens_per_s", "decode_tokens_per_s"):
         speed = one.ratios[name]
         assert isinstance(speed, LogPair)
         first, again, second = (side.figures[name] for side in (one.first, copy, one.second))
@@ -205,7 +205,7 @@ def test_speed_is_the_inverse_of_time(folder: Path) -> None:
 
 def test_too_few_blocks_have_figures_and_no_interval(folder: Path, echo_run: Path) -> None:
     found = compare([str(folder / "one"), str(echo_run)])
-    joules = found[0].ratios["joules_per_pass"]
+    joules = found[0].ratios["gross_per_repeat_j"]
     assert isinstance(joules, LogPair)
     assert joules.interval is None
     assert found[0].verdict == "not enough blocks"
@@ -222,10 +222,10 @@ def test_backends_of_one_run_are_compared_gate_by_gate(echo_run: Path, tmp_path:
     run = stored_copy(echo_run, tmp_path / "run", blocks=5, edit=as_backend, backends=["echo", "other"])
     (one,) = compare([f"{run}:echo", f"{run}:other"])
     assert one.second.label == "other ungated"
-    joules = one.ratios["joules_per_pass"]
+    joules = one.ratios["gross_per_repeat_j"]
     assert isinstance(joules, LogPair)
     assert joules.paired
-    assert one.verdict == "withheld"  # the other backend has no A/A arm
+    assert one.verdict == "not estimated"  # the other backend has no A/A arm
     assert "no A/A: what" in one.reason
 
 
@@ -275,7 +275,7 @@ def test_the_command_prints_json_and_refuses_with_exit_code_2(
     assert done.returncode == 0, done.stderr
     (one,) = json.loads(done.stdout)["comparisons"]
     assert one["first"]["kind"] == "modelled"
-    assert one["ratios"]["joules_per_pass"]["interval"] is None
+    assert one["ratios"]["gross_per_repeat_j"]["interval"] is None
     assert one["is_measured"] is False
     stored_copy(echo_run, tmp_path / "other", host__chip="Apple M4\x1b[31m")
     refused = bench("compare", str(folder / "one"), "other", cwd=tmp_path)

@@ -13,6 +13,7 @@ import pytest
 from bench.errors import UserError
 from bench.report.export.collect import collect, run_folders
 from bench.report.export.collect_summary import summarise
+from bench.report.names import WORDS
 from bench.report.readback import read_back
 from bench.report.rows import slot_rows
 from bench.run import store
@@ -89,6 +90,18 @@ def test_a_data_set_holds_the_slots_that_reading_back_gives(tmp_path: Path) -> N
         assert one.gross_j == pytest.approx(other.gross_j)
         assert one.net_j == pytest.approx(other.net_j)
         assert replace(one, gross_j=None, net_j=None) == replace(other, gross_j=None, net_j=None)
+
+
+def test_a_data_set_of_version_0_1_0_is_read_as_one_of_today(tmp_path: Path) -> None:
+    write_run(tmp_path, "one")
+    file = collect([tmp_path], tmp_path / "runs.parquet").file
+    (now,) = read_evidence(file)
+    table = pq.read_table(file)
+    assert {"configuration", "repeats", "generated_tokens"} <= set(table.column_names)
+    then = {word: name for name, word in WORDS.items()}
+    pq.write_table(table.rename_columns([then.get(name, name) for name in table.column_names]), file)
+    (old,) = read_evidence(file)
+    assert old.slots == now.slots
 
 
 def test_every_row_says_where_it_comes_from(tmp_path: Path) -> None:

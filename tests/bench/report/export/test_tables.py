@@ -73,7 +73,7 @@ def test_json_validates_as_a_whole(runs: list[Path], tmp_path: Path) -> None:
     Draft202012Validator.check_schema(json.loads(schema.read_text()))
     Draft202012Validator(json.loads(schema.read_text())).validate(document)
     assert Export.model_validate(document).model_dump() == document
-    assert {row["run"] for row in document["arms"]} == {run.name for run in runs}
+    assert {row["run"] for row in document["configurations"]} == {run.name for run in runs}
 
 
 def test_parquet_validates_and_has_stated_types(runs: list[Path], tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_parquet_validates_and_has_stated_types(runs: list[Path], tmp_path: Path
     for file in files[:-1]:
         table = pq.read_table(file)
         assert table.schema.equals(parquet_schema(file.stem))
-        assert table.schema.metadata[b"schema_version"] == b"1"
+        assert table.schema.metadata[b"schema_version"] == b"2"
         validate(table.to_pylist(), file.stem)
 
 
@@ -118,9 +118,9 @@ def test_text_that_a_spreadsheet_would_run_is_defused(runs: list[Path], tmp_path
 
 def test_every_row_with_joules_says_what_they_are(runs: list[Path]) -> None:
     tables = tables_of([Story.of(run) for run in runs])
-    slots = [row for row in tables["slots"] if row["gross_j"] is not None]
+    slots = [row for row in tables["windows"] if row["gross_j"] is not None]
     assert slots
-    for row in [*slots, *tables["arms"]]:
+    for row in [*slots, *tables["configurations"]]:
         assert (row["kind"], row["boundary"], row["grade"]) == ("modelled", "modelled", 0)
     for row in slots:
         assert row["cpu_j"] == pytest.approx(row["gross_j"])
@@ -130,25 +130,25 @@ def test_every_row_with_joules_says_what_they_are(runs: list[Path]) -> None:
 
 def test_what_did_not_happen_is_null(runs: list[Path]) -> None:
     tables = tables_of([Story.of(runs[1])])
-    void = [row for row in tables["slots"] if row["error"]]
+    void = [row for row in tables["windows"] if row["error"]]
     assert len(void) == 1
     for row in void:
-        assert row["gross_j"] is row["kind"] is row["new_tokens"] is row["seconds_s"] is None
+        assert row["gross_j"] is row["kind"] is row["generated_tokens"] is row["seconds_s"] is None
     failed = [row for row in tables["requests"] if row["error"]]
     assert failed
     for row in failed:
-        assert row["new_tokens"] is row["decode_s"] is row["start_s"] is None
+        assert row["generated_tokens"] is row["decode_s"] is row["start_s"] is None
     numbers = [v for rows in tables.values() for row in rows for v in row.values() if isinstance(v, float)]
     assert all(map(math.isfinite, numbers))
 
 
 def test_requests_add_up_to_their_slots(echo_run: Path) -> None:
     tables = tables_of([Story.of(echo_run)])
-    for slot in tables["slots"]:
+    for slot in tables["windows"]:
         place = slot["block"], slot["position"]
         mine = [row for row in tables["requests"] if (row["block"], row["position"]) == place]
-        assert len(mine) == slot["requests"] == 2 * slot["passes"]
-        assert sum(row["new_tokens"] for row in mine) == slot["new_tokens"]
+        assert len(mine) == slot["requests"] == 2 * slot["repeats"]
+        assert sum(row["generated_tokens"] for row in mine) == slot["generated_tokens"]
         spent = sum(row["gate_s"] + row["prefill_s"] + row["decode_s"] for row in mine)
         assert 0.5 * slot["seconds_s"] < spent <= slot["seconds_s"]
 
@@ -165,9 +165,9 @@ def test_every_column_is_described() -> None:
 
 
 def test_unknown_columns_are_not_valid(echo_run: Path) -> None:
-    row = tables_of([Story.of(echo_run)])["arms"][0]
-    assert not Draft202012Validator(row_schema("arms")).is_valid({**row, "extra": 1})
-    assert not Draft202012Validator(row_schema("arms")).is_valid({**row, "schema_version": 2})
+    row = tables_of([Story.of(echo_run)])["configurations"][0]
+    assert not Draft202012Validator(row_schema("configurations")).is_valid({**row, "extra": 1})
+    assert not Draft202012Validator(row_schema("configurations")).is_valid({**row, "schema_version": 1})
 
 
 def test_mistakes_say_what_to_type(echo_run: Path, tmp_path: Path) -> None:

@@ -48,6 +48,6 @@ def test_one_block_has_a_mean_and_no_interval(echo: Story) -> None:
 
 
 def test_the_band_is_the_noise_floor_of_the_summary(made: Story) -> None:
-    floors = {r.backend: r.noise_floor_percent for r in made.summary.rows if r.a_a}
+    floors = {r.backend: r.noise_percent for r in made.summary.rows if r.a_a}
     found = table("joules-per-token", made)
-    assert dict(zip(found["backend"], found["noise_floor_percent"], strict=True)) == floors
+    assert dict(zip(found["backend"], found["noise_percent"], strict=True)) == floors

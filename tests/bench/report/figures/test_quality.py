@@ -20,7 +20,7 @@ def test_energy_and_agreement_are_those_of_the_summary_and_the_tokens(made: Stor
         sum(a == b for a, b in zip(tokens, asked["ungated"][prompt], strict=True)) / len(tokens)
         for prompt, tokens in asked["norm_fraction"].items()
     ]
-    assert found["agreement_percent"] == pytest.approx(100 * sum(same) / len(same))
+    assert found["token_match_percent"] == pytest.approx(100 * sum(same) / len(same))
 
 
 def test_of_two_configurations_there_is_no_pareto_set(made: Story) -> None:
@@ -36,14 +36,14 @@ def test_what_no_configuration_of_its_backend_beats_is_marked(hostile: Story) ->
     assert bool(row(found, "torch ungated")["pareto"])
     for _, group in found.groupby("backend"):
         for one in group[~group["pareto"]].itertuples():
-            better = group["energy_percent"].le(one.energy_percent) & group["agreement_percent"].ge(
-                one.agreement_percent
+            better = group["energy_percent"].le(one.energy_percent) & group["token_match_percent"].ge(
+                one.token_match_percent
             )
             assert better.sum() > 1
 
 
 def test_each_backend_has_its_own_noise(made: Story) -> None:
-    found = table("quality", made).set_index("arm")["noise_floor_percent"]
+    found = table("quality", made).set_index("arm")["noise_percent"]
     assert found["torch ungated"] == found["torch norm_fraction"]
     assert found["torch ungated"] != found["mlx ungated"]
 

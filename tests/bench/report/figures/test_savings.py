@@ -18,7 +18,7 @@ def test_a_saving_is_the_geometric_mean_over_blocks(made: Story, backend: str) -
     ratio = math.exp(np.mean([math.log(gated[block] / baseline[block]) for block in whole]))
     assert found["saved_percent"] == pytest.approx(100 * (1 - ratio), abs=0.01)
     assert found["low_percent"] < found["saved_percent"] < found["high_percent"]
-    assert found["noise_floor_percent"] > 0
+    assert found["noise_percent"] > 0
     assert found["verdict"] == "saves, but answers differ"
     assert found["blocks"] == len(whole) == 6
 

@@ -22,7 +22,7 @@ def test_rails_add_up_to_the_joules_of_the_summary(made: Story, echo: Story) -> 
     for story in (made, echo):
         found = table("where", story)
         rails = found[[name for name in found.columns if name.startswith("rail_")]].sum(axis=1)
-        np.testing.assert_allclose(rails, [row.joules_gross for row in story.summary.rows])
+        np.testing.assert_allclose(rails, [row.gross_per_repeat_j for row in story.summary.rows])
 
 
 def test_a_phase_that_can_not_be_told_is_withheld_and_never_zero(echo: Story, made: Story) -> None:
@@ -39,4 +39,4 @@ def test_a_phase_that_can_not_be_told_is_withheld_and_never_zero(echo: Story, ma
 def test_idle_is_its_power_for_as_long_as_a_pass(made: Story) -> None:
     found = row(table("where", made), "mlx ungated")
     [ungated] = [r for r in made.summary.rows if (r.backend, r.gate, r.a_a) == ("mlx", "ungated", False)]
-    assert found["idle_share_j"] == pytest.approx(IDLE_W * ungated.seconds, rel=0.02)
+    assert found["idle_share_j"] == pytest.approx(IDLE_W * ungated.seconds_per_repeat_s, rel=0.02)

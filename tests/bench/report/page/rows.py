@@ -11,15 +11,18 @@ from bench.report.summary import ArmRow, Summary
 _WORDS = {
     "backend": "torch",
     "gate": "ungated",
-    "energy_kind": "measured",
+    "kind": "measured",
     "boundary": "soc_cpu_gpu_ane",
     "grade_name": "metered",
     "grade_reasons": (),
     "grade": 2,
     "a_a": False,
 }
-_COUNTS = ("prompts", "routed_to_small", "passes", "slots", "void_slots", "left_out_slots", "blocks")
-_AMOUNTS = ("seconds", "prompt_tokens", "new_tokens", "forwards")
+_COUNTS = ("prompts", "routed_to_small", "repeats", "windows", "void_windows", "left_out_windows", "blocks")
+_AMOUNTS = (
+    *("seconds_per_repeat_s", "prompt_tokens_per_repeat"),
+    *("generated_tokens_per_repeat", "forwards_per_repeat"),
+)
 
 
 def arm_row(**values: Any) -> ArmRow:
@@ -37,11 +40,11 @@ def saving_row(**values: Any) -> ArmRow:
         "joules_saved_percent": 31.2,
         "saved_low_percent": 29.8,
         "saved_high_percent": 32.5,
-        "noise_floor_percent": 1.4,
-        "agreement_percent": 71.0,
+        "noise_percent": 1.4,
+        "token_match_percent": 71.0,
         "blocks": 6,
-        "joules_gross": 20.0,
-        "joules_bound": 0.1,
+        "gross_per_repeat_j": 20.0,
+        "bound_per_repeat_j": 0.1,
     }
     return arm_row(**{**usual, **values})
 

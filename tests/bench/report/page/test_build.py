@@ -48,7 +48,7 @@ def test_everything_that_it_links_to_is_there_and_nothing_is_elsewhere(echo_page
     assert all(address[1:] in links.ids for address in links.addresses if address.startswith("#"))
     assert len(links.ids) == len(set(links.ids))
     written = {file.name for file in echo_page.parent.iterdir()}
-    assert written - files == {"report.html", "arms.csv", "arms.parquet"}
+    assert written - files == {"report.html", "configurations.csv", "configurations.parquet"}
 
 
 def test_headings_go_down_one_level_at_a_time(echo_page: Path) -> None:

@@ -24,7 +24,7 @@ def test_one_run_has_its_page_in_its_own_folder(echo_run: Path, tmp_path: Path) 
     found = json.loads(again.stdout)
     assert [row["gate"] for row in found["rows"]] == ["ungated", "ungated", "length"]
     assert found["page"] == "elsewhere/report.html"
-    assert (tmp_path / "elsewhere" / "arms.csv").is_file()
+    assert (tmp_path / "elsewhere" / "configurations.csv").is_file()
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_quiet_prints_where_the_run_is_and_nothing_else(tmp_path: Path) -> None:
     assert done.stderr == ""
     folder = next((tmp_path / "results").iterdir())
     assert done.stdout == f"run: results/{folder.name}\n"
-    assert (folder / "report" / "arms.csv").is_file()
+    assert (folder / "report" / "configurations.csv").is_file()
 
 
 def test_quiet_still_prints_errors(tmp_path: Path) -> None:

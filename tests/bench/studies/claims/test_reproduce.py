@@ -183,7 +183,7 @@ def test_a_run_is_judged_by_both_protocols(tmp_path: Path) -> None:
         text = rendered([row], width)
         assert max(len(line) for line in text.splitlines()) <= width
         assert "NOT a measurement" in text
-        assert "withheld" in text
+        assert "not estimated" in text
     assert ENERGY in to_csv([row])
 
 

@@ -50,7 +50,7 @@ def arm(
         windows=1, tokens=1, ungated=mean, gated=mean, rise=mean, kl=0.0, top1=1.0, unchanged=False
     )
     return SweptArm(
-        row=replace(row, joules_per_new_token=joules, energy_kind="modelled"),
+        row=replace(row, joules_per_token=joules, kind="modelled"),
         cut=cut,
         outcome=outcome,
         reason="",
@@ -209,7 +209,7 @@ def test_its_folder_holds_the_rows_and_the_figure(swept: Path) -> None:
         rows = {(row["gate"], row["a_a"]): row for row in csv.DictReader(file)}
     cut = rows["kv_keep=0.5", "False"]
     assert cut["outcome"] == "effective"
-    assert cut["energy_kind"] == "modelled"
+    assert cut["kind"] == "modelled"
     assert float(cut["bytes_ratio"]) < 1
     assert float(cut["kl_nats"]) > 0
     assert cut["kl_nats_low"] == ""
