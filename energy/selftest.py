@@ -250,8 +250,8 @@ def _during(load: Load, seconds: float) -> Window | None:
 
 @contextlib.contextmanager
 def _running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process for as long as the block lasts."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as child:
+    """A child process for as long as the block lasts; its standard input closes if this process is killed."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
         try:
             yield child
         finally:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = ("backends", "energy", "analysis")
 PACKAGES = ("bench", *LEAVES)
-ROOMS = ("cli", "studies", "report", "run", "suite", "show", "errors", "typed")
+ROOMS = ("cli", "studies", "report", "run", "suite", "show", "errors", "typed", "lifeline")
 """The rooms of `bench`, top first: each may use those below it, and none above."""
 HEAVY = ("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow")
 

@@ -15,12 +15,13 @@ import typer
 from bench import __version__
 from bench.cli import compare, complete, exec, judge, look, setup, study
 from bench.cli.commands import JUDGE, MEASURE, ShortHelp
+from bench.cli.entry import EXIT_INTERRUPTED
 from bench.cli.init import command as init
 from bench.cli.meter import meter_app
 from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, console
 from bench.errors import BenchError, Interrupted, UserError
 
-EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USER = 1, 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +46,10 @@ def main() -> None:
         _fail(error, EXIT_USER)
     except Interrupted as error:
         _fail(error, EXIT_INTERRUPTED)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:  # Ctrl-C outside a run, of which typer says nothing
+            print("bench: interrupted", file=sys.stderr)
+        raise
     except (BenchError, EnergyError) as error:
         _fail(error, EXIT_FAILED)
 

@@ -2,7 +2,9 @@
 
 The GPU is loaded by a backend; the others are
 
-    python -P -m bench.run.workloads cpu | memory
+    python -P -m bench.lifeline 0 bench.run.workloads cpu | memory
+
+Whoever starts one gives it a pipe as its standard input: the load ends when that is closed.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
+from bench import lifeline
 from bench.suite import libraries
 from energy.selftest import Command, Name
 
@@ -21,7 +24,7 @@ def commands() -> dict[Name, Command]:
     """The loads that this machine can carry, as commands, by the self-test's names."""
     own: dict[Name, str] = {"cpu spin": "cpu", "memory stream": "memory"}
     by_name: dict[Name, Command] = {
-        name: [sys.executable, "-P", "-m", "bench.run.workloads", load] for name, load in own.items()
+        name: lifeline.command(0, "bench.run.workloads", load) for name, load in own.items()
     }
     is_apple_silicon = sys.platform == "darwin" and os.uname().machine == "arm64"
     if is_apple_silicon and (backend := libraries.gpu_backend()):

@@ -1,6 +1,6 @@
 """A worker that answers questions about models instead of measuring requests.
 
-    python -P -m bench.studies.question_worker BACKEND CHANNEL LIFELINE
+    python -P -m bench.lifeline LIFELINE bench.studies.question_worker BACKEND CHANNEL
 
 It is a worker (`bench.run.workers.worker`) with other commands: hidden states of prompts, and timed steps.
 """

@@ -17,6 +17,7 @@ from typing import Literal
 from analysis.values import counted
 from backends.about import About, about_of
 from backends.base import MissingLibrary
+from bench import lifeline
 from bench.errors import UserError, nearest
 from bench.suite import plugins
 
@@ -98,8 +99,11 @@ def gpu_backend() -> str | None:
 
 
 def command(backend: str, task: Task, *folders: Path) -> list[str]:
-    """What runs one of a backend's tools."""
-    return [sys.executable, "-P", "-m", "bench.suite.libraries", backend, task, *map(str, folders)]
+    """What runs one of a backend's tools; one without an end ends when its standard input, a pipe, closes."""
+    module, arguments = "bench.suite.libraries", [backend, task, *map(str, folders)]
+    if task == "keep_gpu_busy":
+        return lifeline.command(0, module, *arguments)
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def _refuse_without(said: About, what: str) -> None:

@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.cli.app import main
+from bench.cli.entry import main
 from tests.waiting import TIMEOUT_S
 
-COMMAND = [sys.executable, "-P", "-c", "from bench.cli.app import main; main()"]
+COMMAND = [sys.executable, "-P", "-c", "from bench.cli.entry import main; main()"]
 
 
 AS_ROOT = ["--allow-root"] if os.geteuid() == 0 else []

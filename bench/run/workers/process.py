@@ -10,11 +10,11 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench import lifeline
 from bench.errors import BenchError
 from bench.run import privilege
 from bench.run.workers.messages import Message, Refused
@@ -45,12 +45,12 @@ class WorkerProcess:
         privilege.give_up()
         self.backend = backend
         ours, theirs = socket.socketpair()
-        lifeline, self._lifeline = os.pipe()
-        command = [sys.executable, "-P", "-m", module, backend, str(theirs.fileno()), str(lifeline)]
+        theirs_alive, self._lifeline = os.pipe()
+        command = lifeline.command(theirs_alive, module, backend, str(theirs.fileno()))
         with log.open("ab") as noise:
             self._process = subprocess.Popen(
                 command,
-                pass_fds=(theirs.fileno(), lifeline),
+                pass_fds=(theirs.fileno(), theirs_alive),
                 stdin=subprocess.DEVNULL,
                 stdout=noise,
                 stderr=noise,
@@ -58,7 +58,7 @@ class WorkerProcess:
                 env={**os.environ, **_QUIET},
             )
         theirs.close()
-        os.close(lifeline)
+        os.close(theirs_alive)
         self._connection = Connection(ours.detach())
         self._log = log
 

@@ -1,19 +1,17 @@
 """A process per backend: loads models, runs requests, stamps the clock after synchronising.
 
-    python -P -m bench.run.workers.worker BACKEND CHANNEL LIFELINE
+    python -P -m bench.lifeline LIFELINE bench.run.workers.worker BACKEND CHANNEL
 
 It obeys JSON messages on the file descriptor CHANNEL, one reply for each, and knows nothing of energy,
 files or other backends. LIFELINE is a pipe that only the conductor holds open: when it closes, the
-conductor is gone and this process ends at once, in the middle of a request if need be.
+conductor is gone and this process ends at once, in the middle of a request or an import (`bench.lifeline`).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -258,9 +256,8 @@ def _encode(model: Backend, prompt: Prompt) -> list[int]:
 
 def serve(kind: type[Worker]) -> None:
     """Obey until the conductor closes the channel."""
-    backend, channel, lifeline = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    backend, channel = sys.argv[1], int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the conductor to act on
-    threading.Thread(target=_end_with_the_conductor, args=(lifeline,), daemon=True).start()
     connection = Connection(channel)
     worker = kind(backend)
     while True:
@@ -269,11 +266,6 @@ def serve(kind: type[Worker]) -> None:
         except EOFError:
             return
         connection.send_bytes(json.dumps(worker.obey(message)).encode())
-
-
-def _end_with_the_conductor(lifeline: int) -> None:
-    os.read(lifeline, 1)  # blocks, without spinning, until the other end is closed
-    os._exit(1)
 
 
 if __name__ == "__main__":
