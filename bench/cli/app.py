@@ -128,6 +128,9 @@ def run(
         Path | None,
         typer.Option(autocompletion=complete.runs, help="Go on with a run folder that was cut short."),
     ] = None,
+    void_again: Annotated[
+        bool, typer.Option("--void-again", help="With --resume: run blocks with a void window once more.")
+    ] = False,
     until: Annotated[
         str | None,
         typer.Option(help="`settled`: end at the first of the suite's looks that has every verdict."),
@@ -166,7 +169,7 @@ def run(
         return
     privilege.lower(allow_root=allow_root or dry_run, for_meter=True)  # a dry run loads no model
     if resume is not None:
-        prepared, header = start.prepared_again(resume, blocks=blocks)
+        prepared, header = start.prepared_again(resume, blocks=blocks, void_again=void_again)
     elif asked is None:
         prepared, header = start.prepared(suite, energy=energy, backends=backend, blocks=blocks)
     else:
@@ -178,7 +181,15 @@ def run(
         return
     before_s = time.perf_counter() - began_s  # without what a download takes
     folder = fetch_and_run(
-        prepared, header, meter, out=out, resume_from=resume, as_json=as_json, quiet=quiet, before_s=before_s
+        prepared,
+        header,
+        meter,
+        out=out,
+        resume_from=resume,
+        as_json=as_json,
+        quiet=quiet,
+        before_s=before_s,
+        void_again=void_again,
     )
     results.show_report(store.read(folder), console(), as_json=as_json, quiet=quiet)
 

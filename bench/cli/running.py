@@ -22,6 +22,7 @@ def fetch_and_run(
     as_json: bool = False,
     quiet: bool = False,
     before_s: float = 0.0,
+    void_again: bool = False,
 ) -> Path:
     """Bring the models here and run; returns the run folder. Arguments are those of `run_or_resume`."""
     with Bar(quiet=quiet) as progress:
@@ -42,4 +43,5 @@ def fetch_and_run(
             display=shown,
             ask=ask,
             before_s=before_s,
+            void_again=void_again,
         )

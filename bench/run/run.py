@@ -10,6 +10,7 @@ from bench.run.display.plain import Display
 from bench.run.minutes import Minutes
 from bench.run.session import Ask, RunSession
 from bench.run.sources import ChosenMeter
+from bench.run.writer import sole_writer
 from bench.suite.header import RunHeader
 from bench.suite.prepare import Prepared
 from energy.base import EnergyError
@@ -38,10 +39,11 @@ def run(
     """
     new = store.create(out, header=header, prompts=prepared.prompts.prompts)
     try:
-        session = RunSession(
-            prepared, folder=new.folder, number=1, meter=meter, display=display, ask=ask, minutes=minutes
-        )
-        _measure(session)
+        with sole_writer(new.folder):
+            session = RunSession(
+                prepared, folder=new.folder, number=1, meter=meter, display=display, ask=ask, minutes=minutes
+            )
+            _measure(session)
     except (BenchError, EnergyError) as error:
         if isinstance(error, NoJoules | UserError) or not store.read(new.folder).records:
             new.discard()
@@ -57,14 +59,30 @@ def resume(
     display: Display,
     ask: Ask | None = None,
     minutes: Minutes | None = None,
+    void_again: bool = False,
 ) -> Path:
-    """Go on with a run that was cut short, at its first block that is not whole."""
-    store.drop_cut_line(folder)
-    number = store.read(folder).sessions + 1
-    session = RunSession(
-        prepared, folder=folder, number=number, meter=meter, display=display, ask=ask, minutes=minutes
-    )
-    _measure(session)
+    """Go on with a run that was cut short, at its first block that is not whole.
+
+    With `void_again` the whole blocks in which a slot is void are run once more; what they measure takes the
+    place of what was.
+
+    Raises:
+        UserError: another process writes the folder; and what `run` raises.
+    """
+    with sole_writer(folder):
+        store.drop_cut_line(folder)
+        stored = store.read(folder)
+        session = RunSession(
+            prepared,
+            folder=folder,
+            number=stored.sessions + 1,
+            meter=meter,
+            display=display,
+            ask=ask,
+            minutes=minutes,
+            again=stored.void_blocks if void_again else frozenset(),
+        )
+        _measure(session)
     return folder
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.errors import RunFailed
 from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
@@ -53,6 +55,7 @@ class RunSession:
         display: Display,
         ask: Ask | None = None,
         minutes: Minutes | None = None,
+        again: frozenset[int] = frozenset(),
     ) -> None:
         self.prepared = prepared
         self.protocol = prepared.suite.protocol
@@ -62,7 +65,9 @@ class RunSession:
         self.stored = store.read(folder)
         self.folder = self.stored.session_folder(number)
         self.folder.mkdir(exist_ok=True)
-        self._whole = set(self.stored.finished_blocks)
+        self._before = frozenset(self.stored.finished_blocks) - again
+        """Blocks that earlier sessions have finished, but for those that are to be run once more."""
+        self._whole = set(self._before)
         self.meter = Meter(meter)
         self.workers = Workers(prepared, folder=self.folder, display=display)
         self._holder = Holder(
@@ -89,7 +94,10 @@ class RunSession:
     ) -> None:
         try:
             if self._has_begun:
-                self._event(*_ending(kind, error))
+                with (
+                    suppress(RunFailed) if error else nullcontext()
+                ):  # on a full disk the first error is told
+                    self._event(*_ending(kind, error))
         finally:
             self._open.close()
 
@@ -190,7 +198,7 @@ class RunSession:
         self.store.append([sized])
         self._sized = sized
         self.prepared = prepare.resized(self.prepared, **sized.sizes)
-        self.workers.resize(self.prepared)
+        self._on_every_worker(partial(self.workers.resize, self.prepared))
         self.protocol = self.prepared.suite.protocol
         self.display.note(sentence(sized))
 
@@ -209,7 +217,7 @@ class RunSession:
     def idle(self, where: str) -> None:
         """Measure the machine with the models loaded and nothing running."""
         self.display.stage(f"idle {where} the blocks, {self.protocol.idle_s:g} s")
-        self.workers.synchronize()
+        self._on_every_worker(self.workers.synchronize)
         start_s, end_s, joules = self.meter.idle(self.protocol.idle_s)
         record = IdleRecord(session=self.number, where=where, start_s=start_s, end_s=end_s, joules=joules)
         self.store.append([record])
@@ -246,7 +254,7 @@ class RunSession:
         if self._minutes is None:
             return
         done = len(self._whole)
-        here = done - len(self.stored.finished_blocks)
+        here = done - len(self._before)
         blocks = self._minutes.blocks(done, here=here, idle_s=self.protocol.idle_s)
         if blocks != self._sized.blocks:
             self._resize(replace(self._sized, done=done, blocks=blocks))
@@ -265,6 +273,20 @@ class RunSession:
         self._replace_if_lost(slot.arm.backend, error)
         self.store.append([*requests, failed, void])
         return void
+
+    def _on_every_worker(self, asked: Callable[[], None]) -> None:
+        """Ask all workers; one that was lost since its last answer is replaced, and all are asked again.
+
+        Raises:
+            RunFailed: no worker is left.
+            WorkerLost: a new one was lost at once.
+        """
+        try:
+            asked()
+        except WorkerLost as error:
+            self._event("worker lost", str(error))
+            self._replace_if_lost(error.backend, error)
+            asked()
 
     def _replace_if_lost(self, backend: str, error: Exception) -> None:
         lost = self.workers.replace(backend) if isinstance(error, WorkerLost) else None

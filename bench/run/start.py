@@ -78,8 +78,12 @@ def _looks(protocol: Protocol) -> list[int]:
     return list(protocol.looks or (() if protocol.minutes else (protocol.blocks,)))
 
 
-def prepared_again(folder: Path, *, blocks: int | None = None) -> tuple[Prepared, RunHeader]:
+def prepared_again(
+    folder: Path, *, blocks: int | None = None, void_again: bool = False
+) -> tuple[Prepared, RunHeader]:
     """The suite of a run that was cut short, or that is to have more blocks than it was planned with.
+
+    With `void_again` its whole blocks in which a slot is void are to be run once more.
 
     Raises:
         UserError: nothing is left to run, or something it needs has changed.
@@ -91,13 +95,21 @@ def prepared_again(folder: Path, *, blocks: int | None = None) -> tuple[Prepared
         found = prepare.resized(found, **(chosen.sizes | ({"blocks": blocks} if blocks else {})))
     done = len(stored.finished_blocks)
     settled = any(event.kind == "settled" for event in stored.of(EventRecord))
-    if done >= len(found.blocks) or (settled and blocks is None):
-        raise UserError(
-            f"{folder} is complete: nothing to resume",
-            fix=f"look at it with: bench report {folder}, or go on: bench run --resume {folder} "
-            f"--blocks {2 * done}",
-        )
+    void = sorted(stored.void_blocks)
+    if void_again and not void:
+        raise UserError(f"{folder} has no void window", fix=f"go on without it: bench run --resume {folder}")
+    if not void_again and (done >= len(found.blocks) or (settled and blocks is None)):
+        raise UserError(f"{folder} is complete: nothing to resume", fix=_instead(folder, done, void))
     return found, stored.header
+
+
+def _instead(folder: Path, done: int, void: list[int]) -> str:
+    """What can be done with a run of `done` whole blocks, in some of which a slot is void."""
+    resume = f"bench run --resume {folder}"
+    if void:
+        which = f"block {void[0]} has" if len(void) == 1 else f"blocks {', '.join(map(str, void))} have"
+        return f"{which} a void window, run that again: {resume} --void-again"
+    return f"look at it with: bench report {folder}, or go on: {resume} --blocks {2 * done}"
 
 
 def until(asked: str | None, found: Prepared, header: RunHeader) -> RunHeader:
@@ -141,6 +153,7 @@ def run_or_resume(
     display: Display,
     ask: Ask | None = None,
     before_s: float = 0.0,
+    void_again: bool = False,
 ) -> Path:
     """Start a new run, or go on with one whose models are still the same.
 
@@ -157,7 +170,9 @@ def run_or_resume(
             f"the models of {resume_from} have changed since it was started", fix="start a new run"
         )
     _check_same_meter(resume_from, chosen)
-    return run.resume(resume_from, found, meter=chosen, display=display, ask=ask, minutes=minutes)
+    return run.resume(
+        resume_from, found, meter=chosen, display=display, ask=ask, minutes=minutes, void_again=void_again
+    )
 
 
 def _check_same_meter(folder: Path, chosen: ChosenMeter) -> None:

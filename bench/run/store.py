@@ -2,7 +2,8 @@
 
     run.json        what was asked for and where: written whole before the folder gets its name
     prompts.jsonl   the prompts that it runs, so that the folder needs no other file
-    records.jsonl   one line per record; a record counts once its line, newline included, is on disk
+    records.jsonl   one line per record, closed by a checksum; a record counts once its line, newline
+                    included, is on disk
 
 Nothing is ever changed or deleted, but for a new run in which nothing was measured. A line that was cut
 by a crash was never returned to anybody as written, so a resumed run drops it.
@@ -10,6 +11,7 @@ by a crash was never returned to anybody as written, so a resumed run drops it.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -21,16 +23,20 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
-from bench.errors import UserError
-from bench.run.records import SCHEMA, BlockRecord, Record, SessionRecord, record_from_json
+from bench.errors import RunFailed, UserError
+from bench.run.records import SCHEMA, BlockRecord, Record, SessionRecord, VoidSlot, record_from_json
 from bench.suite import prompt_forms
 from bench.suite.header import RunHeader
 from bench.suite.prompt_forms import Prompt
 from bench.typed import from_json
 
 R = TypeVar("R", bound=Record)
-PROMPTS = "prompts.jsonl"
+PROMPTS, RECORDS = "prompts.jsonl", "records.jsonl"
+
+_CHECKSUM = b', "crc32": "'
+"""What stands between a record and the checksum of the bytes before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,12 @@ class StoredRun:
     def finished_blocks(self) -> dict[int, int]:
         """Block number -> session in which it was completed."""
         return {record.block: record.session for record in self.of(BlockRecord)}
+
+    @property
+    def void_blocks(self) -> frozenset[int]:
+        """Whole blocks with a slot that counts for nothing, because its worker was lost or refused."""
+        whole = self.finished_blocks
+        return frozenset(v.block for v in self.of(VoidSlot) if whole.get(v.block) == v.session)
 
     @property
     def sessions(self) -> int:
@@ -88,24 +100,48 @@ class StoredRun:
 
 
 class Store:
-    """Writes records into one run folder."""
+    """Writes records into one run folder, of which this process is the sole writer."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(folder / "records.jsonl", flags, 0o644)
+        self._descriptor = os.open(folder / RECORDS, flags, 0o644)
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write records; on return they are on disk."""
-        lines = [json.dumps(r.to_json(), ensure_ascii=False, allow_nan=False) + "\n" for r in records]
-        data = "".join(lines).encode("utf-8", errors="backslashreplace")
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-        os.fsync(self._descriptor)
+        """Write records; on return they are on disk.
+
+        Raises:
+            RunFailed: they can't be written; none of them is there.
+        """
+        data = b"".join(line_of(record) for record in records)
+        whole_bytes = os.fstat(self._descriptor).st_size
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+            _flush(self._descriptor)
+        except OSError as error:
+            os.ftruncate(self._descriptor, whole_bytes)  # no half of a line stands before a later one
+            raise RunFailed(f"can't write {self.folder / RECORDS} ({error.strerror})") from None
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
+
+
+def line_of(record: Record) -> bytes:
+    """The line that is stored: a JSON object whose last key is the CRC-32 of the bytes before that key."""
+    text = json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False)
+    content = text.encode("utf-8", errors="backslashreplace")[:-1]
+    return content + _CHECKSUM + b'%08x"}\n' % crc32(content)
+
+
+def _flush(descriptor: int) -> None:
+    """Put a file on the disk. On a Mac `fsync` gets it as far as the drive, which may keep it in memory."""
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        with suppress(OSError):  # a file system without it, such as a network's
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 @dataclass(frozen=True)
@@ -169,7 +205,7 @@ def read(folder: Path) -> StoredRun:
         UserError: not a run folder, written by a newer program, or damaged.
     """
     header = read_header(folder)
-    return StoredRun(folder=folder, header=header, records=_read_records(folder / "records.jsonl"))
+    return StoredRun(folder=folder, header=header, records=_read_records(folder / RECORDS))
 
 
 def read_header(folder: Path) -> RunHeader:
@@ -202,17 +238,35 @@ def _read_records(file: Path) -> list[Record]:
 
 def _read_record(line: bytes, *, file: Path, number: int) -> Record:
     try:
-        stored = json.loads(line)
-        if not isinstance(stored, dict):
-            raise ValueError("no record")
-        return record_from_json(stored)
+        return record_of(line)
     except ValueError as error:
-        raise UserError(f"{file}, line {number}, is damaged: {error}", fix="restore it from a copy") from None
+        raise UserError(
+            f"{file}, line {number}, is damaged: {error}",
+            fix=f"restore it from a copy, or set it aside: bench runs repair {file.parent}",
+        ) from None
+
+
+def record_of(line: bytes) -> Record:
+    """The record of a line, its newline left out. A line of an older version has no checksum.
+
+    Raises:
+        ValueError: it is damaged; the message says how.
+    """
+    try:
+        stored = json.loads(line)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    if not isinstance(stored, dict):
+        raise ValueError("it is no record")
+    content, key, _ = line.rpartition(_CHECKSUM)
+    if "crc32" in stored and (not key or stored["crc32"] != f"{crc32(content):08x}"):
+        raise ValueError("its checksum is that of other content")
+    return record_from_json(stored)
 
 
 def drop_cut_line(folder: Path) -> None:
     """Before a run is resumed: remove the bytes after the last newline."""
-    file = folder / "records.jsonl"
+    file = folder / RECORDS
     if file.exists():
         data = file.read_bytes()
         if not data.endswith(b"\n"):

@@ -177,7 +177,10 @@ def _slots(records: pa.Table, headers: Sequence[RunHeader], began: Began) -> pa.
         .select([*PLACE, "backend", "gate", "a_a", "passes", "start_s", "end_s", "joules", "power"])
         .flatten()
     )
-    blocks = _of_type(records, "block").select(["run_index", "session", "block"])
+    blocks = _of_type(records, "block").group_by(["run_index", "block"]).aggregate([("session", "max")])
+    blocks = blocks.rename_columns(
+        ["run_index", "block", "session"]
+    )  # of a block that was run again, the last
     slots = slots.join(blocks, ["run_index", "session", "block"], join_type="left semi")
     slots = slots.join(_work(records), list(PLACE)).sort_by([(name, "ascending") for name in PLACE])
     run = slots["run_index"].to_numpy()

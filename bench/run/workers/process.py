@@ -26,6 +26,11 @@ A = TypeVar("A")
 class WorkerLost(BenchError):
     """A worker died or hung; it has to be replaced."""
 
+    def __init__(self, what: str, *, backend: str, fix: str | None = None) -> None:
+        """`backend` is whose worker it was."""
+        super().__init__(what, fix=fix)
+        self.backend = backend
+
 
 class WorkerRefused(BenchError):
     """A worker is fine and says that it can't do what it was asked."""
@@ -91,7 +96,8 @@ class WorkerProcess:
             if not wait([self._connection], timeout=deadline_s):
                 self.kill()
                 raise WorkerLost(
-                    f"the {self.backend} worker gave no answer to {command!r} in {deadline_s:g} s"
+                    f"the {self.backend} worker gave no answer to {command!r} in {deadline_s:g} s",
+                    backend=self.backend,
                 )
             reply = json.loads(self._connection.recv_bytes())
         except (EOFError, ConnectionError):
@@ -125,7 +131,7 @@ class WorkerProcess:
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         died = f"the {self.backend} worker died ({how}) during {command!r}"
-        return WorkerLost(f"{died}{self._last_words()}", fix=f"see {self._log.name}")
+        return WorkerLost(f"{died}{self._last_words()}", backend=self.backend, fix=f"see {self._log.name}")
 
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

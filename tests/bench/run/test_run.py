@@ -124,6 +124,9 @@ def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_pa
     wait_for(lambda: of_type(out, "block") and len(of_type(out, "slot")) >= 8)
     children = children_of(process)
     assert len(children) >= 2  # the worker and the stand-in
+    second = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
+    assert second.returncode == 2
+    assert f"is being written by process {process.pid}" in second.stderr
     process.kill()
     process.communicate()
     wait_for(lambda: are_gone(children))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from bench.errors import UserError
+from bench.errors import RunFailed, UserError
 from bench.run import store
 from bench.run.records import BlockRecord, EventRecord
 from tests.bench.stored import run_header
@@ -114,3 +116,43 @@ def test_a_run_is_not_made_inside_another_one(tmp_path: Path, below: str) -> Non
     with pytest.raises(UserError, match=r"lies in the run folder .*bench run --resume"):
         make_run(old / below)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_record_whose_content_has_changed_is_damaged(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    append(folder, event("kept"))
+    file = folder / "records.jsonl"
+    file.write_text(file.read_text().replace("kept", "made"))
+    with pytest.raises(UserError, match=r"line 1, is damaged: its checksum .*bench runs repair"):
+        store.read(folder)
+
+
+def test_a_record_of_a_version_without_checksums_is_read(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    line = json.dumps(event("old").to_json())
+    (folder / "records.jsonl").write_text(line + "\n")
+    assert [e.detail for e in store.read(folder).of(EventRecord)] == ["old"]
+
+
+def test_what_cannot_be_written_whole_is_not_there_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path)
+    append(folder, event("kept"))
+    whole = os.write
+    written: list[int] = []
+
+    def full(descriptor: int, data: bytes) -> int:
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(whole(descriptor, data[:10]))
+        return written[-1]
+
+    opened = store.Store(folder)
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(RunFailed, match="No space left"):
+        opened.append([event("lost")])
+    monkeypatch.undo()
+    opened.append([event("after")])
+    opened.close()
+    assert [e.detail for e in store.read(folder).of(EventRecord)] == ["kept", "after"]
