@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -40,8 +41,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_configure() -> None:
-    """Keep the bytecode of the tests, wherever they run."""
+    """The same wherever the tests are started: they keep their bytecode, and Ctrl-C reaches their processes.
+
+    A shell has what it starts in the background ignore Ctrl-C, and children inherit that.
+    """
     sys.dont_write_bytecode = False
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
