@@ -39,7 +39,7 @@ def save_tiny_llama(folder: Path, *, hidden_size: int = 64) -> Path:
         tie_word_embeddings=True,
         **ENDS,
     )
-    _random(LlamaForCausalLM, config).save_pretrained(folder)
+    random_model(LlamaForCausalLM, config).save_pretrained(folder)
     return _finish(folder, rope_theta=ROPE_THETA)
 
 
@@ -55,7 +55,7 @@ def save_tiny_gpt_neox(folder: Path) -> Path:
         hidden_act="gelu_new",  # the approximation is the only one that mlx-lm has
         **ENDS,
     )
-    _random(GPTNeoXForCausalLM, config).save_pretrained(folder)
+    random_model(GPTNeoXForCausalLM, config).save_pretrained(folder)
     return _finish(folder, rotary_emb_base=10000, rotary_pct=0.25)
 
 
@@ -63,7 +63,7 @@ def save_tiny_gpt2(folder: Path) -> Path:
     config = GPT2Config(
         vocab_size=VOCABULARY, n_embd=64, n_layer=LAYERS, n_head=4, n_positions=CONTEXT, **ENDS
     )
-    _random(GPT2LMHeadModel, config).transformer.save_pretrained(folder)
+    random_model(GPT2LMHeadModel, config).transformer.save_pretrained(folder)
     return _finish(folder, n_ctx=CONTEXT, architectures=["GPT2LMHeadModel"])
 
 
@@ -76,7 +76,7 @@ def edit_config(folder: Path, *, without: tuple[str, ...] = (), **changes: objec
     path.write_text(json.dumps({key: value for key, value in config.items() if key not in without}))
 
 
-def _random(model_class, config):
+def random_model(model_class, config):
     """Weights large enough that positions and layers visibly change the logits."""
     torch.manual_seed(7)
     model = model_class(config).eval()

@@ -40,20 +40,38 @@ class Joules:
 
 @dataclass(frozen=True, kw_only=True)
 class SameLogits:
-    """Two backends on one probe prompt."""
+    """Two backends on one prompt; see `bench.run.workers.equal_work`."""
 
     model: str
     backends: tuple[str, str]
     probe_tokens: int
+    """Of the prompt."""
     same_ids: bool
     logit_difference: float
-    """Largest absolute difference over all positions and the whole vocabulary."""
+    """Largest absolute difference over the compared positions and the whole vocabulary."""
     tolerance: float
+    """Of `apart`; in runs of versions without it, of `logit_difference`."""
+    prompt: str = ""
+    """The longest one."""
+    apart: float | None = None
+    """How far apart the logits are as they are loaded, as a share of their size."""
+    same_tokens: float | None = None
+    """Share of the compared positions with the same most likely token."""
+    float32_layers: int | None = None
+    """So many of the first layers were compared in float32 too; null where the model is in float32."""
+    float32_apart: float | None = None
+    float32_tolerance: float = 0.0
+    rounding: tuple[float, float] | None = None
+    """Of each backend: how far apart it is from itself in float32; null unless that was the whole model."""
+    cause: str = ""
+    """What a difference that float32 does not explain comes and goes with."""
 
     @property
     def holds(self) -> bool:
         """Whether the two may be compared."""
-        return self.same_ids and self.logit_difference <= self.tolerance
+        in_float32 = self.float32_apart is None or self.float32_apart <= self.float32_tolerance
+        far = self.logit_difference if self.apart is None else self.apart
+        return self.same_ids and far <= self.tolerance and in_float32
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,13 @@ def significant(value: float | None) -> str | None:
     return None if value is None else f"{value:#.3g}"
 
 
+def share_percent(share: float) -> str:
+    """A small share in percent: `0.00029 %`; one that is infinite comes of numbers that are not finite."""
+    if not math.isfinite(share):
+        return "more than can be said (some are not finite)"
+    return f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.2g} %"
+
+
 def significant_range(value: float | None, low: float | None, high: float | None) -> tuple[str, str] | None:
     """A figure and its interval, to the digits that the interval leaves it: `0.59`, `0.57-0.61`.
 

@@ -88,7 +88,7 @@ def check(backend: str, dtypes: Iterable[str]) -> None:
 
 
 def logit_tolerance(backends: Iterable[str], dtype: str) -> float:
-    """Largest difference of two logits of these backends that rounding explains."""
+    """How far apart rounding may bring the logits of these backends, as a share of their size."""
     return max(about(name).logit_tolerance[dtype] for name in backends)
 
 

@@ -73,7 +73,8 @@ def tell(display: Display, *, slots: int = 4, gate: str = "norm_fraction", therm
             probe_tokens=16,
             same_ids=True,
             logit_difference=6e-5,
-            tolerance=1e-3,
+            apart=3e-6,
+            tolerance=5e-3,
         )
     )
     display.stage("idle before the blocks, 20 s")

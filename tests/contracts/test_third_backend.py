@@ -67,11 +67,11 @@ def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
 
 
 def test_equal_work_is_judged_by_its_own_tolerance(outside: Path) -> None:
-    options = {"third_again": {"off_by": 1}}
+    options = {"third_again": {"times": 2}}
     write_suite(outside, **{**SUITE, "backends": ["third", "third_again"], "backend_options": options})
     done = installed("run", "suite.toml", cwd=outside)
     assert done.returncode == 1
-    assert "differ by 1 (tolerance 0.25)" in done.stderr
+    assert "logits in int8 differ by 50 % (tolerance 25 %)" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -49,27 +49,27 @@ SAID = About(
 
 
 @about(SAID)
-def load(*, folder: Path, dtype: Literal["int8"] = "int8", layers: int | None = None, off_by: int = 0):
+def load(*, folder: Path, dtype: Literal["int8"] = "int8", layers: int | None = None, times: int = 1):
     """Load a table.
 
     Args:
         folder: Holds `weights.table`.
         dtype: Of the table.
         layers: Has one; can't be shortened.
-        off_by: Added to every logit, to see that the check of equal work looks.
+        times: Of every logit, to see that the check of equal work looks.
     """
     SAID.require()
     if layers not in (None, 1):
         raise ModelError(f"layers = {layers}, but the table has 1")
     table = np.fromfile(folder / "weights.table", dtype=np.int8).reshape(VOCABULARY, VOCABULARY)
-    return TableBackend(table, dtype=dtype, off_by=off_by)
+    return TableBackend(table, dtype=dtype, times=times)
 
 
 class TableBackend:
     """Row by row, what follows a byte."""
 
-    def __init__(self, table: NDArray[np.int8], *, dtype: str, off_by: int) -> None:
-        self._table, self._off_by = table, off_by
+    def __init__(self, table: NDArray[np.int8], *, dtype: str, times: int) -> None:
+        self._table, self._times = table, times
         self.info = BackendInfo(
             backend="third",
             device="cpu",
@@ -115,7 +115,7 @@ class TableBackend:
 
     def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         check_prompt(ids, self.info)
-        return self._table[ids].astype(np.float32) + self._off_by
+        return self._table[ids].astype(np.float32) * self._times
 
     def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         return self.logits([*ids, *tokens], cut)[len(ids) :]

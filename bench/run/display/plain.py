@@ -21,7 +21,7 @@ from bench.run.observed import Joules, SameLogits
 from bench.run.records import RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining
 from bench.show.safe_text import visible
-from bench.show.words import significant
+from bench.show.words import share_percent, significant
 from bench.suite.plan import PlannedSlot
 
 
@@ -99,12 +99,17 @@ class PlainDisplay(Display):
 
 
 def equal_work_line(agreement: SameLogits) -> str:
-    """`equal work: torch and mlx agree on full, logits within 6e-05 (tolerance 0.001)`."""
+    """`equal work: torch and mlx agree on full, logits 0.00029 % apart (tolerance 0.5 %)`."""
     first, other = agreement.backends
-    return (
-        f"equal work: {first} and {other} agree on {agreement.model}, logits within "
-        f"{agreement.logit_difference:.1g} (tolerance {agreement.tolerance:g})"
-    )
+    far = "" if agreement.apart is None else f", logits {share_percent(agreement.apart)} apart"
+    exact = agreement.float32_apart
+    in_float32 = "" if exact is None else f", in float32 {share_percent(exact)}"
+    limit = share_percent(agreement.tolerance)
+    tokens = agreement.same_tokens
+    unlike = "" if tokens in (None, 1.0) else f", {share_percent(tokens)} of the next tokens alike"
+    cause = f"; {agreement.cause}" if agreement.cause else ""
+    agree = f"equal work: {first} and {other} agree on {agreement.model}"
+    return f"{agree}{far}{in_float32}{unlike} (tolerance {limit}){cause}"
 
 
 def idle_line(joules: Joules, *, seconds_s: float) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 
-from backends.base import BackendInfo
+import psutil
+
+from backends.base import BackendInfo, ModelError
+from backends.folder import open_folder
 from backends.guard import Verdict
 from bench.errors import RunFailed, UserError
 from bench.run.display.plain import Display
@@ -115,20 +119,34 @@ class Workers:
             worker.stop()
 
     def _check_equal_work(self) -> list[SameLogits]:
-        """Compare the backends' logits on the first prompt, for every model."""
+        """Compare the first backend with every other, for every model."""
         if len({self._is_stand_in(backend) for backend in self._working}) > 1:
             raise UserError(
                 "a stand-in such as echo can't be compared with a backend that runs a model",
                 fix="use --backend",
             )
+        first, *others = self._working
         agreements = []
-        for key, model in self.prepared.models.items():
-            first = self.prepared.prompts.prompts[0].id
-            ids = {backend: self.ids[backend][key][first] for backend in self._working}
-            agreements += equal_work.check(self._working, model=key, dtype=model.dtype, ids=ids)
-        for agreement in agreements:
-            self.display.equal_work(agreement)
+        for key, other in product(self.prepared.models, others):
+            pair = equal_work.Pair(
+                workers=(self._working[first], self._working[other]),
+                model=key,
+                info=self.loaded[f"{first}/{key}"],
+                config=self._config_of(key),
+            )
+            ids = self.ids[first][key], self.ids[other][key]
+            free_bytes = psutil.virtual_memory().available
+            agreements.append(equal_work.check(pair, ids, free_bytes=free_bytes))
+            self.display.equal_work(agreements[-1])
         return agreements
+
+    def _config_of(self, key: str) -> Mapping[str, object]:
+        """What stands in the config of a model's folder; nothing for one that has none."""
+        here = self.prepared.locate(self.prepared.models[key])
+        try:
+            return {} if here is None or here.folder is None else open_folder(here.folder).config
+        except ModelError:
+            return {}
 
     def _start(self, backends: Iterable[str]) -> dict[str, WorkerProcess]:
         """Start workers; they load at the same time."""

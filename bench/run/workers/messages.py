@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
 
 from backends.base import BackendInfo, Redundancy
-from backends.cut import Cut
+from backends.cut import FULL, Cut
 from backends.guard import Verdict
 from bench.run.observed import Answered, Settled
 from bench.run.workers.logits import LogitComparison
@@ -210,11 +210,23 @@ class LogitsSent:
 
 @dataclass(frozen=True, kw_only=True)
 class AskLogits(Message[LogitsSent]):
-    """Logits of a probe prompt."""
+    """Logits at every position of a prompt; or after it, one by one through the cache."""
 
     command: ClassVar[str] = "logits"
     model: str
     ids: list[int]
+    fed: list[int] = field(default_factory=list)
+    """Tokens that are fed after the prompt; without any, all positions of the prompt are asked for."""
+    float32_layers: int | None = None
+    """Load so many of the first layers in float32 for this; None: the model as it is loaded."""
+    cut: Cut = FULL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forget(Message[Done]):
+    """Free what was loaded in float32 for a comparison."""
+
+    command: ClassVar[str] = "forget"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from backends.ledger import request_ledger
 from bench.errors import BenchError, UserError
 from bench.run.observed import Answered, Settled
 from bench.run.workers import takes_effect
+from bench.run.workers.in_float32 import InFloat32
 from bench.run.workers.logits import compare
 from bench.run.workers.messages import (
     AllSettled,
@@ -34,6 +35,7 @@ from bench.run.workers.messages import (
     Done,
     Encode,
     Encoded,
+    Forget,
     Guard,
     Guarded,
     Load,
@@ -78,9 +80,11 @@ class Worker:
         self.ignore_eos = True
         self.gate_model = ""
         self._unsettled: list[tuple[Budget, int, Generated]] = []
+        self._in_float32 = InFloat32(backend, {})
 
     def load(self, message: Load) -> Loaded:
         """Load every model and make every gate."""
+        self._in_float32 = InFloat32(self.backend, message.models)
         for key, one in message.models.items():
             options = {**one.options, "folder": one.folder}
             self.models[key] = plugins.create("backends", self.backend, options)
@@ -199,11 +203,21 @@ class Worker:
         )
 
     def logits(self, message: AskLogits) -> LogitsSent:
-        """Logits of a probe prompt."""
-        logits = self.models[message.model].logits(message.ids)
+        """Logits of a probe prompt, of a loaded model or of its form in float32."""
+        layers = message.float32_layers
+        model = self.models[message.model] if layers is None else self._in_float32.get(message.model, layers)
+        if message.fed:
+            logits = model.logits_after(message.ids, message.fed, message.cut)
+        else:
+            logits = model.logits(message.ids, message.cut)
         positions, vocabulary = logits.shape
         sent = logits.astype("<f4").tobytes().hex()
         return LogitsSent(shape=(positions, vocabulary), float32_hex=sent)
+
+    def forget(self, _: Forget) -> Done:
+        """Free what was loaded in float32."""
+        self._in_float32.forget()
+        return Done()
 
     def compare(self, message: CompareLogits) -> LogitsCompared:
         """Teacher-forced logits under cuts beside those without."""
@@ -228,6 +242,7 @@ class Worker:
             Ready: self.ready,
             Guard: self.guard,
             AskLogits: self.logits,
+            Forget: self.forget,
             CompareLogits: self.compare,
             AskRedundancy: self.redundancy,
         }
