@@ -108,9 +108,9 @@ def tokens_saved(slots: Sequence[Slot], *, treated: str, baseline: str) -> Token
     """New and total tokens that `treated` leaves out, per request, over all slots that count."""
     mine, theirs = totals(slots, treated), totals(slots, baseline)
     if not (mine.requests and theirs.requests):
-        return Withheld("an arm has no request: no tokens to compare")
+        return Withheld("a configuration has no request: no tokens to compare")
     if not theirs.new_tokens:
-        return Withheld(f"{baseline} made no new token: nothing to save")
+        return Withheld(f"{baseline} made no generated token: nothing to save")
     new, baseline_new = mine.new_tokens / mine.requests, theirs.new_tokens / theirs.requests
     prompt, baseline_prompt = mine.prompt_tokens / mine.requests, theirs.prompt_tokens / theirs.requests
     return TokensSaved(

@@ -33,7 +33,7 @@ from analysis.rows import Slot
 from analysis.values import FloatArray, counted, listed
 from analysis.verdict import Judgement, too_few_blocks
 
-AS_PUBLISHED = "the published protocol: unwarmed, one arm after another"
+AS_PUBLISHED = "the published protocol: unwarmed, one configuration after another"
 SHORTEST_WINDOW_S = 60.0
 LARGEST_DRIFT = 0.05
 LARGEST_FLOOR = 0.10

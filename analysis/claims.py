@@ -89,9 +89,9 @@ class ChangeParts:
 def parts_of(after: Slot | None, before: Slot | None) -> ChangeParts | Withheld:
     """The change between two slots of the same prompts; negative is less."""
     if after is None or before is None:
-        return Withheld("an arm has no slot")
+        return Withheld("a configuration has no window")
     if not after.gross_j or not before.gross_j:
-        return Withheld("an arm has no joules")
+        return Withheld("a configuration has no joules")
     energy, time = after.gross_j / before.gross_j, after.seconds_s / before.seconds_s
     return ChangeParts(
         energy_percent=100 * (energy - 1),

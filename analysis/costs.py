@@ -81,7 +81,7 @@ def fit_costs(rows: Sequence[Work]) -> FittedCosts | Withheld:
     fit = least_squares(joules, _columns(rows, groups), relative=True)
     if isinstance(fit, Withheld):
         return Withheld(
-            f"the windows of {listed(groups)} hold too few mixes of prompt and new tokens "
+            f"the windows of {listed(groups)} hold too few mixes of prompt and generated tokens "
             "to tell the fixed cost from the cost per token"
         )
     return FittedCosts(prices={g: _price(fit, g) for g in groups}, r2=fit.r2, rows=fit.rows, fit=fit)

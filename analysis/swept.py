@@ -84,8 +84,8 @@ def _speed(sweep: BackendSweep) -> Verdict:
     gain, floor = ratio - 1, abs(sweep.speed_floor) if sweep.speed_floor is not None else None
     seen = f"{point.label}: {ratio:.2f} times the tokens per second"
     if floor is None:
-        return "not testable here", f"{seen}, but no A/A arm says what chance gives"
-    seen += f", the ungated arm against itself {1 + (sweep.speed_floor or 0):.2f}"
+        return "not testable here", f"{seen}, but no A/A says what chance gives"
+    seen += f", the baseline against itself {1 + (sweep.speed_floor or 0):.2f}"
     if gain <= THRESHOLD:
         return "not reproduced", seen
     return ("reproduced" if gain > floor else "reproduced but inside the A/A error"), seen

@@ -92,5 +92,6 @@ def _lookup(cut: Cut, seen: Observed) -> str:
     if cut.lookup and seen.cut.tokens != seen.full.tokens and cut.weights == FULL and cut.kv_keep == 1:
         return "lookup changed the tokens, which it must not"
     if cut.lookup and seen.cut.forwards >= len(seen.cut.tokens) - 1:
-        return f"lookup saved no forward: {seen.cut.forwards} forwards for {len(seen.cut.tokens)} new tokens"
+        made = len(seen.cut.tokens)
+        return f"lookup saved no forward: {seen.cut.forwards} forwards for {made} generated tokens"
     return ""

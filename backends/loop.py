@@ -83,7 +83,7 @@ def open_session(session: Session, max_new_tokens: int, info: BackendInfo) -> An
     """Take the cache out of `session`, so that it is used once, and return it.
 
     Raises:
-        RequestError: The session was used before, or the new tokens don't fit the context.
+        RequestError: The session was used before, or the generated tokens don't fit the context.
     """
     if session.cache is None:
         raise RequestError("this session was decoded already", fix="call prefill again")
@@ -93,9 +93,9 @@ def open_session(session: Session, max_new_tokens: int, info: BackendInfo) -> An
     positions = session.prompt_tokens + max_new_tokens - 1
     if info.context is not None and positions > info.context:
         raise RequestError(
-            f"{session.prompt_tokens} prompt and {max_new_tokens} new tokens need {positions} positions, "
-            f"but the context is {info.context}",
-            fix=f"ask for at most {info.context - session.prompt_tokens + 1} new tokens",
+            f"{session.prompt_tokens} prompt and {max_new_tokens} generated tokens need "
+            f"{positions} positions, but the context is {info.context}",
+            fix=f"ask for at most {info.context - session.prompt_tokens + 1} generated tokens",
         )
     cache, session.cache = session.cache, None
     return cache
@@ -131,7 +131,7 @@ def greedy(
     """Queue forwards until `max_new_tokens` tokens exist or an end-of-sequence token is seen.
 
     Tokens stay on the device and are fetched once, at the end; with `eos_ids` they are looked at
-    after new tokens 1, 2, 4, 8 and so on, and the forwards that ran past the end are counted.
+    after generated tokens 1, 2, 4, 8 and so on, and the forwards that ran past the end are counted.
 
     Args:
         first: The token that prefill left on the device.

@@ -82,7 +82,7 @@ def phase_power(
     seconds = {name: float(np.sum(spans[:, 1] - spans[:, 0])) for name, spans in phases.items()}
     seconds[GAP] = window[1] - window[0] - sum(seconds.values())
     if len(joules) < PHASE_READINGS:
-        reason = f"{len(joules)} readings in the slot, {PHASE_READINGS} are needed"
+        reason = f"{len(joules)} readings in the window, {PHASE_READINGS} are needed"
         return {name: _withheld(spent_s, reason) for name, spent_s in seconds.items()}
     offsets_s = _offsets(alignment_s)
     designs = [_seconds_in(start_s + offset_s, end_s + offset_s, phases) for offset_s in offsets_s]

@@ -14,7 +14,7 @@ from analysis.stats import fraction_of
 from analysis.verdict import THRESHOLD
 
 PROTOCOL = "one 1 s sample of power, taken after the work had ended, times wall time"
-RERUN = "bench run on two arms and an A/A arm, with readings taken during the work"
+RERUN = "bench run on two configurations and an A/A copy, with readings taken during the work"
 
 
 def routing_claims() -> list[Claim]:
@@ -40,7 +40,7 @@ def energy_change_percent(run: dict[str, Any], *, per_token: bool = False) -> fl
 
 
 def token_change_percent(run: dict[str, Any]) -> float:
-    """Change of new tokens from the ungated to the gated arm."""
+    """Change of generated tokens from the ungated to the gated configuration."""
     return percent_change(run["gated"]["new_tokens"], run["ungated"]["new_tokens"])
 
 
@@ -103,11 +103,11 @@ def _short_tokens() -> Claim:
     return Claim(
         name="routing.short.tokens",
         change_percent=-run["tokens_saved_percent"],
-        published=(ClaimFigure(label="new tokens", value=-run["tokens_saved_percent"], unit="%"),),
+        published=(ClaimFigure(label="generated tokens", value=-run["tokens_saved_percent"], unit="%"),),
         recomputed=(
-            ClaimFigure(label="new tokens", value=change, unit="%"),
+            ClaimFigure(label="generated tokens", value=change, unit="%"),
             ClaimFigure(label="prompts to the small model", value=len(small), role="control"),
-            ClaimFigure(label="its new tokens", value=sum(small), role="control"),
+            ClaimFigure(label="its generated tokens", value=sum(small), role="control"),
         ),
         verdict="reproduced",
         why=f"the small model stopped after one or two tokens: {len(small)} prompts gave {sum(small):.0f}. "
@@ -126,12 +126,16 @@ def _short_tokens_processed() -> Claim:
         recomputed=(
             ClaimFigure(label="tokens of prompt and answer", value=percent_change(gated, ungated), unit="%"),
             ClaimFigure(
-                label="of them prompt tokens, in both arms", value=prompt, unit="tokens", role="control"
+                label="of them prompt tokens, in both configurations",
+                value=prompt,
+                unit="tokens",
+                role="control",
             ),
         ),
         verdict="not reproduced",
-        why=f"the published figure counts new tokens alone; both arms also process {prompt:.0f} prompt "
-        f"tokens (as the large model's tokenizer counts them), so {ungated:.0f} tokens become {gated:.0f}",
+        why="the published figure counts generated tokens alone; both configurations also process "
+        f"{prompt:.0f} prompt tokens (as the large model's tokenizer counts them), "
+        f"so {ungated:.0f} tokens become {gated:.0f}",
     )
 
 
@@ -148,8 +152,8 @@ def _short_energy() -> Claim:
             ClaimFigure(label="energy, one model twice", value=aa_change_percent(), unit="%", role="a_a"),
         ),
         verdict=_aa_verdict(change),
-        why=f"energy is {PROTOCOL}; with one model in both arms it reported a larger saving. Wall time fell "
-        "and sampled power rose: all of the saving is time",
+        why=f"energy is {PROTOCOL}; with one model in both configurations it reported a larger saving. "
+        "Wall time fell and sampled power rose: all of the saving is time",
         would_test=RERUN,
     )
 
@@ -165,23 +169,23 @@ def _short_energy_per_token() -> Claim:
         published=tuple(replace(total, label=f"{total.label}, all tokens") for total in energy_totals(run)),
         recomputed=(
             ClaimFigure(
-                label="energy per new token", value=energy_change_percent(run, per_token=True), unit="%"
+                label="energy per generated token", value=energy_change_percent(run, per_token=True), unit="%"
             ),
             ClaimFigure(
-                label="ungated, per new token",
+                label="ungated, per generated token",
                 value=joules_per_token(run["ungated"]),
                 unit="J",
                 role="control",
             ),
             ClaimFigure(
-                label="gated, per new token",
+                label="gated, per generated token",
                 value=joules_per_token(run["gated"]),
                 unit="J",
                 role="control",
             ),
         ),
         verdict="not reproduced",
-        why="each new token cost more, not less, although most came from a model a fifteenth the size; "
+        why="each generated token cost more, not less, although most came from a model a fifteenth the size; "
         "this too lies inside the A/A error",
         would_test=RERUN,
     )
@@ -193,7 +197,7 @@ def _mixed_tokens() -> Claim:
         name="routing.mixed.tokens",
         change_percent=token_change_percent(run),
         published=token_totals(run),
-        recomputed=(ClaimFigure(label="new tokens", value=token_change_percent(run), unit="%"),),
+        recomputed=(ClaimFigure(label="generated tokens", value=token_change_percent(run), unit="%"),),
         verdict="reproduced",
         why="the small model ended its answers early here too; nothing was said about their quality",
     )
@@ -222,7 +226,7 @@ def _graph_gate() -> Claim:
         name="routing.graph.tokens",
         published=token_totals(run),
         recomputed=(
-            ClaimFigure(label="new tokens", value=change, unit="%"),
+            ClaimFigure(label="generated tokens", value=change, unit="%"),
             ClaimFigure(
                 label=f"undefined lambda2, of {run['prompts']} prompts",
                 value=run["undefined"],
@@ -248,7 +252,7 @@ def _same_model_twice() -> Claim:
                 role="a_a",
             ),
             *time_and_power(run),
-            ClaimFigure(label="new tokens, one model twice", value=token_change_percent(run), unit="%"),
+            ClaimFigure(label="generated tokens, one model twice", value=token_change_percent(run), unit="%"),
         ),
         verdict="not reproduced",
         why=f"energy is {PROTOCOL}; it reported a saving where nothing was changed, and far more of it is "

@@ -102,7 +102,7 @@ def run(
             "--tg",
             "--tokens",
             min=1,
-            help="Of models: new tokens of each answer. [default: up to 64, as fit]",
+            help="Of models: generated tokens of each answer. [default: up to 64, as fit]",
         ),
     ] = None,
     dtype: Annotated[

@@ -37,9 +37,9 @@ def compare(
     whole: Annotated[bool, typer.Option("--all", help="Every quantity, also by phase.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Set runs, backends or arms beside the first one named: ratio of joules, interval, noise floor, quality.
+    """Set runs, backends or configurations beside the first one named: ratio, interval, noise, quality.
 
-    Without a backend every arm that both runs have is compared. What was not made alike is refused with
+    Without a backend each configuration of both runs is compared. What was not made alike is refused with
     exit code 2: chip, memory, system, power mode, boundary, grade, prompts, token counts. So two machines
     have no ratio; --anyway shows their figures side by side.
 
@@ -75,7 +75,7 @@ def export(
         bool, typer.Option("--schema", help="Print the JSON Schema of what is written, and exit.")
     ] = False,
 ) -> None:
-    """Write the requests, slots and arms of runs for other programs, in a documented shape.
+    """Write the requests, windows and configurations of runs for other programs, in a documented shape.
 
     A JSON Schema is written beside them. Rows with joules say their kind, boundary and grade; not
     measured is null.

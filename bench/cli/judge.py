@@ -139,10 +139,10 @@ def spectral(
     ),
     arm: Annotated[
         list[str] | None,
-        typer.Option(help="published, distinct or powered; repeat for more; all three without any."),
+        typer.Option("--set", help="published, distinct or powered; repeat for more; without any all three."),
     ] = None,
-    prompts: Annotated[int, typer.Option(help="Distinct prompts of the powered arm.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the powered arm's prompts.")] = 0,
+    prompts: Annotated[int, typer.Option(help="Distinct prompts of the powered set.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the powered set's prompts.")] = 0,
     backend: Annotated[str, typer.Option(help="Backend that runs the model.")] = "torch",
     points: Annotated[
         Path | None, typer.Option(help="CSV of points to judge instead of measuring a model.")
@@ -153,7 +153,7 @@ def spectral(
 ) -> None:
     """Test whether lambda2 of a prompt goes with lambda11 of a model's hidden states.
 
-    Example: [bold]bench spectral smollm2-135m --arm powered --csv points.csv[/]
+    Example: [bold]bench spectral smollm2-135m --set powered --csv points.csv[/]
     """
     from bench.studies.spectral.points import from_csv, judge_arm, to_csv
     from bench.studies.spectral.tables import show, to_json

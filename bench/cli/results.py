@@ -32,9 +32,9 @@ def plan(found: Prepared, chosen: ChosenMeter) -> dict[str, Any]:
     return {
         "suite": found.suite.name,
         "prompts": len(found.prompts.prompts),
-        "arms": [arm.label for arm in found.arms],
+        "configurations": [arm.label for arm in found.arms],
         "blocks": [[slot.arm.label for slot in block] for block in found.blocks],
-        "slots": slots,
+        "windows": slots,
         "minutes": protocol.minutes,
         "least_s": None if protocol.minutes else least_s,
         "assumed": sentence(changes(found.suite.protocol, protocol), cadence_s=reading_s),
@@ -53,15 +53,15 @@ def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json
         print(json.dumps(what, indent=2))
         return
     length = (
-        f"{counted(len(what['blocks']), 'block')}, {counted(what['slots'], 'slot')}, "
+        f"{counted(len(what['blocks']), 'block')}, {counted(what['windows'], 'window')}, "
         f"at least {clock(what['least_s'])}"
         if what["minutes"] is None
-        else f"{what['minutes']:g} min: a first pass tells how many of these blocks, and how long"
+        else f"{what['minutes']:g} min: a first repeat tells how many of these blocks, and how long"
     )
     lines = [
-        f"suite {what['suite']}: {counted(what['prompts'], 'prompt')}, {counted(len(what['arms']), 'arm')}, "
-        f"{length}",
-        *(f"  block {number}: {' | '.join(arms)}" for number, arms in enumerate(what["blocks"], start=1)),
+        f"suite {what['suite']}: {counted(what['prompts'], 'prompt')}, "
+        f"{counted(len(what['configurations']), 'configuration')}, {length}",
+        *(f"  block {number}: {' | '.join(labels)}" for number, labels in enumerate(what["blocks"], start=1)),
         *(
             f"  model {key}: {model}" + ("" if found.locate(model) else " (would be fetched first)")
             for key, model in found.models.items()

@@ -84,7 +84,7 @@ def quality(
     allow_root: AllowRoot = False,
     as_json: Json = False,
 ) -> None:
-    """Say what a cut costs in quality: perplexity, agreement, KL and score, or that it is inactive.
+    """Say what a cut costs in quality: perplexity, token match, KL and score, or that it is inactive.
 
     Example: [bold]bench quality smollm2-135m --cut kv_keep=0.5 --text book.txt[/]
     """

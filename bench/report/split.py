@@ -57,7 +57,7 @@ def _split(
     key: ArmKey, before: list[SlotRead], after: list[SlotRead], rows: list[Work]
 ) -> ArmSplit | Withheld:
     if not before or not after:
-        return Withheld("an arm has no slot with joules")
+        return Withheld("a configuration has no window with joules")
     if not rows:
         return Withheld(
             f"no prompt has requests of {REQUEST_READINGS} readings, and {LEAST_READINGS} in a block: "

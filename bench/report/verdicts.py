@@ -101,7 +101,7 @@ def columns(
         "blocks": judgement.blocks,
     }
     if key[2]:
-        why = "the same gate twice: the difference is the noise floor"
+        why = "the same gate twice: the difference is the noise"
         return {**shown, "verdict": COPY, "reason": why}
     inactive = why_inactive(readback, key)
     low_ar1, high_ar1 = _saved_ends(judgement.ratio_ar1)

@@ -141,7 +141,7 @@ class Meter:
         if reasons:
             why = "; ".join(dict.fromkeys(reasons.values()))
             raise NoJoules(
-                f"no slot of this run can have joules, as {self.info.name} can't read "
+                f"no window of this run can have joules, as {self.info.name} can't read "
                 f"{', '.join(reasons)}: {why}",
                 fix="to run without a meter add: --energy modelled (to look at the meter: bench meter test)",
             )

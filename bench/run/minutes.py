@@ -120,8 +120,8 @@ class Minutes:
         least = math.ceil(least_s / 60)
         passes = ", ".join(f"{label} {pace.pass_s(sizes.new_tokens):.2g} s" for label, pace in paces.items())
         raise UserError(
-            f"{self.minutes:g} min are too few: {sizes.blocks} blocks with a pass in each window take "
-            f"{least} min here (a pass with answers of {sizes.new_tokens} tokens: {passes})",
+            f"{self.minutes:g} min are too few: {sizes.blocks} blocks with a repeat in each window take "
+            f"{least} min here (a repeat with answers of {sizes.new_tokens} tokens: {passes})",
             fix=f"give --minutes {least} (in a suite: minutes = {least}), or fewer prompts or models",
         )
 

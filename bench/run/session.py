@@ -171,7 +171,7 @@ class RunSession:
         """
         if self._minutes is None:
             return
-        self.display.stage("a first pass of every arm")
+        self.display.stage("a first repeat of every configuration")
         paces = {arm.label: self._first_pass(arm) for arm in self.prepared.arms if not arm.a_a}
         reading_s, room = self.meter.cadence_s(), self.workers.room()
         self._resize(
@@ -269,7 +269,7 @@ class RunSession:
     def _void(self, slot: PlannedSlot, requests: list[RequestRecord], error: Exception) -> VoidSlot:
         """Store why a slot has no figures, and get a new worker if its own is gone."""
         failed, void = self._holder.void(slot, requests, error)
-        self._event("slot void", str(error))
+        self._event("window void", str(error))
         self._replace_if_lost(slot.arm.backend, error)
         self.store.append([*requests, failed, void])
         return void

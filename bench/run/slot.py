@@ -91,7 +91,7 @@ class Holder:
         """The power supply that stands for a slot, given what it was before; says so if it changed."""
         held = before if changed(self.power, before) else host.power()
         if how := changed(self.power, held):
-            self._display.note(f"power {how} at the start: this slot is left out of every verdict")
+            self._display.note(f"power {how} at the start: this window is left out of every verdict")
         return held
 
     def _cool_down(self, protocol: Protocol) -> None:

@@ -40,7 +40,7 @@ class Model(_Table):
 
 
 class Prompts(_Table):
-    """The prompt set, the same for every arm."""
+    """The prompt set, the same for every configuration."""
 
     file: str | None = None
     """A .txt, .jsonl or .json file, relative to the suite; or the name of a set that comes along."""
@@ -61,15 +61,15 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "do_sample", "sampling")
 
 
 class Generation(_Table):
-    """Greedy decoding, the same for every arm unless a gate's budget says otherwise."""
+    """Greedy decoding, the same for every configuration unless a gate's budget says otherwise."""
 
     max_new_tokens: int = Field(default=64, ge=1)
     """Of each answer, unless a budget says otherwise. Left out beside `minutes`: as many up to 64 as fit."""
     ignore_eos: bool = True
-    """True: fixed length, equal work in every arm. False: stop at the end-of-sequence token."""
+    """True: fixed length, equal work in every configuration. False: stop at the end-of-sequence token."""
 
     def __str__(self) -> str:
-        return f"{'' if self.ignore_eos else 'up to '}{self.max_new_tokens} new tokens"
+        return f"{'' if self.ignore_eos else 'up to '}{self.max_new_tokens} generated tokens"
 
     @model_validator(mode="before")
     @classmethod
@@ -94,7 +94,7 @@ class Protocol(_Table):
     looks: tuple[int, ...] = ()
     """Blocks after which the verdict is looked at, such as `[5, 10, 20]`; the last is `blocks`."""
     min_window_s: float = Field(default=60.0, gt=0)
-    """A slot repeats whole passes until it is this long: short windows are mostly edge."""
+    """A window holds whole repeats until it is this long: short windows are mostly edge."""
     self_test_s: float = Field(default=5.0, ge=0)
     """Length of each load of the meter's self-test, for sources that have a meter; 0 leaves it out."""
     reading_s: float = Field(default=USUAL_S, gt=0)
@@ -102,19 +102,19 @@ class Protocol(_Table):
     idle_s: float = Field(default=20.0, gt=0)
     """Length of each idle measurement, with the models loaded and nothing running."""
     cool_down_s: float = Field(default=1.0, ge=0)
-    """Shortest rest before each slot, so that one slot's heat and tail do not fall into the next."""
+    """Shortest rest before each window, so that one window's heat and tail do not fall into the next."""
     cool_down_limit_s: float = Field(default=120.0, ge=0)
     """Longest wait for nominal thermal pressure and idle power; that it was too short is recorded."""
     warm_up_s: float = Field(default=30.0, gt=0)
     """Longest warm-up per backend and model; it ends earlier once a request stops getting faster."""
     request_deadline_s: float = Field(default=600.0, gt=0)
-    """A request that takes longer has hung: its worker is replaced and its slot is void."""
+    """A request that takes longer has hung: its worker is replaced and its window is void."""
     load_deadline_s: float = Field(default=1800.0, gt=0)
     """Longest time for loading one backend's models."""
     threshold: float = Field(default=0.02, gt=0, lt=1)
     """Practical threshold as a fraction of the joules: a smaller effect is of no use to anybody."""
     a_a: bool = True
-    """Run the ungated arm twice per backend; the difference is the noise floor of every effect."""
+    """Run the baseline twice per backend; the difference is the noise of every effect."""
 
     @model_validator(mode="after")
     def _minutes_decide_alone(self) -> Protocol:
@@ -176,7 +176,7 @@ class Suite(_Table):
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
     """Stands in the names of run folders."""
     seed: int = Field(default=0, ge=0)
-    """Decides the order of slots and every random gate."""
+    """Decides the order of windows and every random gate."""
     backends: tuple[str, ...] = Field(min_length=1)
     """Each runs every gate; see `bench doctor --plugins`."""
     backend_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -202,7 +202,7 @@ class Suite(_Table):
     @model_validator(mode="after")
     def _is_comparable(self) -> Suite:
         if self.baseline_or_none is None:
-            raise ValueError("no ungated arm to compare with: add a table [gates.ungated]")
+            raise ValueError("no baseline to compare with: add a table [gates.ungated]")
         for backend in self.backend_options:
             if backend not in self.backends:
                 raise ValueError(f"backend_options.{backend}: the suite has no backend {backend!r}")

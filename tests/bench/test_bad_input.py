@@ -35,7 +35,7 @@ def refused(folder: Path, *arguments: str, run: Callable[..., Done] = bench) -> 
         ({"models__full__layer": 3}, "unknown key 'models.full.layer'; did you mean 'layers'"),
         ({"gates__norm_fracton": {}}, "unknown gate 'norm_fracton'; did you mean 'norm_fraction'"),
         ({"gates__length": {"token": 3}}, "has no option 'token'; did you mean 'tokens'"),
-        ({"gates": {"length": {"tokens": 3}}}, "no ungated arm"),
+        ({"gates": {"length": {"tokens": 3}}}, "no baseline"),
         (
             {
                 "gates__copy": {"plugin": "constant", "budget": {"cut": {"lookup": True}}},

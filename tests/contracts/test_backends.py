@@ -170,7 +170,7 @@ def test_requests_that_do_not_fit_are_refused(backend: Backend):
 def test_new_tokens_have_to_fit_the_context(backend: Backend):
     ids = [5] * (CONTEXT - 3)
     assert len(generate(backend, ids, max_new_tokens=4).tokens) == 4
-    with pytest.raises(RequestError, match="at most 4 new tokens"):
+    with pytest.raises(RequestError, match="at most 4 generated tokens"):
         generate(backend, ids, max_new_tokens=5)
     with pytest.raises(RequestError, match="max_new_tokens = 0"):
         generate(backend, ids, max_new_tokens=0)

@@ -61,8 +61,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for cell in json.loads((DOCS / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)
-    arms, by_block = names["arms"], names["by_block"]
-    assert set(arms["kind"]) == {"modelled"}  # type: ignore[index]
+    rows, by_block = names["configurations"], names["by_block"]
+    assert set(rows["kind"]) == {"modelled"}  # type: ignore[index]
     assert (by_block > 0).all()  # type: ignore[attr-defined,operator]
 
 

@@ -86,7 +86,8 @@ def size(minutes: float, *, arms: int, asked: int, pace: SuitePace, noise: Noise
     else:
         least = math.ceil((fixed_s + FEWEST_BLOCKS * block_s) / 60)
         raise UserError(
-            f"{minutes:g} min are too few: {FEWEST_BLOCKS} blocks of {2 * arms} slots need {least} min here",
+            f"{minutes:g} min are too few: {FEWEST_BLOCKS} blocks of {2 * arms} windows "
+            f"need {least} min here",
             fix=f"give --minutes {least}, or look around first with: bench run quick",
         )
     blocks = fits if wanted is None else min(fits, wanted)

@@ -97,7 +97,7 @@ def _top(draft: Draft) -> str:
     return _table(
         None,
         ("name", draft.name, "in the name of every run folder"),
-        ("seed", 1, "decides the order of the slots"),
+        ("seed", 1, "decides the order of the windows"),
         ("backends", list(draft.backends), "what runs the model"),
     )
 
@@ -118,7 +118,7 @@ def _work(draft: Draft) -> str:
     prompts = _table(
         "prompts",
         ("file", "short_questions", "50 questions that come along; a JSONL file works too"),
-        ("limit", draft.prompts, "the first so many: a window holds whole passes over them"),
+        ("limit", draft.prompts, "the first so many: a window holds whole repeats over them"),
     )
     generation = _table(
         "generation",
@@ -132,16 +132,20 @@ def _protocol(draft: Draft) -> str:
     short = "" if draft.window_s >= 60 else ", and a claim needs 60"
     return _table(
         "protocol",
-        ("blocks", draft.blocks, "each holds every arm twice; the unit of statistics, a claim needs 5"),
+        (
+            "blocks",
+            draft.blocks,
+            "each holds every configuration twice; the unit of statistics, a claim needs 5",
+        ),
         *_written_for(draft),
-        ("min_window_s", draft.window_s, f"seconds of a slot at least{short}"),
+        ("min_window_s", draft.window_s, f"seconds of a window at least{short}"),
         ("idle_s", round(draft.idle_s, 1), "seconds of idle before, between and after the blocks"),
-        ("cool_down_s", draft.cool_down_s, "seconds of rest before a slot, at least"),
+        ("cool_down_s", draft.cool_down_s, "seconds of rest before a window, at least"),
         ("cool_down_limit_s", draft.cool_down_limit_s, "seconds to wait for a cool machine, at most"),
         ("self_test_s", draft.self_test_s, "seconds of each load of the meter's self-test"),
         ("warm_up_s", draft.warm_up_s, "seconds of warming up, at most"),
         ("threshold", draft.threshold, "a saving or a cost is one if its whole interval lies beyond it"),
-        ("a_a", True, "the ungated arm twice: its difference is the noise floor"),
+        ("a_a", True, "the baseline twice: its difference is the noise"),
     )
 
 

@@ -41,7 +41,7 @@ def draw(comparisons: list[PairComparison], file: Path) -> None:
     if not rows:
         raise UserError(f"nothing to draw in {file}: no pair has a ratio", fix="leave --figure out")
     kinds = " / ".join(dict.fromkeys(kind_label(one) for one, _ in rows))
-    heading = f"Ratio of joules ({kinds}); grey: A/A noise floor"
+    heading = f"Ratio of joules ({kinds}); grey: noise (A/A)"
     files.write(file, render(lambda: _forest(rows), file.suffix.removeprefix("."), title=heading))
 
 
@@ -55,7 +55,7 @@ def _forest(rows: list[tuple[PairComparison, LogPair]]) -> Figure:
     axes.set_xscale("log")
     plain_ticks(axes.xaxis)
     axes.tick_params(axis="x", which="both", labelsize=7)
-    axes.set_xlabel("joules per pass, second / first (geometric mean over blocks, 95 %)")
+    axes.set_xlabel("joules per repeat, second / first (geometric mean over blocks, 95 %)")
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     return figure
@@ -84,6 +84,6 @@ def _name(one: PairComparison, ratio: LogPair) -> str:
         side_label(one.second),
         f"over {side_label(one.first)}",
         f"{ratio.point:.3f}, {one.verdict_words}",
-        f"blocks: {blocks}; agreement {agreement}",
+        f"blocks: {blocks}; token match {agreement}",
     ]
     return "\n".join(words(line, most=80) for line in lines)

@@ -188,7 +188,9 @@ def _refuse(comparisons: Sequence[PairComparison], first: Chosen) -> None:
         for item, labels in arms.items()
     ]
     alike = [one.second.label for one in comparisons if not one.unlike]
-    also = f" ({', '.join(alike)} alone would do: name the arm as RUN:backend/gate)" if alike else ""
+    also = (
+        f" ({', '.join(alike)} alone would do: name the configuration as RUN:backend/gate)" if alike else ""
+    )
     raise UserError(
         f"no ratio: {first.story.readback.run.header.run_id} and what it is compared with are unlike in "
         f"{visible('; '.join(named))}{also}",

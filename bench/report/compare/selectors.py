@@ -65,7 +65,7 @@ def matched(first: Chosen, second: Chosen) -> list[tuple[ArmKey, ArmKey]]:
     """Arms to be compared: one with one; else the same gate where both name a backend; else the same arm.
 
     Raises:
-        UserError: they have none in common, or are the same arm of the same run.
+        UserError: they have none in common, or are the same configuration of the same run.
     """
     if len(first.arms) == len(second.arms) == 1:
         pairs = [(first.arms[0], second.arms[0])]
@@ -75,12 +75,14 @@ def matched(first: Chosen, second: Chosen) -> list[tuple[ArmKey, ArmKey]]:
         pairs = [(one, other) for one in first.arms for other in second.arms if one == other]
     if not pairs:
         raise UserError(
-            f"{first.text} and {second.text} have no arm in common: {_listed(first)} against "
+            f"{first.text} and {second.text} have no configuration in common: {_listed(first)} against "
             f"{_listed(second)}",
             fix="name one of each: RUN:backend/gate",
         )
     if first.story is second.story and any(one == other for one, other in pairs):
-        raise UserError(f"{first.text} and {second.text} are the same arm", fix="name two: RUN:torch RUN:mlx")
+        raise UserError(
+            f"{first.text} and {second.text} are the same configuration", fix="name two: RUN:torch RUN:mlx"
+        )
     return pairs
 
 
@@ -94,7 +96,7 @@ def _chosen(text: str, story: Story, backend: str | None, gate: str | None) -> C
     measured = tuple(key for key in arms if arm_label(key) in whole)
     if not measured:
         raise UserError(
-            f"{text}: no slot is whole, so there is nothing to compare", fix="run it again: bench run"
+            f"{text}: no window is whole, so there is nothing to compare", fix="run it again: bench run"
         )
     return Chosen(text=text, story=story, backend=backend, gate=gate, arms=measured)
 

@@ -49,11 +49,11 @@ def measured_note(story: Story) -> str:
 def no_joules(story: Story) -> str | None:
     """Why a figure of joules can't be drawn; None if it can."""
     if not story.slots:
-        return "no slot was finished: there is nothing to draw; go on with: bench run --resume RUN"
+        return "no window was finished: there is nothing to draw; go on with: bench run --resume RUN"
     if all(slot.gross_j is None for slot in story.slots):
         reasons = {s.joules.withheld for s in story.readback.slots if s.joules and s.joules.withheld}
         why = f" ({min(reasons)})" if reasons else ""
-        return f"the joules of every slot are withheld{why}; look at: bench report RUN"
+        return f"the joules of every window are not estimated{why}; look at: bench report RUN"
     return None
 
 

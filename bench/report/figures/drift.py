@@ -20,7 +20,7 @@ FEWEST_BLOCKS = 3
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """A point per slot in the order of the run."""
+    """A point per window in the order of the run."""
     reason = no_joules(story)
     if reason is not None:
         return NotDrawn(reason)
@@ -32,7 +32,7 @@ def make(story: Story) -> Drawing | NotDrawn:
         )
     relative = table["relative_percent"]
     alt = (
-        f"{len(table)} slots in {table['block'].nunique()} blocks, "
+        f"{len(table)} windows in {table['block'].nunique()} blocks, "
         f"from {relative.min():+.1f} to {relative.max():+.1f} %."
     )
     return Drawing(

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """A point per slot, the mean over blocks with its interval, and the A/A band per backend."""
+    """A point per window, the mean over blocks with its interval, and the A/A band per backend."""
     reason = no_joules(story)
     if reason is not None:
         return NotDrawn(reason)
     slots = slot_table(story)
     if slots.empty:
-        return NotDrawn("no slot has both joules and new tokens; look at: bench report RUN")
+        return NotDrawn("no window has both joules and generated tokens; look at: bench report RUN")
     table = arm_table(story, slots)
     shown = [f"{row.arm} {row.mean_j:.4g}" for row in rows_of(table) if row.mean_j == row.mean_j]
     return Drawing(
         title=_finding(table),
-        alt=f"Joules per new token, mean over blocks: {', '.join(shown)}.",
+        alt=f"Joules per generated token, mean over blocks: {', '.join(shown)}.",
         table=table,
         draw=lambda: _draw(story, slots, table),
     )
@@ -40,9 +40,9 @@ def make(story: Story) -> Drawing | NotDrawn:
 def _finding(table: pd.DataFrame) -> str:
     known = table.loc[table["mean_j"].notna() & ~table["a_a"]].sort_values("mean_j", kind="stable")
     if known.empty:
-        return "Joules per new token are not known of any configuration"
+        return "Joules per generated token are not known of any configuration"
     least, most = known.iloc[0], known.iloc[-1]
-    cost = f"{least['arm']} takes {significant(least['mean_j'])} J per new token"
+    cost = f"{least['arm']} takes {significant(least['mean_j'])} J per generated token"
     if len(known) == 1:
         return cost
     return f"{cost}, the least; {most['arm']} takes {significant(most['mean_j'])} J, the most"
@@ -98,7 +98,7 @@ def _draw(story: Story, slots: pd.DataFrame, table: pd.DataFrame) -> Figure:
     bands = _draw_bands(axes, story, table)
     name_rows(axes, list(table["arm"]))
     axes.set_xlim(left=0)
-    axes.set_xlabel("energy per new token (J)")
+    axes.set_xlabel("energy per generated token (J)")
     _legend(figure, bands=bands)
     return figure
 

@@ -1,4 +1,4 @@
-"""Power over time: what the meter saw while the arms took turns."""
+"""Power over time: what the meter saw while the configurations took turns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RAIL_LINES = (
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """Power of the rails and their total, with slots and idle below."""
+    """Power of the rails and their total, with windows and idle below."""
     timeline = Timeline.of(story)
     if not timeline.begins_s:
         return NotDrawn("the meter left no readings; look at: bench doctor")
@@ -93,7 +93,7 @@ def _alt(story: Story, table: pd.DataFrame) -> str:
     return (
         f"Total between {table['total_lowest_w'].min():.2f} and "
         f"{table['total_highest_w'].max():.2f} W{at_rest}, over {table['end_s'].max():.0f} s in which "
-        f"{len(story.slots)} slots of {len(story.readback.arms)} arms took turns."
+        f"{len(story.slots)} windows of {len(story.readback.arms)} configurations took turns."
     )
 
 

@@ -27,13 +27,13 @@ FEWEST_POINTS = 3
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """A point per arm; those that no other arm of the backend beats in both are marked."""
+    """A point per configuration; those that no other of the backend beats in both are marked."""
     reason = no_joules(story)
     if reason is not None:
         return NotDrawn(reason)
     table = trade_table(story)
     if table["blocks"].max() == 0 or table.empty:
-        return NotDrawn("there is no arm beside the ungated one to compare; see: bench report RUN")
+        return NotDrawn("there is no configuration beside the ungated one to compare; see: bench report RUN")
     shown = [
         f"{r.arm}: {r.energy_percent:.1f} % energy, {r.token_match_percent:.0f} % token match"
         for r in rows_of(table)

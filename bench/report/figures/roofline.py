@@ -27,7 +27,7 @@ ISOLATION = "isolate.csv"
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """A point per arm, lines of equal bandwidth, and the roof where it is known."""
+    """A point per configuration, lines of equal bandwidth, and the roof where it is known."""
     table = rate_table(story)
     if table.empty:
         reason = "its backends count no bytes (a stand-in) or decoded nothing: run a suite with torch or mlx"

@@ -25,10 +25,12 @@ COLUMNS = ["arm", "prompt", "prompt_tokens", "route", "new_tokens"]
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """A line per gated arm, a point per prompt."""
+    """A line per gated configuration, a point per prompt."""
     table = route_table(story)
     if table.empty:
-        return NotDrawn("the run has no gated arm with finished requests; add a gate: bench doctor --plugins")
+        return NotDrawn(
+            "the run has no gated configuration with finished requests; add a gate: bench doctor --plugins"
+        )
     counts = Counter(zip(table["arm"], table["route"], strict=True))
     shown = ", ".join(f"{arm} sent {count} to {route}" for (arm, route), count in counts.items())
     return Drawing(

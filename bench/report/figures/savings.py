@@ -22,16 +22,18 @@ MOST_NAMED = 3
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """A line per arm that has something to be compared with."""
+    """A line per configuration that has something to be compared with."""
     reason = no_joules(story)
     if reason is not None:
         return NotDrawn(reason)
     table = saving_table(story)
     if table.empty:
-        return NotDrawn("the run has only the ungated arm: add a gate to its suite: bench doctor --plugins")
+        return NotDrawn("the run has only the baseline: add a gate to its suite: bench doctor --plugins")
     if not table["saved_percent"].notna().any():
         why = table["reason"].iloc[0] or "no block is whole"
-        return NotDrawn(f"no arm can be compared with the ungated one ({why}); look at: bench report RUN")
+        return NotDrawn(
+            f"no configuration can be compared with the ungated one ({why}); look at: bench report RUN"
+        )
     shown = [_sentence(row) for row in records_of(table)]
     return Drawing(
         title=_finding(records_of(table)),

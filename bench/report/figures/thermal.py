@@ -21,7 +21,7 @@ LEVELS = ("Nominal", "Moderate", "Heavy", "Trapping", "Sleeping")
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """The pressure that the meter told, with slots and idle below."""
+    """The pressure that the meter told, with windows and idle below."""
     timeline = Timeline.of(story)
     if not any(s.lead.trace.thermal for s in story.readback.sources.values()):
         names = ", ".join(sorted({s.lead.info.name for s in story.readback.sources.values()})) or "the meter"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.values import NOT_ESTIMATED
 from bench.report.figures.arms import ROW_IN, below, name_rows, no_joules, records_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import SlotRead, that_count
@@ -45,7 +46,7 @@ Floats = NDArray[np.float64]
 
 
 def make(story: Story) -> Drawing | NotDrawn:
-    """Two panels over the same arms: joules per pass by phase, and by rail."""
+    """Two panels over the same configurations: joules per repeat by phase, and by rail."""
     reason = no_joules(story)
     if reason is not None:
         return NotDrawn(reason)
@@ -177,7 +178,7 @@ def _phases(slot: SlotRead) -> dict[str, Floats]:
 
 def _sentence(row: dict[str, Any]) -> str:
     parts = [
-        f"{name} withheld" if row[f"{name}_withheld"] else f"{name} {row[f'{name}_j']:.3g} J"
+        f"{name} {NOT_ESTIMATED}" if row[f"{name}_withheld"] else f"{name} {row[f'{name}_j']:.3g} J"
         for name in PHASES
     ]
     at_idle = row["idle_share_j"]
@@ -196,7 +197,7 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
     drawn = _draw_phases(by_phase, rows) | _draw_rails(by_rail, rows)
     for axes, said in ((by_phase, "by phase"), (by_rail, "by rail")):
         axes.set_title(said)
-        axes.set_xlabel("energy per pass (J)")
+        axes.set_xlabel("energy per repeat (J)")
         name_rows(axes, list(table["arm"]), panels=2 if beside else 1)
     below(figure, list(drawn.values()))
     return figure

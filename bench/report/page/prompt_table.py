@@ -33,7 +33,7 @@ def prompt_table(readback: Readback) -> Table:
     gone = "" if texts else "; the prompt file is gone or has changed, so their texts are not shown"
     return Table.plain(
         name="prompts",
-        title=f"Routing by prompt: {which}, first pass of each arm{gone}",
+        title=f"Routing by prompt: {which}, first repeat of each configuration{gone}",
         headings=_COLUMNS,
         rows=list(_rows(readback, few, texts)),
         most_rows=MOST_ROWS,

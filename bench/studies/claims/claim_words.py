@@ -81,7 +81,7 @@ def noise(rerun: Rerun) -> str | None:
     if rerun.judgement is None or rerun.judgement.repeat_ratio is None or rerun.judgement.noise_floor is None:
         return None
     repeat, floor = 100 * (rerun.judgement.repeat_ratio.point - 1), 100 * rerun.judgement.noise_floor
-    return f"A/A {repeat:+.1f} %, floor {floor:.1f} %"
+    return f"A/A {repeat:+.1f} %, noise {floor:.1f} %"
 
 
 def share(agreement: Estimate | Withheld) -> str:
@@ -104,7 +104,7 @@ def why(again: Remeasured) -> str:
     if by_published and by_published != again.integrated.why:
         parts.append(f"by the published protocol: {by_published}")
     if isinstance(again.agreement, Withheld):
-        parts.append(f"agreement: {again.agreement.reason}")
+        parts.append(f"token match: {again.agreement.reason}")
     return "; ".join([*parts, *([again.note] if again.note else [])])
 
 
@@ -121,8 +121,8 @@ def as_it_was(again: Repeated) -> str:
         None: "they can't be compared",
     }
     return (
-        f"{again.backend}, {again.kind}, unwarmed, one arm after another, one sample after each: gate "
-        f"{_parts(again.gate)}; the ungated arm again {_parts(again.a_a)}: {inside[again.inside]}"
+        f"{again.backend}, {again.kind}, unwarmed, one configuration after another, one sample after each: "
+        f"gate {_parts(again.gate)}; the baseline again {_parts(again.a_a)}: {inside[again.inside]}"
     )
 
 

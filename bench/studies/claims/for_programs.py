@@ -16,7 +16,7 @@ COLUMNS = (
     *("verdict", "why"),
     *("would_test", "runs", "backend", "kind", "boundary", "blocks", "rerun_published_protocol"),
     *("rerun_published_protocol_a_a", "rerun_published_protocol_verdict", "rerun_integrated"),
-    *("rerun_integrated_a_a", "rerun_integrated_verdict", "rerun_why", "rerun_controls", "rerun_agreement"),
+    *("rerun_integrated_a_a", "rerun_integrated_verdict", "rerun_why", "rerun_controls", "rerun_token_match"),
     *("sweeps", "as_it_was"),
 )
 
@@ -84,5 +84,5 @@ def _flat_rerun(again: Remeasured) -> dict[str, Any]:
         "rerun_integrated_verdict": again.integrated.verdict,
         "rerun_why": why(again),
         "rerun_controls": "; ".join(f"{arm}: {change(control)}" for arm, control in again.controls),
-        "rerun_agreement": share(again.agreement),
+        "rerun_token_match": share(again.agreement),
     }

@@ -24,7 +24,7 @@ _CLAIM_COLUMNS = {
     "rerun_integrated": "here, readings during the work",
     "rerun_integrated_a_a": "A/A of it",
     "rerun_published_protocol": "here, one reading after",
-    "rerun_agreement": "agreement",
+    "rerun_token_match": "token match",
     "blocks": "blocks",
     "kind": "joules",
     "rerun_integrated_verdict": "verdict here",

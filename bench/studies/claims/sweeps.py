@@ -40,7 +40,8 @@ def read_sweeps(folders: Iterable[Path]) -> list[dict[str, Any]]:
     for file in (folder / "sweep" / "sweep.json" for folder in folders):
         if file.exists():
             try:
-                sweeps.append(json.loads(file.read_text(encoding="utf-8")))
+                found = json.loads(file.read_text(encoding="utf-8"))
+                sweeps.append({"configurations": found.get("arms"), **found})  # `arms` in 0.1.0
             except ValueError as error:
                 raise UserError(
                     f"{file} is damaged: {error}", fix="make it again: bench sweep --resume RUN"
@@ -60,13 +61,13 @@ def resweeps(claim: str, sweeps: Sequence[dict[str, Any]]) -> tuple[Resweep, ...
             why=judged[1],
         )
         for sweep in sweeps
-        for backend in dict.fromkeys(arm["run"]["backend"] for arm in sweep["arms"])
+        for backend in dict.fromkeys(arm["run"]["backend"] for arm in sweep["configurations"])
         if (judged := judge_sweep(claim, _of_backend(sweep, backend))) is not None
     )
 
 
 def _of_backend(sweep: dict[str, Any], backend: str) -> BackendSweep:
-    arms = [arm for arm in sweep["arms"] if arm["run"]["backend"] == backend]
+    arms = [arm for arm in sweep["configurations"] if arm["run"]["backend"] == backend]
     again = [arm["tokens_per_s_ratio"] for arm in arms if arm["run"]["a_a"]]
     cliffs = [cliff for cliff in sweep["cliffs"] if cliff["backend"] == backend]
     strengths = [cliff["strength"] for cliff in cliffs if cliff["strength"] is not None]

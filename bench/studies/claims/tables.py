@@ -76,7 +76,7 @@ def show(judged: Sequence[JudgedClaim], console: Console, *, given: int = 0, nam
         console.print(f"[bold]{row.statement.name}[/]  {_coloured(row.record.verdict)}")
         console.print(table.named(_background(row)))
     if asked:
-        say(console, "Changes are those of the gated arm: minus is less, which is a saving.")
+        say(console, "Changes are those of the gated configuration: minus is less, which is a saving.")
     if not named:
         say(console, "Figures, reasons and source of a claim: bench reproduce CLAIM, such as routing.short")
     say(console, PAPERS)
@@ -88,7 +88,9 @@ def _no_rerun(judged: Sequence[JudgedClaim], *, given: int) -> str:
     if not given:
         return "Re-run: none given. bench reproduce CLAIM --run RUN judges one."
     if any(row.statement.suite for row in judged):
-        return "Re-run: what was given has no arm of these claims' gates. Run their suite: --measure."
+        return (
+            "Re-run: what was given has no configuration of these claims' gates. Run their suite: --measure."
+        )
     return "Re-run: no run of bench run can judge these claims; `tested by` says what can."
 
 
@@ -176,7 +178,7 @@ def _rerun(again: Remeasured) -> str:
         "counted" if again.published is None else "readings during": _protocol(again.integrated),
         "one reading after": _protocol(again.published),
         "controls": _controls(again),
-        "agreement": share(again.agreement),
+        "token match": share(again.agreement),
     }
     shown = {name: ", ".join(cell.splitlines()) for name, cell in cells.items() if cell != "-"}
     return "\n".join(escape(f"{name}: {cell}") for name, cell in shown.items())

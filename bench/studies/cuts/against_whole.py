@@ -185,7 +185,7 @@ def _text_table(quality: CutQuality) -> Table:
 def _answer_table(quality: CutQuality) -> Table:
     answers = quality.answers
     rows: Sequence[Row] = (
-        ("agreement with the ungated tokens", answers.agreement, "{:.1%}"),
+        ("token match with the whole model", answers.agreement, "{:.1%}"),
         ("tokens before the first that differs", answers.first_divergence, "{:.4g}"),
         ("KL over the ungated answer, nats", answers.kl, "{:.4g}"),
         ("same most likely token there", answers.top1, "{:.1%}"),

@@ -22,7 +22,7 @@ from bench.show.table import Column, Table, say
 from bench.show.words import kind_label
 from bench.studies.isolate.run import CellReport
 
-_TITLES = {"prefill": "prefill", "S3": "decode", "S2": "weights alone", "S10": "launch floor"}
+_TITLES = {"prefill": "prefill", "S3": "decode", "S2": "weights alone", "S10": "launches alone"}
 """Tests whose time per token or step is printed as FP's tables print theirs."""
 
 _SO: dict[Bound, str] = {

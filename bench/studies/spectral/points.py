@@ -31,7 +31,7 @@ MODULUS = 24
 RELABELLINGS = 500
 FEWEST_TOKENS = 12
 """Centring takes one dimension: of eleven tokens the 11th eigenvalue is nothing but the ridge."""
-CSV_COLUMNS = ("arm", *(field.name for field in fields(SpectralPoint)))
+CSV_COLUMNS = ("set", *(field.name for field in fields(SpectralPoint)))
 
 
 class Encoder(Protocol):
@@ -158,7 +158,7 @@ def _relabelled_norms(measured: Measured, points: Sequence[SpectralPoint]) -> ND
 def to_csv(measured: Sequence[Measured]) -> str:
     """All points, one a line; what is not known is empty."""
     return csv_text(
-        CSV_COLUMNS, ({"arm": one.arm, **asdict(point)} for one in measured for point in one.points)
+        CSV_COLUMNS, ({"set": one.arm, **asdict(point)} for one in measured for point in one.points)
     )
 
 
@@ -184,10 +184,10 @@ def from_csv(file: Path, *, arms: Sequence[str] | None = None) -> list[Measured]
             f"can't read the points in {file} ({why})",
             fix="give a CSV that was written by: bench spectral --csv",
         ) from None
-    named = table["arm"] if "arm" in table else pd.Series(["csv"] * len(table))
+    named = next((table[name] for name in ("set", "arm") if name in table), pd.Series(["csv"] * len(table)))
     for arm in arms or ():
         if arm not in set(named):
-            raise UserError(f"{file} has no arm {arm!r}", fix=nearest(arm, map(str, named.unique())))
+            raise UserError(f"{file} has no set {arm!r}", fix=nearest(arm, map(str, named.unique())))
     arms_measured = []
     for arm in arms or named.unique():
         mine = table[named == arm]

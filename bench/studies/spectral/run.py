@@ -74,7 +74,7 @@ def _measure(
     points: list[SpectralPoint] = []
     ids: dict[str, list[int]] = {}
     for begin in range(0, len(prompts), AT_ONCE):
-        progress(f"{name}, arm {arm}: prompt {begin + 1} of {len(prompts)}")
+        progress(f"{name}, set {arm}: prompt {begin + 1} of {len(prompts)}")
         some = prompts[begin : begin + AT_ONCE]
         taken = worker.ask(AskPoints(model=name, prompts=list(some)))
         ids |= {prompt.id: row for prompt, row in zip(some, taken.ids, strict=True)}

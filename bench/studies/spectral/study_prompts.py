@@ -53,7 +53,7 @@ def check_arms(names: Sequence[str]) -> list[ArmName]:
     """
     for name in names:
         if name not in ARMS:
-            raise UserError(f"unknown arm {name!r}", fix=nearest(name, ARMS))
+            raise UserError(f"unknown set of prompts {name!r}", fix=nearest(name, ARMS))
     return [arm for arm in ARMS if arm in names]
 
 

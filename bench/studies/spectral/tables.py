@@ -19,7 +19,7 @@ from bench.studies.spectral.points import MODULUS, ArmStudy
 SIGNIFICANT = 0.05
 FOOTNOTES = (
     "p counts every distinct point once. `p of all rows` is what repeating rows would claim.",
-    "Some twenty p stand here per arm: by chance alone one of them falls below 0.05.",
+    "Some twenty p stand here per set: by chance alone one of them falls below 0.05.",
     "lambda11_share and participation do not grow with the norm of the states, tail_share is what the first "
     "ten leave.",
 )

@@ -15,7 +15,7 @@ from bench.show.words import percent
 from bench.studies.cuts.cut_options import strength
 from bench.studies.cuts.quality import AnswerQuality, TextQuality
 
-SECONDS = "seconds per new token"
+SECONDS = "seconds per generated token"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def with_pareto(arms: Sequence[SweptArm]) -> tuple[list[SweptArm], str]:
     marked = [
         replace(arm, pareto=not arm.row.a_a and (arm.row.backend, arm.row.gate) in best) for arm in arms
     ]
-    return marked, f"{kinds} J per new token" if known else SECONDS
+    return marked, f"{kinds} J per generated token" if known else SECONDS
 
 
 def _is_told_apart(arm: SweptArm) -> bool:

@@ -73,7 +73,7 @@ def to_json(judged: JudgedSweep) -> dict[str, Any]:
     ]
     keys = ("run", "suite", "swept", "text_name", "cost", "layers", "warnings")
     named = {"answers": answers_of(judged), **{key: getattr(judged, key) for key in keys}}
-    return {**named, "cliffs": [asdict(one) for one in judged.cliffs], "arms": arms}
+    return {**named, "cliffs": [asdict(one) for one in judged.cliffs], "configurations": arms}
 
 
 def cliff_line(cliff: Cliff) -> str:
@@ -154,7 +154,7 @@ def _quality_table(judged: JudgedSweep) -> Table:
 
     scored = {arm.text.tokens for arm in judged.arms if arm.text}
     tokens = f", {' to '.join(f'{n:,}' for n in sorted({min(scored), max(scored)}))} tokens" if scored else ""
-    said = f"Quality against the ungated arm; perplexity over {judged.text_name}{tokens}"
+    said = f"Quality against the baseline; perplexity over {judged.text_name}{tokens}"
     columns = (_COST[0], Column("perplexity", gated), *_QUALITY)
     return Table.of(columns, [arm for arm in judged.arms if not arm.row.a_a], title=said)
 
@@ -198,12 +198,12 @@ def _rise(arm: SweptArm) -> str | None:
 
 
 _COST: tuple[Column[SweptArm], ...] = (
-    Column("arm", _name),
+    Column("configuration", _name),
     Column("tok/s", lambda arm: number(arm.tokens_per_s, 1)),
     Column("ratio", lambda arm: number(arm.tokens_per_s_ratio, 2), is_under=True),
     Column("MB/token", _megabytes),
     Column("ratio", lambda arm: number(arm.bytes_ratio, 3), is_under=True),
-    Column("J/new token", _joules),
+    Column("J/token", _joules),
     Column("J saved", lambda arm: percent(arm.row.joules_saved_percent, signed=True)),
     Column("noise", lambda arm: percent(arm.row.noise_percent)),
     Column("blocks", lambda arm: arm.row.blocks or None),
@@ -213,7 +213,7 @@ _QUALITY: tuple[Column[SweptArm], ...] = (
     Column("rise", _rise, is_under=True),
     Column("KL", _of_answers("kl", "{:.3g}")),
     Column("top-1", _of_answers("top1", "{:.0%}"), is_under=True),
-    Column("agreement", _of_answers("agreement", "{:.0%}")),
+    Column("token match", _of_answers("agreement", "{:.0%}")),
     Column("score", _of_answers("score", "{:.0%}"), is_under=True),
     Column("same until", _of_answers("first_divergence", "{:.1f}")),
     Column("Pareto", lambda arm: "yes" if arm.pareto else None),

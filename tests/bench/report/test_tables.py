@@ -35,7 +35,7 @@ def printed(warnings: list[str]) -> str:
 
 
 def test_a_gate_cannot_write_to_the_terminal() -> None:
-    said = printed([f"torch {GATE}: withheld"])
+    said = printed([f"torch {GATE}: not estimated"])
     assert "\x1b" not in said
     assert said.count("<b>gate</b>␛[31m=") == 3
 

@@ -67,7 +67,7 @@ def run_with(counters: Callable[[], Counters], home: Path, patch: pytest.MonkeyP
 def test_a_run_that_can_never_have_joules_stops_and_leaves_nothing(
     counters: Callable[[], Counters], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(NoJoules, match="no slot of this run can have joules") as caught:
+    with pytest.raises(NoJoules, match="no window of this run can have joules") as caught:
         run_with(counters, tmp_path, monkeypatch)
     assert "cpu" in caught.value.what
     assert "--energy modelled" in str(caught.value.fix)

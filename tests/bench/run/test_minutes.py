@@ -107,7 +107,7 @@ def test_the_saved_suite_does_the_same(tmp_path: Path) -> None:
         assert (found.suite.protocol.minutes, found.new_tokens) == (4, new_tokens)
         (tmp_path / "my.toml").unlink()
     plan = bench("run", "echo", "--minutes", "4", "--dry-run", cwd=tmp_path)
-    assert "4 min: a first pass tells" in plan.stdout
+    assert "4 min: a first repeat tells" in plan.stdout
 
 
 def test_a_block_is_priced_with_the_idle_measurement_after_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,10 +109,10 @@ def test_a_dry_run_shows_the_order_and_leaves_nothing(tmp_path: Path) -> None:
     write_suite(tmp_path)
     done = bench("run", "suite.toml", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
-    assert "3 arms, 1 block, 6 slots" in done.stdout
+    assert "3 configurations, 1 block, 6 windows" in done.stdout
     assert "model small: echo, float32, first 2 layers" in done.stdout
     plan = json.loads(bench("run", "suite.toml", "--dry-run", "--json", cwd=tmp_path).stdout)
-    assert (plan["slots"], len(plan["blocks"]), plan["models"]["small"]["layers"]) == (6, 1, 2)
+    assert (plan["windows"], len(plan["blocks"]), plan["models"]["small"]["layers"]) == (6, 1, 2)
     assert not (tmp_path / "results").exists()
 
 
@@ -190,7 +190,7 @@ def test_models_on_the_command_line_are_run_and_a_suite_that_does_the_same_is_wr
     done = bench("run", *asked, "--dry-run", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    assert plan["arms"] == ["echo echo", "echo echo (A/A)"]
+    assert plan["configurations"] == ["echo echo", "echo echo (A/A)"]
     assert plan["prompts"] == 2
     assert bench("run", *asked, "--save-suite", "same.toml", cwd=tmp_path).returncode == 0
     same = bench("run", "same.toml", "--dry-run", "--json", cwd=tmp_path)
@@ -221,7 +221,7 @@ def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(tmp_path: 
     assert "signal 9" in void[0]["error"]
     assert void[0]["joules"] is None
     assert any(request["error"] for request in of_type(out, "request"))
-    assert "slot void" in [event["kind"] for event in of_type(out, "event")]
+    assert "window void" in [event["kind"] for event in of_type(out, "event")]
     summary = summarise(read_back(store.read(run_folder(out))))
     assert sum(row.void_windows for row in summary.rows) == 1
     assert any("signal 9" in warning for warning in summary.warnings)

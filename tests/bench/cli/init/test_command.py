@@ -22,7 +22,7 @@ def test_answers_on_standard_input_make_a_suite_that_passes_a_dry_run(tmp_path: 
     assert "next: bench run my.toml (about " in done.stdout
     plan = bench("run", "my.toml", "--dry-run", cwd=tmp_path)
     assert plan.returncode == 0, plan.stderr
-    assert "2 arms" in plan.stdout  # what it costs is the first question, and what is usual
+    assert "2 configurations" in plan.stdout  # what it costs is the first question, and what is usual
     assert done.stdout.index("cost ") < done.stdout.index("gate ")
     assert re.search(r"with their interval over \d+ blocks", " ".join(done.stdout.split()))
 

@@ -53,7 +53,7 @@ def test_windows_get_shorter_before_blocks_get_fewer_than_five() -> None:
 
 
 def test_too_little_time_says_how_much_would_do() -> None:
-    with pytest.raises(UserError, match=r"5 blocks of 8 slots need (\d+) min here") as refused:
+    with pytest.raises(UserError, match=r"5 blocks of 8 windows need (\d+) min here") as refused:
         size(3, arms=4, asked=2, pace=PACE, noise=NOISE, change=0.04)
     least = float(str(refused.value).partition("--minutes ")[2].partition(",")[0])
     assert size(least, arms=4, asked=2, pace=PACE, noise=NOISE, change=0.04).blocks >= 5

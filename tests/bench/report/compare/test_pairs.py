@@ -121,7 +121,7 @@ def test_unlike_token_counts_are_refused_by_name(
     with pytest.raises(UserError) as refused:
         compare([str(folder / "one"), str(other)])
     assert f"{name} of echo length" in str(refused.value)
-    assert "(echo ungated alone would do: name the arm as RUN:backend/gate)" in str(refused.value)
+    assert "(echo ungated alone would do: name the configuration as RUN:backend/gate)" in str(refused.value)
     assert len(compare([f"{folder / 'one'}:echo/ungated", str(other)])) == 1
 
 
@@ -233,7 +233,7 @@ def test_backends_of_one_run_are_compared_gate_by_gate(echo_run: Path, tmp_path:
     ("texts", "message"),
     [
         (["{one}"], "name two"),
-        (["{one}", "{one}"], "the same arm"),
+        (["{one}", "{one}"], "the same configuration"),
         (["{one}:ech", "{two}"], "did you mean 'echo'"),
         (["{one}:echo/lenght", "{two}"], "did you mean 'length'"),
         (["{one}", "/nowhere"], "is not a run folder"),

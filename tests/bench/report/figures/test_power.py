@@ -40,4 +40,4 @@ def test_the_figure_is_described_in_words(made: Story) -> None:
     found = drawing("power", made)
     highest = found.table["total_highest_w"].max()
     assert f"{highest:.2f} W" in found.alt
-    assert f"{len(made.slots)} slots of 6 arms" in found.alt
+    assert f"{len(made.slots)} windows of 6 configurations" in found.alt

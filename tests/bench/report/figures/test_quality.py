@@ -49,4 +49,4 @@ def test_each_backend_has_its_own_noise(made: Story) -> None:
 
 
 def test_an_ungated_arm_alone_has_nothing_to_trade(empty: Story) -> None:
-    assert "no slot" in reason("quality", empty)
+    assert "no window" in reason("quality", empty)

@@ -28,4 +28,4 @@ def test_a_cut_is_part_of_the_route(made: Story) -> None:
 
 
 def test_without_a_gate_there_is_no_routing(empty: Story) -> None:
-    assert "no gated arm" in reason("routing", empty)
+    assert "no gated configuration" in reason("routing", empty)

@@ -33,7 +33,7 @@ def test_a_phase_that_can_not_be_told_is_withheld_and_never_zero(echo: Story, ma
     gap = row(table("where", made), "torch ungated")
     assert gap["gap_withheld"]
     assert np.isnan(gap["gap_j"])
-    assert "gap withheld" in drawing("where", made).alt
+    assert "gap not estimated" in drawing("where", made).alt
 
 
 def test_idle_is_its_power_for_as_long_as_a_pass(made: Story) -> None:

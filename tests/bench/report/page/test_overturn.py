@@ -22,7 +22,7 @@ def test_the_heaviest_comes_first_and_twins_are_one(echo_run: Path) -> None:
         Caution(code="drift", subject=arm, words=f"{arm}: cost moved; ratios bear it") for arm in ("a", "b")
     ]
     failed = Caution(code="self-test failed", subject="session 1", words="the self-test failed")
-    outlier = Caution(code="outlier", subject="a", words="a: 1 slot far from its others")
+    outlier = Caution(code="outlier", subject="a", words="a: 1 window far from its others")
     found = threats(*told(echo_run, outlier, *drift, failed))
     weights = [WEIGHTS.index(one.weight) for one in found]
     assert weights == sorted(weights)

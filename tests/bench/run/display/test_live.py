@@ -81,7 +81,7 @@ def test_inside_a_window_it_redraws_at_most_every_two_seconds() -> None:
 def test_a_first_pass_that_is_in_no_slot_is_shown() -> None:
     terminal = Terminal()
     with LiveDisplay(terminal.console) as live:
-        live.stage("a first pass of every arm")
+        live.stage("a first repeat of every configuration")
         live.window_opens()
         now_s = time.perf_counter() + REDRAW_S + 1
         live.request_done(request(blocks()[0][0], start_s=now_s, end_s=now_s), of=6)

@@ -75,7 +75,7 @@ def test_the_error_is_shown_beside_the_gate_and_taken_apart(repeated_run) -> Non
         assert isinstance(part, ChangeParts)
         factors = (1 + part.time_percent / 100) * (1 + part.power_percent / 100)
         assert factors == pytest.approx(1 + part.energy_percent / 100)
-    assert "the ungated arm again" in to_csv([row])
+    assert "the baseline again" in to_csv([row])
 
 
 def test_no_verdict_rests_on_such_a_run(repeated_run, tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def test_the_commands_have_help_with_an_example() -> None:
     ("name", "given", "said"),
     [
         (ENERGY, 0, "none given"),
-        (ENERGY, 1, "no arm of these claims' gates"),
+        (ENERGY, 1, "no configuration of these claims' gates"),
         ("isolation.latency", 1, "no run of bench run can judge these claims"),
     ],
 )

@@ -201,7 +201,7 @@ def test_points_of_one_arm_are_taken_and_judged(tmp_path: Path) -> None:
     file.write_text(to_csv([measured(generated(40)), replace(measured(generated(30)), arm="other")]))
     (one,) = from_csv(file, arms=["other"])
     assert one.prompts == 30
-    with pytest.raises(UserError, match="has no arm 'othr'; did you mean 'other'"):
+    with pytest.raises(UserError, match="has no set 'othr'; did you mean 'other'"):
         from_csv(file, arms=["othr"])
     console = Console(width=120, file=io.StringIO(), force_terminal=False)
     show(judge_arm(one), console)

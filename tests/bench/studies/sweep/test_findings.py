@@ -105,7 +105,7 @@ def test_an_inactive_point_is_neither_on_the_cliff_nor_in_the_pareto_set() -> No
     assert cliff.reason.startswith("gate inactive")
     marked, cost = with_pareto(arms)
     assert [one.pareto for one in marked] == [True, False]
-    assert cost == "modelled J per new token"
+    assert cost == "modelled J per generated token"
 
 
 def test_a_point_is_in_the_pareto_set_unless_another_is_cheaper_and_better() -> None:
@@ -227,7 +227,9 @@ def test_a_sweep_that_lost_its_quality_gets_it_again_from_the_run(swept: Path) -
     done = bench("sweep", "--resume", str(folder), *AS_ROOT, cwd=swept)
     assert done.returncode == 0, done.stderr
     again = json.loads((folder / "sweep" / "sweep.json").read_text())
-    assert [one["text"] for one in again["arms"]] == [one["text"] for one in before["arms"]]
+    assert [one["text"] for one in again["configurations"]] == [
+        one["text"] for one in before["configurations"]
+    ]
     assert not [file for file in folder.iterdir() if file.name.startswith(".sweep")]
 
 
