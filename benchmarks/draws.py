@@ -27,7 +27,7 @@ from analysis.values import LEVEL, FloatArray
 from bench.suite.plan import Arm, make_arms, make_blocks
 
 NOISE = 0.02
-UNGATED, AGAIN = "echo ungated", "echo ungated (A/A)"
+UNGATED, AGAIN = "echo", "echo (A/A)"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from analysis.effect import FEWEST_BLOCKS
 from analysis.values import NOT_ESTIMATED, counted, listed
 from analysis.verdict import COPY, VERDICTS
 from bench.report import sentences
-from bench.report.names import baseline_model, boundary_words, model_name, short_name
+from bench.report.names import baseline_model, boundary_words, model_name
 from bench.report.readback import Readback
 from bench.report.summary import ArmRow, Summary
 from bench.run.records import SessionRecord
@@ -140,9 +140,8 @@ def answer_of(readback: Readback, summary: Summary) -> Answer:
         readback: what of the run counts.
         summary: its rows.
     """
-    baseline = readback.baseline
     rows = [row for row in summary.rows if not row.a_a]
-    costs = tuple(_cost(row, summary.rows, baseline) for row in rows)
+    costs = tuple(_cost(row, summary.rows) for row in rows)
     return Answer(
         headline=_headline(readback, rows),
         strip=_strip(readback, rows),
@@ -153,32 +152,32 @@ def answer_of(readback: Readback, summary: Summary) -> Answer:
     )
 
 
-def _cost(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Cost:
+def _cost(row: ArmRow, rows: Sequence[ArmRow]) -> Cost:
     return Cost(
-        name=short_name(row.label, baseline),
+        name=row.label,
         backend=row.backend,
         gate=row.gate,
         joules_per_token=row.joules_per_token,
         low=row.joules_per_token_low,
         high=row.joules_per_token_high,
         tokens_per_s=row.decode_tokens_per_s,
-        comparison=None if row.verdict is None else _comparison(row, rows, baseline),
+        comparison=None if row.verdict is None else _comparison(row, rows),
     )
 
 
-def _comparison(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Comparison:
+def _comparison(row: ArmRow, rows: Sequence[ArmRow]) -> Comparison:
     verdict = row.verdict or NOT_ESTIMATED
     differ = row.token_match_percent is not None and row.token_match_percent < ANSWERS_DIFFER_PERCENT
     return Comparison(
-        name=short_name(row.label, baseline),
-        against=short_name(row.against or "", baseline),
+        name=row.label,
+        against=row.against or "",
         saved_percent=row.joules_saved_percent,
         low_percent=row.saved_low_percent,
         high_percent=row.saved_high_percent,
         same_answers=row.same_answers,
         prompts=row.prompts,
         token_match_percent=row.token_match_percent,
-        control=_control(row, rows, baseline),
+        control=_control(row, rows),
         verdict=verdict,
         verdict_words=f"{verdict}, but answers differ" if verdict == "saves" and differ else verdict,
         is_claim=verdict in SETTLED and bool(row.grade),
@@ -187,12 +186,12 @@ def _comparison(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Compariso
     )
 
 
-def _control(row: ArmRow, rows: Sequence[ArmRow], baseline: str) -> Control | None:
+def _control(row: ArmRow, rows: Sequence[ArmRow]) -> Control | None:
     control = next((one for one in rows if one.label == row.control), None)
     if control is None:
         return None
     return Control(
-        name=short_name(control.label, baseline),
+        name=control.label,
         saved_percent=control.joules_saved_percent,
         beyond_percent=row.beyond_control_percent,
         beyond_low_percent=row.beyond_control_low_percent,

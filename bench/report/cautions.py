@@ -115,7 +115,7 @@ def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Cautio
             yield Caution(code=row.verdict, subject=row.label, words=words)
     for row in rows:
         if row.verdict == INACTIVE:
-            words = f"{row.backend} {row.gate}: {INACTIVE}, {row.reason}"
+            words = f"{row.label}: {INACTIVE}, {row.reason}"
             yield Caution(code=INACTIVE, subject=row.label, words=words)
     if any(row.gross_per_repeat_j is not None and row.net_per_repeat_j is None for row in rows):
         judged = readback.idle.judged

@@ -9,7 +9,6 @@ from typing import Any
 from bench.suite.asked import asked_of_run
 from bench.suite.header import RunHeader
 
-UNGATED = "ungated"
 WORDS = {
     "arm": "configuration",
     "passes": "repeats",
@@ -34,11 +33,6 @@ _BOUNDARIES = {
 def in_words(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row under the names that it has in files and tables."""
     return {WORDS.get(name, name): value for name, value in row.items()}
-
-
-def short_name(label: str, baseline: str) -> str:
-    """A configuration: its label, without the baseline's gate where that is plain `ungated`."""
-    return label.removesuffix(f" {UNGATED}") if baseline == UNGATED else label
 
 
 def boundary_words(boundary: str) -> str:

@@ -36,7 +36,7 @@ HOST_COLUMNS = (
 
 
 def arm_label(key: ArmKey) -> str:
-    """The name of an arm in every analysis: `torch ungated`, `torch ungated (A/A)`."""
+    """The name of an arm in every analysis: `torch`, `torch (A/A)`."""
     backend, gate, a_a = key
     return Arm(backend=backend, gate=gate, a_a=a_a).label
 

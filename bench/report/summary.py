@@ -113,7 +113,7 @@ class ArmRow:
 
     @property
     def label(self) -> str:
-        """The name of the arm in every analysis, such as `torch ungated (A/A)`."""
+        """The name of the arm in every analysis, such as `torch (A/A)`."""
         return arm_label((self.backend, self.gate, self.a_a))
 
     def named(self) -> dict[str, Any]:

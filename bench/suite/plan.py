@@ -12,6 +12,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+UNGATED = "ungated"
+"""Label of a gate that changes nothing, where the suite gives it no other."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
@@ -25,8 +28,12 @@ class Arm:
 
     @property
     def label(self) -> str:
-        """`torch ungated`, `torch ungated (A/A)`."""
-        return f"{self.backend} {self.gate}" + (" (A/A)" if self.a_a else "")
+        """`torch length`; where the gate is plain `ungated` the backend alone: `torch`, `torch (A/A)`.
+
+        The one name of a configuration, on the terminal, on a page, in figures and in files.
+        """
+        own = self.backend if self.gate == UNGATED else f"{self.backend} {self.gate}"
+        return own + (" (A/A)" if self.a_a else "")
 
 
 @dataclass(frozen=True, kw_only=True)

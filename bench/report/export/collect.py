@@ -25,7 +25,7 @@ from bench.errors import UserError
 from bench.report.looks import level_of_run
 from bench.report.names import in_words
 from bench.report.readback import Idle, failed_gate
-from bench.report.rows import likeness, provenance
+from bench.report.rows import arm_label, likeness, provenance
 from bench.run import store
 from bench.run.power import Power, changed
 from bench.show.files import growing
@@ -242,15 +242,12 @@ def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dic
     """The columns of `analysis.rows.Slot` that the records hold."""
     seconds_s = pc.subtract(slots["end_s"], slots["start_s"])
     gross_j = slots["joules.total_j"]
-    marks = pc.if_else(slots["a_a"], " (A/A)", "")
     begins = np.flatnonzero(np.diff(run, prepend=-1))
     lengths = np.diff([*begins, len(run)])
     return {
         "block": slots["block"],
         "position": pa.array(np.arange(len(run)) - np.repeat(begins, lengths)),
-        "arm": pc.binary_join_element_wise(
-            pc.binary_join_element_wise(slots["backend"], slots["gate"], " "), marks, ""
-        ),
+        "arm": _arms(slots),
         **{name: slots[name] for name in ("backend", "gate", "passes")},
         **{name: slots[name] for name in ("requests", "prompt_tokens", "new_tokens", "forwards")},
         "seconds_s": seconds_s,
@@ -258,6 +255,13 @@ def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dic
         "net_j": _net_j(gross_j, seconds_s, run, idle),
         **{name: slots[f"joules.{name}"] for name in _FROM_JOULES},
     }
+
+
+def _arms(slots: pa.Table) -> pa.Array:
+    """Labels of the arms, each made once."""
+    keys = list(zip(*(slots[name].to_pylist() for name in ("backend", "gate", "a_a")), strict=True))
+    labels = {key: arm_label(key) for key in set(keys)}
+    return pa.array([labels[key] for key in keys], pa.string())
 
 
 def _net_j(gross_j: Any, seconds_s: Any, run: np.ndarray, idle: Sequence[Idle]) -> pa.Array:

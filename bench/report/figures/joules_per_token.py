@@ -9,6 +9,7 @@ import numpy as np
 from bench.report.figures.arms import ROW_IN, arm_looks, below, name_rows, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.readback import that_count
+from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.show.plots import FAINT, GREY, INK, page_figure
 from bench.show.words import significant
@@ -109,7 +110,7 @@ def _draw_bands(axes: Axes, story: Story, table: pd.DataFrame) -> bool:
     drawn = False
     for backend in table["backend"].unique():
         rows = table.index[table["backend"] == backend]
-        ungated = table.loc[table["arm"] == f"{backend} {baseline}"]
+        ungated = table.loc[table["arm"] == arm_label((str(backend), baseline, False))]
         if ungated.empty or np.isnan(ungated["noise_percent"].iloc[0]):
             continue
         mean_j = float(ungated["mean_j"].iloc[0])

@@ -9,7 +9,6 @@ from analysis.verdict import COPY, VERDICTS
 from bench.report.answer import answer_of
 from bench.report.figures.arms import ROW_IN, arm_looks, below, name_rows, no_joules, records_of
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.names import short_name
 from bench.report.story import Story
 from bench.show.plots import FAINT, GREY, INK, letters_a_line, page_figure, words
 
@@ -68,7 +67,6 @@ def saving_table(story: Story) -> pd.DataFrame:
     """One row per arm that is held against another, as in the summary; NaN where there is no figure."""
     import pandas as pd
 
-    baseline = story.readback.baseline
     said = {one.name: one.verdict_words for one in answer_of(story.readback, story.summary).comparisons}
     names = {
         "saved_percent": "joules_saved_percent",
@@ -83,7 +81,7 @@ def saving_table(story: Story) -> pd.DataFrame:
             **{column: getattr(row, name) for column, name in names.items()},
             **{
                 "blocks": row.blocks,
-                "verdict": said.get(short_name(row.label, baseline), row.verdict or NO_VERDICT),
+                "verdict": said.get(row.label, row.verdict or NO_VERDICT),
                 "reason": row.reason or "",
             },
         }

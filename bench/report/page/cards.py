@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.report.answer import SETTLED, Answer, Comparison, Cost
-from bench.report.names import short_name
 from bench.report.page.questions import Question, questions_of
 from bench.report.sentences import control as control_words
 from bench.report.story import Story
@@ -112,8 +111,7 @@ def _line(cost: Cost, scale: Scale, *, look: str) -> CostLine:
 
 def cards(story: Story, answer: Answer) -> list[Card]:
     """One for each comparison, in the order of the answer's table."""
-    baseline = story.readback.baseline
-    noise = {short_name(row.label, baseline): row.noise_percent for row in story.summary.rows}
+    noise = {row.label: row.noise_percent for row in story.summary.rows}
     found = [(f"look{i}", cost) for i, cost in enumerate(answer.costs)]
     compared = [(look, cost.comparison) for look, cost in found if cost.comparison is not None]
     ends = [end for _, one in compared for end in (one.saved_percent, one.low_percent, one.high_percent)]

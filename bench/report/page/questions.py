@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.report.answer import Comparison
-from bench.report.names import short_name
 from bench.report.page.prompt_table import prompt_texts
 from bench.report.rows import arm_label
 from bench.report.story import Story
@@ -31,7 +30,7 @@ class Question:
 def questions_of(story: Story, one: Comparison) -> list[Question]:
     """The first prompts that were answered otherwise, then others, in the order of the prompt file."""
     readback = story.readback
-    keys = {short_name(arm_label(key), readback.baseline): key for key in readback.arms}
+    keys = {arm_label(key): key for key in readback.arms}
     mine, theirs = (readback.answers(keys[name]) for name in (one.name, one.against))
     texts = prompt_texts(readback.run)
     both = [prompt for prompt in readback.run.header.prompts.ids if prompt in mine and prompt in theirs]

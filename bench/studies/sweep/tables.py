@@ -49,7 +49,7 @@ def show(judged: JudgedSweep, console: Console) -> None:
     table.show([_quality_table(judged)], console)
     for arm in judged.arms:
         if arm.outcome == INACTIVE:
-            say(console, f"! {arm.row.backend} {arm.row.gate}: {INACTIVE}, {arm.reason}")
+            say(console, f"! {arm.row.label}: {INACTIVE}, {arm.reason}")
     say(console, *map(cliff_line, judged.cliffs), *(f"! {warning}" for warning in judged.warnings))
 
 
@@ -177,7 +177,7 @@ def _joules(arm: SweptArm) -> str:
 
 
 def _name(arm: SweptArm) -> str:
-    return f"{arm.row.backend} {arm.row.gate}" + (" (A/A)" if arm.row.a_a else "")
+    return arm.row.label
 
 
 def _megabytes(arm: SweptArm) -> str | None:

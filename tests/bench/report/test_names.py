@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report.names import model_name, short_name
+from bench.report.names import model_name
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,3 @@ from bench.report.names import model_name, short_name
 )
 def test_a_folder_is_called_as_the_folder_is(asked: str, said: str) -> None:
     assert model_name(asked) == said
-
-
-def test_the_plain_baseline_needs_no_gate_in_its_name() -> None:
-    assert short_name("torch ungated", "ungated") == "torch"
-    assert short_name("torch ungated", "mine") == "torch ungated"

@@ -54,7 +54,7 @@ def test_joules_of_grade_1_say_why_and_what_would_mend_them() -> None:
     report.show_all(RUN, summary_of(*rows), console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
-    assert f"! torch ungated is graded 1: {wide}" in said
+    assert f"! torch is graded 1: {wide}" in said
     assert "no other instrument" not in said
 
 

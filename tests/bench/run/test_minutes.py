@@ -38,7 +38,7 @@ def test_a_run_is_sized_by_its_first_pass_and_stores_what_was_chosen(tmp_path: P
     run = store.read(folder)
     first, last = run.of(SizedRecord)[0], run.of(SizedRecord)[-1]
     assert sentence(first) in done.stdout
-    assert (first.minutes, first.done, list(first.first_pass_s)) == (0.15, 0, ["echo ungated"])
+    assert (first.minutes, first.done, list(first.first_pass_s)) == (0.15, 0, ["echo"])
     assert len(run.finished_blocks) == last.blocks >= BLOCKS[-1]
     assert all(slot.seconds_s >= first.window_s for slot in run.of(SlotRecord))
     assert {len(request.tokens) for request in run.of(RequestRecord)} == {first.new_tokens}

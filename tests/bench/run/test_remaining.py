@@ -23,7 +23,7 @@ def play(
     return sum(lengths_s)
 
 
-LENGTHS_S = {"torch ungated": 60.0, "torch ungated (A/A)": 60.0, "torch norm_fraction": 90.0}
+LENGTHS_S = {"torch": 60.0, "torch (A/A)": 60.0, "torch norm_fraction": 90.0}
 
 
 def test_before_the_first_slot_only_the_least_is_known() -> None:

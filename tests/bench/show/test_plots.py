@@ -19,7 +19,7 @@ from bench.show.plots import (
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("torch ungated", "torch ungated"),
+        ("torch", "torch"),
         ("$x$", "$x$"),
         ("a\n\n b\tc", "a b c"),
         ("日本", "\u25a1\u25a1"),

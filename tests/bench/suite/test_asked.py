@@ -91,7 +91,7 @@ def test_a_data_set_that_says_it_in_words_is_refused_with_what_to_type(tmp_path:
         "run": "r",
         "block": 1,
         "position": 0,
-        "arm": "echo ungated",
+        "arm": "echo",
         "backend": "echo",
         "gate": "ungated",
     }

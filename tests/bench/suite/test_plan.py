@@ -50,11 +50,11 @@ def test_the_seed_decides_the_start_and_nothing_else_does() -> None:
 def test_each_backend_gets_its_own_a_a_arm() -> None:
     arms = make_arms(["torch", "mlx"], ["ungated", "random"], baseline="ungated", a_a=True)
     assert [arm.label for arm in arms] == [
-        "torch ungated",
+        "torch",
         "torch random",
-        "torch ungated (A/A)",
-        "mlx ungated",
+        "torch (A/A)",
+        "mlx",
         "mlx random",
-        "mlx ungated (A/A)",
+        "mlx (A/A)",
     ]
     assert len(make_arms(["torch"], ["ungated"], baseline="ungated", a_a=False)) == 1

@@ -121,7 +121,7 @@ def test_unlike_token_counts_are_refused_by_name(
     with pytest.raises(UserError) as refused:
         compare([str(folder / "one"), str(other)])
     assert f"{name} of echo length" in str(refused.value)
-    assert "(echo ungated alone would do: name the configuration as RUN:backend/gate)" in str(refused.value)
+    assert "(echo alone would do: name the configuration as RUN:backend/gate)" in str(refused.value)
     assert len(compare([f"{folder / 'one'}:echo/ungated", str(other)])) == 1
 
 
@@ -150,7 +150,7 @@ def test_anyway_sets_machines_side_by_side_without_any_ratio(
 
 def test_two_like_runs_have_a_ratio_without_an_interval_and_with_everything_beside_it(folder: Path) -> None:
     found = compare([str(folder / "one"), str(folder / "two")])
-    assert [one.second.label for one in found] == ["echo ungated", "echo length"]
+    assert [one.second.label for one in found] == ["echo", "echo length"]
     for one in found:
         joules = one.ratios["gross_per_repeat_j"]
         assert isinstance(joules, LogPair)
@@ -167,7 +167,7 @@ def test_two_like_runs_have_a_ratio_without_an_interval_and_with_everything_besi
     for words in ("noise (A/A, 95 %)", "5 and 5 blocks", "token match: 100.0 %", "modelled"):
         assert words in text
     assert "known of neither run" in text
-    assert text.startswith("Nothing is shown of echo ungated of two against echo ungated of one: ")
+    assert text.startswith("Nothing is shown of echo of two against echo of one: ")
     assert "J per generated token" not in text
     for quantity in ("J per generated token", "J per total token", "decode tokens/s"):
         assert quantity in shown(found, whole=True)
@@ -183,7 +183,7 @@ def test_arms_of_one_run_are_paired(folder: Path) -> None:
     assert [item.what for item in one.differs] == ["gate"]
     text = shown([one])
     assert "5 blocks of one run, paired" in text
-    assert text.startswith("echo length saves joules against echo ungated (-")
+    assert text.startswith("echo length saves joules against echo (-")
     assert to_json([one])["comparisons"][0]["answer"].split() == text.split("\n\n")[0].split()
 
 
@@ -221,7 +221,7 @@ def as_backend(record: dict[str, Any]) -> dict[str, Any]:
 def test_backends_of_one_run_are_compared_gate_by_gate(echo_run: Path, tmp_path: Path) -> None:
     run = stored_copy(echo_run, tmp_path / "run", blocks=5, edit=as_backend, backends=["echo", "other"])
     (one,) = compare([f"{run}:echo", f"{run}:other"])
-    assert one.second.label == "other ungated"
+    assert one.second.label == "other"
     joules = one.ratios["gross_per_repeat_j"]
     assert isinstance(joules, LogPair)
     assert joules.paired

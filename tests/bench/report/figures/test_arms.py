@@ -6,6 +6,7 @@ import pytest
 from bench.report.figures.arms import arm_looks, legend_in, measured_note, no_joules
 from bench.report.figures.catalogue import figure
 from bench.report.figures.drawing import NotDrawn
+from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.report.summary import summarise
 from bench.run.joules import Readings, Sources
@@ -53,8 +54,7 @@ def test_one_slot_without_joules_leaves_the_others(made: Story) -> None:
     first, *rest = made.readback.slots
     readback = replace(made.readback, slots=[replace(first, joules=WITHHELD), *rest])
     story = Story(readback, summarise(readback), made.slots)
-    label = f"{first.arm[0]} {first.arm[1]}" + (" (A/A)" if first.arm[2] else "")
-    assert row(table("where", story), label)["decode_withheld"] == ""
+    assert row(table("where", story), arm_label(first.arm))["decode_withheld"] == ""
 
 
 def test_only_what_is_no_measurement_is_called_so(echo: Story) -> None:
@@ -65,7 +65,7 @@ def test_only_what_is_no_measurement_is_called_so(echo: Story) -> None:
 
 def test_the_copy_of_the_ungated_arm_is_hollow(made: Story) -> None:
     assert [name for name, look in arm_looks(made).items() if not look.filled] == [
-        *("torch ungated (A/A)", "mlx ungated (A/A)")
+        *("torch (A/A)", "mlx (A/A)")
     ]
 
 
@@ -75,12 +75,12 @@ def test_a_legend_is_as_high_as_its_lines() -> None:
 
 def test_hue_says_the_gate_shade_the_backend_and_grey_the_copy(made: Story) -> None:
     found = arm_looks(made)
-    assert found["torch ungated"].colour == COLOURS[0]
-    assert found["torch ungated (A/A)"].colour == GREY
+    assert found["torch"].colour == COLOURS[0]
+    assert found["torch (A/A)"].colour == GREY
     assert len({look.colour for look in found.values()}) == len(found)
-    for gate in ("ungated", "norm_fraction"):
-        assert found[f"torch {gate}"].marker == found[f"mlx {gate}"].marker
-        assert hue(found[f"torch {gate}"].colour) == pytest.approx(hue(found[f"mlx {gate}"].colour), abs=0.02)
+    for gate in ("", " norm_fraction"):
+        assert found[f"torch{gate}"].marker == found[f"mlx{gate}"].marker
+        assert hue(found[f"torch{gate}"].colour) == pytest.approx(hue(found[f"mlx{gate}"].colour), abs=0.02)
 
 
 def hue(colour: str) -> float:

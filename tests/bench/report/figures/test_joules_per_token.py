@@ -3,6 +3,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.run.records import RequestRecord, SlotRecord
 from tests.bench.report.figures.drawn import row, table
@@ -29,7 +30,7 @@ def by_block(story: Story, backend: str, gate: str, *, a_a: bool = False) -> dic
 @pytest.mark.parametrize("backend", ["torch", "mlx"])
 @pytest.mark.parametrize("gate", ["ungated", "norm_fraction"])
 def test_means_are_those_of_the_records(made: Story, backend: str, gate: str) -> None:
-    found = row(table("joules-per-token", made), f"{backend} {gate}")
+    found = row(table("joules-per-token", made), arm_label((backend, gate, False)))
     copies = [
         by_block(made, backend, gate, a_a=a_a) for a_a in ((False, True) if gate == "ungated" else (False,))
     ]

@@ -26,14 +26,14 @@ def test_energy_and_agreement_are_those_of_the_summary_and_the_tokens(made: Stor
 def test_of_two_configurations_there_is_no_pareto_set(made: Story) -> None:
     found = drawing("quality", made)
     assert not found.table["pareto"].any()
-    assert row(found.table, "torch ungated")["energy_percent"] == 100
+    assert row(found.table, "torch")["energy_percent"] == 100
     assert "Pareto" not in render(found.draw, "svg").decode()
 
 
 def test_what_no_configuration_of_its_backend_beats_is_marked(hostile: Story) -> None:
     found = table("quality", hostile)
     assert set(found.loc[found["pareto"], "backend"]) == {"torch", "mlx"}
-    assert bool(row(found, "torch ungated")["pareto"])
+    assert bool(row(found, "torch")["pareto"])
     for _, group in found.groupby("backend"):
         for one in group[~group["pareto"]].itertuples():
             better = group["energy_percent"].le(one.energy_percent) & group["token_match_percent"].ge(
@@ -44,8 +44,8 @@ def test_what_no_configuration_of_its_backend_beats_is_marked(hostile: Story) ->
 
 def test_each_backend_has_its_own_noise(made: Story) -> None:
     found = table("quality", made).set_index("arm")["noise_percent"]
-    assert found["torch ungated"] == found["torch norm_fraction"]
-    assert found["torch ungated"] != found["mlx ungated"]
+    assert found["torch"] == found["torch norm_fraction"]
+    assert found["torch"] != found["mlx"]
 
 
 def test_an_ungated_arm_alone_has_nothing_to_trade(empty: Story) -> None:

@@ -21,7 +21,7 @@ def isolated(made_run: Path, tmp_path: Path) -> Path:
 
 
 def test_achieved_bandwidth_is_bytes_over_decode_time(isolated: Path) -> None:
-    found = row(table("roofline", Story.of(isolated)), "torch ungated")
+    found = row(table("roofline", Story.of(isolated)), "torch")
     assert found["bytes_per_token"] == FORWARD_BYTES["full"]
     assert found["tokens_per_s"] == pytest.approx(1 / FORWARD_S["torch", "full"], rel=0.01)
     assert found["gb_per_s"] == pytest.approx(0.27 * found["tokens_per_s"])
@@ -33,7 +33,7 @@ def test_without_a_roof_it_is_not_drawn_and_the_command_that_measures_it_is_name
 
 def test_the_measured_stream_is_the_roof(isolated: Path) -> None:
     found = drawing("roofline", Story.of(isolated))
-    assert row(found.table, "mlx ungated")["roof_gb_per_s"] == pytest.approx(1 / 0.0525, rel=1e-3)
+    assert row(found.table, "mlx")["roof_gb_per_s"] == pytest.approx(1 / 0.0525, rel=1e-3)
     assert "measured by bench isolate" in found.title
     assert overlapping_texts(found) == []
 

@@ -25,8 +25,8 @@ def test_a_saving_is_the_geometric_mean_over_blocks(made: Story, backend: str) -
 
 def test_each_arm_but_the_first_is_held_against_another(made: Story) -> None:
     assert list(table("savings", made)["arm"]) == [
-        *("torch ungated (A/A)", "torch norm_fraction"),
-        *("mlx ungated", "mlx ungated (A/A)", "mlx norm_fraction"),
+        *("torch (A/A)", "torch norm_fraction"),
+        *("mlx", "mlx (A/A)", "mlx norm_fraction"),
     ]
 
 
@@ -37,5 +37,5 @@ def test_words_say_blocks_agreement_and_verdict(echo: Story) -> None:
 
 
 def test_the_copy_is_drawn_with_its_interval(made: Story) -> None:
-    found = row(table("savings", made), "torch ungated (A/A)")
+    found = row(table("savings", made), "torch (A/A)")
     assert found["low_percent"] < found["saved_percent"] < found["high_percent"]

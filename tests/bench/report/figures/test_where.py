@@ -7,7 +7,7 @@ from tests.bench.report.figures.drawn import drawing, row, table
 
 
 def test_phases_are_what_the_power_was_made_of(made: Story) -> None:
-    found = row(table("where", made), "torch ungated")
+    found = row(table("where", made), "torch")
     assert found["prefill_withheld"] == ""
     assert found["prefill_j"] == pytest.approx(PREFILL_W * found["prefill_s"], rel=0.06)
     assert found["decode_j"] == pytest.approx(DECODE_W["torch", "full"] * found["decode_s"], rel=0.06)
@@ -30,13 +30,13 @@ def test_a_phase_that_can_not_be_told_is_withheld_and_never_zero(echo: Story, ma
         found = table("where", echo)
         assert (found[f"{name}_j"].isna() == (found[f"{name}_withheld"] != "")).all()
         assert not (found[f"{name}_j"] == 0).any()
-    gap = row(table("where", made), "torch ungated")
+    gap = row(table("where", made), "torch")
     assert gap["gap_withheld"]
     assert np.isnan(gap["gap_j"])
     assert "gap not estimated" in drawing("where", made).alt
 
 
 def test_idle_is_its_power_for_as_long_as_a_pass(made: Story) -> None:
-    found = row(table("where", made), "mlx ungated")
+    found = row(table("where", made), "mlx")
     [ungated] = [r for r in made.summary.rows if (r.backend, r.gate, r.a_a) == ("mlx", "ungated", False)]
     assert found["idle_share_j"] == pytest.approx(IDLE_W * ungated.seconds_per_repeat_s, rel=0.02)

@@ -56,7 +56,7 @@ def test_a_run_becomes_a_curve_with_its_slots_idle_and_phases(echo_run: Path) ->
     data = power_data(story.readback)
     assert data is not None
     assert data["label"] == "modelled, NOT a measurement"
-    assert [arm["label"] for arm in data["arms"]] == ["echo ungated", "echo ungated (A/A)", "echo length"]
+    assert [arm["label"] for arm in data["arms"]] == ["echo", "echo (A/A)", "echo length"]
     assert len(data["slots"]) == len(story.readback.slots) == 6
     assert len(data["idle"]) == 2
     assert all(0 <= start_s < end_s <= data["end_s"] for start_s, end_s, *_ in data["slots"])

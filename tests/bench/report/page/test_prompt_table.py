@@ -18,9 +18,9 @@ def test_each_prompt_is_shown_under_each_arm(echo_run: Path) -> None:
     table = prompt_table(read_back(read(echo_run)))
     rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
     assert [(row["prompt"], row["arm"], row["model"]) for row in rows] == [
-        ("short", "echo ungated", "full"),
+        ("short", "echo", "full"),
         ("short", "echo length", "small"),
-        ("long", "echo ungated", "full"),
+        ("long", "echo", "full"),
         ("long", "echo length", "full"),
     ]
     assert rows[0]["text"] == "two words"

@@ -57,7 +57,7 @@ def _noting(name: str, method, did: list[str]):
 def test_arms_run_once_each_one_after_another_and_the_ungated_one_first(repeated_run) -> None:
     folder, _ = repeated_run
     rows = slot_rows(read_back(store.read(folder)))
-    assert [row.arm for row in rows] == ["echo ungated", "echo norm_fraction", "echo ungated (A/A)"]
+    assert [row.arm for row in rows] == ["echo", "echo norm_fraction", "echo (A/A)"]
     assert {row.requests for row in rows} == {2}  # one pass over two prompts
 
 

@@ -42,9 +42,9 @@ def judged_on(monkeypatch: pytest.MonkeyPatch):
 
     def judge(name: str, asked: Asked = OWN, **run: object) -> Remeasured:
         names = {
-            "ungated": "torch ungated",
+            "ungated": "torch",
             "gated": "torch norm_fraction",
-            "ungated again": "torch ungated (A/A)",
+            "ungated again": "torch (A/A)",
         }
         slots = [replace(slot, arm=names[slot.arm], backend="torch") for slot in run_slots(**run)]  # type: ignore[arg-type]
         evidence = Evidence(
