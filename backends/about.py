@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Literal, NoReturn, Protocol, TypeVar
 
 from backends.base import MissingLibrary
 
@@ -25,6 +25,18 @@ LOGIT_TOLERANCE = {"float32": 5e-3, "float16": 5e-2, "bfloat16": 2e-1}
 Measured on 30 types of small random models and the embedded model: at most 3e-6, 1.4e-2 and 3e-2. Float32
 has room for matrices that a GPU multiplies in fewer bits (TF32 on an M5), and for an activation that one
 library approximates (2e-4 for GELU by a hyperbolic tangent). A wrong rope base makes more than 3e-2."""
+
+
+Ability = Literal["cuts", "layers", "logits", "hidden", "redundancy", "probes"]
+"""What not every backend can do; `ABILITIES` says it in words."""
+ABILITIES: Mapping[Ability, str] = {
+    "cuts": "leave parts of a model out",
+    "layers": "keep only the first layers of a model",
+    "logits": "give logits",
+    "hidden": "give hidden states",
+    "redundancy": "compare the layers of a model",
+    "probes": "run the isolation's probes",
+}
 
 
 class Tools(Protocol):
@@ -55,6 +67,9 @@ class About:
     logit_tolerance: Mapping[str, float] = field(default_factory=lambda: LOGIT_TOLERANCE)
     """For every dtype that it offers, how far apart rounding may bring logits, as a share of their size.
     Where two backends are compared, the larger one holds."""
+    lacks: tuple[Ability, ...] = ()
+    """What it can't do. Whatever needs it is refused before a model is loaded, and where logits are lacking two
+    backends are held against each other by token ids and forwards alone."""
     gpu: str | None = None
     """What it calls the GPU of a Mac, such as `MPS`."""
     tools: Callable[[], Tools] | None = None

@@ -16,7 +16,7 @@ What a backend says of itself without a model being loaded is `backends.about`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -81,6 +81,8 @@ class BackendInfo:
     """The kind of key-value cache, such as `DynamicCache`."""
     versions: dict[str, str]
     """Library versions that can change the numbers."""
+    settings: dict[str, int] = field(default_factory=dict)
+    """What an engine was told that can change the numbers: threads, layers on the GPU."""
     stand_in: bool = False
     """True for a backend that runs no model; its figures are marked wherever they are shown."""
 

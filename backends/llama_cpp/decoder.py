@@ -24,9 +24,6 @@ from backends.llama_cpp.load import ABOUT, CONTEXT
 from backends.loop import check_prompt, open_session
 from backends.shape import Shape
 
-_GPUS = {"mtl": "metal"}
-"""llama.cpp's names of devices that others call otherwise."""
-
 
 class LlamaCppBackend:
     """One GGUF file in one engine, whose only cache is that of the last prompt."""
@@ -179,4 +176,4 @@ def _device() -> str:
     found = [d["name"].rstrip("0123456789").lower() for d in xllamacpp.get_device_info() if d["type"] in gpus]
     if not found:
         return "cpu"
-    return "metal" if sys.platform == "darwin" else _GPUS.get(found[0], found[0])
+    return "metal" if sys.platform == "darwin" else found[0]

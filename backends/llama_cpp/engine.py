@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-import socket
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,10 +66,7 @@ class Engine:
                 f"llama.cpp can't load {file.name} with {settings.context} positions",
                 fix="its reason stands in the worker's log; try fewer gpu_layers, or another context",
             ) from None
-        host, _, port = self._server.listening_address.rpartition("/")[2].rpartition(":")
-        self._connection = http.client.HTTPConnection(host, int(port))
-        self._connection.connect()
-        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._address = self._server.listening_address.rpartition("/")[2]
 
     @property
     def threads(self) -> int:
@@ -125,15 +122,16 @@ class Engine:
 
     def close(self) -> None:
         """End the server and free the model."""
-        self._connection.close()
         self._server = None
 
     def _ask(self, path: str, what: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         body = None if what is None else json.dumps(what)
-        self._connection.request("GET" if what is None else "POST", path, body, headers)
-        response = self._connection.getresponse()
-        said: dict[str, Any] = json.loads(response.read())
+        # a connection for each request: the server ends one that is idle for some seconds, as all are
+        with closing(http.client.HTTPConnection(self._address)) as connection:
+            connection.request("GET" if what is None else "POST", path, body, headers)
+            response = connection.getresponse()
+            said: dict[str, Any] = json.loads(response.read())
         if response.status != http.HTTPStatus.OK:
             raise RequestError(f"llama.cpp says: {said['error']['message']}")
         return said
@@ -145,7 +143,7 @@ def _parameters(file: Path, settings: EngineSettings, key: str) -> Any:
     parameters.model.path = str(file)
     parameters.n_ctx = settings.context
     parameters.n_ubatch = settings.batch
-    parameters.n_batch = max(settings.batch, parameters.n_batch)
+    parameters.n_batch = settings.batch * max(1, parameters.n_batch // settings.batch)
     parameters.n_parallel = 1
     if settings.threads is not None:
         parameters.cpuparams.n_threads = settings.threads

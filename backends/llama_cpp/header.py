@@ -1,4 +1,4 @@
-"""What the header of a GGUF file says of a model: its sizes, how its weights are stored, where a text ends."""
+"""What the header of a GGUF file says of a model: sizes, how its weights are stored, where a text ends."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def _measure_arms(
     from bench.suite.models import locate
 
     arms = check_arms(arm or ARMS)
-    libraries.check(backend, ["float32"])
+    libraries.check(backend, ["float32"], needs=["hidden"])
     weight_files = libraries.weight_files([backend])
     locate(model, weight_files=weight_files)  # what was mistyped is told first
     privilege.lower(allow_root=allow_root)
@@ -262,6 +262,7 @@ def _isolate(wanted: IsolateSuite, *, energy: str | None) -> list[CellReport]:
     from bench.studies.isolate import run as isolation
     from bench.suite import libraries
 
+    isolation.check_backends(wanted)
     source, options = (energy, {}) if energy else (wanted.energy.source, wanted.energy.options)
     chosen = sources.choose(source, options)
     with Bar() as progress:

@@ -19,7 +19,7 @@ from pydantic_core import PydanticUndefined
 from backends.cut import Cut
 from bench.suite.config import Energy, GateConfig, Generation, Model, Prompts, Protocol, Suite
 from bench.suite.gates.base import Budget
-from bench.suite.plugins import GROUPS, Group, Plugin, listing
+from bench.suite.plugins import GROUPS, Group, Plugin, limits_of, listing
 
 MADE_BY = "<!-- made by `make docs`; a test holds it against the code -->"
 TABLES: dict[str, type[BaseModel]] = {
@@ -79,7 +79,8 @@ def plugin_page() -> str:
         lines += [f"## {KINDS[group]}", f"{WHERE[group]}."]
         for plugin in plugins:
             if plugin.group == group:
-                lines += [f"### `{plugin.name}`", plugin.summary, _options(plugin)]
+                said = " ".join([plugin.summary, *limits_of(plugin)])
+                lines += [f"### `{plugin.name}`", said, _options(plugin)]
     lines += [
         "## A budget",
         'What a gate gives a prompt, such as `small = { model = "small" }`.',

@@ -74,7 +74,7 @@ def _print_sudoers(interval_ms: int) -> None:
 
 def _show_plugins(*, as_json: bool) -> None:
     """Backends, energy sources, gates, figures and added cuts with their options."""
-    from bench.suite.plugins import Plugin, listing
+    from bench.suite.plugins import Plugin, limits_of, listing
 
     plugins = listing()
     if as_json:
@@ -86,7 +86,7 @@ def _show_plugins(*, as_json: bool) -> None:
     columns: tuple[Column[Plugin], ...] = (
         Column("name", lambda one: one.name),
         Column("kind", lambda one: one.group, is_text=True),
-        Column("what it is", lambda one: one.summary, is_text=True),
+        Column("what it is", lambda one: " ".join([one.summary, *limits_of(one)]), is_text=True),
         Column("options", lambda one: ", ".join(f"{k} = {v}" for k, v in one.options.items()), is_text=True),
     )
     table.show([Table.of(columns, plugins, title="")], console())

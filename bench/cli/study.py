@@ -16,6 +16,7 @@ from bench.cli.commands import JUDGE, MEASURE, PAPERS, add
 from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
 
 if TYPE_CHECKING:
+    from backends.about import Ability
     from bench.studies.cuts.against_whole import CutQuestion
     from bench.studies.cuts.quality import Progress
     from bench.studies.cuts.texts import Text
@@ -100,7 +101,7 @@ def quality(
     question = against_whole.CutQuestion(
         cut=asked,
         backend=backend,
-        options=_options(backend, dtype),
+        options=_options(backend, dtype, "cuts", "logits"),
         prompts=load_prompts(prompts, beside=Path(), limit=limit),
         max_new_tokens=max_new_tokens,
         reading=TextChoice(text=text, window=window, stride=stride, windows=windows),
@@ -141,7 +142,7 @@ def redundancy(
 
     privilege.lower(allow_root=allow_root)
     calibration = load_text(text) if text else load_prompts(prompts, beside=Path())
-    options = {"backend": backend, "options": _options(backend, dtype), "most_pieces": pieces}
+    options = {"backend": backend, "options": _options(backend, dtype, "redundancy"), "most_pieces": pieces}
     _redundancy(model, calibration, options, out=out, as_json=as_json)
 
 
@@ -221,13 +222,13 @@ def _sweep(
     terminal.print(f"sweep: {written}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _options(backend: str, dtype: str) -> dict[str, Any]:
-    """Options of a backend's factory, checked."""
+def _options(backend: str, dtype: str, *needs: Ability) -> dict[str, Any]:
+    """Options of a backend's factory, checked; it has to be able to do what is needed."""
     from bench.suite import libraries, plugins
 
     options = {"dtype": dtype}
     plugins.check_options("backends", backend, options)
-    libraries.check(backend, [dtype])
+    libraries.check(backend, [dtype], needs=needs)
     return options
 
 

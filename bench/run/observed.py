@@ -47,8 +47,9 @@ class SameLogits:
     probe_tokens: int
     """Of the prompt."""
     same_ids: bool
-    logit_difference: float
-    """Largest absolute difference over the compared positions and the whole vocabulary."""
+    logit_difference: float | None
+    """Largest absolute difference over the compared positions and the whole vocabulary; null where one gives no
+    logits: equal work is then shown by token ids and forwards, and quality by the token match of the run."""
     tolerance: float
     """Of `apart`; in runs of versions without it, of `logit_difference`."""
     prompt: str = ""
@@ -70,7 +71,7 @@ class SameLogits:
     def holds(self) -> bool:
         """Whether the two may be compared."""
         in_float32 = self.float32_apart is None or self.float32_apart <= self.float32_tolerance
-        far = self.logit_difference if self.apart is None else self.apart
+        far = (self.logit_difference or 0.0) if self.apart is None else self.apart
         return self.same_ids and far <= self.tolerance and in_float32
 
 

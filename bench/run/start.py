@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from bench.errors import UserError
@@ -14,7 +15,7 @@ from bench.run.minutes import Minutes
 from bench.run.records import EventRecord, SessionRecord, SizedRecord
 from bench.run.session import Ask
 from bench.run.sources import ChosenMeter
-from bench.suite import from_models, prepare
+from bench.suite import from_models, libraries, prepare
 from bench.suite.config import Protocol, find_suite
 from bench.suite.from_models import ModelsAsked
 from bench.suite.header import EnergyAsked, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
@@ -139,8 +140,9 @@ def choose_meter(header: RunHeader) -> ChosenMeter:
 
 def fetch_models(found: Prepared, *, progress: Callable[[str, int | None, int | None], None]) -> None:
     """Bring every model that is missing onto this machine."""
-    for model in found.models.values():
-        ensure(model.name, model.revision, progress=progress, weight_files=found.weight_files)
+    for backend, model in product(found.backends, found.models.values()):
+        reads = libraries.weight_files([backend])
+        ensure(model.name, model.revision, progress=progress, weight_files=reads)
 
 
 def run_or_resume(

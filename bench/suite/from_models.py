@@ -19,7 +19,7 @@ from bench.errors import UserError, nearest
 from bench.suite import libraries
 from bench.suite.bundled import suite_names
 from bench.suite.config import Generation, Suite, parse_suite
-from bench.suite.models import HUB_ID, catalogue, locate
+from bench.suite.models import HUB_ID, SAFETENSORS, catalogue, file_of_hub, is_read, locate
 from bench.suite.prompts import load_prompts
 
 PROMPTS = "short_questions"
@@ -62,11 +62,15 @@ def are_models(names: Sequence[str]) -> bool:
 def _is_model(name: str) -> bool:
     if name in suite_names() or name.endswith(".toml"):
         return False
-    if name in catalogue() or Path(name).expanduser().is_dir() or HUB_ID.fullmatch(name):
+    if name in catalogue() or Path(name).expanduser().is_dir() or _is_weight_file(name):
+        return True
+    if HUB_ID.fullmatch(name):
         return True
     known = nearest(name, (*suite_names(), *catalogue()))
     raise UserError(
-        f"{name!r} is no suite, no model of `bench models`, no folder and no hub id (owner/name)", fix=known
+        f"{name!r} is no suite, no model of `bench models`, no folder, no file of weights and no hub id "
+        "(owner/name)",
+        fix=known,
     )
 
 
@@ -139,21 +143,42 @@ def _labels(models: Sequence[str]) -> list[str]:
 
 
 def _absolute(name: str) -> str:
-    """A folder is found from anywhere; other names stay."""
-    is_folder = name not in catalogue() and Path(name).expanduser().is_dir()
-    return str(Path(name).expanduser().resolve()) if is_folder else name
+    """A folder or file is found from anywhere; other names stay."""
+    is_path = name not in catalogue() and Path(name).expanduser().exists()
+    return str(Path(name).expanduser().resolve()) if is_path else name
 
 
 def _backends_for(models: Sequence[str]) -> tuple[str, ...]:
     """The usual backend of this machine; the stand-in for the model that has no weights.
 
-    What mlx-lm quantised runs on MLX alone, and so does what stands beside it.
+    What mlx-lm quantised runs on MLX alone, a file of weights on the backends that read such files, and what
+    stands beside them there too.
     """
     known = catalogue()
+    for name in models:
+        if readers := _readers(name):
+            return readers
     if any(_is_mlx_quantised(name) for name in models if name not in known):
         return ("mlx",)
     stand_ins = [name in known and known[name].kind == "stand-in" for name in models]
     return ("echo",) if all(stand_ins) else libraries.usual(1)
+
+
+def _is_weight_file(name: str) -> bool:
+    return Path(name).expanduser().is_file() and is_read(name, libraries.weight_files(libraries.every()))
+
+
+def _readers(name: str) -> tuple[str, ...]:
+    """The first backend that reads a file of weights, or what lies in a folder without safetensors."""
+    here = Path(name).expanduser()
+    if name in catalogue() or not (here.exists() or file_of_hub(name)):
+        return ()
+    files = [file.name for file in here.iterdir()] if here.is_dir() else [name]
+    if any(is_read(file, SAFETENSORS) for file in files):
+        return ()
+    every = libraries.every().items()
+    readers = [backend for backend, said in every if any(is_read(f, said.weight_files) for f in files)]
+    return tuple(readers[:1])
 
 
 def _is_mlx_quantised(name: str) -> bool:

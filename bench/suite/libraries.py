@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.values import counted
-from backends.about import About, about_of
+from backends.about import ABILITIES, Ability, About, about_of
 from backends.base import MissingLibrary
 from bench import lifeline
 from bench.errors import UserError, nearest
@@ -73,13 +73,19 @@ def require(*modules: str, what: str, extra: str) -> None:
     _refuse_without(About(needs=modules, install=f"joulebench[{extra}]"), what)
 
 
-def check(backend: str, dtypes: Iterable[str]) -> None:
-    """Refuse a backend whose library is not here, or that does not offer one of `dtypes`.
+def check(backend: str, dtypes: Iterable[str], *, needs: Iterable[Ability] = ()) -> None:
+    """Refuse a backend whose library is not here, or that does not offer one of `dtypes` or of `needs`.
 
     Raises:
-        UserError: with what to install, or the dtypes that it has.
+        UserError: with what to install, the dtypes that it has, or the backends that can do it.
     """
     said = about(backend)
+    for ability in needs:
+        if ability in said.lacks:
+            able = [name for name, other in every().items() if other.needs and ability not in other.lacks]
+            raise UserError(
+                f"backend {backend!r} can't {ABILITIES[ability]}", fix=f"use {' or '.join(able)} for that"
+            )
     _refuse_without(said, f"backend {backend!r}")
     for dtype in dtypes:
         if dtype not in said.logit_tolerance:

@@ -1,7 +1,8 @@
-"""Model name -> local Hugging Face folder.
+"""Model name -> what of it is on this machine: a folder, or one file of weights.
 
-A name is one of `configs/models.toml`, a folder, or a hub id. Only safetensors are ever loaded, and no
-code that comes with a model is run. Whatever is fetched appears in the cache by one rename, so an
+A name is one of `configs/models.toml`, a folder, a file of weights, a hub id, or one file of a hub
+repository (`owner/name:file`). Only formats that can't hold code are loaded, such as safetensors, and no code
+that comes with a model is run. Whatever is fetched appears in the cache by one rename, so an
 interrupted fetch leaves nothing that looks whole.
 """
 
@@ -11,7 +12,10 @@ import hashlib
 import os
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from glob import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -23,8 +27,13 @@ from bench.suite.bundled import configs_folder
 
 SAFETENSORS = ("*.safetensors",)
 """Weight files that are read unless a backend says otherwise."""
+EMBEDDED_FORMS = ("*.safetensors", "*.gguf")
+"""Weight files of an embedded model: it comes as the second, and the first is made of it."""
+_NUMBERED = re.compile(r"-\d{5}-of-(\d{5})(?=\.\w+$)")
 HUB_FILES = ("*.safetensors.index.json", "*.json", "tokenizer*", "*.model", "merges.txt")
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_PART = r"[A-Za-z0-9][\w.+-]*"
+HUB_ID = re.compile(rf"({_PART}/{_PART})(?::({_PART}(?:/{_PART})*))?")
+"""A repository of the hub, and perhaps one file of it."""
 
 
 class Entry(BaseModel):
@@ -52,6 +61,13 @@ class LocalModel:
     """Commit of a hub model, hash of an embedded one, None for a plain folder."""
     patterns: tuple[str, ...] = SAFETENSORS
     """Of the weight files that are read."""
+    file: Path | None = None
+    """The one that was named, of a folder that may hold others."""
+
+    @property
+    def path(self) -> Path | None:
+        """What is loaded: the file that was named, else the folder."""
+        return self.file or self.folder
 
     @property
     def size_bytes(self) -> int:
@@ -61,6 +77,8 @@ class LocalModel:
     @property
     def weight_files(self) -> list[Path]:
         """Those that are read, sorted by name."""
+        if self.file is not None:
+            return parts_of(self.file)
         folder = self.folder
         return sorted({file for p in self.patterns for file in folder.glob(p)}) if folder else []
 
@@ -103,19 +121,23 @@ def locate(
     if entry is not None and entry.kind == "stand-in":
         return LocalModel(name=name, folder=None, revision=None)
     if entry is not None and entry.kind == "embedded":
-        folder = embedded_folder(name, entry)
-        return LocalModel(name=name, folder=folder, revision=entry.sha256) if folder.is_dir() else None
+        return _embedded(name, entry, weight_files)
+    if entry is None and Path(name).expanduser().is_file():
+        return _named_file(name, weight_files)
     if entry is None and Path(name).expanduser().is_dir():
         here = Path(name).expanduser().resolve()
         return _checked(LocalModel(name=name, folder=here, revision=None, patterns=weight_files))
-    snapshot = _hub_folder(hub_id(name), revision, needs_config=_has_config(weight_files))
+    repo, file = hub_id(name), file_of_hub(name)
+    if file is not None:
+        return _hub_file(name, repo, file, revision, weight_files)
+    snapshot = _hub_folder(repo, revision, needs_config=_has_config(weight_files))
     if snapshot is None or not any(any(snapshot.glob(pattern)) for pattern in weight_files):
         return None
     return _checked(LocalModel(name=name, folder=snapshot, revision=snapshot.name, patterns=weight_files))
 
 
 def hub_id(name: str) -> str:
-    """`owner/name` on the hub for a name of the catalogue or a hub id itself.
+    """`owner/name` on the hub for a name of the catalogue or a hub id itself, without the file in it.
 
     Raises:
         UserError: it is neither.
@@ -123,15 +145,83 @@ def hub_id(name: str) -> str:
     entry = catalogue().get(name)
     if entry is not None and entry.kind == "hub":
         return entry.repo
-    if HUB_ID.fullmatch(name):
-        return name
+    if match := HUB_ID.fullmatch(name):
+        return match[1]
     hint = nearest(name, catalogue())
-    raise UserError(f"unknown model {name!r}", fix=f"{hint}; or give a hub id (owner/name) or a folder")
+    raise UserError(
+        f"unknown model {name!r}", fix=f"{hint}; or give a hub id (owner/name), a folder or a file"
+    )
+
+
+def file_of_hub(name: str) -> str | None:
+    """The file that `owner/name:file` names."""
+    match = HUB_ID.fullmatch(name)
+    return match[2] if match else None
+
+
+def parts_of(file: Path) -> list[Path]:
+    """The file, or all parts of a model that is split over several, as llama.cpp numbers them."""
+    return sorted(file.parent.glob(parts_pattern(file.name)))
+
+
+def parts_pattern(file: str) -> str:
+    """A pattern of the names of all parts of a model, of which `file` is one."""
+    return _NUMBERED.sub(r"-?????-of-\1", escape(file))
+
+
+def is_read(file: str, patterns: Iterable[str]) -> bool:
+    """Whether a file of this name is one of the weight files that some backend reads."""
+    return any(fnmatch(Path(file).name, pattern) for pattern in patterns)
 
 
 def embedded_folder(name: str, entry: Entry) -> Path:
     """Where the converted form of an embedded model is kept; the hash of its source is in the name."""
     return cache_folder() / "models" / f"{name}-{entry.sha256[:12]}"
+
+
+def _embedded(name: str, entry: Entry, weight_files: tuple[str, ...]) -> LocalModel | None:
+    """Its folder, if it holds all the forms in which it is fetched and that are asked for."""
+    folder = embedded_folder(name, entry)
+    here = LocalModel(name=name, folder=folder, revision=entry.sha256, patterns=weight_files)
+    fetched = [pattern for pattern in weight_files if pattern in EMBEDDED_FORMS]
+    if not folder.is_dir() or not all(any(folder.glob(pattern)) for pattern in fetched):
+        return None
+    return _checked(here)
+
+
+def _named_file(name: str, weight_files: tuple[str, ...]) -> LocalModel:
+    file = Path(name).expanduser().resolve()
+    _check_file(file.name, weight_files)
+    return LocalModel(name=name, folder=file.parent, revision=None, patterns=weight_files, file=file)
+
+
+def _check_file(file: str, weight_files: tuple[str, ...]) -> None:
+    if not is_read(file, weight_files):
+        raise UserError(
+            f"{file} is no {' and no '.join(weight_files)}, which is what is read here",
+            fix="choose another --backend; `bench doctor --plugins` says what each reads",
+        )
+
+
+def _hub_file(
+    name: str, repo: str, file: str, revision: str | None, weight_files: tuple[str, ...]
+) -> LocalModel | None:
+    """One file of a repository in the hub's own cache."""
+    _check_file(file, weight_files)
+    if find_spec("huggingface_hub") is None:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    here = try_to_load_from_cache(repo, file, revision=revision)
+    if not isinstance(here, str) or len(parts_of(Path(here))) < _count_of_parts(file):
+        return None
+    folder = Path(here).parents[file.count("/")]
+    return LocalModel(name=name, folder=folder, revision=folder.name, patterns=weight_files, file=Path(here))
+
+
+def _count_of_parts(file: str) -> int:
+    numbered = _NUMBERED.search(file)
+    return int(numbered[1]) if numbered else 1
 
 
 def _hub_folder(repo: str, revision: str | None, *, needs_config: bool) -> Path | None:

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, validate_call
 from pydantic_core import to_jsonable_python
 
+from backends.about import ABILITIES, about_of
 from bench.errors import UserError, nearest
 from bench.suite.config import invalid
 
@@ -36,6 +37,10 @@ class Plugin:
     meanings: dict[str, str]
     """What an option is, by name, from the factory's docstring."""
     distribution: str
+    reads: tuple[str, ...] = ()
+    """Of a backend: patterns of its weight files."""
+    cannot: tuple[str, ...] = ()
+    """Of a backend: what others can."""
 
 
 def names(group: Group) -> list[str]:
@@ -108,6 +113,13 @@ def listing() -> list[Plugin]:
     return [_describe(group, name) for group in GROUPS for name in names(group)]
 
 
+def limits_of(plugin: Plugin) -> list[str]:
+    """Sentences on what a backend reads, and on what it can't do."""
+    reads = [f"Reads {' and '.join(plugin.reads)}."] if plugin.reads else []
+    cannot = [f"Can't: {'; '.join(plugin.cannot)}."] if plugin.cannot else []
+    return reads + cannot
+
+
 def load(group: Group, name: str) -> Callable[..., Any]:
     """The factory of a plugin.
 
@@ -129,7 +141,7 @@ def load(group: Group, name: str) -> Callable[..., Any]:
 def _describe(group: Group, name: str) -> Plugin:
     point = find(group, name)
     factory = load(group, name)
-    text = inspect.getdoc(factory) or ""
+    text, said = inspect.getdoc(factory) or "", about_of(factory)
     options = {
         key: "required" if p.default is p.empty else _shown(p.default)
         for key, p in inspect.signature(factory).parameters.items()
@@ -142,6 +154,8 @@ def _describe(group: Group, name: str) -> Plugin:
         options=options,
         meanings={key: meaning for key in options if (meaning := _meaning(key, text))},
         distribution=point.dist.name if point.dist else "unknown",
+        reads=said.weight_files if said.needs else (),
+        cannot=tuple(ABILITIES[ability] for ability in said.lacks),
     )
 
 

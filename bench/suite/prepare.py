@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
+from backends.about import Ability
+from backends.cut import FULL
 from bench.errors import UserError, nearest
 from bench.suite import libraries, plugins, sizing
 from bench.suite.cadence import stretched
@@ -53,14 +56,10 @@ class Prepared:
         """Backends in the order of the suite."""
         return self.suite.backends
 
-    @property
-    def weight_files(self) -> tuple[str, ...]:
-        """Patterns of the weight files that the backends read."""
-        return libraries.weight_files(self.backends)
-
-    def locate(self, model: Model) -> LocalModel | None:
-        """The model on this machine, or None."""
-        return locate(model.name, model.revision, weight_files=self.weight_files)
+    def locate(self, model: Model, *backends: str) -> LocalModel | None:
+        """The model on this machine, with what these backends read of it or all do; or None."""
+        reads = libraries.weight_files(backends or self.backends)
+        return locate(model.name, model.revision, weight_files=reads)
 
 
 def prepare(file: Path, *, backends: list[str] | None = None, blocks: int | None = None) -> Prepared:
@@ -151,11 +150,11 @@ def resolve(
     gates = make_gates(suite)
     match_controls(gates, [])
     models = _models_of(suite, gates)
+    needs = _needs(gates, models)
     for backend in suite.backends:
-        libraries.check(backend, [model.dtype for model in models.values()])
-    weight_files = libraries.weight_files(suite.backends)
-    for model in models.values():
-        locate(model.name, model.revision, weight_files=weight_files)
+        libraries.check(backend, [model.dtype for model in models.values()], needs=needs)
+    for backend, model in product(suite.backends, models.values()):
+        locate(model.name, model.revision, weight_files=libraries.weight_files([backend]))
     baseline = gates[suite.baseline].budgets[0]
     new_tokens = _new_tokens_to_choose_from(suite, gates)
     if new_tokens:
@@ -203,6 +202,14 @@ def _new_tokens_to_choose_from(suite: Suite, gates: dict[str, Gate]) -> tuple[in
 def make_gates(suite: Suite) -> dict[str, Gate]:
     """The suite's gates by label, with every option checked."""
     return {label: plugins.create("gates", gate.plugin, gate.options) for label, gate in suite.gates.items()}
+
+
+def _needs(gates: dict[str, Gate], models: dict[str, Model]) -> list[Ability]:
+    """What the backends have to be able to do."""
+    cuts = any(budget.cut != FULL for gate in gates.values() for budget in gate.budgets)
+    shortened = any(model.layers is not None for model in models.values())
+    needs: list[tuple[Ability, bool]] = [("cuts", cuts), ("layers", shortened)]
+    return [ability for ability, is_needed in needs if is_needed]
 
 
 def _narrow(suite: Suite, backends: list[str] | None, blocks: int | None) -> Suite:

@@ -101,6 +101,11 @@ class PlainDisplay(Display):
 def equal_work_line(agreement: SameLogits) -> str:
     """`equal work: torch and mlx agree on full, logits 0.00029 % apart (tolerance 0.5 %)`."""
     first, other = agreement.backends
+    if agreement.logit_difference is None:
+        return (
+            f"equal work: {first} and {other} make the same token ids of every prompt of {agreement.model}; "
+            "one gives no logits, so what they answer is told by the token match"
+        )
     far = "" if agreement.apart is None else f", logits {share_percent(agreement.apart)} apart"
     exact = agreement.float32_apart
     in_float32 = "" if exact is None else f", in float32 {share_percent(exact)}"

@@ -18,6 +18,7 @@ from bench.run.observed import SameLogits
 from bench.run.workers import equal_work
 from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Resize, Synchronize, Warm
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
+from bench.suite.libraries import about
 from bench.suite.prepare import Prepared, make_gates
 
 _STILL_FASTER = 0.97
@@ -119,13 +120,13 @@ class Workers:
             worker.stop()
 
     def _check_equal_work(self) -> list[SameLogits]:
-        """Compare the first backend with every other, for every model."""
+        """Compare the first backend that gives logits with every other, for every model."""
         if len({self._is_stand_in(backend) for backend in self._working}) > 1:
             raise UserError(
                 "a stand-in such as echo can't be compared with a backend that runs a model",
                 fix="use --backend",
             )
-        first, *others = self._working
+        first, *others = sorted(self._working, key=lambda backend: "logits" in about(backend).lacks)
         agreements = []
         for key, other in product(self.prepared.models, others):
             pair = equal_work.Pair(
@@ -208,14 +209,14 @@ class Workers:
         suite = self.prepared.suite
         models = {}
         for key, model in self.prepared.models.items():
-            here = self.prepared.locate(model)
+            here = self.prepared.locate(model, backend)
             if here is None:
                 raise UserError(
                     f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}"
                 )
             options = {"dtype": model.dtype, "layers": model.layers}
             options |= suite.backend_options.get(backend, {})
-            models[key] = ModelToLoad(folder=here.folder, options=options)
+            models[key] = ModelToLoad(folder=here.path, options=options)
         return Load(
             models=models,
             gates=dict(suite.gates),

@@ -117,7 +117,7 @@ def _worker(model: LocalModel, question: CutQuestion) -> AbstractContextManager[
         UNGATED: GateConfig(plugin="ungated"),
         CUT: GateConfig.model_validate({"plugin": "constant", "budget": {"cut": _plain(question.cut)}}),
     }
-    models = {MODEL: ModelToLoad(folder=model.folder, options=question.options)}
+    models = {MODEL: ModelToLoad(folder=model.path, options=question.options)}
     load = Load(models=models, gates=gates, max_new_tokens=question.max_new_tokens)
     return model_worker(question.backend, load)
 

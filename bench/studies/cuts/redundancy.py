@@ -117,7 +117,7 @@ def profile(
         RunFailed: the process that runs the model died.
     """
     progress(f"loading {model.name} on {backend}")
-    load = Load(models={MODEL: ModelToLoad(folder=model.folder, options=options)})
+    load = Load(models={MODEL: ModelToLoad(folder=model.path, options=options)})
     with model_worker(backend, load) as worker:
         pieces = _pieces(worker, calibration, most_pieces)
         changes = [_measure(worker, ids, name, len(pieces), progress) for name, ids in pieces.items()]

@@ -134,6 +134,16 @@ def narrow(suite: IsolateSuite, *, backends: Sequence[str] | None, rounds: int |
     return suite.model_copy(update={"cells": cells, "rounds": rounds or suite.rounds})
 
 
+def check_backends(suite: IsolateSuite) -> None:
+    """Refuse a backend that is not here or can't be probed.
+
+    Raises:
+        UserError: with what to type.
+    """
+    for cell in suite.cells:
+        libraries.check(cell.backend, [cell.dtype], needs=["probes"])
+
+
 def isolate(suite: IsolateSuite, meter: ChosenMeter, progress: Progress) -> list[CellReport]:
     """Run and judge every cell.
 
@@ -142,8 +152,8 @@ def isolate(suite: IsolateSuite, meter: ChosenMeter, progress: Progress) -> list
         RunFailed: a process that runs a model died.
         EnergyError: the meter broke.
     """
+    check_backends(suite)
     for cell in suite.cells:
-        libraries.check(cell.backend, [cell.dtype])
         model_here(cell.model, backend=cell.backend)
     with (
         tempfile.TemporaryDirectory(prefix="joulebench-") as scratch,

@@ -52,7 +52,7 @@ def measure_arms(
     prompts = {arm: arm_prompts(arm, count=count, seed=seed) for arm in arms}
     here = model_here(name, backend=backend)
     progress(f"loading {name} on {backend}")
-    load = Load(models={name: ModelToLoad(folder=here.folder, options=options)})
+    load = Load(models={name: ModelToLoad(folder=here.path, options=options)})
     with model_worker(backend, load, module=STUDY_WORKER) as worker:
         return [
             _measure(worker, name, arm, _chosen(worker, name, arm, prompts[arm]), progress) for arm in arms

@@ -178,7 +178,7 @@ def _load(prepared: Prepared, backend: str) -> Load:
     options = {"dtype": model.dtype, "layers": model.layers}
     options |= prepared.suite.backend_options.get(backend, {})
     return Load(
-        models={prepared.baseline_model: ModelToLoad(folder=here.folder if here else None, options=options)}
+        models={prepared.baseline_model: ModelToLoad(folder=here.path if here else None, options=options)}
     )
 
 

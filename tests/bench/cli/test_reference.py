@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,18 @@ from bench.cli.reference import PAGES, command_page, suite_page
 from bench.suite.config import Suite
 
 DOCS = Path(__file__).parents[3] / "docs"
+
+
+def test_the_plugins_installed_are_those_of_this_tree() -> None:
+    """Entry points are read when the project is installed, and not again when its list changes."""
+    declared = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]["entry-points"]
+    ours = {
+        group: {p.name for p in entry_points(group=group) if p.dist.name == "joulebench"}
+        for group in declared
+    }
+    assert ours == {group: set(points) for group, points in declared.items()}, (
+        "type: pip install --editable ."
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -16,7 +16,15 @@ from tests.tiny_models import LAYERS, save_tiny_llama
 
 
 def test_packages_are_those_of_all_backends() -> None:
-    assert set(libraries.packages()) == {"torch", "transformers", "mlx", "mlx-lm", "mlx-cpu", "tokenizers"}
+    assert set(libraries.packages()) == {
+        "torch",
+        "transformers",
+        "mlx",
+        "mlx-lm",
+        "mlx-cpu",
+        "tokenizers",
+        "xllamacpp",
+    }
 
 
 def test_weight_files_are_named_once() -> None:
