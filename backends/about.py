@@ -68,8 +68,8 @@ class About:
     """For every dtype that it offers, how far apart rounding may bring logits, as a share of their size.
     Where two backends are compared, the larger one holds."""
     lacks: tuple[Ability, ...] = ()
-    """What it can't do. Whatever needs it is refused before a model is loaded, and where logits are lacking two
-    backends are held against each other by token ids and forwards alone."""
+    """What it can't do. Whatever needs it is refused before a model is loaded, and where logits are lacking,
+    two backends are held against each other by token ids and forwards alone."""
     gpu: str | None = None
     """What it calls the GPU of a Mac, such as `MPS`."""
     tools: Callable[[], Tools] | None = None

@@ -48,8 +48,8 @@ class SameLogits:
     """Of the prompt."""
     same_ids: bool
     logit_difference: float | None
-    """Largest absolute difference over the compared positions and the whole vocabulary; null where one gives no
-    logits: equal work is then shown by token ids and forwards, and quality by the token match of the run."""
+    """Largest absolute difference over the compared positions and the whole vocabulary; null where one gives
+    no logits: equal work is then shown by token ids and forwards, and quality by the token match."""
     tolerance: float
     """Of `apart`; in runs of versions without it, of `logit_difference`."""
     prompt: str = ""
