@@ -1,19 +1,25 @@
 """Decoded readings, kept beside the raw stream: a long run is decoded once and not at every look.
 
-    power.npz   the columns of a `Trace`, and JSON: its faults, its source, and what it was made from
+    power.npz   a seal, the columns of a `Trace`, and JSON: its faults, its source, and what it was made from
 
 A meter prints thousands of documents a minute and decoding them costs minutes for a run of hours. The raw
-stream stays the truth: this file can be deleted at any time and is made again. It counts only if it belongs
-to these very raw files (their sizes, the digest of the index) and to this very code; in any other case, and
-if anything in it is odd, the stream is decoded anew and nothing is said.
+stream stays the truth: this file can be deleted at any time and is made again. It counts only if it was made
+on this machine from these very raw files (their sizes, the digest of the index) by this very code; in any
+other case, and if anything in it is odd, the stream is decoded anew and nothing is said.
+
+The seal is an HMAC (RFC 2104) with a key that never leaves the user's cache. So a file that came with
+somebody's run folder is not even opened, whatever joules it holds.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
+import io
 import json
 import os
+import secrets
 import zipfile
 import zlib
 from dataclasses import asdict
@@ -27,11 +33,15 @@ from energy.base import EnergyError, Fault, SourceInfo, Trace
 from energy.decode import RecordingDecoder
 from energy.recording import INDEX, RAW
 from energy.timeline import trace_of
+from energy.user_cache import user_cache
 
 KEPT = "power.npz"
+MOST_BYTES = 2**28
+"""Of a file that is worth keeping: ten readings a second for more than a month."""
+_SEAL_BYTES = 32
 MAKERS = (
     *("align", "base", "cache", "chip", "decode", "faults", "framing", "labels", "plist", "rails"),
-    *("recording", "text", "timeline"),
+    *("recording", "text", "timeline", "user_cache"),
 )
 """The modules between bytes and a trace: all that this one imports, which a test checks."""
 
@@ -42,8 +52,15 @@ _UNUSABLE = (OSError, EOFError, ValueError, TypeError, LookupError, zipfile.BadZ
 
 def kept(folder: Path) -> Decoded | None:
     """The readings that were kept in a folder; None unless they belong to its raw files as they are now."""
+    key = _key()
     try:
-        with (folder / KEPT).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        if key is None or (folder / KEPT).stat().st_size > MOST_BYTES:
+            return None
+        sealed = (folder / KEPT).read_bytes()
+        seal, content = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
+        if not hmac.compare_digest(seal, _seal(key, content)):
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             words = json.loads(str(stored["words"]))
             if words["made_from"] != _made_from(folder):
                 return None
@@ -92,6 +109,22 @@ def _code() -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
+def _key() -> bytes | None:
+    """The secret of this user on this machine, made when it is first wanted; None where it can't be kept."""
+    file = user_cache() / "readings.key"
+    with contextlib.suppress(OSError):
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _replace(file, secrets.token_bytes(_SEAL_BYTES), mode=0o600)
+        key = file.read_bytes()
+        return key if len(key) == _SEAL_BYTES else None
+    return None
+
+
+def _seal(key: bytes, content: bytes) -> bytes:
+    return hmac.digest(key, content, "sha256")
+
+
 def _write(folder: Path, decoded: Decoded, made_from: dict[str, Any]) -> None:
     """Whole or not at all, under a name of its own until then: two readers may come at once."""
     trace, info = decoded
@@ -103,15 +136,22 @@ def _write(folder: Path, decoded: Decoded, made_from: dict[str, Any]) -> None:
         "thermal": trace.thermal,
         "source": asdict(info),
     }
-    staging = folder / f".{KEPT}.{os.getpid()}"
+    key = _key()
+    if key is None:
+        return
+    content = io.BytesIO()
+    np.savez(content, words=np.array(json.dumps(words)), **{name: getattr(trace, name) for name in _COLUMNS})
+    _replace(folder / KEPT, _seal(key, content.getvalue()) + content.getvalue())
+
+
+def _replace(file: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write a file whole or not at all; one that is there is replaced."""
+    staging = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with staging.open("wb") as file:
-            np.savez(
-                file,
-                words=np.array(json.dumps(words)),
-                **{name: getattr(trace, name) for name in _COLUMNS},
-            )
-        staging.replace(folder / KEPT)
+        with open(descriptor, "wb") as out:
+            out.write(content)
+        staging.replace(file)
     finally:
         staging.unlink(missing_ok=True)
 

@@ -29,6 +29,8 @@ from energy.base import EnergyError, SourceInfo
 
 RAW, INDEX, NOISE = "power.raw", "power.index", "stderr.log"
 SCHEMA = 1
+MOST_AT_ONCE_BYTES = 2**26
+"""Of one arrival: the reader takes a hundredth of it, older versions took what a pipe holds."""
 
 Form = Literal["plist", "text", "readings"]
 """powermetrics' property lists, its text, or readings already in SI units as JSON lines."""
@@ -161,7 +163,13 @@ class RecordingReader:
                 yield _entry(line)
 
     def content(self, begin: int, end: int) -> bytes:
-        """Bytes of the stream."""
+        """Bytes of the stream.
+
+        Raises:
+            EnergyError: no meter writes so many at once, or they go backwards; or there is no stream.
+        """
+        if not 0 <= end - begin <= MOST_AT_ONCE_BYTES:
+            raise EnergyError(f"{INDEX} says that {end - begin:,} bytes arrived at once")
         with self._raw_path.open("rb") as raw:
             raw.seek(begin)
             return raw.read(end - begin)

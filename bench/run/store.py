@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 from bench.errors import RunFailed, UserError
+from bench.run import door
 from bench.run.records import SCHEMA, BlockRecord, Record, SessionRecord, VoidSlot, record_from_json
 from bench.suite import prompt_forms
 from bench.suite.header import RunHeader
@@ -212,11 +213,13 @@ def read_header(folder: Path) -> RunHeader:
     """The run.json of a run folder.
 
     Raises:
-        UserError: not a run folder, written by a newer program, or damaged.
+        UserError: not a run folder, one that holds what no run folder holds, written by a newer program, or
+            damaged.
     """
     try:
+        door.enter(folder)
         stored = json.loads((folder / "run.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise UserError(
             f"{folder} is not a run folder: it has no readable run.json", fix="list runs with: bench runs"
         ) from None

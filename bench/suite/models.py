@@ -9,7 +9,6 @@ interrupted fetch leaves nothing that looks whole.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tomllib
 from collections.abc import Iterable
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
+from energy.user_cache import user_cache
 
 SAFETENSORS = ("*.safetensors",)
 """Weight files that are read unless a backend says otherwise."""
@@ -89,13 +89,6 @@ class LocalModel:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
         return digest.hexdigest() if self.weight_files else None
-
-
-def cache_folder() -> Path:
-    """Where fetched models live: JOULEBENCH_CACHE, else the user's cache."""
-    chosen = os.environ.get("JOULEBENCH_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(chosen) if chosen else Path(base) / "joulebench"
 
 
 def catalogue() -> dict[str, Entry]:
@@ -176,7 +169,7 @@ def is_read(file: str, patterns: Iterable[str]) -> bool:
 
 def embedded_folder(name: str, entry: Entry) -> Path:
     """Where the converted form of an embedded model is kept; the hash of its source is in the name."""
-    return cache_folder() / "models" / f"{name}-{entry.sha256[:12]}"
+    return user_cache() / "models" / f"{name}-{entry.sha256[:12]}"
 
 
 def _embedded(name: str, entry: Entry, weight_files: tuple[str, ...]) -> LocalModel | None:

@@ -70,9 +70,14 @@ def load_prompts(name: str, *, beside: Path, limit: int | None = None) -> Prompt
     return PromptSet(file=file, sha256=hashlib.sha256(raw).hexdigest(), prompts=prompts[:limit])
 
 
+def bundled_set(name: str) -> Path | None:
+    """The file of a set that comes along, by its name; None if there is none of this name."""
+    file = configs_folder() / "prompts" / f"{name}.jsonl"
+    return file if Path(name).name == name and file.is_file() else None
+
+
 def _find(name: str, beside: Path) -> Path:
-    bundled = configs_folder() / "prompts" / f"{name}.jsonl"
-    return bundled if bundled.is_file() else beside / Path(name).expanduser()
+    return bundled_set(name) or beside / Path(name).expanduser()
 
 
 def _text_of(tokens: int) -> str:

@@ -1,3 +1,5 @@
+import hmac
+import io
 import json
 import subprocess
 import sys
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from energy import cache
-from energy.base import SourceInfo, Trace
+from energy.base import EnergyError, SourceInfo, Trace
 from energy.decode import RecordingDecoder
 from energy.lab.documents import SHAPES, Told, document
 from energy.modelled import modelled
@@ -16,6 +18,7 @@ from energy.recording import Header, Recording, Stamp
 from energy.replay import load
 from energy.timeline import trace_of
 from energy.together import Together
+from energy.user_cache import user_cache
 
 SOURCE = SourceInfo(
     name="simulated",
@@ -112,7 +115,8 @@ def test_every_module_that_makes_a_trace_counts_as_its_code() -> None:
 
 
 def tampered(file: Path, **changes: object) -> None:
-    with np.load(file) as stored:
+    """As a forger who has the key would do it; without the key see below."""
+    with np.load(io.BytesIO(file.read_bytes()[32:])) as stored:
         content = dict(stored)
     words = json.loads(str(content["words"]))
     for key, value in changes.items():
@@ -121,8 +125,10 @@ def tampered(file: Path, **changes: object) -> None:
         else:
             words[key] = value
     content["words"] = np.array(json.dumps(words))
-    with file.open("wb") as out:
-        np.savez(out, **content)
+    out = io.BytesIO()
+    np.savez(out, **content)  # type: ignore[arg-type]
+    key = (user_cache() / "readings.key").read_bytes()
+    file.write_bytes(hmac.digest(key, out.getvalue(), "sha256") + out.getvalue())
 
 
 @pytest.mark.parametrize(
@@ -144,6 +150,34 @@ def test_a_cache_in_which_anything_is_odd_is_ignored(tmp_path: Path, changes: di
     tampered(tmp_path / cache.KEPT, **changes)
     assert cache.kept(tmp_path) is None
     assert_same(load(tmp_path), decoded(tmp_path))
+
+
+def test_a_cache_that_was_made_elsewhere_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The forger has everything but the key: the digests fit, and so does the code."""
+    record(tmp_path / "run")
+    monkeypatch.setenv("JOULEBENCH_CACHE", str(tmp_path / "theirs"))
+    load(tmp_path / "run")
+    tampered(tmp_path / "run" / cache.KEPT, joules=0.5 * load(tmp_path / "run")[0].joules)
+    assert cache.kept(tmp_path / "run") is not None  # believed where it was made
+    monkeypatch.setenv("JOULEBENCH_CACHE", str(tmp_path / "ours"))
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("opened"))
+    assert cache.kept(tmp_path / "run") is None
+    monkeypatch.undo()
+
+
+def test_nothing_is_kept_where_the_key_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOULEBENCH_CACHE", "/proc/nowhere")
+    record(tmp_path)
+    assert_same(load(tmp_path), decoded(tmp_path))
+    assert not (tmp_path / cache.KEPT).exists()
+
+
+def test_an_arrival_of_absurd_size_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    record(tmp_path)
+    index = tmp_path / "power.index"
+    index.write_text(index.read_text() + '{"received": 12800000000, "at": [1, 1, 1]}\n')
+    with pytest.raises(EnergyError, match="bytes arrived at once"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x93NUMPY"])

@@ -15,8 +15,9 @@ from bench.cli.doctor.mac_state import MacState, gpu_answers, look
 from bench.errors import UserError
 from bench.run import host, sources
 from bench.suite import libraries, plugins
-from bench.suite.models import cache_folder, locate
+from bench.suite.models import locate
 from energy.base import SourceUnavailable
+from energy.user_cache import user_cache
 
 State = Literal["good", "note", "bad", "unknown"]
 _NEEDED_BYTES = 2 * 1024**3
@@ -244,14 +245,14 @@ def _model() -> CheckResult:
 
 
 def _disk() -> CheckResult:
-    folder = cache_folder()
+    folder = user_cache()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    room = f"{free / 2**30:.0f} GiB free for models in {cache_folder()}"
+    room = f"{free / 2**30:.0f} GiB free for models in {user_cache()}"
     if not os.access(folder, os.W_OK):
         fix = "export JOULEBENCH_CACHE=~/some/folder"
-        return CheckResult(what="disk", state="bad", found=f"{cache_folder()} can't be written", fix=fix)
+        return CheckResult(what="disk", state="bad", found=f"{user_cache()} can't be written", fix=fix)
     if free < _NEEDED_BYTES:
         fix = "make 2 GiB free, or: export JOULEBENCH_CACHE=/another/disk"
         return CheckResult(what="disk", state="bad", found=room, fix=fix)

@@ -16,7 +16,7 @@ from bench.show.table import Table
 from bench.suite.config import parse_suite
 from bench.suite.header import RunHeader
 from bench.suite.prompt_forms import Prompt
-from bench.suite.prompts import prompts_of
+from bench.suite.prompts import bundled_set, prompts_of
 
 MOST_PROMPTS = 200
 MOST_ROWS = 1000
@@ -41,16 +41,19 @@ def prompt_table(readback: Readback) -> Table:
 
 
 def prompt_texts(run: StoredRun) -> dict[str, str]:
-    """Texts by id; those of an older run, which kept only their hash, if their file is what it was."""
+    """Texts by id; those of an older run, which kept only their hash, if it used a set that comes along."""
     try:
-        return {prompt.id: prompt.text for prompt in run.prompts or _where_they_were(run.header)}
+        return {prompt.id: prompt.text for prompt in run.prompts or _that_came_along(run.header)}
     except UserError:
         return {}
 
 
-def _where_they_were(header: RunHeader) -> tuple[Prompt, ...]:
-    file = Path(header.suite.path)
-    found = prompts_of(parse_suite(header.suite.text, file=file).prompts, beside=file.parent)
+def _that_came_along(header: RunHeader) -> tuple[Prompt, ...]:
+    """Prompts of the program itself; no path of a run folder, which somebody may have sent, is followed."""
+    asked = parse_suite(header.suite.text, file=Path(header.suite.path)).prompts
+    if asked.file is None or bundled_set(asked.file) is None:
+        return ()
+    found = prompts_of(asked, beside=Path())
     return found.prompts if found.sha256 == header.prompts.sha256 else ()
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from bench.errors import RunFailed, UserError
 from bench.run import fetch
-from bench.suite import models
 from bench.suite.models import Entry, catalogue, embedded_folder, hub_id, locate
+from energy.user_cache import user_cache
 
 MEMBER = "package/model.gguf"
 
@@ -179,4 +179,4 @@ def test_the_catalogue_holds_the_embedded_model_and_the_published_pair() -> None
 def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("JOULEBENCH_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert models.cache_folder() == tmp_path / "joulebench"
+    assert user_cache() == tmp_path / "joulebench"
