@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from analysis.blocks import Amount, BlockTable, Per, block_table
 from analysis.comparable import lowest_grade
 from analysis.effect import LogPair
 from analysis.rows import Slot
 from analysis.values import LEVEL, FloatArray, Withheld
-from analysis.verdict import THRESHOLD, Contrast, Judgement, decide, decide_together, withheld
+from analysis.verdict import THRESHOLD, Contrast, Judgement, decide_together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def judge(
     per: Per = "request",
     threshold: float = THRESHOLD,
 ) -> Judgement:
-    """The verdict on one arm against another.
+    """The verdict on one arm against another, asked about alone.
 
     Args:
         treated: the arm that is asked about.
@@ -49,27 +49,31 @@ def judge(
         per: unit of work.
         threshold: practical threshold as a fraction.
     """
-    if treated.slots is baseline.slots and baseline.arm == treated.plain:
-        together = judge_together(treated, amount=amount, per=per, threshold=threshold)
-        if treated.arm in together:
-            return together[treated.arm]
-    found = contrast(treated, baseline, amount=amount, per=per, threshold=threshold)
-    return withheld(found.reason, threshold=threshold) if isinstance(found, Withheld) else decide(found)
+    pairs = {treated.arm: (treated, baseline)}
+    return judge_together(pairs, amount=amount, per=per, threshold=threshold)[treated.arm]
 
 
 def judge_together(
-    one: Held, *, amount: Amount = "gross_j", per: Per = "request", threshold: float = THRESHOLD
+    pairs: Mapping[str, tuple[Held, Held]],
+    *,
+    amount: Amount = "gross_j",
+    per: Per = "request",
+    threshold: float = THRESHOLD,
 ) -> dict[str, Judgement]:
-    """The verdicts on all arms that are held against the same ungated arm as `one`, by arm.
+    """The verdicts on several pairs, by their names: one family, each with Holm's correction for the others.
 
-    Several questions to one baseline are answered together, each with Holm's correction for the others.
+    Holm's correction holds however the pairs depend on each other, so it does not matter that they share
+    baselines, or that one pair's baseline is another's treated arm.
+
+    Args:
+        pairs: treated arm and what it is held against, as of `judge`.
+        amount: what is compared.
+        per: unit of work.
+        threshold: practical threshold as a fraction.
     """
-    backends = {slot.backend for slot in one.slots if slot.arm in (one.arm, one.plain)}
-    arms = sorted({slot.arm for slot in one.slots if slot.backend in backends} - {one.plain, one.again})
-    plain = replace(one, arm=one.plain)
     found = {
-        arm: contrast(replace(one, arm=arm), plain, amount=amount, per=per, threshold=threshold)
-        for arm in arms
+        name: contrast(treated, baseline, amount=amount, per=per, threshold=threshold)
+        for name, (treated, baseline) in pairs.items()
     }
     return decide_together(found, threshold=threshold)
 

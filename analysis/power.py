@@ -63,7 +63,7 @@ class PowerQuestion:
     level: float = LEVEL
     """Of the interval that decides."""
     asked: int = 1
-    """Arms that are held against the same baseline (Holm)."""
+    """Comparisons of the run (Holm)."""
 
 
 def chance_to_settle(question: PowerQuestion, blocks: int) -> float:

@@ -9,8 +9,10 @@
 
 What an interval is taken over, and when an effect exceeds the noise, is said in `analysis.effect`.
 
-An arm is often one of several that are held against the same baseline. The chance that one of them seems to
-save is then larger than that of each, so a claim has to stand after Holm's correction over all of them.
+A comparison is often one of several of its run: gates against their backend's baseline, backends and models
+against the first. The chance that one of them seems to save is then larger than that of each, so a claim has
+to stand after Holm's correction over all of them. A gate beside its random control is none of them: it is
+asked only of a gate that saves.
 
 Where there is no verdict there is no ratio either: a figure that looks like an answer is read as one.
 """
@@ -100,9 +102,9 @@ class Judgement:
     p: float | None = None
     """One-sided p of lying beyond the threshold, of this arm alone; None without a verdict."""
     p_holm: float | None = None
-    """The same after Holm's correction over `asked` arms."""
+    """The same after Holm's correction over `asked` comparisons."""
     asked: int = 1
-    """Arms that are held against the same baseline."""
+    """Comparisons of the run."""
     lag_1: float | None = None
     """Correlation of a block's log-ratio with the next one's; None without a verdict, or of pooled runs."""
     ratio_ar1: Estimate | None = None
@@ -193,7 +195,7 @@ def settle(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -
 def decide_together(
     contrasts: Mapping[str, Contrast | Withheld], *, threshold: float = THRESHOLD
 ) -> dict[str, Judgement]:
-    """The verdicts on several arms that are held against one baseline, each corrected for the others.
+    """The verdicts on the comparisons of a run, each corrected for the others.
 
     Args:
         contrasts: what each of them rests on, or why there is nothing, by arm.

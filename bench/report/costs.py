@@ -1,16 +1,17 @@
-"""What an arm uses per request and per token, by one rule for all views: `analysis.arms.level`."""
+"""What an arm uses per request and per token, and how fast it is, by one rule: `analysis.arms.level`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from analysis.arms import Level, level
 from analysis.blocks import Amount, Per
 from analysis.rows import Slot
 from analysis.values import Withheld
-from bench.report.readback import that_count
-from bench.report.rows import arm_label
+from bench.report.readback import Readback, that_count
+from bench.report.rows import PHASES, arm_label, of_phase
 from bench.run.records import ArmKey
 
 
@@ -23,29 +24,44 @@ class Costs:
     new_token: Level | None
     total_token: Level | None
     seconds: Level | None
-    """and seconds per request."""
+    """and seconds per request,"""
+    phases: dict[str, Level | None]
+    """and per token of a phase: of the prompt in prefill, forwards in decode."""
 
     @classmethod
-    def of(cls, slots: Sequence[Slot], key: ArmKey, *, baseline: str) -> Costs:
+    def of(cls, readback: Readback, slots: Sequence[Slot], key: ArmKey) -> Costs:
         """The costs of an arm among the slots of its run; of a baseline those of both its copies together."""
-        own = arm_label(key)
-        both = (own, arm_label((key[0], key[1], True))) if key[1:] == (baseline, False) else (own,)
-        counting = {arm: _that_count(slots, arm) for arm in both}
-        copies = tuple(arm for arm in both if counting[arm])
-        rows = [slot for arm in copies for slot in counting[arm]]
-
-        def of(amount: Amount, per: Per) -> Level | None:
-            found = level(rows, copies, amount=amount, per=per)
-            if isinstance(found, Withheld) and len(copies) > 1:  # the copies have no block in common
-                found = level(counting[own], (own,), amount=amount, per=per)
-            return None if isinstance(found, Withheld) else found
-
+        of = partial(_level, key=key, baseline=readback.baseline)
+        by_phase = {
+            phase: [
+                of_phase(row, slot.requests, phase) for row, slot in zip(slots, readback.slots, strict=True)
+            ]
+            for phase in PHASES
+        }
         return cls(
-            request=of("gross_j", "request"),
-            new_token=of("gross_j", "new_token"),
-            total_token=of("gross_j", "total_token"),
-            seconds=of("seconds_s", "request"),
+            request=of(slots, "gross_j", "request"),
+            new_token=of(slots, "gross_j", "new_token"),
+            total_token=of(slots, "gross_j", "total_token"),
+            seconds=of(slots, "seconds_s", "request"),
+            phases={phase: of(rows, "seconds_s", "new_token") for phase, rows in by_phase.items()},
         )
+
+    def tokens_per_s(self, phase: str) -> float | None:
+        """The reciprocal, so that repeats weigh the same in a block and blocks the same in a run."""
+        found = self.phases[phase]
+        return None if found is None else 1 / found.point
+
+
+def _level(slots: Sequence[Slot], amount: Amount, per: Per, *, key: ArmKey, baseline: str) -> Level | None:
+    own = arm_label(key)
+    both = (own, arm_label((key[0], key[1], True))) if key[1:] == (baseline, False) else (own,)
+    counting = {arm: _that_count(slots, arm) for arm in both}
+    copies = tuple(arm for arm in both if counting[arm])
+    rows = [slot for arm in copies for slot in counting[arm]]
+    found = level(rows, copies, amount=amount, per=per)
+    if isinstance(found, Withheld) and len(copies) > 1:  # the copies have no block in common
+        found = level(counting[own], (own,), amount=amount, per=per)
+    return None if isinstance(found, Withheld) else found
 
 
 def _that_count(slots: Sequence[Slot], arm: str) -> list[Slot]:

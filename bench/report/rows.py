@@ -20,12 +20,13 @@ from bench.report.looks import level_of_run
 from bench.report.readback import Readback, SlotRead, tokens_of
 from bench.run.host import packages
 from bench.run.joules import Readings
-from bench.run.records import ArmKey
+from bench.run.records import ArmKey, RequestRecord
 from bench.suite.asked import asked_of_run
 from bench.suite.header import Git, RunHeader
 from bench.suite.plan import Arm
 from energy.boundary import total_j
 
+PHASES = ("prefill", "decode")
 SAMPLE_S = 1.0
 """Of the published protocol's one sample of power."""
 HOST_COLUMNS = (
@@ -54,6 +55,14 @@ def slot_rows(readback: Readback) -> list[Slot]:
     """
     name = readback.run.header.run_id
     return [_slot_row(slot, readback, run=name, position=i) for i, slot in enumerate(readback.slots)]
+
+
+def of_phase(row: Slot, requests: Sequence[RequestRecord], phase: str) -> Slot:
+    """A slot with the seconds and tokens of one phase alone: of the prompt in prefill, forwards in decode."""
+    lengths = [
+        (r.prefill_s, r.prompt_tokens) if phase == "prefill" else (r.decode_s, r.forwards) for r in requests
+    ]
+    return replace(row, seconds_s=sum(s for s, _ in lengths), new_tokens=sum(n for _, n in lengths))
 
 
 def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:

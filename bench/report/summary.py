@@ -87,7 +87,7 @@ class ArmRow:
     p: float | None = None
     """One-sided p of lying beyond the threshold, of this arm alone."""
     p_holm: float | None = None
-    """The same, corrected for the arms that are held against the same ungated arm (Holm)."""
+    """The same, corrected for all comparisons of the run (Holm)."""
     lag_1: float | None = None
     """Correlation of a block's log-ratio with the next one's; the interval takes it to be 0."""
     saved_low_ar1_percent: float | None = None
@@ -171,7 +171,7 @@ class _Arm:
     def __init__(self, key: ArmKey, readback: Readback, slots: Sequence[Slot]) -> None:
         self.key = key
         self.idle = readback.idle
-        self.costs = Costs.of(slots, key, baseline=readback.baseline)
+        self.costs = Costs.of(readback, slots, key)
         ran = readback.of_arm(key)
         self.slots = that_count(ran)
         self.void = sum(slot.arm == key for slot in readback.void)
@@ -184,8 +184,6 @@ class _Arm:
         return total / self.passes if self.passes else math.nan
 
     def work(self) -> dict[str, Any]:
-        prefill_s = sum(r.prefill_s for r in self.requests)
-        decode_s = sum(r.decode_s for r in self.requests)
         forwards = sum(r.forwards for r in self.requests)
         return {
             "prompts": len(self.first),
@@ -197,8 +195,8 @@ class _Arm:
             "prompt_tokens_per_repeat": self.prompt_tokens,
             "generated_tokens_per_repeat": self.new_tokens,
             "forwards_per_repeat": self.per_pass(forwards),
-            "prefill_tokens_per_s": _rate(sum(r.prompt_tokens for r in self.requests), prefill_s),
-            "decode_tokens_per_s": _rate(forwards, decode_s),
+            "prefill_tokens_per_s": self.costs.tokens_per_s("prefill"),
+            "decode_tokens_per_s": self.costs.tokens_per_s("decode"),
         }
 
     def energy(self) -> dict[str, Any]:
@@ -294,7 +292,3 @@ def _same_answers(arm: _Arm, baseline: _Arm) -> int | None:
     mine, theirs = tokens_of(arm.first), tokens_of(baseline.first)
     both = mine.keys() & theirs.keys()
     return sum(mine[prompt] == theirs[prompt] for prompt in both) if both else None
-
-
-def _rate(amount: float, seconds_s: float) -> float | None:
-    return amount / seconds_s if seconds_s > 0 else None

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.blocks import Per
 from analysis.contrast import judge, judge_together
 from analysis.rows import Slot
 from analysis.values import Estimate
-from analysis.verdict import COPY, INACTIVE, VERDICTS, Judgement
+from analysis.verdict import COPY, INACTIVE, THRESHOLD, VERDICTS, Judgement
 from bench.report.readback import Readback, read_back
 from bench.report.rows import arm_label, held
 from bench.run import store
@@ -23,26 +24,31 @@ from bench.suite.header import RunHeader
 
 
 def judge_arms(
-    slots: Sequence[Slot], arms: Sequence[ArmKey], *, baseline: str, threshold: float
+    slots: Sequence[Slot],
+    arms: Sequence[ArmKey],
+    *,
+    baseline: str,
+    threshold: float = THRESHOLD,
+    per: Per = "request",
 ) -> dict[ArmKey, Judgement]:
-    """The judgement on every arm but the baseline of the first backend.
+    """The judgement on every arm but the baseline of the first backend: gates and backends are one family.
 
     Args:
-        slots: of one run.
+        slots: of one run, or of runs that are pooled.
         arms: of that run.
         baseline: gate label of the baselines.
         threshold: practical threshold of the suite, as a fraction.
+        per: unit of work.
     """
-    held_against = opponents(arms, baseline=baseline)
-    together = {
-        plain[0]: judge_together(held(slots, plain, baseline), threshold=threshold)
-        for plain in arms
-        if plain[1:] == (baseline, False)
+    pairs = {
+        key: (held(slots, key, baseline), held(slots, other, baseline))
+        for key, other in opponents(arms, baseline=baseline).items()
     }
+    asked = {arm_label(key): pair for key, pair in pairs.items() if not key[2]}
+    together = judge_together(asked, threshold=threshold, per=per)
     return {
-        key: together[key[0]].get(arm_label(key))
-        or judge(held(slots, key, baseline), held(slots, other, baseline), threshold=threshold)
-        for key, other in held_against.items()
+        key: judge(*pair, threshold=threshold, per=per) if key[2] else together[arm_label(key)]
+        for key, pair in pairs.items()
     }
 
 

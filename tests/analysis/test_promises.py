@@ -30,7 +30,9 @@ def slots_of(setting: Setting, logs: np.ndarray) -> list[Slot]:
 def test_the_simulation_is_judged_as_a_report_judges_slots() -> None:
     (logs,) = log_joules(EIGHT, experiments=1, seed=3)
     mine = contrasts(EIGHT, table_of(EIGHT, logs, savings=8 * [0.0]))
-    theirs = judge_together(Held(slots=slots_of(EIGHT, logs), arm=UNGATED, plain=UNGATED, again=AGAIN))
+    slots = slots_of(EIGHT, logs)
+    plain = Held(slots=slots, arm=UNGATED, plain=UNGATED, again=AGAIN)
+    theirs = judge_together({gate: (replace(plain, arm=gate), plain) for gate in mine})
     assert verdicts(mine) == [theirs[gate].verdict for gate in mine]
     for gate, one in mine.items():
         assert one.p_beyond == pytest.approx(theirs[gate].p)

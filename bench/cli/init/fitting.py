@@ -68,7 +68,7 @@ def size(minutes: float, *, arms: int, asked: int, pace: SuitePace, noise: Noise
     Args:
         minutes: there are.
         arms: of the suite, the A/A arms included.
-        asked: of them are held against the same ungated arm, each a chance of a false "saves".
+        asked: comparisons of the run, each a chance of a false "saves".
         pace: of this machine.
         noise: of a block.
         change: true saving that has to get its verdict, as a fraction.

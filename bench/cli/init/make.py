@@ -73,7 +73,7 @@ def finish(draft: Draft, answers: Answers, pilot: Pilot | None, *, file: Path) -
     sized = size(
         answers.minutes,
         arms=draft.arms,
-        asked=max(1, draft.gates),
+        asked=max(1, draft.comparisons),
         pace=pace,
         noise=noise,
         change=WANTED_CHANGE,

@@ -26,7 +26,7 @@ threshold = 0.3             # to the small model from here on, as published
 matches = "norm_fraction"   # a gate that does no better than this knows nothing of its prompts
 """,
     "backend": """
-# No gate: the backends are compared. After the run: bench compare RUN:torch RUN:mlx
+# No gate: the backends are compared.
 """,
     "cut": """
 [gates.bits_8]              # the cut in question: weights held and read in 8 bits
@@ -65,6 +65,11 @@ class Draft:
     def gates(self) -> int:
         """That are held against the ungated arm of each backend."""
         return {"cost": 0, "gate": 2, "backend": 0, "cut": 1}[self.question] if self.question else 0
+
+    @property
+    def comparisons(self) -> int:
+        """Of gates with their backend's baseline, and of backends with the first."""
+        return len(self.backends) * (1 + self.gates) - 1
 
     @property
     def arms(self) -> int:

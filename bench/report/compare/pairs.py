@@ -7,7 +7,7 @@ are not, so there the intervals are wider and say nothing of what changed betwee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from analysis.blocks import Amount, Per
 from analysis.comparable import Unlike, known_of_neither, unlike
@@ -21,10 +21,11 @@ from bench.errors import UserError
 from bench.report.compare import conditions
 from bench.report.compare.selectors import Chosen, choose, matched
 from bench.report.readback import tokens_of
-from bench.report.rows import arm_label, held
+from bench.report.rows import PHASES, arm_label, held, of_phase
 from bench.report.story import Story
 from bench.report.summary import ArmRow
-from bench.run.records import ArmKey, RequestRecord
+from bench.report.verdicts import judge_arms, opponents
+from bench.run.records import ArmKey
 from bench.show.safe_text import visible
 
 AMOUNTS: dict[str, tuple[Amount, Per]] = {
@@ -34,7 +35,6 @@ AMOUNTS: dict[str, tuple[Amount, Per]] = {
     "joules_per_total_token": ("gross_j", "total_token"),
 }
 """The prompts of a repeat are the same on both sides, so a ratio per request is one per repeat."""
-PHASES = ("prefill", "decode")
 RATES = {"generated_tokens_per_s": "", **{f"{phase}_tokens_per_s": phase for phase in PHASES}}
 """Which phase each speed is of; none: the whole window."""
 
@@ -82,7 +82,7 @@ class Side:
     def phase(self, phase: str) -> list[Slot]:
         """The slots of the run with the seconds and tokens of one phase alone."""
         pairs = zip(self.story.slots, self.story.readback.slots, strict=True)
-        return [_of_phase(row, slot.requests, phase) for row, slot in pairs]
+        return [of_phase(row, slot.requests, phase) for row, slot in pairs]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +254,13 @@ def _judged(first: Side, second: Side) -> Judgement:
     """The verdict on the joules per pass."""
     threshold = max(side.story.readback.run.header.threshold for side in (first, second))
     amount, per = AMOUNTS["gross_per_repeat_j"]
+    readback = second.story.readback
+    others = opponents(readback.arms, baseline=readback.baseline)
+    if first.story is second.story and others.get(second.key) == first.key and not second.key[2]:
+        judged = judge_arms(
+            second.story.slots, readback.arms, baseline=readback.baseline, threshold=threshold, per=per
+        )
+        return judged[second.key]  # with what else the run compares, as its report says
     one, other = (side.among(side.story.slots) for side in (first, second))
     return judge(other, one, amount=amount, per=per, threshold=threshold)
 
@@ -262,11 +269,3 @@ def _agreement(first: Side, second: Side) -> Mean | None:
     """Share of equal tokens."""
     mine, theirs = (tokens_of(side.story.readback.answers(side.key)) for side in (first, second))
     return mean_agreement(theirs, mine)
-
-
-def _of_phase(row: Slot, requests: Sequence[RequestRecord], phase: str) -> Slot:
-    lengths = [
-        (r.prefill_s, r.prompt_tokens) if phase == "prefill" else (r.decode_s, r.forwards) for r in requests
-    ]
-    seconds_s, tokens = map(sum, zip(*lengths, strict=True))
-    return replace(row, seconds_s=seconds_s, new_tokens=tokens)

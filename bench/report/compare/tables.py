@@ -138,7 +138,7 @@ def _percent(share: float) -> str:
 _SIDES: tuple[Column[_Line], ...] = (
     Column("", lambda line: line.name),
     Column("J/token", lambda line: number(line.side.figures["joules_per_token"], 3)),
-    Column("tok/s", lambda line: number(line.side.figures["generated_tokens_per_s"], 1)),
+    Column("tok/s", lambda line: number(line.side.figures["decode_tokens_per_s"], 1)),
     Column("joules (95 %)", _of_comparison(_joules_ratio), is_text=True),
     Column("token match", _of_comparison(_same)),
     Column("verdict", _of_comparison(lambda one: one.verdict_words), is_text=True),

@@ -52,20 +52,19 @@ def rate_table(story: Story) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for key in story.readback.arms:
+    for key, row in zip(story.readback.arms, story.summary.rows, strict=True):
         slots = that_count(story.readback.of_arm(key))
         requests = [r for slot in slots for r in slot.requests if r.forwards]
         counted = [r.decode_bytes for r in requests if r.decode_bytes is not None]
-        seconds = sum(r.decode_s for r in requests)
-        if len(counted) < len(requests) or not sum(counted) or seconds <= 0:
+        if len(counted) < len(requests) or not sum(counted) or row.decode_tokens_per_s is None:
             continue
         forwards, read_bytes = sum(r.forwards for r in requests), sum(counted)
         rows.append(
             {
                 "arm": arm_label(key),
                 "bytes_per_token": read_bytes / forwards,
-                "tokens_per_s": forwards / seconds,
-                "gb_per_s": read_bytes / seconds / GB,
+                "tokens_per_s": row.decode_tokens_per_s,
+                "gb_per_s": read_bytes / forwards * row.decode_tokens_per_s / GB,
             }
         )
     return pd.DataFrame(rows, columns=["arm", "bytes_per_token", "tokens_per_s", "gb_per_s"])

@@ -16,8 +16,9 @@ from analysis.values import Withheld
 from bench.errors import UserError
 from bench.report.names import WORDS
 from bench.report.readback import Readback, read_back
-from bench.report.rows import after_the_run, likeness, slot_rows
+from bench.report.rows import after_the_run, arm_label, likeness, slot_rows
 from bench.run import store
+from bench.run.records import ArmKey
 from bench.run.store import StoredRun
 from bench.suite.asked import Asked, asked_of_run
 
@@ -41,6 +42,12 @@ class Evidence:
     """Of the first run, for its tokens; None without run folders."""
     as_published: bool = False
     """Whether the runs repeat the papers' protocol: no verdict may rest on them."""
+
+    @property
+    def keys(self) -> list[ArmKey]:
+        """The arms, those of a backend together."""
+        found = {(slot.backend, slot.gate, False) for slot in self.slots}
+        return sorted(key for key in found if arm_label(key) in self.arms)
 
     @property
     def arms(self) -> set[str]:

@@ -20,6 +20,7 @@ from analysis.published.every_claim import MODULI, record_claims
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
 from bench.report.rows import agreement_with, arm_label, held
+from bench.report.verdicts import judge_arms
 from bench.studies.claims.evidence import Evidence, gather
 from bench.studies.claims.own_claims import AddedStatement, read_claims
 from bench.studies.claims.repeated import Repeated, repeated
@@ -128,16 +129,16 @@ class _Case:
 
     def rerun(self, slots: Sequence[Slot], gate: str) -> Rerun:
         """The verdict on one arm, over what the claim is about."""
-        treated, baseline = (
-            held(slots, (self.backend, name, False), self.evidence.baseline)
-            for name in (gate, self.evidence.baseline)
-        )
+        key, plain = (self.backend, gate, False), (self.backend, self.evidence.baseline, False)
+        treated, baseline = (held(slots, one, self.evidence.baseline) for one in (key, plain))
         if self.statement.amount in COUNTED:
             saved = tokens_saved(slots, treated=treated.arm, baseline=baseline.arm)
             processed = self.statement.amount == "tokens_processed"
             return judge_tokens(self.change_percent, saved, processed=processed)
         per: Per = "new_token" if self.statement.amount == "energy_per_token" else "request"
-        return judge_rerun(self.change_percent, judge(treated, baseline, per=per))
+        together = judge_arms(slots, self.evidence.keys, baseline=self.evidence.baseline, per=per)
+        judgement = together.get(key) if key != plain else None
+        return judge_rerun(self.change_percent, judgement or judge(treated, baseline, per=per))
 
     def by_published_protocol(self, gate: str) -> Rerun | Withheld | None:
         """The same with one reading after the work; None for tokens."""

@@ -89,7 +89,6 @@ def _session(stored: StoredRun) -> SessionRecord:
 def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
     slots = that_count(readback.of_arm((row.backend, row.gate, row.a_a)))
     requests = [request for slot in slots for request in slot.requests]
-    decode_s = sum(r.decode_s for r in requests)
     decoded = sum(len(r.tokens) - 1 for r in requests)
     counted = [r.decode_bytes for r in requests if r.decode_bytes is not None]
     read = sum(counted) if len(counted) == len(requests) else 0
@@ -102,7 +101,7 @@ def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
         cut=cuts[0] if cuts and all(cut == cuts[0] for cut in cuts) else None,
         outcome="ungated" if is_ungated else verdict.outcome,
         reason="" if is_ungated else verdict.reason,
-        tokens_per_s=decoded / decode_s if decode_s > 0 and decoded else None,
+        tokens_per_s=row.decode_tokens_per_s,
         bytes_per_token=read / decoded if read and decoded else None,
     )
 

@@ -26,6 +26,7 @@ from bench.studies.claims.reproduce import _Case
 from bench.studies.claims.statements import choose
 from bench.studies.sweep.judging import _arm
 from energy.base import SourceInfo
+from tests.bench.report.random_runs import random_stories
 from tests.bench.stored import run_header
 
 ARMS: tuple[ArmKey, ...] = tuple(
@@ -288,3 +289,15 @@ def test_a_gate_that_decides_slowly_and_leaves_nothing_out_keeps_its_cost() -> N
     assert row.saved_high_percent is not None
     assert row.saved_low_percent < -56.5 < row.saved_high_percent + 2
     assert "its joules: +5" in (row.reason or "")
+
+
+def test_gates_and_backends_of_a_run_are_one_family() -> None:
+    several = 0
+    for story in random_stories():
+        asked = [row for row in story.summary.rows if row.p is not None]
+        if not asked:
+            continue
+        surest = min(asked, key=lambda row: row.p or 0)
+        assert surest.p_holm == pytest.approx(min(1.0, len(asked) * (surest.p or 0)))
+        several += len({row.backend for row in asked}) > 1
+    assert several > 20
