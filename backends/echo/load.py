@@ -13,6 +13,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +30,15 @@ from backends.base import (
     Session,
 )
 from backends.cut import FULL, Cut
-from backends.loop import check_cut, check_model, check_prompt, greedy, log_probabilities, open_session
+from backends.loop import (
+    check_batch,
+    check_cut,
+    check_model,
+    check_prompt,
+    greedy,
+    log_probabilities,
+    open_session,
+)
 from backends.shape import Shape
 
 EOS, BOS, START = 0, 1, 2
@@ -106,10 +115,18 @@ class EchoBackend:
 
     def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
         """One forward over all of `ids`."""
+        return self.prefill_batch(ids, cut, batch=1)
+
+    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int) -> Session:
+        """The same for several equal rows, in the time of one: decoding a batch reads the weights once."""
         check_prompt(ids, self.info)
         check_cut(cut, ids)
+        check_batch(batch, cut)
         _burn(len(ids) * PROMPT_TOKEN_COST * self._cpu_s_per_token)
-        return Session(prompt_tokens=len(ids), first_token=_next_id(ids), cache=list(ids), ids=ids, cut=cut)
+        first = _next_id(ids)
+        return Session(
+            prompt_tokens=len(ids), first_token=first, cache=list(ids), ids=ids, cut=cut, batch=batch
+        )
 
     def decode(self, session: Session, *, max_new_tokens: int, ignore_eos: bool) -> Generated:
         """Echo the prompt."""
@@ -121,7 +138,8 @@ class EchoBackend:
             return _next_id(seen)
 
         eos_ids = frozenset[int]() if ignore_eos else frozenset([EOS])
-        return greedy(session.first_token, step, list, max_new_tokens=max_new_tokens, eos_ids=eos_ids)
+        said = greedy(session.first_token, step, list, max_new_tokens=max_new_tokens, eos_ids=eos_ids)
+        return replace(said, batch=session.batch)
 
     def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         """One at the id that follows, zero elsewhere, for each prefix; shape (len(ids), vocabulary)."""

@@ -18,7 +18,7 @@ ABOUT = About(
     install="joulebench[llama-cpp]",
     packages=("xllamacpp",),
     weight_files=("*.gguf",),
-    lacks=("cuts", "layers", "logits", "hidden", "redundancy", "probes"),
+    lacks=("cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches"),
 )
 
 

@@ -108,6 +108,13 @@ def run(
     dtype: Annotated[
         str | None, typer.Option(help="Of models: float32, bfloat16 or float16. [default: float32]")
     ] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="Of models: equal requests at a time; repeat to compare several. [default: 1]",
+        ),
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
@@ -160,6 +167,7 @@ def run(
         pp=pp,
         tg=tg,
         dtype=dtype,
+        batches=batch,
         backends=backend,
         minutes=minutes,
         blocks=blocks,

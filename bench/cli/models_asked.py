@@ -19,6 +19,7 @@ def understood(
     pp: int | None,
     tg: int | None,
     dtype: str | None,
+    batches: Sequence[int] | None,
     backends: Sequence[str] | None,
     minutes: float | None,
     blocks: int | None,
@@ -41,10 +42,12 @@ def understood(
             prompt_tokens=pp,
             new_tokens=tg,
             dtype=dtype,
+            batches=tuple(batches or ()),
             backends=tuple(backends or ()),
             minutes=minutes or usual,
         )
     given = {"--prompts": prompts, "--pp": pp, "--tg": tg, "--dtype": dtype, "--minutes": minutes}
+    given["--batch"] = ", ".join(map(str, batches)) if batches else None
     for option, value in given.items():
         if value is not None:
             raise UserError(

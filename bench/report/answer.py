@@ -239,8 +239,10 @@ def _headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
     )
     baseline = next((row for row in rows if row.gate == readback.baseline and row.prompts), None)
     prompts = counted(len(header.prompts.ids) or (baseline.prompts if baseline else 0), "prompt")
-    each = baseline.generated_tokens_per_repeat / baseline.prompts if baseline else None
+    batch = (baseline.batch or 1) if baseline else 1
+    each = baseline.generated_tokens_per_repeat / baseline.prompts / batch if baseline else None
     tokens = "" if each is None else f" x {'' if each == round(each) else 'about '}{each:.0f} tokens"
+    tokens += f", batch {batch}" if batch > 1 and len({row.batch for row in rows}) == 1 else ""
     host = header.host
     machine = (host.chip or host.machine or "").removeprefix("Apple ")
     sources = [session.source for session in readback.run.of(SessionRecord)]

@@ -109,6 +109,7 @@ _ENERGY: tuple[Column[ArmRow], ...] = (
 _WORK: tuple[Column[ArmRow], ...] = (
     Column("configuration", lambda row: row.label, is_text=True),
     Column("to small", lambda row: row.routed_to_small),
+    Column("batch", lambda row: row.batch if row.batch != 1 else None),
     Column("generated tokens", lambda row: f"{row.generated_tokens_per_repeat:.0f}"),
     Column("forwards", lambda row: f"{row.forwards_per_repeat:.0f}"),
     Column("prefill tok/s", lambda row: words.number(row.prefill_tokens_per_s, 1)),

@@ -12,6 +12,7 @@ from analysis.values import NOT_ESTIMATED, counted, listed
 from analysis.verdict import INACTIVE, Judgement
 from bench.report.looks import level_of_run, looks_of, spent
 from bench.report.readback import Readback
+from bench.report.rows import arm_label
 from bench.run.records import ArmKey, EventRecord
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def cautions(
         *check_slots(slots),
         *check_judgements(by_backend),
         *_about_joules(readback, rows),
+        *_about_batches(readback),
         *_about_events(readback),
     ]
 
@@ -121,6 +123,19 @@ def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Cautio
         judged = readback.idle.judged
         why = "no joules are left above idle" if judged.stable else judged.reason
         yield Caution(code="net not estimated", subject="run", words=f"net joules not estimated: {why}")
+
+
+def _about_batches(readback: Readback) -> Iterator[Caution]:
+    """Rows of a batch are copies of one prompt, and should say the same."""
+    unlike: dict[str, int] = defaultdict(int)
+    for slot in readback.slots:
+        unlike[arm_label(slot.arm)] += sum(request.unlike_rows for request in slot.requests)
+    for arm, rows in unlike.items():
+        if rows:
+            words = (
+                f"{arm}: {counted(rows, 'row')} of a batch answered otherwise than the first, of one prompt"
+            )
+            yield Caution(code="unlike rows", subject=arm, value=rows, words=words)
 
 
 def _about_events(readback: Readback) -> Iterator[Caution]:

@@ -110,10 +110,11 @@ def _one_pass(slots: list[SlotRead]) -> dict[str, Counts]:
 
 
 def _counted(requests: Iterable[RequestRecord]) -> dict[str, int]:
-    counts = [(1, r.prompt_tokens, len(r.tokens)) for r in requests]
+    counts = [(r.batch, r.all_prompt_tokens, r.all_new_tokens) for r in requests]
     return dict(zip(UNITS, map(sum, zip(*counts, strict=True)), strict=True))
 
 
 def _group(request: RequestRecord) -> str:
-    """What has a price list of its own: a model, or a gate that cuts it."""
-    return f"{request.model}, {request.gate}" if request.cut else request.model
+    """What has a price list of its own: a model, a batch of it, or a gate that cuts it."""
+    named = request.model if request.batch == 1 else f"{request.model}, batch {request.batch}"
+    return f"{named}, {request.gate}" if request.cut else named

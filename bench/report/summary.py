@@ -36,6 +36,8 @@ class ArmRow:
     gate: str
     a_a: bool
     prompts: int
+    batch: int | None
+    """Equal requests that ran at a time; None where they differ by prompt."""
     routed_to_small: int
     """Prompts that the gate sent to another model than the ungated arm uses."""
     repeats: int
@@ -44,7 +46,7 @@ class ArmRow:
     left_out_windows: int
     """Those that failed a declared gate: no verdict rests on them."""
     seconds_per_repeat_s: float
-    """A repeat is every prompt once."""
+    """A repeat is every prompt once, or as often as the batch says."""
     prompt_tokens_per_repeat: float
     generated_tokens_per_repeat: float
     forwards_per_repeat: float
@@ -185,8 +187,10 @@ class _Arm:
 
     def work(self) -> dict[str, Any]:
         forwards = sum(r.forwards for r in self.requests)
+        batches = {r.batch for r in self.requests}
         return {
             "prompts": len(self.first),
+            "batch": batches.pop() if len(batches) == 1 else None,
             "repeats": self.passes,
             "windows": len(self.slots),
             "void_windows": self.void,
@@ -223,7 +227,12 @@ class _Arm:
         return math.nan if seconds_s is None else seconds_s
 
     def _of_a_pass(self, per_request: Level | None) -> float | None:
-        return None if per_request is None else per_request.point * len(self.first)
+        return None if per_request is None else per_request.point * self.answers
+
+    @property
+    def answers(self) -> int:
+        """Requests of a pass: one for each prompt, or a batch."""
+        return sum(r.batch for r in self.first.values())
 
     def _bound_j(self) -> float | None:
         """Of the slots that have joules; errors at the edges of windows share a sign at worst."""
@@ -232,11 +241,11 @@ class _Arm:
 
     @property
     def prompt_tokens(self) -> float:
-        return self.per_pass(sum(r.prompt_tokens for r in self.requests))
+        return self.per_pass(sum(r.all_prompt_tokens for r in self.requests))
 
     @property
     def new_tokens(self) -> float:
-        return self.per_pass(sum(len(r.tokens) for r in self.requests))
+        return self.per_pass(sum(r.all_new_tokens for r in self.requests))
 
     def _total(self, values: Sequence[float | None]) -> float | None:
         known = [value for value in values if value is not None]
@@ -271,11 +280,13 @@ def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
         nothing = dict.fromkeys(_OF_WORK)
         return {**nothing, "routed_to_small": 0}
     usual = {prompt: request.model for prompt, request in baseline.first.items()}
+    rows = baseline.answers / arm.answers if arm.answers else math.nan
+    """Of the baseline for each one here: what is saved is told of the same number of answers."""
     read = (arm.bytes_read(), baseline.bytes_read())
     return {
         "routed_to_small": sum(r.model != usual.get(p, r.model) for p, r in arm.first.items()),
-        "tokens_saved_percent": 100 * (1 - arm.new_tokens / baseline.new_tokens),
-        "bytes_saved_percent": 100 * (1 - read[0] / read[1]) if read[0] and read[1] else None,
+        "tokens_saved_percent": 100 * (1 - rows * arm.new_tokens / baseline.new_tokens),
+        "bytes_saved_percent": 100 * (1 - rows * read[0] / read[1]) if read[0] and read[1] else None,
         "token_match_percent": _token_match_percent(arm, baseline),
         "same_answers": _same_answers(arm, baseline),
     }

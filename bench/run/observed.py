@@ -83,11 +83,27 @@ class Answered:
     """Key of the model that the gate chose."""
     prompt_tokens: int
     tokens: list[int]
+    """New tokens; of each row of the batch."""
     forwards: int
+    """Decode forwards, each for all rows."""
     start_s: float
     gated_s: float
     prefilled_s: float
     end_s: float
+    batch: int = 1
+    """Equal requests that ran at a time as one."""
+    unlike_rows: int = 0
+    """Rows whose tokens were not those of the first, as they should be."""
+
+    @property
+    def all_prompt_tokens(self) -> int:
+        """Of all rows."""
+        return self.batch * self.prompt_tokens
+
+    @property
+    def all_new_tokens(self) -> int:
+        """Of all rows."""
+        return self.batch * len(self.tokens)
 
 
 @dataclass(frozen=True, kw_only=True)

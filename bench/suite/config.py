@@ -68,8 +68,12 @@ class Generation(_Table):
     ignore_eos: bool = True
     """True: fixed length, equal work in every configuration. False: stop at the end-of-sequence token."""
 
+    batch: int = Field(default=1, ge=1)
+    """Equal requests that run at a time: so many copies of a prompt, unless a budget says otherwise."""
+
     def __str__(self) -> str:
-        return f"{'' if self.ignore_eos else 'up to '}{self.max_new_tokens} generated tokens"
+        tokens = f"{'' if self.ignore_eos else 'up to '}{self.max_new_tokens} generated tokens"
+        return tokens if self.batch == 1 else f"{tokens}, batch {self.batch}"
 
     @model_validator(mode="before")
     @classmethod

@@ -40,6 +40,8 @@ class ModelsAsked:
     new_tokens: int | None = None
     backends: tuple[str, ...] = ()
     dtype: str | None = None
+    batches: tuple[int, ...] = ()
+    """Equal requests at a time; of several each is a configuration, and the first is the baseline."""
     minutes: float | None = None
     """That the run may take; None: the usual blocks and windows, however long."""
 
@@ -103,19 +105,40 @@ def _tables(asked: ModelsAsked) -> dict[str, Any]:
         "prompts": _prompts(asked),
         **_lengths(asked),
         "gates": {
-            label: {"plugin": "constant", "budget": {"model": label}}
+            label: {"plugin": "constant", "budget": budget}
             if number
-            else {"plugin": "ungated", "full": {"model": label}}
-            for number, label in enumerate(labels)
+            else {"plugin": "ungated", "full": budget}
+            for number, (label, budget) in enumerate(_budgets(labels, asked.batches).items())
         },
+    }
+
+
+def _budgets(labels: Sequence[str], batches: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """What each configuration gives every prompt, by its label: a model, and a batch where there are several.
+
+    Raises:
+        UserError: a batch is named twice.
+    """
+    if len(batches) < 2:
+        return {label: {"model": label} for label in labels}
+    twice = next((batch for batch in batches if batches.count(batch) > 1), None)
+    if twice is not None:
+        raise UserError(f"--batch {twice} is given twice", fix="leave one of them out")
+    return {
+        f"batch-{batch}" if len(labels) == 1 else f"{label}-batch-{batch}": {"model": label, "batch": batch}
+        for label in labels
+        for batch in batches
     }
 
 
 def _lengths(asked: ModelsAsked) -> dict[str, Any]:
     """Tables of what decides how long the run takes."""
     new_tokens = asked.new_tokens or (None if asked.minutes else Generation().max_new_tokens)
+    generation = {"max_new_tokens": new_tokens} if new_tokens else {}
+    if len(asked.batches) == 1:
+        generation["batch"] = asked.batches[0]
     return {
-        **({"generation": {"max_new_tokens": new_tokens}} if new_tokens else {}),
+        **({"generation": generation} if generation else {}),
         **({"protocol": {"minutes": asked.minutes}} if asked.minutes else {}),
     }
 

@@ -150,7 +150,7 @@ def resolve(
     gates = make_gates(suite)
     match_controls(gates, [])
     models = _models_of(suite, gates)
-    needs = _needs(gates, models)
+    needs = _needs(suite, gates, models)
     for backend in suite.backends:
         libraries.check(backend, [model.dtype for model in models.values()], needs=needs)
     for backend, model in product(suite.backends, models.values()):
@@ -199,16 +199,39 @@ def _new_tokens_to_choose_from(suite: Suite, gates: dict[str, Gate]) -> tuple[in
     return sizing.NEW_TOKENS if suite.sizes_answers and not stated else ()
 
 
+def _largest_batch(suite: Suite, gates: dict[str, Gate]) -> int:
+    """Requests at a time, at most.
+
+    Raises:
+        UserError: a budget of several has a cut that means something for one only.
+    """
+    largest = 1
+    for label, gate in gates.items():
+        for budget in gate.budgets:
+            batch = budget.batch or suite.generation.batch
+            if batch > 1 and budget.cut.lookup:
+                raise UserError(
+                    f"gate {label!r}: lookup looks at the tokens of one request, but the batch is {batch}",
+                    fix=f"give its budget batch = 1, or leave lookup out of {label!r}",
+                )
+            largest = max(largest, batch)
+    return largest
+
+
 def make_gates(suite: Suite) -> dict[str, Gate]:
     """The suite's gates by label, with every option checked."""
     return {label: plugins.create("gates", gate.plugin, gate.options) for label, gate in suite.gates.items()}
 
 
-def _needs(gates: dict[str, Gate], models: dict[str, Model]) -> list[Ability]:
+def _needs(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> list[Ability]:
     """What the backends have to be able to do."""
     cuts = any(budget.cut != FULL for gate in gates.values() for budget in gate.budgets)
     shortened = any(model.layers is not None for model in models.values())
-    needs: list[tuple[Ability, bool]] = [("cuts", cuts), ("layers", shortened)]
+    needs: list[tuple[Ability, bool]] = [
+        ("cuts", cuts),
+        ("layers", shortened),
+        ("batches", _largest_batch(suite, gates) > 1),
+    ]
     return [ability for ability, is_needed in needs if is_needed]
 
 

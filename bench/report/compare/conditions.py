@@ -48,6 +48,7 @@ def work(story: Story, key: ArmKey, row: ArmRow) -> Facts:
     return {
         "prompt hash": story.readback.run.header.prompts.sha256[:12],
         "prompts per repeat": str(row.prompts),
+        "batch": _said(row.batch),
         "prompt tokens per repeat": f"{row.prompt_tokens_per_repeat:.6g}",
         "generated tokens per repeat": f"{row.generated_tokens_per_repeat:.6g}",
     }

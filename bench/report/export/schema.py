@@ -48,6 +48,10 @@ class RequestRow(_Row):
     model: Words = Field(description="Key of the model that the gate chose; null if the request failed.")
     prompt_tokens: Count = Field(description="Tokens of the prompt.")
     generated_tokens: Count = Field(description="Tokens of the answer; null if the request failed.")
+    batch: Count = Field(
+        description="Equal requests that ran at a time: prompt_tokens and generated_tokens are of each, "
+        "forwards, seconds, bytes and operations of all; null if the request failed."
+    )
     forwards: Count = Field(description="Decode forwards: one less than generated tokens, without tricks.")
     start_s: Number = Field(
         description="Start in seconds of the harness clock, of which only differences count."
@@ -71,7 +75,7 @@ class WindowRow(_Row):
     block: int = Field(description="Block, from 1; the unit of statistics.")
     position: int = Field(description="Window within the block, from 1.")
     repeats: int = Field(description="Repeats of the prompts.")
-    requests: int = Field(description="Requests in the window.")
+    requests: int = Field(description="Requests in the window, those of a batch counted one by one.")
     prompt_tokens: Count = Field(description="Tokens of all prompts; null for a void window.")
     generated_tokens: Count = Field(description="Tokens of all answers; null for a void window.")
     forwards: Count = Field(description="Decode forwards; null for a void window.")
@@ -106,13 +110,14 @@ class ConfigurationRow(_Row):
     left_out_windows: int = Field(description="Windows that failed a declared gate.")
     repeats: int = Field(description="Repeats of the prompts in all windows.")
     prompts: int = Field(description="Prompts of a repeat.")
+    batch: Count = Field(description="Equal requests at a time; null where they differ by prompt.")
     routed_to_small: int = Field(description="Prompts that went to another model than the baseline's.")
     seconds_per_repeat_s: Number = Field(description="Seconds per repeat.")
     prompt_tokens_per_repeat: Number = Field(description="Tokens of the prompts per repeat.")
     generated_tokens_per_repeat: Number = Field(description="Generated tokens per repeat.")
     forwards_per_repeat: Number = Field(description="Decode forwards per repeat.")
     prefill_tokens_per_s: Number = Field(description="Prompt tokens per second of prefill.")
-    decode_tokens_per_s: Number = Field(description="Forwards per second of decoding.")
+    decode_tokens_per_s: Number = Field(description="Forwards per second of decoding, times the batch.")
     kind: str = Field(description="measured, modelled, simulated, replayed, or none.")
     boundary: str = Field(description="What the joules cover; never compare two boundaries.")
     grade: Count = Field(description="Lowest grade of the windows, 0 to 4; null without joules.")

@@ -67,7 +67,8 @@ def tables_of(stories: Sequence[Story]) -> Tables:
         slots: list[SlotRead | VoidSlot] = [*readback.slots, *readback.void]
         for slot in sorted(slots, key=lambda slot: slot.place):
             mine = requests[slot.place]
-            tables["windows"].append(_window(story, slot, rows.get(slot.place), requests=len(mine)))
+            done = sum(getattr(request, "batch", 1) for request in mine)
+            tables["windows"].append(_window(story, slot, rows.get(slot.place), requests=done))
             tables["requests"] += [_request(story, request) for request in mine]
         tables["configurations"] += _configurations(story)
     return {name: [_checked(TABLES[name], row) for row in rows] for name, rows in tables.items()}

@@ -124,7 +124,7 @@ class LiveDisplay(PlainDisplay):
     def request_done(self, request: RequestRecord, *, of: int) -> None:
         """Count; redraw if the last time is long enough ago."""
         self._done += 1
-        self._new_tokens += len(request.tokens)
+        self._new_tokens += request.all_new_tokens
         if request.end_s - self._drawn_s < REDRAW_S:
             return
         self._rows["prompt"] = f"{(self._done - 1) % of + 1} of {of}, repeat {request.pass_number}"
@@ -140,7 +140,7 @@ class LiveDisplay(PlainDisplay):
         super().slot_done(slot, requests, thermal=thermal)
         if isinstance(slot, SlotRecord):
             self._keep(slot.joules, slot.seconds_s, of="window", thermal=thermal)
-            tokens = sum(len(request.tokens) for request in requests)
+            tokens = sum(request.all_new_tokens for request in requests)
             self._rows["energy"] = f"{joules_per_token(slot.joules, tokens)}, last window"
 
     def _left(self) -> str:

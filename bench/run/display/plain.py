@@ -127,7 +127,7 @@ def slot_line(slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord]) ->
     """Time, tokens and joules per token of a slot, or why it has none."""
     if isinstance(slot, VoidSlot):
         return f"void ({slot.error})"
-    tokens = sum(len(request.tokens) for request in requests)
+    tokens = sum(request.all_new_tokens for request in requests)
     return (
         f"{counted(slot.passes, 'repeat')}, {slot.seconds_s:.1f} s, {counted(tokens, 'token')}, "
         f"{joules_per_token(slot.joules, tokens)}"

@@ -222,6 +222,7 @@ class Workers:
             gates=dict(suite.gates),
             max_new_tokens=suite.generation.max_new_tokens,
             ignore_eos=suite.generation.ignore_eos,
+            batch=suite.generation.batch,
         )
 
     def _check_lengths(self, backend: str) -> None:

@@ -87,6 +87,8 @@ class Load(Message[Loaded]):
     max_new_tokens: int = 1
     """Of a request whose budget does not say."""
     ignore_eos: bool = False
+    batch: int = 1
+    """Like the tokens of a request whose budget does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from backends.base import Backend, BackendError, Generated, Redundancy
+from backends.base import Backend, BackendError, Generated, HasBatches, Redundancy, Session
 from backends.guard import Verdict
 from backends.ledger import request_ledger
 from bench.errors import BenchError, UserError
@@ -76,7 +76,7 @@ class Worker:
         self.models: dict[str, Backend] = {}
         self.gates: dict[str, Gate] = {}
         self.prompts: dict[str, dict[str, list[int]]] = {}
-        self.default_new_tokens = 1
+        self.default_new_tokens, self.default_batch = 1, 1
         self.ignore_eos = True
         self.gate_model = ""
         self._unsettled: list[tuple[Budget, int, Generated]] = []
@@ -90,7 +90,7 @@ class Worker:
             self.models[key] = plugins.create("backends", self.backend, options)
         for label, gate in message.gates.items():
             self.gates[label] = plugins.create("gates", gate.plugin, gate.options)
-        self.default_new_tokens = message.max_new_tokens
+        self.default_new_tokens, self.default_batch = message.max_new_tokens, message.batch
         self.ignore_eos = message.ignore_eos
         return Loaded(loaded={key: model.info for key, model in self.models.items()})
 
@@ -147,7 +147,8 @@ class Worker:
         budget = self.gates[message.gate].decide(self.prompts[self.gate_model][message.prompt_id])
         model, ids = self.models[budget.model], self.prompts[budget.model][message.prompt_id]
         tokens = min(budget.max_new_tokens or self.default_new_tokens, _DISCARDED_TOKENS)
-        model.decode(model.prefill(ids, budget.cut), max_new_tokens=tokens, ignore_eos=self.ignore_eos)
+        session = self._prefill(model, ids, budget)
+        model.decode(session, max_new_tokens=tokens, ignore_eos=self.ignore_eos)
         model.synchronize()
         return Done()
 
@@ -160,7 +161,7 @@ class Worker:
         gated_s = time.perf_counter()
         model, ids = self.models[budget.model], self.prompts[budget.model][prompt_id]
         max_new_tokens = budget.max_new_tokens or self.default_new_tokens
-        session = model.prefill(ids, budget.cut)
+        session = self._prefill(model, ids, budget)
         model.synchronize()
         prefilled_s = time.perf_counter()
         generated = model.decode(session, max_new_tokens=max_new_tokens, ignore_eos=self.ignore_eos)
@@ -176,7 +177,19 @@ class Worker:
             gated_s=gated_s,
             prefilled_s=prefilled_s,
             end_s=end_s,
+            batch=generated.batch,
+            unlike_rows=generated.unlike_rows,
         )
+
+    def _prefill(self, model: Backend, ids: list[int], budget: Budget) -> Session:
+        batch = budget.batch or self.default_batch
+        if batch == 1:
+            return model.prefill(ids, budget.cut)
+        if not isinstance(model, HasBatches):
+            raise UserError(
+                f"{model.info.backend} runs one request at a time, not {batch}", fix="set batch = 1"
+            )
+        return model.prefill_batch(ids, budget.cut, batch=batch)
 
     def settle(self, _: Settle) -> AllSettled:
         """What is worth knowing of the requests since the last call; asked for once a window is closed."""

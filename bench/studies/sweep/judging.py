@@ -89,7 +89,7 @@ def _session(stored: StoredRun) -> SessionRecord:
 def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
     slots = that_count(readback.of_arm((row.backend, row.gate, row.a_a)))
     requests = [request for slot in slots for request in slot.requests]
-    decoded = sum(len(r.tokens) - 1 for r in requests)
+    decoded = sum(r.batch * (len(r.tokens) - 1) for r in requests)
     counted = [r.decode_bytes for r in requests if r.decode_bytes is not None]
     read = sum(counted) if len(counted) == len(requests) else 0
     cuts = [Cut.model_validate(r.cut) for r in requests if r.cut is not None]

@@ -25,6 +25,8 @@ class Budget(BaseModel):
     """Key of a model of the suite."""
     max_new_tokens: int | None = Field(default=None, ge=1)
     """None: the suite's `generation.max_new_tokens`."""
+    batch: int | None = Field(default=None, ge=1)
+    """None: the suite's `generation.batch`."""
     cut: Cut = NO_CUT
     """Work of that model that is left out, such as `{ kv_keep = 0.5 }`."""
 
