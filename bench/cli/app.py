@@ -112,14 +112,14 @@ def run(
         list[int] | None,
         typer.Option(
             min=1,
-            help="Of models: equal requests at a time; repeat to compare several. [default: 1]",
+            help="Of models: equal requests at a time; repeat for more. [default: 1]",
         ),
     ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
             min=0.5,
-            help="Of models: the run ends in so many; blocks and windows are sized for it. [default: 3]",
+            help="Of models: the run ends in so many, and is sized for it. [default: 3]",
         ),
     ] = None,
     save_suite: Annotated[
