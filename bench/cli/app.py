@@ -102,7 +102,7 @@ def run(
             "--tg",
             "--tokens",
             min=1,
-            help="Of models: generated tokens of each answer. [default: up to 64, as fit]",
+            help="Of models: generated tokens an answer. [default: up to 64]",
         ),
     ] = None,
     dtype: Annotated[
@@ -112,14 +112,14 @@ def run(
         list[int] | None,
         typer.Option(
             min=1,
-            help="Of models: equal requests at a time; repeat for more. [default: 1]",
+            help="Of models: equal requests at a time; repeatable. [default: 1]",
         ),
     ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
             min=0.5,
-            help="Of models: the run ends in so many, and is sized for it. [default: 3]",
+            help="Of models: the run ends in so many; sized for it. [default: 3]",
         ),
     ] = None,
     save_suite: Annotated[

@@ -40,7 +40,7 @@ def test_a_batch_costs_a_forward_and_is_told_per_token(run: Path) -> None:
     assert four.decode_tokens_per_s == pytest.approx(BATCH * (one.decode_tokens_per_s or 0), rel=0.5)
     assert four.tokens_saved_percent == pytest.approx(0)  # the same answers, however many at a time
     assert four.same_answers == len(PROMPTS)
-    saved = 100 * (1 - (four.joules_per_new_token or 0) / (one.joules_per_new_token or 1))
+    saved = 100 * (1 - (four.joules_per_token or 0) / (one.joules_per_token or 1))
     assert saved == pytest.approx(SAVED_PERCENT, abs=10)
     assert four.joules_saved_percent == pytest.approx(saved, abs=1)
 
