@@ -58,9 +58,10 @@ def slot_rows(readback: Readback) -> list[Slot]:
 
 
 def of_phase(row: Slot, requests: Sequence[RequestRecord], phase: str) -> Slot:
-    """A slot with the seconds and tokens of one phase alone: of the prompt in prefill, forwards in decode."""
+    """A slot with the seconds and tokens of one phase alone: of the prompt in prefill, forwards in decode, of all rows."""
     lengths = [
-        (r.prefill_s, r.prompt_tokens) if phase == "prefill" else (r.decode_s, r.forwards) for r in requests
+        (r.prefill_s, r.all_prompt_tokens) if phase == "prefill" else (r.decode_s, r.batch * r.forwards)
+        for r in requests
     ]
     return replace(row, seconds_s=sum(s for s, _ in lengths), new_tokens=sum(n for _, n in lengths))
 
