@@ -58,7 +58,7 @@ def slot_rows(readback: Readback) -> list[Slot]:
 
 
 def of_phase(row: Slot, requests: Sequence[RequestRecord], phase: str) -> Slot:
-    """A slot with the seconds and tokens of one phase alone, of all rows: prompts in prefill, forwards in decode."""
+    """A slot with seconds and tokens of one phase, of all rows: of prompts in prefill, forwards in decode."""
     lengths = [
         (r.prefill_s, r.all_prompt_tokens) if phase == "prefill" else (r.decode_s, r.batch * r.forwards)
         for r in requests
