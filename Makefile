@@ -9,7 +9,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # What runs models here: PyTorch and MLX, but there is no MLX for Macs with Intel.
-EXTRAS := $(if $(findstring Darwin x86_64,$(shell uname -sm)),torch,all)
+EXTRAS := $(if $(findstring Darwin x86_64,$(shell uname -sm)),torch,llama-cpp,all)
 
 .PHONY: run test check docs format clean
 

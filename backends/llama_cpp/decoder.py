@@ -21,7 +21,7 @@ from backends.cut import FULL, Cut
 from backends.llama_cpp.engine import Completion, Engine, EngineSettings
 from backends.llama_cpp.header import GgufModel, read_model
 from backends.llama_cpp.load import ABOUT, CONTEXT
-from backends.loop import check_prompt, open_session
+from backends.loop import check_prompt, chunks_of, open_session
 from backends.shape import Shape
 
 
@@ -134,14 +134,16 @@ class LlamaCppBackend:
             )
         return done
 
-    def _used(self, prompt_tokens: int) -> Used:
-        shape, whole = self._model.shape, [self._batch] * (prompt_tokens // self._batch)
-        rest = prompt_tokens % self._batch
+    def _used(self, prompt_tokens: int) -> Used | None:
+        """What the prefill ran; None where the layers are not those that are counted."""
+        shape = self._model.shape
+        if shape is None:
+            return None
         return Used(
             cache_lengths=(prompt_tokens,) * self._model.layers,
-            mlp_units=tuple(layer.mlp_units for layer in shape.layers) if shape else None,
-            weight_bytes=shape.weight_bytes if shape else None,
-            chunks=tuple([*whole, rest] if rest else whole),
+            mlp_units=tuple(layer.mlp_units for layer in shape.layers),
+            weight_bytes=shape.weight_bytes,
+            chunks=tuple(chunks_of(prompt_tokens, self._batch)),
         )
 
     def _cannot(self, what: str) -> NoReturn:

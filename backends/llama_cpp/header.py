@@ -19,6 +19,7 @@ CACHE_BYTES = 2
 _CONTROL = 3
 """Kind of the tokens that are no text."""
 _ENDS = ("eos_token_id", "eot_token_id")
+_PLAIN = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _NAMED_FROM = 0.05
 """Share of the bytes from which a kind of storage is named."""
 _PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
@@ -108,7 +109,8 @@ def _stored_as(tensors: list[Tensor]) -> str:
     sizes: Counter[str] = Counter()
     for tensor in tensors:
         if len(tensor.shape) > 1:
-            sizes[names.get(tensor.kind, f"kind {tensor.kind}")] += tensor.size_bytes
+            name = names.get(tensor.kind, f"kind {tensor.kind}")
+            sizes[_PLAIN.get(name, name)] += tensor.size_bytes
     least = _NAMED_FROM * sizes.total()
     return "+".join(name for name, size_bytes in sizes.most_common() if size_bytes >= least)
 

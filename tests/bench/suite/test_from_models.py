@@ -72,3 +72,50 @@ def test_what_is_a_suite_and_what_a_model(here: Path) -> None:
     ]:
         with pytest.raises(UserError, match=said):
             are_models(names)
+
+
+def test_a_file_of_weights_runs_on_the_backend_that_reads_it(here: Path) -> None:
+    (here / "m.gguf").touch()
+    (here / "folder").mkdir()
+    (here / "folder" / "m.gguf").touch()
+    for name, label in (("m.gguf", "m.gguf"), ("folder", "folder"), ("owner/name:m.gguf", "name-m.gguf")):
+        assert are_models([name])
+        suite, _ = suite_of(ModelsAsked(models=(name,)))
+        assert suite.backends == ("llama_cpp",)
+        assert suite.baseline == label
+    assert suite_of(ModelsAsked(models=("m.gguf",)))[0].models["m.gguf"].name == str(here / "m.gguf")
+
+
+def test_what_a_backend_does_not_read_is_refused_by_name(here: Path) -> None:
+    (here / "m.gguf").touch()
+    suite, text = suite_of(ModelsAsked(models=("m.gguf",), backends=("llama_cpp", "torch")))
+    with pytest.raises(UserError, match=r"m\.gguf is no \*\.safetensors"):
+        resolve(suite, text, file=here / "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ("layers = 2", "'llama_cpp' can't keep only the first layers of a model; use "),
+        ("", "'llama_cpp' can't leave parts of a model out; use "),
+    ],
+)
+def test_what_a_backend_can_not_do_is_refused_before_anything_is_loaded(
+    here: Path, changes: str, said: str
+) -> None:
+    text = f"""
+        name = "x"
+        backends = ["llama_cpp"]
+        prompts = {{ file = "short_questions" }}
+        [models.full]
+        name = "smollm2-135m"
+        {changes}
+        [gates.ungated]
+        [gates.cut]
+        plugin = "constant"
+        budget = {{ cut = {{ kv_keep = 0.5 }} }}
+    """
+    if changes:
+        text = text.replace("cut = { kv_keep = 0.5 }", "max_new_tokens = 2")
+    with pytest.raises(UserError, match=said):
+        resolve(parse_suite(text, file=here / "x.toml"), text, file=here / "x.toml")

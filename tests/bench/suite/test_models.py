@@ -160,6 +160,113 @@ def test_a_hub_that_can_not_be_reached_is_one_line(monkeypatch: pytest.MonkeyPat
         fetch._fetch_from_hub("owner/name", None, progress=quiet, weight_files=("*.gguf",))
 
 
+GGUF = ("*.gguf",)
+
+
+def test_an_embedded_model_keeps_the_file_that_it_is_made_of(
+    entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "catalogue", lambda: {"tiny": entry})
+    convert_with(monkeypatch, write_model)
+    fetch._fetch_embedded("tiny", entry, progress=quiet)
+    for reads, size_bytes in [(("*.safetensors",), 4), (GGUF, 7000), (("*.safetensors", *GGUF), 7004)]:
+        found = locate("tiny", weight_files=reads)
+        assert found is not None
+        assert found.size_bytes == size_bytes
+    with pytest.raises(UserError, match=r"holds no \*\.table"):
+        locate("tiny", weight_files=("*.table",))
+
+
+def test_the_file_is_added_to_what_an_older_release_fetched(
+    entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "catalogue", lambda: {"tiny": entry})
+    folder = embedded_folder("tiny", entry)
+    folder.parent.mkdir(parents=True)
+    write_model(folder)
+    assert locate("tiny") is not None
+    assert locate("tiny", weight_files=GGUF) is None
+    convert_with(monkeypatch, lambda _: pytest.fail("it is converted already"))
+    fetch._fetch_embedded("tiny", entry, progress=quiet)
+    found = locate("tiny", weight_files=GGUF)
+    assert found is not None
+    assert (found.path, found.size_bytes) == (folder, 7000)
+
+
+def test_a_file_of_weights_is_a_model(tmp_path: Path) -> None:
+    for name in ("a[1].gguf", "other.gguf", "big-00001-of-00002.gguf", "big-00002-of-00002.gguf"):
+        (tmp_path / name).write_bytes(name.encode())
+    found = locate(str(tmp_path / "a[1].gguf"), weight_files=GGUF)
+    assert found is not None
+    assert found.path == tmp_path / "a[1].gguf"
+    assert found.weight_files == [tmp_path / "a[1].gguf"]
+    split = locate(str(tmp_path / "big-00001-of-00002.gguf"), weight_files=GGUF)
+    assert split is not None
+    assert [file.name for file in split.weight_files] == [
+        "big-00001-of-00002.gguf",
+        "big-00002-of-00002.gguf",
+    ]
+    with pytest.raises(UserError, match=r"other\.gguf is no \*\.safetensors"):
+        locate(str(tmp_path / "other.gguf"))
+
+
+def test_one_file_of_a_hub_repository_is_a_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub
+
+    file = tmp_path / "0123abcd" / "q4" / "m.gguf"
+    file.parent.mkdir(parents=True)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: str(file))
+    assert locate("owner/name:q4/m.gguf", weight_files=GGUF) is None
+    file.touch()
+    found = locate("owner/name:q4/m.gguf", weight_files=GGUF)
+    assert found is not None
+    assert (found.path, found.revision, found.folder) == (file, "0123abcd", file.parents[1])
+    assert hub_id("owner/name:q4/m.gguf") == "owner/name"
+    with pytest.raises(UserError, match=r"m\.gguf is no \*\.safetensors"):
+        locate("owner/name:q4/m.gguf")
+    for name in ("owner/name:../m.gguf", "owner/name:/m.gguf", "owner/name:q4/../../m.gguf"):
+        with pytest.raises(UserError, match="unknown model"):
+            locate(name, weight_files=GGUF)
+
+
+def test_of_a_hub_repository_only_the_named_file_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import huggingface_hub
+
+    asked, snapshot = {}, tmp_path / "0123abcd"
+
+    def download(repo: str, **more: object) -> None:
+        asked.update(more, repo=repo)
+        snapshot.mkdir()
+        for part in ("m-00001-of-00002.gguf", "m-00002-of-00002.gguf"):
+            (snapshot / part).touch()
+
+    def cached(_: str, file: str, **__: object) -> str | None:
+        return str(snapshot / file) if (snapshot / file).exists() else None
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", cached)
+    name = "owner/name:m-00001-of-00002.gguf"
+    fetched = fetch.ensure(name, None, progress=quiet, weight_files=GGUF)
+    assert asked["repo"] == "owner/name"
+    assert asked["allow_patterns"][-1] == "m-?????-of-00002.gguf"
+    assert fetched.path == snapshot / "m-00001-of-00002.gguf"
+
+
+def test_a_hub_repository_of_many_files_is_refused_before_they_are_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import huggingface_hub
+
+    files = ["README.md", "m-q4.gguf", "m-q8-00001-of-00002.gguf", "m-q8-00002-of-00002.gguf"]
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", lambda *_, **__: files)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("fetched"))
+    monkeypatch.setattr(models, "_hub_folder", lambda *_, **__: None)
+    with pytest.raises(UserError, match=r"holds 2 models: m-q4\.gguf, m-q8.*owner/name:m-q4\.gguf"):
+        fetch.ensure("owner/name", None, progress=quiet, weight_files=GGUF)
+
+
 def test_unknown_names_say_what_is_near() -> None:
     with pytest.raises(UserError, match="did you mean 'smollm2-135m'"):
         hub_id("smollm-135m")
