@@ -8,8 +8,9 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-# What runs models here: PyTorch and MLX, but there is no MLX for Macs with Intel.
-EXTRAS := $(if $(findstring Darwin x86_64,$(shell uname -sm)),torch,llama-cpp,all)
+# What runs models here: PyTorch, MLX and llama.cpp, but there is no MLX for Macs with Intel.
+ON_INTEL := torch,llama-cpp
+EXTRAS := $(if $(findstring Darwin x86_64,$(shell uname -sm)),$(ON_INTEL),all)
 
 .PHONY: run test check docs format clean
 

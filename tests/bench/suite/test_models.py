@@ -13,6 +13,7 @@ import pytest
 
 from bench.errors import RunFailed, UserError
 from bench.run import fetch
+from bench.suite import models
 from bench.suite.models import Entry, catalogue, embedded_folder, hub_id, locate
 from energy.user_cache import user_cache
 
