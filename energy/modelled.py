@@ -15,20 +15,24 @@ from energy.cputime import DescendantsCpu
 from energy.polled import PolledSource
 
 
-def modelled(*, idle_w: float = 2.0, watts_per_core: float = 4.0, interval_ms: int = 100) -> EnergySource:
+def modelled(
+    *, idle_w: float = 2.0, watts_per_core: float = 4.0, interval_ms: int = 100, own_process: bool = False
+) -> EnergySource:
     """Idle watts plus watts per busy core.
 
     Args:
         idle_w: watts of the machine with nothing running, e.g. 2.0.
         watts_per_core: watts that one busy core adds, e.g. 4.0.
         interval_ms: milliseconds between readings, e.g. 100.
+        own_process: count this process too, as where the work is done in it, e.g. false.
     """
-    cpu = DescendantsCpu(os.getpid())
+    cpu = DescendantsCpu(os.getpid(), with_root=own_process)
 
     def counter() -> dict[str, float | None]:
         used_s = cpu.seconds()
         return {"cpu": idle_w * time.perf_counter() + watts_per_core * used_s}
 
+    also = " and of itself" if own_process else ""
     info = SourceInfo(
         name="modelled",
         kind="modelled",
@@ -39,7 +43,7 @@ def modelled(*, idle_w: float = 2.0, watts_per_core: float = 4.0, interval_ms: i
         details={
             "idle_w": repr(idle_w),
             "watts_per_core": repr(watts_per_core),
-            "sees": "CPU time of the processes below the harness; no GPU",
+            "sees": f"CPU time of the processes below the harness{also}; no GPU",
         },
     )
     return PolledSource(info, counter)

@@ -68,9 +68,8 @@ def test_the_conductor_has_every_arrow_and_tests_are_not_imported() -> None:
 
 
 def test_the_rooms_of_the_conductor_are_those_that_are_named() -> None:
-    here = {
-        path.stem for path in (ROOT / "bench").iterdir() if path.name not in ("__init__.py", "__pycache__")
-    }
+    no_rooms = ("__init__.py", "__pycache__", "py.typed")
+    here = {path.stem for path in (ROOT / "bench").iterdir() if path.name not in no_rooms}
     assert here == set(ROOMS)
 
 

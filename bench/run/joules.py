@@ -120,6 +120,46 @@ def energy_of(windows: Sequence[Window], readings: Readings) -> NDArray[np.float
     return joules[:, 0]
 
 
+@dataclass(frozen=True, kw_only=True)
+class JoulesSum:
+    """Joules of many windows together; those that can't be known are counted, and not filled in."""
+
+    joules_j: float
+    bound_j: float
+    """The sum of the bounds of the windows."""
+    unknown: int
+    """Windows without joules: a rail is missing, no reading covers them, or a fault touches them."""
+
+
+def sum_of(windows: NDArray[np.float64], sources: Sources) -> JoulesSum:
+    """Joules of many windows together, however short each is.
+
+    Args:
+        windows: (start, end) of each, shape (m, 2), whose readings are in.
+        sources: the readings; the lead's are used.
+    """
+    trace, info = sources.lead.trace, sources.lead.info
+    joules, bounds = attribute(
+        trace.start_s,
+        trace.end_s,
+        trace.joules,
+        windows,
+        alignment_s=trace.alignment_s,
+        resolution_j=info.resolution_j,
+    )
+    columns = [trace.rails.index(rail) for rail in info.rails if rail in trace.rails]
+    whole_j, bound_j = joules[:, columns].sum(axis=1), bounds[:, columns].sum(axis=1)
+    known = ~np.isnan(whole_j) & (len(columns) == len(info.rails))
+    for fault in trace.faults:
+        if fault.rail is None:
+            known &= ~((windows[:, 1] > fault.start_s) & (windows[:, 0] < fault.end_s))
+    return JoulesSum(
+        joules_j=float(whole_j[known].sum()),
+        bound_j=float(bound_j[known].sum()),
+        unknown=int(np.count_nonzero(~known)),
+    )
+
+
 Rails = dict[str, tuple[float, float]]
 """(joules, bound) by rail; NaN where not measured."""
 

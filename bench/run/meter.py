@@ -112,13 +112,13 @@ class Meter:
         """Wait until a reading covers the window's end, then attribute."""
         covered = self._source.wait(end_s, timeout_s=READING_DELAY_S + 3 * self.info.interval_s)
         self._uncovered = 0 if covered else self._uncovered + 1
-        sources = self._sources()
+        sources = self.sources()
         self.thermal = sources.lead.trace.thermal[-1][1] if sources.lead.trace.thermal else None
         return joules_of([(start_s, end_s)], sources, self._trust)[0]
 
     def joules_again(self, windows: Sequence[Window], *, idle_stable: bool | None) -> list[Joules]:
         """The joules of windows whose readings are in, once it is known whether idle was stable."""
-        return joules_of(windows, self._sources(), replace(self._trust, idle_stable=idle_stable))
+        return joules_of(windows, self.sources(), replace(self._trust, idle_stable=idle_stable))
 
     def edge(self) -> float | None:
         """Where a window opens or closes: a model is read at once; None: a meter reads when it reads."""
@@ -126,7 +126,8 @@ class Meter:
             return self._source.read_now()
         return None
 
-    def _sources(self) -> Sources:
+    def sources(self) -> Sources:
+        """All readings so far, as they are attributed."""
         return Sources.running(self._source).without(self._silent).placed(self._lag)
 
     def check_measures(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,11 +58,13 @@ def started(meter: ChosenMeter, folder: Path) -> Iterator[EnergySource]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     meter.source.start(folder)
+    owner = os.getpid()
     try:
         privilege.give_up()
         yield meter.source
     finally:
-        meter.source.stop()
+        if os.getpid() == owner:  # a forked child drops this frame, and its parent's meter runs on
+            meter.source.stop()
 
 
 def _named(name: str, options: dict[str, Any]) -> ChosenMeter:

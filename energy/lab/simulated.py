@@ -32,6 +32,7 @@ def simulated(
     interval_ms: int = 100,
     seed: int = 0,
     fault: str | None = None,
+    own_process: bool = False,
 ) -> EnergySource:
     """A stand-in for powermetrics with a known truth, for trying out and for tests.
 
@@ -44,6 +45,7 @@ def simulated(
         interval_ms: milliseconds between readings asked for, e.g. 100.
         seed: of the jitter, e.g. 0.
         fault: what is to go wrong, and how many seconds after the start, e.g. "death@20".
+        own_process: let this process draw power too, as where the work is done in it, e.g. false.
     """
 
     def own_arguments(folder: Path) -> list[str]:
@@ -52,6 +54,7 @@ def simulated(
             *("--idle-w", repr(idle_w), "--watts-per-core", repr(watts_per_core), "--seed", str(seed)),
             *("--onset-ms", repr(onset_ms), "--response-ms", repr(response_ms), "--lag-ms", repr(lag_ms)),
             *(("--fault", fault) if fault else ()),
+            *(("--watch-itself",) if own_process else ()),
         ]
 
     meter = Program(

@@ -50,7 +50,7 @@ class Integrator:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._cpu = DescendantsCpu(options.watch_descendants_of)
+        self._cpu = DescendantsCpu(options.watch_descendants_of, with_root=options.watch_itself)
         self._truth = TruthWriter(options.truth, RAILS) if options.truth else None
         self.now_ns = self._begin_ns = time.perf_counter_ns()
         self.cpu_s = self._cpu.seconds()
@@ -248,6 +248,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("-b", type=int)
     parser.add_argument("--handle-invalid-values", action="store_true")
     parser.add_argument("--watch-descendants-of", type=int, default=os.getppid())
+    parser.add_argument("--watch-itself", action="store_true")
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--idle-w", type=float, default=2.0)
     parser.add_argument("--watts-per-core", type=float, default=4.0)
