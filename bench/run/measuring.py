@@ -37,7 +37,7 @@ R = TypeVar("R")
 UNNAMED = "window"
 
 
-class Measured:
+class MeasuredWindow:
     """A window: a context manager, and then its figures. Figures are None where they are not known."""
 
     __slots__ = ("_found", "_owner", "_sampler", "end_s", "name", "start_s")
@@ -132,14 +132,14 @@ class Measure:
     def __init__(self) -> None:
         self._running: Sampler | None = None
         self._lock = threading.RLock()
-        self._by_name: dict[str, Measured] = {}
+        self._by_name: dict[str, MeasuredWindow] = {}
         self._synchronize: Callable[[], None] = devices.synchronize
 
-    def __call__(self, name: str = UNNAMED) -> Measured:
+    def __call__(self, name: str = UNNAMED) -> MeasuredWindow:
         """A window for a `with` block. Windows may be nested, overlap, and share a name."""
-        return Measured(self, name)
+        return MeasuredWindow(self, name)
 
-    def begin(self, name: str) -> Measured:
+    def begin(self, name: str) -> MeasuredWindow:
         """Open a window that `end` closes.
 
         Raises:
@@ -148,12 +148,12 @@ class Measure:
         """
         if name in self._by_name:
             raise UserError(f"the window {name!r} is open", fix=f"end it first: measure.end({name!r})")
-        window = Measured(self, name)
+        window = MeasuredWindow(self, name)
         self._open(window)
         self._by_name[name] = window
         return window
 
-    def end(self, name: str) -> Measured:
+    def end(self, name: str) -> MeasuredWindow:
         """Close the window of that name, and return it.
 
         Raises:
@@ -237,7 +237,7 @@ class Measure:
             if running is not None:
                 running.stop()
 
-    def _open(self, window: Measured) -> None:
+    def _open(self, window: MeasuredWindow) -> None:
         sampler = self._running
         if sampler is None:
             with self._lock:
@@ -246,7 +246,7 @@ class Measure:
         self._synchronize()
         window.start_s = time.perf_counter()
 
-    def _close(self, window: Measured) -> None:
+    def _close(self, window: MeasuredWindow) -> None:
         self._synchronize()
         window.end_s = time.perf_counter()
         if window._sampler is not None and window.start_s is not None:
