@@ -18,14 +18,19 @@ History of `schema`: 1, first version.
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from energy.base import EnergyError, SourceInfo
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 RAW, INDEX, NOISE = "power.raw", "power.index", "stderr.log"
 SCHEMA = 1
@@ -170,9 +175,12 @@ class RecordingReader:
         """
         if not 0 <= end - begin <= MOST_AT_ONCE_BYTES:
             raise EnergyError(f"{INDEX} says that {end - begin:,} bytes arrived at once")
-        with self._raw_path.open("rb") as raw:
-            raw.seek(begin)
-            return raw.read(end - begin)
+        try:
+            with self._raw_path.open("rb") as raw:
+                raw.seek(begin)
+                return raw.read(end - begin)
+        except OSError as error:
+            raise EnergyError(f"can't read {self._raw_path} ({error.strerror})") from error
 
 
 def _entry(line: bytes) -> Entry:
@@ -180,16 +188,32 @@ def _entry(line: bytes) -> Entry:
         content = json.loads(line)
         if "schema" in content:
             return _header(content)
-        at = Stamp(*content["at"])
+        at = Stamp(*map(_number, content["at"]))
         if "event" in content:
-            return Event(content["event"], content["detail"], at)
-        return Arrival(content["received"], at)
-    except (ValueError, KeyError, TypeError) as error:
+            return Event(str(content["event"]), str(content["detail"]), at)
+        return Arrival(int(_number(content["received"])), at)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise EnergyError(f"{INDEX} has a line that can't be read: {line[:80]!r}") from error
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return value
 
 
 def _header(content: dict[str, Any]) -> Header:
     if content["schema"] != SCHEMA:
-        raise EnergyError(f"{INDEX} has schema {content['schema']}, but this version reads schema {SCHEMA}")
-    source = dict(content["source"], rails=tuple(content["source"]["rails"]))
-    return Header(content["form"], SourceInfo(**source))
+        raise EnergyError(
+            f"{INDEX} has schema {str(content['schema'])[:20]}, but this version reads schema {SCHEMA}"
+        )
+    if content["form"] not in get_args(Form):
+        raise ValueError(f"no recording has the form {content['form']!r}")
+    return Header(content["form"], _sources().validate_python(content["source"]))
+
+
+@cache
+def _sources() -> TypeAdapter[SourceInfo]:
+    from pydantic import TypeAdapter  # a meter that only writes has no need of it
+
+    return TypeAdapter(SourceInfo)

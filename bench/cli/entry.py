@@ -43,3 +43,7 @@ def ending_as_ctrl_c() -> Iterator[None]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from analysis.checks import gate_that_failed
+from bench.errors import UserError
 from bench.run.joules import MeterTrust, Readings, Sources, joules_of
 from bench.run.observed import Joules
 from bench.run.power import changed
@@ -152,6 +153,7 @@ def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
     begun = {slot.block: slot.session for slot in (*run.of(SlotRecord), *run.of(VoidSlot))}
     sessions = whole or begun
     slots = [slot for slot in run.of(SlotRecord) if sessions.get(slot.block) == slot.session]
+    _check_named(run)
     stored = {number: Sources.stored(run.session_folder(number)) for number in sorted(set(sessions.values()))}
     self_tests = _self_tests(run, stored)
     stored = {number: own.placed(lag_of_session(run, number)) for number, own in stored.items()}
@@ -172,6 +174,23 @@ def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
         cut_blocks=len(begun.keys() - whole.keys()),
         self_tests=self_tests,
     )
+
+
+def _check_named(run: StoredRun) -> None:
+    """Everything that was run was asked for.
+
+    Raises:
+        UserError: a record is of something that run.json does not name.
+    """
+    header = run.header
+    known = {(backend, gate) for backend in header.backends for gate in (header.baseline, *header.gates)}
+    for record in (*run.of(SlotRecord), *run.of(VoidSlot)):
+        if record.arm[:2] not in known:
+            raise UserError(
+                f"{run.folder} holds a record of {record.backend} {record.gate}, which its run.json does not "
+                "name",
+                fix="restore run.json from a copy",
+            )
 
 
 class _MayFail(Protocol):

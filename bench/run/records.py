@@ -48,7 +48,7 @@ def record_from_json(line: dict[str, Any]) -> Record:
     kind = line.get("type")
     if line.get("error") is not None:
         kind = f"failed {kind}"
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"no record has the type {line.get('type')!r}")
     return from_json(_KINDS[kind], line)
 

@@ -224,7 +224,7 @@ def read_header(folder: Path) -> RunHeader:
             f"{folder} is not a run folder: it has no readable run.json", fix="list runs with: bench runs"
         ) from None
     schema = stored.get("schema", 0) if isinstance(stored, dict) else 0
-    if schema > SCHEMA:
+    if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"{folder} has schema {schema}, this program reads {SCHEMA}", fix="upgrade it")
     try:
         return from_json(RunHeader, stored)

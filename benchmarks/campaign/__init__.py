@@ -1,0 +1,1 @@
+"""Campaigns against the program: damaged folders, damaged inputs, kills; each counts what went wrong."""
