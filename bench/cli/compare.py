@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,12 @@ def compare(
         Path | None, typer.Option(help="Draw the ratios into this .svg, .png or .pdf file.")
     ] = None,
     whole: Annotated[bool, typer.Option("--all", help="Every quantity, also by phase.")] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION", help='Exit code 1 where "costs > 2 %" or "saves < 10 %" holds beyond noise.'
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Set runs, backends or configurations beside the first one named: ratio, interval, noise, quality.
@@ -47,8 +54,11 @@ def compare(
     """
     from bench.report.compare import figure as compare_figure
     from bench.report.compare import tables as compare_tables
+    from bench.report.compare.limit import parsed
     from bench.report.compare.pairs import compare as set_beside
+    from bench.show.safe_text import visible
 
+    limit = None if fail_on is None else parsed(fail_on)
     if figure is not None:
         compare_figure.check(figure)
     comparisons = set_beside(what, anyway=anyway)
@@ -56,10 +66,14 @@ def compare(
         compare_figure.draw(comparisons, figure)
     if as_json:
         print(json.dumps(compare_tables.to_json(comparisons), indent=2))
-        return
-    compare_tables.show(comparisons, console(), whole=whole)
-    if figure is not None:
-        console().print(f"figure: {figure}", markup=False, highlight=False, soft_wrap=True)
+    else:
+        compare_tables.show(comparisons, console(), whole=whole)
+        if figure is not None:
+            console().print(f"figure: {figure}", markup=False, highlight=False, soft_wrap=True)
+    if limit is not None:
+        for one in comparisons:
+            print(f"--fail-on: {visible(limit.words(one.names[1], one.judgement))}", file=sys.stderr)
+        raise typer.Exit(1 if any(limit.holds(one.judgement) for one in comparisons) else 0)
 
 
 def export(

@@ -74,7 +74,7 @@ class MeasuredWindow:
 
     @property
     def joules(self) -> float | None:
-        """Energy of the window; `withheld` says why where there is none. May wait for two readings."""
+        """Energy of the window; `not_estimated` says why where there is none. May wait for two readings."""
         return self.attributed.total_j
 
     @property
@@ -104,7 +104,7 @@ class MeasuredWindow:
         return self.attributed.kind
 
     @property
-    def withheld(self) -> str | None:
+    def not_estimated(self) -> str | None:
         """Why there are no joules, if there are none."""
         return self.attributed.withheld
 

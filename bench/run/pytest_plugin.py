@@ -87,7 +87,7 @@ class JoulesOfTests:
                 f"{cell or '-':>{width}}" for cell, width in zip(cells, (9, 7, 7), strict=True)
             )
             terminalreporter.line(f"{figures} {one.seconds:8.2f}  {one.name}")
-        why = dict.fromkeys(one.withheld for one in self._windows if one.withheld)
+        why = dict.fromkeys(one.not_estimated for one in self._windows if one.not_estimated)
         for reason in list(why)[:1]:
             terminalreporter.line(f"-: {reason}")
 

@@ -40,10 +40,10 @@ class NameTotal:
     count: int
     seconds: float
     joules: float | None
-    """None where nothing is known of them; `withheld` says why."""
+    """None where nothing is known of them; `not_estimated` says why."""
     bound: float | None
     kind: str
-    withheld: str | None = None
+    not_estimated: str | None = None
 
     @property
     def watts(self) -> float | None:
@@ -51,7 +51,9 @@ class NameTotal:
         return None if self.joules is None or not self.seconds else self.joules / self.seconds
 
     def __repr__(self) -> str:
-        figure = f"no joules ({self.withheld})" if self.joules is None else _figure(self.joules, self.bound)
+        figure = (
+            f"no joules ({self.not_estimated})" if self.joules is None else _figure(self.joules, self.bound)
+        )
         return f"<{self.count} windows: {figure} in {self.seconds:.4g} s; {kind_label([self.kind])}>"
 
 
@@ -177,19 +179,19 @@ class Sampler:
             into.unknown += found.unknown
 
     def _total(self, into: _Sum) -> NameTotal:
-        withheld = None
+        why = None
         if into.unknown:
-            withheld = f"{into.unknown} of {into.pieces} windows have no readings, or a fault touches them"
+            why = f"{into.unknown} of {into.pieces} windows have no readings, or a fault touches them"
         elif into.bound >= into.joules:
             each_ms = 1e3 * into.seconds / max(1, into.pieces)
-            withheld = f"windows of {each_ms:.3g} ms, apart, are too short for this meter's readings"
+            why = f"windows of {each_ms:.3g} ms, apart, are too short for this meter's readings"
         return NameTotal(
             count=into.count,
             seconds=into.seconds,
-            joules=None if withheld else into.joules,
-            bound=None if withheld else into.bound,
+            joules=None if why else into.joules,
+            bound=None if why else into.bound,
             kind=self.info.kind,
-            withheld=withheld,
+            not_estimated=why,
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+from bench import measure
 from tests.bench.processes import AS_ROOT, bench
 from tests.bench.runs import run_suite
 from tests.families import save_tiny
@@ -48,7 +49,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 
 def test_every_page_is_listed() -> None:
     listed = (DOCS / "README.md").read_text(encoding="utf-8")
-    for page in (*PAGES, DOCS / "notebook.ipynb"):
+    for page in (*PAGES, DOCS / "notebook.ipynb", DOCS / "measure.ipynb"):
         assert page.name == "README.md" or f"({page.name})" in listed, page.name
 
 
@@ -64,6 +65,23 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     rows, by_block = names["configurations"], names["by_block"]
     assert set(rows["kind"]) == {"modelled"}  # type: ignore[index]
     assert (by_block > 0).all()  # type: ignore[attr-defined,operator]
+
+
+def test_the_notebook_on_measuring_runs() -> None:
+    names: dict[str, object] = {}
+    cells = json.loads((DOCS / "measure.ipynb").read_text(encoding="utf-8"))["cells"]
+    first, *others = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    measure.start("modelled", interval_ms=10)
+    try:
+        exec(first.replace("30_000_000", "3_000_000"), names)
+        for cell in others:
+            exec(cell, names)
+    finally:
+        measure.stop()
+    table = names["table"]
+    assert set(table["kind"]) == {"modelled"}  # type: ignore[index]
+    assert list(table.index) == ["sum", "sines"]  # type: ignore[attr-defined]
+    assert (table["joules"] > 0).all()  # type: ignore[index]
 
 
 def _headings(page: Path) -> set[str]:

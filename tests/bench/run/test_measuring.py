@@ -60,7 +60,7 @@ def test_the_work_of_this_process_has_joules(measure: Measure) -> None:
     assert m.bound is not None
     assert m.rails == {"cpu": m.joules}
     assert m.watts == pytest.approx(m.joules / m.seconds)
-    assert (m.grade, m.kind, m.withheld) == (0, "modelled", None)
+    assert (m.grade, m.kind, m.not_estimated) == (0, "modelled", None)
     assert "modelled, NOT a measurement" in repr(m)
 
 
@@ -98,7 +98,7 @@ def test_a_window_that_is_too_short_has_no_joules_and_says_why(measure: Measure)
     with measure("short") as m:
         pass
     assert m.joules is m.watts is None
-    assert "readings in the window, 10 are needed" in (m.withheld or "")
+    assert "readings in the window, 10 are needed" in (m.not_estimated or "")
     assert "no joules" in repr(m)
 
 
@@ -184,7 +184,7 @@ assert [name for name in ("torch", "mlx", "transformers") if name in sys.modules
 if sys.argv[1] == "ends":
     with measure() as m:
         time.sleep(1.5)
-    assert m.joules is not None, m.withheld
+    assert m.joules is not None, m.not_estimated
 else:
     time.sleep(60)
 """

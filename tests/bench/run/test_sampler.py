@@ -50,7 +50,7 @@ def test_nothing_is_said_of_windows_too_short_for_the_meter(running: Sampler) ->
     totals = running.totals()
     assert totals["apart"].joules is totals["apart"].watts is None or totals["apart"].bound is not None
     assert totals["before all readings"].joules is None
-    assert totals["before all readings"].withheld == (
+    assert totals["before all readings"].not_estimated == (
         "1 of 1 windows have no readings, or a fault touches them"
     )
 
