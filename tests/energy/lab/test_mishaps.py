@@ -1,11 +1,14 @@
 """Whatever can happen to a stream happens a hundred times, at random places, and is found each time."""
 
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.known_power import bursts, noisy, on_rails, simulate
+from energy import decode
 from energy.attribute import attribute
 from energy.base import SourceInfo, Trace
 from energy.lab.documents import ChipShape
@@ -23,6 +26,14 @@ SOURCE = SourceInfo(
     interval_s=0.1,
     resolution_j=0.001,
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alike_is_parsed_once() -> Iterator[None]:
+    """The recordings of a seed differ by their mishaps only: most of their documents come again and again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(decode._PARSERS, "plist", lru_cache(maxsize=10_000)(decode.parse))
+        yield
 
 
 def simulation(seed: int, seconds: float = 58.0):
