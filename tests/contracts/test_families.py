@@ -123,22 +123,23 @@ def test_a_cut_takes_effect_beyond_a_sliding_window_too(library: str, tmp_path: 
     assert verdict(backend, cut, ids).reason == ""
 
 
-@pytest.mark.parametrize("family", ["granitemoe", "mamba"])
-def test_a_run_of_a_type_that_nobody_counts_has_its_figures(family: str, tmp_path: Path) -> None:
-    assert family not in ANATOMIES
-    save_tiny(family, tmp_path / family)
+def test_a_run_of_types_that_nobody_counts_has_its_figures(tmp_path: Path) -> None:
+    uncounted = {"full": "granitemoe", "small": "mamba"}
+    for family in uncounted.values():
+        assert family not in ANATOMIES
+        save_tiny(family, tmp_path / family)
     suite = write_suite(
         tmp_path,
         backends=["torch"],
         backend_options={"torch": {"device": "cpu"}},
-        models={"full": {"name": family}},
-        gates={"ungated": {}},
+        models={key: {"name": family} for key, family in uncounted.items()},
+        gates={"ungated": {}, "small": {"plugin": "ungated", "full": {"model": "small"}}},
     )
     done = bench("run", str(suite), "--json", *AS_ROOT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "NaN" not in done.stdout
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]
-    assert rows
+    assert {row["gate"] for row in rows} == {"ungated", "small"}
     for row in rows:
         assert row["void_windows"] == 0
         assert row["joules_per_token"] > 0

@@ -179,12 +179,14 @@ def traversable(*files: Path) -> Iterator[None]:
 NO_PROCESS = """
 import json, os, subprocess, sys
 from bench.run.workers import process as crew
+from bench.studies.isolate import run as isolation
 
 def told(command, **_):
     print("loads", json.dumps([*os.getresuid(), *os.getresgid()]), *command, flush=True)
     raise SystemExit(0)
 
 crew.subprocess = type("Told", (), {**vars(subprocess), "Popen": staticmethod(told)})
+isolation.subprocess = type("Told", (), {**vars(subprocess), "run": staticmethod(told)})
 sys.argv = ["bench", *json.loads(os.environ["TYPED"])]
 from bench.cli.app import main
 main()

@@ -28,13 +28,13 @@ def run_of_the_claims_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("claim")
     suite = tomllib.loads((configs_folder() / "published" / "routing_short.toml").read_text())
-    suite |= {"backends": ["echo"], "backend_options": {"echo": {"cpu_s_per_token": 0.002}}}
+    suite |= {"backends": ["echo"], "backend_options": {"echo": {"cpu_s_per_token": 0.0005}}}
     suite["models"] = {"full": {"name": "echo"}, "small": {"name": "echo", "layers": 2}}
     suite["gates"] = {"ungated": {}, "norm_fraction": {"threshold": 0.3}}
-    suite["protocol"] = {"blocks": 5, "min_window_s": 0.6, "idle_s": 0.6, "cool_down_s": 0.0}
+    suite["protocol"] = {"blocks": 5, "min_window_s": 0.2, "idle_s": 0.2, "cool_down_s": 0.0}
     suite["protocol"] |= {"self_test_s": 0.0, "warm_up_s": 0.2}
     # next to no idle power: joules follow the work, however long it waits for a busy machine
-    suite["energy"] = {"source": "simulated", "idle_w": 0.1, "watts_per_core": 60.0, "interval_ms": 50}
+    suite["energy"] = {"source": "simulated", "idle_w": 0.1, "watts_per_core": 60.0, "interval_ms": 20}
     (folder / "suite.toml").write_text(to_toml(suite))
     done = bench("run", "suite.toml", cwd=folder)
     assert done.returncode == 0, done.stderr
