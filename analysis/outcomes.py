@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ MEMORY_SHARE = 0.75
 FLAT = 0.25
 """An elasticity below this is flat: doubling the cause adds less than a quarter to the time."""
 NEAR_ONE = (0.75, 1.33)
+MOST_TIMES = 100
+"""Of the rows that a test has; more of them nobody would run."""
 WHOLE = 1.1
 """A part of a step takes no longer than the step; a tenth is what windows of different minutes differ by."""
 MASK_SLACK = 1 - THRESHOLD
@@ -41,6 +44,8 @@ class Outcome:
     fits_memory_bound: bool | None
     """Whether the whole interval keeps the rule, or the whole interval breaks it; None where it lies on both
     sides or is withheld."""
+    times_to_settle: int | None = None
+    """Of an interval on both sides: so many times the rows would narrow it to one; None: no number would."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +67,15 @@ class _Test:
             rule=self._rule(),
             value=value,
             fits_memory_bound=None if isinstance(value, Withheld) else self._fits(value),
+            times_to_settle=None if isinstance(value, Withheld) else self._times_to_settle(value),
         )
+
+    def _times_to_settle(self, value: Estimate) -> int | None:
+        """An interval narrows as the root of the rows; settled if the figure stays where it is."""
+        inside = [bound for bound in (self.least, self.most) if value.low <= bound <= value.high]
+        near = min((abs(value.point - bound) for bound in inside), default=0.0)
+        times = (max(value.high - value.point, value.point - value.low) / near) ** 2 if near else np.inf
+        return math.ceil(times) if times <= MOST_TIMES else None
 
     def _fits(self, value: Estimate) -> bool | None:
         if self.least <= value.low and value.high <= self.most:

@@ -154,7 +154,7 @@ def decide(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -
     needed = None
     if verdict == "inconclusive":
         needed = _blocks_to_settle(contrast, asked=asked)
-        reason += f"; {f'about {needed}' if needed else 'no number of'} blocks would settle it"
+        reason += f"; {more_blocks(needed, min(effect.blocks))}"
     return replace(
         seen,
         reason=reason + seen.beside,
@@ -169,6 +169,13 @@ def decide(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -
         if effect.is_pooled
         else stats.ratio(stats.ar1_interval(effect.log_ratios, level=effect.level)),
     )
+
+
+def more_blocks(needed: int | None, there_are: int) -> str:
+    """How much longer an open question takes: `about 7 more blocks would settle it (12 in all)`."""
+    if needed is None:
+        return "no number of blocks would settle it"
+    return f"about {counted(needed - there_are, 'more block')} would settle it ({needed} in all)"
 
 
 def settle(contrast: Contrast, *, p_holm: float | None = None, asked: int = 1) -> tuple[Verdict, str]:

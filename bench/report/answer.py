@@ -5,7 +5,6 @@ The words of the sentences are in `bench.report.sentences`; where each figure co
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +16,7 @@ from bench.report import sentences
 from bench.report.names import baseline_model, boundary_words, model_name
 from bench.report.readback import Readback
 from bench.report.summary import ArmRow, Summary
+from bench.report.trust import Trust, trust_of
 from bench.run.records import SessionRecord
 from bench.show.words import kind_label, short_percent
 
@@ -80,8 +80,10 @@ class Comparison:
     is_claim: bool
     """Whether it may stand in large type: a settled verdict on joules that a meter of this run read."""
     reason: str
+    blocks: int
+    """Whole ones behind the figures."""
     blocks_to_settle: int | None
-    """None: settled, or no number of blocks would do."""
+    """In all. None: settled, or no number of blocks would do."""
 
     @property
     def answers_differ(self) -> bool:
@@ -103,14 +105,6 @@ class Cost:
     tokens_per_s: float | None
     comparison: Comparison | None
     """None for what the others are compared with."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trust:
-    """How far the figures go, and what gets further."""
-
-    text: str
-    command: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +142,7 @@ def answer_of(readback: Readback, summary: Summary) -> Answer:
         costs=costs,
         sentences=tuple(_sentences(readback, summary, costs)),
         noise=_noise(summary.rows),
-        trust=_trust(readback, rows, costs),
+        trust=trust_of(readback, rows, [cost.comparison for cost in costs if cost.comparison]),
     )
 
 
@@ -182,6 +176,7 @@ def _comparison(row: ArmRow, rows: Sequence[ArmRow]) -> Comparison:
         verdict_words=f"{verdict}, but answers differ" if verdict == "saves" and differ else verdict,
         is_claim=verdict in SETTLED and bool(row.grade),
         reason=row.reason or "",
+        blocks=row.blocks,
         blocks_to_settle=row.blocks_to_settle,
     )
 
@@ -271,28 +266,3 @@ def _noise(rows: Sequence[ArmRow]) -> str:
     if blocks >= FEWEST_BLOCKS:
         return f"Noise of this machine (A/A, 95 %): {', '.join(each)}."
     return f"Noise of this machine (A/A): {', '.join(each)} in {counted(blocks, 'block')}; no 95 % interval."
-
-
-def _trust(readback: Readback, rows: Sequence[ArmRow], costs: Sequence[Cost]) -> Trust:
-    """The first thing that keeps the figures from a claim, and the command that mends it."""
-    folder, blocks = shlex.quote(str(readback.run.folder)), readback.whole_blocks
-    grade = min((row.grade for row in rows if row.grade is not None), default=None)
-    open_ones = [cost.comparison for cost in costs if cost.comparison and cost.comparison.blocks_to_settle]
-    if not blocks:
-        return Trust(
-            text="No block is whole, so nothing is compared. To go on:",
-            command=f"bench run --resume {folder}",
-        )
-    if not grade:
-        return Trust(text="To see what this machine can measure:", command="bench doctor")
-    if blocks < FEWEST_BLOCKS:
-        text = f"A quick look: {counted(blocks, 'block')}, and a claim needs {FEWEST_BLOCKS}:"
-        return Trust(text=text, command=f"bench run --resume {folder} --blocks {FEWEST_BLOCKS}")
-    if open_ones:
-        needed = max(one.blocks_to_settle or 0 for one in open_ones)
-        text = f"About {counted(needed, 'block')} would settle what is open:"
-        return Trust(text=text, command=f"bench run --resume {folder} --blocks {needed}")
-    if grade == 1:
-        return Trust(text="The meter was read, but not in full; why:", command=f"bench report {folder} --all")
-    text = f"{counted(blocks, 'block')}, joules {rows[0].grade_name}; what could overturn it:"
-    return Trust(text=text, command=f"bench report {folder} --all")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.effect import FEWEST_BLOCKS
 from analysis.values import NOT_ESTIMATED, counted, listed
-from analysis.verdict import INACTIVE
+from analysis.verdict import INACTIVE, more_blocks
 from bench.show.words import percent_range, short_percent, significant_range
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def comparison(one: Comparison) -> str:
     if one.verdict == "not enough blocks":
         return f"{_first_look(one)}: a claim needs {FEWEST_BLOCKS} blocks."
     if one.verdict == "inconclusive":
-        return f"Whether {name} takes less than {against} is open{_so_far(one)}; {_settle(one)}."
+        longer = more_blocks(one.blocks_to_settle, one.blocks)
+        return f"Whether {name} takes less than {against} is open{_so_far(one)}; {longer}."
     return f"{name} and {against} are not compared: {one.reason}."
 
 
@@ -114,12 +115,6 @@ def _so_far(one: Comparison) -> str:
         return ""
     interval = percent_range(one.low_percent, one.high_percent)
     return f"; so far it takes {_change(one)}{f' (saves {interval}, 95 %)' if interval else ''}"
-
-
-def _settle(one: Comparison) -> str:
-    if one.blocks_to_settle is None:
-        return "no number of blocks would settle it"
-    return f"about {counted(one.blocks_to_settle, 'block')} would settle it"
 
 
 def _answers(one: Comparison) -> str:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.outcomes import elasticity, gather
+from analysis.outcomes import Outcome, elasticity, gather
 from analysis.rows import Step
 from analysis.values import Estimate, Withheld
 from benchmarks.isolation import machine_with
@@ -57,6 +57,21 @@ def test_only_a_whole_interval_fits_or_speaks_against(seconds: tuple[float, ...]
     weights = [Step(test="S2", seconds_s=s, read_bytes=1e9) for s in seconds]
     (found,) = [e for e in gather([*decode, *weights], bandwidth_bytes_per_s=1e9) if e.name == "weights"]
     assert found.fits_memory_bound is fits
+    assert found.times_to_settle is None  # two rows that lie so far apart tell nothing
+
+
+def test_what_cannot_be_told_says_how_much_longer_it_takes() -> None:
+    decode = [Step(test="S3", seconds_s=s, read_bytes=1e9) for s in (1.0, 1.001, 0.999, 1.0)]
+    weights = [Step(test="S2", seconds_s=s, read_bytes=1e9) for s in (0.9, 1.0, 1.1, 1.2)]
+
+    def found(rows: int) -> Outcome:
+        steps = [*rows * decode, *rows * weights]
+        return next(e for e in gather(steps, bandwidth_bytes_per_s=1e9) if e.name == "weights")
+
+    open_one = found(1)
+    assert open_one.fits_memory_bound is None
+    assert open_one.times_to_settle is not None
+    assert found(open_one.times_to_settle).fits_memory_bound
 
 
 def test_the_first_slice_counts_where_launches_hide_behind_the_step() -> None:

@@ -69,7 +69,9 @@ def test_noise_is_inconclusive_and_says_how_much_longer() -> None:
     assert saving.verdict == "inconclusive"
     assert saving.blocks_to_settle is not None
     assert saving.blocks_to_settle > saving.blocks
-    assert f"about {saving.blocks_to_settle} blocks would settle it" in saving.reason
+    more = saving.blocks_to_settle - saving.blocks
+    assert f"about {more} more block{'s' * (more > 1)} would settle it" in saving.reason
+    assert f"({saving.blocks_to_settle} in all)" in saving.reason
 
 
 def test_blocks_to_settle_are_those_of_the_rule_and_a_loud_floor_asks_for_more() -> None:
@@ -109,7 +111,7 @@ def test_what_holm_takes_away_comes_back_with_more_blocks() -> None:
     assert (found.verdict, found.asked) == ("inconclusive", 8)
     assert found.blocks_to_settle is not None
     assert found.blocks_to_settle > 5
-    assert f"about {found.blocks_to_settle} blocks would settle it" in found.reason
+    assert f"({found.blocks_to_settle} in all)" in found.reason
 
 
 def test_nothing_is_equivalent_beside_a_machine_that_does_not_repeat_itself() -> None:

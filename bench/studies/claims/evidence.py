@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,6 +130,7 @@ def _evidence(table: pa.Table, file: Path) -> Evidence:
     slots = rows_from_columns(Slot, columns)
     if isinstance(slots, Withheld):
         raise UserError(f"{file}: {slots.reason}")
+    slots = [replace(slot, arm=_label_of_today(slot)) for slot in slots]
     return Evidence(
         runs=tuple(pc.unique(table["run"]).to_pylist()),
         asked=_asked(table["asked"][0].as_py(), file),
@@ -138,6 +139,11 @@ def _evidence(table: pa.Table, file: Path) -> Evidence:
         slots_after=None,
         readback=None,
     )
+
+
+def _label_of_today(slot: Slot) -> str:
+    """Version 0.1.0 wrote `torch ungated (A/A)` for `torch (A/A)`."""
+    return arm_label((slot.backend, slot.gate, slot.arm.endswith("(A/A)")))
 
 
 def _asked(stored: str, file: Path) -> Asked:

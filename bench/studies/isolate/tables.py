@@ -15,7 +15,7 @@ from analysis.published.isolation import isolation_claims
 from analysis.roofline import GB, EnergyModel
 from analysis.rows import Step
 from analysis.stats import geometric_mean
-from analysis.values import NOT_ESTIMATED, Estimate, Withheld
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld, listed
 from bench.show import table
 from bench.show.files import csv_text
 from bench.show.table import Column, Table, say
@@ -24,6 +24,8 @@ from bench.studies.isolate.run import CellReport
 
 _TITLES = {"prefill": "prefill", "S3": "decode", "S2": "weights alone", "S10": "launches alone"}
 """Tests whose time per token or step is printed as FP's tables print theirs."""
+
+CAN_NOT_TELL = "can't tell"
 
 _SO: dict[Bound, str] = {
     "memory-bound": "Reading fewer bytes saves in proportion; less arithmetic saves nothing",
@@ -103,9 +105,23 @@ def _lines(report: CellReport) -> list[str]:
     return [
         f"memory streams {_stream(report)}",
         f"against the verdict: {_against(report)}",
+        *_open(report),
         f"energy = lambda x flops + mu x bytes + idle x time, {report.kind}: {_energy_fit(report.energy)}",
         *(f"! {test}: {why}" for test, why in sorted(report.missing.items())),
     ]
+
+
+def _open(report: CellReport) -> list[str]:
+    """What can't be told yet, and how much longer it takes to tell."""
+    both = [item for item in report.verdict.evidence if _fits(item) == CAN_NOT_TELL]
+    never = [f"{item.test} ({item.name})" for item in both if not item.times_to_settle]
+    each = [
+        f"{item.test} ({item.name}) with about {item.times_to_settle} times the rounds"
+        for item in both
+        if item.times_to_settle
+    ]
+    lines = [f"would be told: {', '.join(each)}"] if each else []
+    return [*lines, *([f"no number of rounds would tell {listed(never)}"] if never else [])]
 
 
 def _against(report: CellReport) -> str:
@@ -179,7 +195,7 @@ def _share(report: CellReport) -> str | None:
 def _fits(item: Outcome) -> str | None:
     if isinstance(item.value, Withheld):
         return None
-    return {True: "yes", False: "no", None: "can't tell"}[item.fits_memory_bound]
+    return {True: "yes", False: "no", None: CAN_NOT_TELL}[item.fits_memory_bound]
 
 
 _VERDICTS: tuple[Column[CellReport], ...] = (

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from analysis.effect import FEWEST_BLOCKS
 from analysis.frontier import CLIFF_RISE, cliff, pareto
 from analysis.rows import Trade
 from analysis.values import Estimate, Withheld, counted, listed
-from analysis.verdict import INACTIVE
+from analysis.verdict import INACTIVE, more_blocks
 from backends.cut import FULL, Cut
 from bench.report.summary import ArmRow
 from bench.show.words import percent
@@ -133,8 +134,20 @@ def _answer(backend: str, arms: Sequence[SweptArm]) -> str:
     unknown = {arm.row.verdict for arm in good} - {"costs", "equivalent"}
     if not elsewhere and good and unknown:
         said = listed(sorted(f"{verdict or 'no verdict'}" for verdict in unknown))
-        return f"On {backend} no saving {within} is shown yet ({said}): run more blocks."
+        return f"On {backend} no saving {within} is shown yet ({said}): {_longer(good)}."
     return f"On {backend} no cut saves joules {within}{beyond}."
+
+
+def _longer(arms: Sequence[SweptArm]) -> str:
+    """How many more blocks would settle what is open; five are the fewest."""
+    rows = [arm.row for arm in arms if arm.row.verdict in ("inconclusive", "not enough blocks")]
+    if few := [row for row in rows if row.verdict == "not enough blocks"]:
+        return f"a claim needs {FEWEST_BLOCKS} blocks, and there are {min(row.blocks for row in few)}"
+    known = [row for row in rows if row.blocks_to_settle is not None]
+    if not known:
+        return more_blocks(None, 0) if rows else "the report says why"
+    last = max(known, key=lambda row: (row.blocks_to_settle or 0) - row.blocks)
+    return more_blocks(last.blocks_to_settle, last.blocks)
 
 
 def _saving(row: ArmRow) -> str:

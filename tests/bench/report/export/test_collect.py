@@ -99,6 +99,11 @@ def test_a_data_set_of_version_0_1_0_is_read_as_one_of_today(tmp_path: Path) -> 
     table = pq.read_table(file)
     assert {"configuration", "repeats", "generated_tokens"} <= set(table.column_names)
     then = {word: name for name, word in WORDS.items()}
+    labels = [
+        f"torch {gate}{' (A/A)' if 'A/A' in label else ''}"
+        for gate, label in zip(*(table[name].to_pylist() for name in ("gate", "configuration")), strict=True)
+    ]
+    table = table.set_column(table.column_names.index("configuration"), "configuration", [labels])
     pq.write_table(table.rename_columns([then.get(name, name) for name in table.column_names]), file)
     (old,) = read_evidence(file)
     assert old.slots == now.slots
