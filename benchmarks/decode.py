@@ -1,9 +1,10 @@
 """Tokens/s of our loops over the libraries' own, on the same loaded model.
 
-    python benchmarks/decode.py MODEL_FOLDER [--backend mlx] [--new-tokens 32] [--rounds 25]
+    python benchmarks/decode.py MODEL_FOLDER [--backend mlx] [--new-tokens 32] [--rounds 25] [--threads 2]
 
-The rivals are `transformers.generate` and `mlx_lm.stream_generate`, greedy, without a stop
-token. Both sides run in this process and take turns (ours first, then theirs first).
+The rivals are `transformers.generate`, `mlx_lm.stream_generate` and, where the folder holds a GGUF
+file, a whole request of llama.cpp's server, greedy, without a stop token. Both sides run in this
+process and take turns (ours first, then theirs first).
 
 `decode` is the same subtraction on both sides: the time of a request for M new tokens minus the
 time of the same request for one, each until the device is idle. Prefill, tokenising, set-up and
@@ -23,8 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
+from unittest.mock import patch
 
 from backends.base import Backend
+from backends.llama_cpp import load as on_llama_cpp
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
 
@@ -52,6 +55,8 @@ class Contest:
     library: Request
     count: Callable[[Request, int], list[int]]
     """Prompt lengths of all forwards that a request runs."""
+    own_s: Callable[[], float] | None = None
+    """Seconds of all our requests so far by the library's own clock, for one that has a clock."""
 
 
 def torch_contest(folder: Path, prompt: str) -> Contest:
@@ -107,6 +112,38 @@ def mlx_contest(folder: Path, prompt: str) -> Contest:
         return lengths
 
     return Contest(backend=backend, ours=our_request(backend, prompt), library=library, count=count)
+
+
+def llama_cpp_contest(folder: Path, prompt: str, threads: int | None) -> Contest:
+    """Our two requests, prefill and decode apart, against one request of the same server."""
+    from backends.llama_cpp.decoder import LlamaCppBackend
+
+    backend = LlamaCppBackend(
+        on_llama_cpp.gguf_of(folder), threads=threads, batch=512, gpu_layers=None, context=512
+    )
+    engine, ids = backend._engine, backend.encode(prompt)
+
+    def library(new_tokens: int) -> list[int]:
+        return engine.complete(ids, new_tokens=new_tokens, cached=False).tokens
+
+    def count(request: Request, new_tokens: int) -> list[int]:
+        """By llama.cpp's own counters: tokens of the prompt that it computed, then one for each new token."""
+        lengths, complete = list[int](), engine.complete
+
+        def noting(ids: list[int], **options: Any) -> Any:
+            done = complete(ids, **options)
+            lengths.extend([done.computed_tokens, *[1] * (len(done.tokens) - 1)])
+            return done
+
+        with patch.object(engine, "complete", noting):
+            request(new_tokens)
+        return lengths
+
+    def own_s() -> float:
+        return backend.own_s
+
+    ours = our_request(backend, prompt)
+    return Contest(backend=backend, ours=ours, library=library, count=count, own_s=own_s)
 
 
 def our_request(backend: Backend, prompt: str) -> Request:
@@ -191,8 +228,22 @@ def verdict(contest: Contest, *, new_tokens: int, rounds: int) -> tuple[bool, st
         "  decode   " + compared(decode, new_tokens - 1),
         "  request  " + compared(request, new_tokens),
     ]
+    if contest.own_s is not None:
+        lines.append(f"  by its own clock: {own_share(contest, new_tokens, rounds)}")
     ratios = [library_s / ours_s for ours_s, library_s in decode]
     return quantiles(ratios, n=4)[2] < 1, "\n".join(lines)
+
+
+def own_share(contest: Contest, new_tokens: int, rounds: int) -> str:
+    """The share of our requests' seconds that the library's own clock counts, as a median with quartiles."""
+    assert contest.own_s is not None
+    shares = []
+    for _ in range(rounds):
+        before_s = contest.own_s()
+        took_s = request_s(contest.ours, new_tokens)
+        shares.append((contest.own_s() - before_s) / took_s)
+    low, middle, high = quantiles(shares, n=4)
+    return f"{middle:.4f} of our seconds ({low:.4f} to {high:.4f})"
 
 
 def compared(pairs_s: list[tuple[float, float]], tokens: int) -> str:
@@ -204,17 +255,23 @@ def compared(pairs_s: list[tuple[float, float]], tokens: int) -> str:
 
 def main() -> int:
     """Print the table; 1 if our loop is the slower one anywhere."""
-    contests = {"torch": torch_contest, "mlx": mlx_contest}
+    contests: dict[str, Callable[[Path, str], Contest]] = {
+        "torch": torch_contest,
+        "mlx": mlx_contest,
+        "llama_cpp": lambda folder, prompt: llama_cpp_contest(folder, prompt, options.threads),
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER")
-    parser.add_argument("--backend", choices=list(contests), help="only this one; default: both")
+    parser.add_argument("--backend", choices=list(contests), help="only this one; default: all")
     parser.add_argument("--new-tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--threads", type=int, help="of llama.cpp; default: its own number")
     options = parser.parse_args()
     print(f"{options.new_tokens} new tokens, {options.rounds} rounds; medians over rounds, tokens/s")
     print("               ours  library    ratio  (quartiles)")
     slower = False
-    for name in [options.backend] if options.backend else contests:
+    here = [name for name in contests if name != "llama_cpp" or any(options.folder.glob("*.gguf"))]
+    for name in [options.backend] if options.backend else here:
         contest = contests[name](options.folder, PROMPT)
         loses, lines = verdict(contest, new_tokens=options.new_tokens, rounds=options.rounds)
         print(lines, flush=True)
