@@ -13,7 +13,7 @@ from analysis.verdict import INACTIVE, Judgement
 from bench.report.looks import level_of_run, looks_of, spent
 from bench.report.readback import Readback
 from bench.report.rows import arm_label
-from bench.run.records import ArmKey, EventRecord
+from bench.run.records import ArmKey, EventRecord, SessionRecord
 
 if TYPE_CHECKING:
     from bench.report.summary import ArmRow
@@ -47,6 +47,7 @@ def cautions(
         *check_judgements(by_backend),
         *_about_joules(readback, rows),
         *_about_batches(readback),
+        *_about_equal_work(readback),
         *_about_events(readback),
     ]
 
@@ -136,6 +137,24 @@ def _about_batches(readback: Readback) -> Iterator[Caution]:
                 f"{arm}: {counted(rows, 'row')} of a batch answered otherwise than the first, of one prompt"
             )
             yield Caution(code="unlike rows", subject=arm, value=rows, words=words)
+
+
+def _about_equal_work(readback: Readback) -> Iterator[Caution]:
+    """Where one of two backends gives no logits, ids and forwards are all that is shown."""
+    said: dict[str, Caution] = {}
+    for session in readback.run.of(SessionRecord):
+        for pair in session.equal_work:
+            if pair.logit_difference is None:
+                kinds = [
+                    f"{name} runs {session.loaded[f'{name}/{pair.model}'].dtype}" for name in pair.backends
+                ]
+                words = (
+                    f"{' and '.join(pair.backends)} got the same token ids of {pair.model}, but one gives no "
+                    f"logits to compare ({', '.join(kinds)}): ids and counted forwards show equal work, and "
+                    "the token match says whether they answer alike"
+                )
+                said[words] = Caution(code="logits not compared", subject=pair.model, words=words)
+    yield from said.values()
 
 
 def _about_events(readback: Readback) -> Iterator[Caution]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, MistralConfig, MistralForCausalLM
 
+from backends.base import BackendInfo
 from bench.errors import RunFailed
 from bench.run.observed import SameLogits
 from bench.run.workers import equal_work
@@ -187,3 +189,15 @@ def test_how_far_apart_is_a_share_that_a_shift_of_all_logits_does_not_change() -
     assert equal_work.apart(one, 2 * one) == pytest.approx(0.5)
     assert equal_work.apart(one, one[:2]) == float("inf")
     assert equal_work.apart(one, one * np.float32("nan")) == float("inf")
+
+
+def test_of_an_engine_that_gives_no_logits_the_ids_are_compared() -> None:
+    workers: Any = tuple(SimpleNamespace(backend=name) for name in ("torch", "llama_cpp"))
+    pair = equal_work.Pair(workers=workers, model="full", info=cast(BackendInfo, None), config={})
+    found = equal_work.check(pair, ({"a": LONG}, {"a": LONG}), free_bytes=PLENTY)
+    assert found.holds
+    assert (found.logit_difference, found.prompt) == (None, "a")
+    with pytest.raises(
+        RunFailed, match=r"torch and llama_cpp tokenise prompt 'a' differently from token 3 on"
+    ):
+        equal_work.check(pair, ({"a": LONG}, {"a": [*LONG[:2], 0, *LONG[2:]]}), free_bytes=PLENTY)
