@@ -88,6 +88,10 @@ def export(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of what is written, and exit.")
     ] = False,
+    openmetrics: Annotated[
+        bool,
+        typer.Option("--openmetrics", help="Print configurations as OpenMetrics text, or write it to --out."),
+    ] = False,
 ) -> None:
     """Write the requests, windows and configurations of runs for other programs, in a documented shape.
 
@@ -104,7 +108,21 @@ def export(
         return
     if not runs:
         raise UserError("nothing to export", fix="name a run folder: bench export results/RUN")
+    if openmetrics:
+        _openmetrics(runs, out)
+        return
     from bench.report.export.tables import export as hand_on
 
     for file in hand_on(runs, form=form, out=out):
         console().print(f"wrote {file}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _openmetrics(runs: list[Path], out: Path | None) -> None:
+    from bench.report.export.openmetrics import of_runs
+    from bench.show import files
+
+    text = of_runs(runs)
+    if out is None:
+        print(text, end="")
+    else:
+        console().print(f"wrote {files.write(out, text)}", markup=False, highlight=False, soft_wrap=True)
