@@ -1,7 +1,7 @@
 """The configurations of runs as OpenMetrics text, for Prometheus and what reads its format.
 
 The format (https://prometheus.io/docs/specs/om/open_metrics_spec/): of each family its TYPE, UNIT and HELP,
-then its samples, none of another family between them, and `# EOF`. A unit is the last part of the family's name.
+then its samples, none of another family between them, and `# EOF`. A unit ends the name of its family.
 What was not measured has no sample.
 """
 
