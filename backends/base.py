@@ -281,6 +281,28 @@ class HasBatches(Protocol):
         """
 
 
+@runtime_checkable
+class HasLatency(Protocol):
+    """A backend whose single tokens can be timed, in a pass of its own: each of them is waited for."""
+
+    def decode_watched(
+        self, session: Session, *, max_new_tokens: int, ignore_eos: bool, after: Callable[[], None]
+    ) -> Generated:
+        """As `Backend.decode`, with a call of `after` as soon as the host has a token, the first included.
+
+        With `lookup` it is called once a forward, after all tokens that it gave.
+        """
+
+    def reset_peak_memory(self) -> None:
+        """From now on the peak is counted anew."""
+
+    def peak_memory_bytes(self) -> int | None:
+        """Most that the library held on the device since, weights included; None where it does not say.
+
+        On MPS, which has no peak, what its allocator has taken from the system.
+        """
+
+
 @dataclass(frozen=True)
 class Matrices:
     """The matrices that a forward multiplies with."""

@@ -32,6 +32,8 @@ from backends.loop import (
     greedy,
     log_probabilities,
     open_session,
+    waited_for,
+    watched,
 )
 from backends.parts import Parts, count_shape, make_cut, multiplied
 from backends.prepared import Cuts, PreparedModel
@@ -118,13 +120,28 @@ class Decoder(ABC):
 
     def decode(self, session: Session, *, max_new_tokens: int, ignore_eos: bool) -> Generated:
         """Greedy decoding from `session`; the device is idle on return."""
+        return self._decode(session, max_new_tokens, ignore_eos, after=None)
+
+    def decode_watched(
+        self, session: Session, *, max_new_tokens: int, ignore_eos: bool, after: Callable[[], None]
+    ) -> Generated:
+        """The same, with every token waited for and told of."""
+        return self._decode(session, max_new_tokens, ignore_eos, after=after)
+
+    def _decode(
+        self, session: Session, max_new_tokens: int, ignore_eos: bool, *, after: Callable[[], None] | None
+    ) -> Generated:
         cache = open_session(session, max_new_tokens, self.info)
         model, start = self._model_for(session.cut), session.prompt_tokens
         eos_ids = frozenset[int]() if ignore_eos else self._folder.eos_ids
         rows = EqualRows(self._fetch)
+        if after is not None:
+            rows.fetch([session.first_token])
+            after()
         with self._no_gradients():
             if session.cut.lookup:
                 verify, drop = self._verifier(model, cache, start=start, most=max_new_tokens)
+                verify = watched(verify, after)
                 generated = greedy_with_lookup(
                     rows.fetch([session.first_token])[0],
                     verify,
@@ -136,6 +153,8 @@ class Decoder(ABC):
                 )
             else:
                 step = self._stepper(model, cache, start=start, most=max_new_tokens, batch=session.batch)
+                if after is not None:
+                    step = watched(waited_for(step, rows.fetch), after)
                 generated = greedy(
                     session.first_token, step, rows.fetch, max_new_tokens=max_new_tokens, eos_ids=eos_ids
                 )
@@ -197,6 +216,14 @@ class Decoder(ABC):
     @abstractmethod
     def synchronize(self) -> None:
         """Return when the device has nothing left to do."""
+
+    @abstractmethod
+    def reset_peak_memory(self) -> None:
+        """From now on the peak is counted anew."""
+
+    @abstractmethod
+    def peak_memory_bytes(self) -> int | None:
+        """Most that the library held on the device since."""
 
     def close(self) -> None:
         """Free the model's memory."""

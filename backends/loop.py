@@ -17,6 +17,7 @@ from backends.base import BackendInfo, Generated, RequestError, Session
 from backends.cut import Cut
 
 Token = TypeVar("Token")
+Result = TypeVar("Result")
 
 
 def check_prompt(ids: list[int], info: BackendInfo) -> None:
@@ -118,6 +119,32 @@ class EqualRows:
         first, *others = self._fetch(tokens)
         self._unlike |= {number for number, row in enumerate(others, start=1) if row != first}
         return first
+
+
+def watched(call: Callable[[Token], Result], after: Callable[[], None] | None) -> Callable[[Token], Result]:
+    """`call`, and `after` each time that it has returned."""
+    if after is None:
+        return call
+
+    def then(tokens: Token) -> Result:
+        result = call(tokens)
+        after()
+        return result
+
+    return then
+
+
+def waited_for(
+    step: Callable[[Token], Token], fetch: Callable[[Sequence[Token]], list[int]]
+) -> Callable[[Token], Token]:
+    """`step`, which returns once the host has its token."""
+
+    def and_fetched(token: Token) -> Token:
+        new = step(token)
+        fetch([new])
+        return new
+
+    return and_fetched
 
 
 def greedy(

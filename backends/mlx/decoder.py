@@ -81,6 +81,14 @@ class MlxDecoder(Decoder):
         """Return when the device has nothing left to do."""
         mx.synchronize()
 
+    def reset_peak_memory(self) -> None:
+        """From now on the peak is counted anew."""
+        mx.reset_peak_memory()
+
+    def peak_memory_bytes(self) -> int | None:
+        """Most that MLX held since."""
+        return int(mx.get_peak_memory())
+
     def probes(self) -> Probes:
         """What the isolation asks of MLX's own arrays."""
         return MlxProbes([matrix.weight for matrix in self._multiplied()])

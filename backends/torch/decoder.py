@@ -98,6 +98,19 @@ class TorchDecoder(Decoder):
         elif self._device.type == "cuda":
             torch.cuda.synchronize()
 
+    def reset_peak_memory(self) -> None:
+        """From now on the peak is counted anew; MPS gives back what nothing uses."""
+        if self._device.type == "mps":
+            torch.mps.empty_cache()
+        elif self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+
+    def peak_memory_bytes(self) -> int | None:
+        """Most that PyTorch held on the device since; None on the cpu, whose memory is the process's."""
+        if self._device.type == "mps":
+            return int(torch.mps.driver_allocated_memory())
+        return int(torch.cuda.max_memory_allocated()) if self._device.type == "cuda" else None
+
     def probes(self) -> Probes:
         """What the isolation asks of PyTorch's own arrays."""
         return TorchProbes([rows_of(matrix) for matrix in self._multiplied()])

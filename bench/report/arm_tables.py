@@ -45,6 +45,13 @@ def certainty_table(summary: Summary, *, place: Place = "terminal") -> Table | N
     return Table.of(_CERTAINTY, found, place=place, name="certainty-by-arm", title=title) if found else None
 
 
+def latency_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
+    """Times of single tokens and peak memory; None if neither was measured."""
+    found = [row for row in summary.rows if row.process_peak_bytes is not None]
+    title = "Latency and memory, measured outside every window"
+    return Table.of(_LATENCY, found, place=place, name="latency-by-arm", title=title) if found else None
+
+
 def withheld_splits(summary: Summary) -> list[tuple[str, str]]:
     """Arms whose saving can't be split, and why."""
     return [
@@ -84,6 +91,14 @@ def _token_match(row: ArmRow) -> str | None:
 
 def _grade(row: ArmRow) -> str | None:
     return None if row.grade is None else f"{row.grade} {row.grade_name}"
+
+
+def _ms(seconds_s: float | None) -> str | None:
+    return None if seconds_s is None else words.significant(1000 * seconds_s)
+
+
+def _gb(size_bytes: int | None) -> str | None:
+    return None if size_bytes is None else words.significant(size_bytes / 1e9)
 
 
 def _part(part: Estimate) -> str:
@@ -137,6 +152,16 @@ _CERTAINTY: tuple[Column[ArmRow], ...] = (
         is_under=True,
     ),
     Column("verdict", lambda row: row.verdict, is_text=True),
+)
+_LATENCY: tuple[Column[ArmRow], ...] = (
+    Column("configuration", lambda row: row.label, is_text=True),
+    Column("first token, ms", lambda row: _ms(row.first_token_s)),
+    Column("token p50, ms", lambda row: _ms(row.token_p50_s)),
+    Column("p95", lambda row: _ms(row.token_p95_s)),
+    Column("p99", lambda row: _ms(row.token_p99_s)),
+    Column("timed tokens", lambda row: row.timed_tokens or None),
+    Column("device GB", lambda row: _gb(row.device_peak_bytes)),
+    Column("process GB", lambda row: _gb(row.process_peak_bytes)),
 )
 _SPLIT: tuple[Column[ArmSplit], ...] = (
     Column("configuration", lambda one: arm_label(one.arm)),

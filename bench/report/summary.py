@@ -20,12 +20,13 @@ from analysis.values import Withheld
 from analysis.verdict import INACTIVE
 from bench.report.cautions import cautions
 from bench.report.costs import Costs
+from bench.report.latency import latency_of
 from bench.report.readback import Idle, Readback, first_of_each_prompt, that_count, tokens_of
 from bench.report.rows import arm_label, slot_rows
 from bench.report.split import ArmSplit, splits
 from bench.report.verdicts import columns, judge_arms, opponents
 from bench.run.observed import Joules
-from bench.run.records import ArmKey
+from bench.run.records import ArmKey, LatencyRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,18 @@ class ArmRow:
     """Decode forwards."""
     prefill_tokens_per_s: float | None
     decode_tokens_per_s: float | None
+    first_token_s: float | None
+    """Median over the timed prompts; like what follows from a pass of its own, outside every window."""
+    token_p50_s: float | None
+    """Seconds between tokens: the median,"""
+    token_p95_s: float | None
+    """and percentiles; None where too few tokens were timed for them."""
+    token_p99_s: float | None
+    timed_tokens: int
+    device_peak_bytes: int | None
+    """Most memory that the library held on the device; None where it does not say."""
+    process_peak_bytes: int | None
+    """Most memory of the process that ran it, with every model of the backend loaded."""
     kind: str
     boundary: str
     grade: int | None
@@ -174,6 +187,7 @@ class _Arm:
         self.key = key
         self.idle = readback.idle
         self.costs = Costs.of(readback, slots, key)
+        self.latency = latency_of(readback.run.of(LatencyRecord), key)
         ran = readback.of_arm(key)
         self.slots = that_count(ran)
         self.void = sum(slot.arm == key for slot in readback.void)
@@ -201,6 +215,7 @@ class _Arm:
             "forwards_per_repeat": self.per_pass(forwards),
             "prefill_tokens_per_s": self.costs.tokens_per_s("prefill"),
             "decode_tokens_per_s": self.costs.tokens_per_s("decode"),
+            **self.latency,
         }
 
     def energy(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from analysis.values import counted
 from bench.report.answer_table import show_answer
 from bench.report.arm_tables import (
     certainty_table,
+    latency_table,
     narrow_table,
     savings_table,
     split_table,
@@ -55,6 +56,8 @@ def show_all(run: StoredRun, summary: Summary, console: Console) -> None:
     else:
         arms = [work_table(summary), savings_table(summary)]
         table.show(arms, console, narrow=[narrow_table(summary)])
+        if latency := latency_table(summary):
+            table.show([latency], console)
         if certainty := certainty_table(summary):
             table.show([certainty], console)
         if splits := split_table(summary):

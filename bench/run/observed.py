@@ -107,6 +107,20 @@ class Answered:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latency:
+    """One request, timed token by token outside every window; null what the backend can't tell."""
+
+    first_token_s: float | None
+    """From the start of the request to its first token at the host: gate, prefill and one transfer."""
+    token_s: list[float] | None
+    """Between one token at the host and the next; with `lookup` between forwards."""
+    device_peak_bytes: int | None
+    """Most memory that the library held on the device meanwhile, all loaded models included."""
+    process_peak_bytes: int
+    """Most memory of the worker's process so far, loading included."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settled:
     """What a worker finds out about a request once its window is closed."""
 

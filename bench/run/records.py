@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from backends.base import BackendInfo
 from backends.guard import Verdict
-from bench.run.observed import Answered, Joules, SameLogits, Settled
+from bench.run.observed import Answered, Joules, Latency, SameLogits, Settled
 from bench.run.power import Power
 from bench.typed import from_json
 from energy.base import SourceInfo
@@ -104,6 +104,18 @@ class LagRecord(Record):
     """`before` or `after` the blocks."""
     lag: Lag | None
     """None where the pulses told nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyRecord(Record):
+    """How long single tokens of a configuration take; the first session that gets so far has them."""
+
+    type: ClassVar[str] = "latency"
+    session: int
+    backend: str
+    gate: str
+    requests: dict[str, Latency]
+    """By prompt id: the first prompts of the set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +279,7 @@ _KINDS: dict[str, type[Record]] = {
     "session": SessionRecord,
     "self_test": SelfTestRecord,
     "lag": LagRecord,
+    "latency": LatencyRecord,
     "sized": SizedRecord,
     "idle": IdleRecord,
     "request": RequestRecord,

@@ -22,6 +22,7 @@ from bench.run.records import (
     BlockRecord,
     EventRecord,
     IdleRecord,
+    LatencyRecord,
     RequestRecord,
     SessionRecord,
     SizedRecord,
@@ -162,6 +163,21 @@ class RunSession:
             self.store.append([record])
             said = record.lag or "not known, the pulses told nothing"
             self.display.note(f"lag of the meter {where} the blocks: {said}")
+
+    def latency(self) -> None:
+        """Time single tokens of every configuration, unless an earlier session has done so."""
+        prompts = self.prepared.prompts.prompts[: self.protocol.latency_prompts]
+        if not prompts or self.prepared.as_published or self.stored.of(LatencyRecord):
+            return
+        self.display.stage("latency, token by token")
+        for arm in (arm for arm in self.prepared.arms if not arm.a_a):
+            try:
+                found = self._holder.latency(arm, [prompt.id for prompt in prompts], self.protocol)
+            except (WorkerLost, WorkerRefused) as error:
+                self._event("latency not measured", f"{arm.label}: {error}")
+                self._replace_if_lost(arm.backend, error)
+            else:
+                self.store.append([found])
 
     def size(self) -> None:
         """Where the run has minutes: time a pass of every arm, and divide what is left.

@@ -11,11 +11,11 @@ from bench.run import host
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
 from bench.run.power import Power, changed
-from bench.run.records import FailedRequest, RequestRecord, SlotRecord, VoidSlot
+from bench.run.records import FailedRequest, LatencyRecord, RequestRecord, SlotRecord, VoidSlot
 from bench.run.workers.group import Workers
-from bench.run.workers.messages import Discard, Request, Settle, Synchronize
+from bench.run.workers.messages import Discard, Request, Settle, Synchronize, TimeTokens
 from bench.suite.config import Protocol
-from bench.suite.plan import PlannedSlot
+from bench.suite.plan import Arm, PlannedSlot
 from bench.suite.prepare import Prepared
 
 
@@ -76,6 +76,18 @@ class Holder:
         power = self._held_power(power)
         joules = self._meter.joules(start_s, end_s)
         return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)
+
+    def latency(self, arm: Arm, prompts: list[str], protocol: Protocol) -> LatencyRecord:
+        """Time the tokens of these prompts one by one; no window is open.
+
+        Raises:
+            WorkerLost: the worker died or hung.
+            WorkerRefused: it can't do what it was asked.
+        """
+        ask = partial(self._workers.of(arm.backend).ask, deadline_s=protocol.request_deadline_s)
+        ask(Discard(prompt_id=prompts[0], gate=arm.gate))
+        requests = {prompt: ask(TimeTokens(prompt_id=prompt, gate=arm.gate)) for prompt in prompts}
+        return LatencyRecord(session=self._session, backend=arm.backend, gate=arm.gate, requests=requests)
 
     def void(
         self, slot: PlannedSlot, requests: list[RequestRecord], error: Exception

@@ -111,6 +111,8 @@ class Protocol(_Table):
     """Longest wait for nominal thermal pressure and idle power; that it was too short is recorded."""
     warm_up_s: float = Field(default=30.0, gt=0)
     """Longest warm-up per backend and model; it ends earlier once a request stops getting faster."""
+    latency_prompts: int = Field(default=4, ge=0)
+    """Prompts whose tokens are timed one by one before the first window, outside every window; 0: none."""
     request_deadline_s: float = Field(default=600.0, gt=0)
     """A request that takes longer has hung: its worker is replaced and its window is void."""
     load_deadline_s: float = Field(default=1800.0, gt=0)

@@ -55,6 +55,12 @@ class Counting(Decoder):
     def synchronize(self) -> None:
         """Never behind."""
 
+    def reset_peak_memory(self) -> None:
+        """It holds nothing."""
+
+    def peak_memory_bytes(self) -> int | None:
+        return None
+
     def _first_token(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> Any:
         self._fill(model, rows, cache, start=start)
         return rows[0][-1] + 1

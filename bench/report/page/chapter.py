@@ -12,6 +12,7 @@ from bench.report.answer import NOISE_IS, Answer, answer_of
 from bench.report.arm_tables import (
     certainty_table,
     grade_reasons,
+    latency_table,
     savings_table,
     split_table,
     withheld_splits,
@@ -77,6 +78,7 @@ class Chapter:
     first: Table | None
     savings: Table | None
     work: Table | None
+    latency: Table | None
     certainty: Table | None
     split: Table | None
     withheld_splits: list[tuple[str, str]]
@@ -160,6 +162,7 @@ def _own_tables(story: Story, claims: Judging | None) -> dict[str, Any]:
         "certainty": certainty_table(summary, place="page"),
         "split": split_table(summary, place="page"),
         "work": work_table(summary, place="page") if measured else None,
+        "latency": latency_table(summary, place="page"),
         "prompts": prompt_table(readback) if measured else None,
         "claims": claims(readback) if measured and claims else None,
         "others": other_tables(readback.run.folder),
@@ -189,6 +192,7 @@ def _tables(chapter: Chapter) -> list[Table]:
         chapter.certainty,
         chapter.split,
         chapter.work,
+        chapter.latency,
         chapter.prompts,
         chapter.claims,
         *chapter.others,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
 from backends.base import BackendInfo, Redundancy
 from backends.cut import FULL, Cut
 from backends.guard import Verdict
-from bench.run.observed import Answered, Settled
+from bench.run.observed import Answered, Latency, Settled
 from bench.run.workers.logits import LogitComparison
 from bench.suite.config import GateConfig
 from bench.suite.prompt_forms import Prompt
@@ -168,6 +168,15 @@ class Warm(Message[Warmed]):
     command: ClassVar[str] = "warm"
     model: str
     prompt_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeTokens(Message[Latency]):
+    """A request whose tokens are timed one by one; nothing else of it is kept."""
+
+    command: ClassVar[str] = "time_tokens"
+    prompt_id: str
+    gate: str
 
 
 @dataclass(frozen=True, kw_only=True)

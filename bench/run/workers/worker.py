@@ -10,19 +10,21 @@ conductor is gone and this process ends at once, in the middle of a request or a
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
 
-from backends.base import Backend, BackendError, Generated, HasBatches, Redundancy, Session
+from backends.base import Backend, BackendError, Generated, HasBatches, HasLatency, Redundancy, Session
 from backends.guard import Verdict
 from backends.ledger import request_ledger
 from bench.errors import BenchError, UserError
-from bench.run.observed import Answered, Settled
+from bench.run.observed import Answered, Latency, Settled
 from bench.run.workers import takes_effect
 from bench.run.workers.in_float32 import InFloat32
 from bench.run.workers.logits import compare
@@ -52,6 +54,7 @@ from bench.run.workers.messages import (
     Settle,
     Synchronize,
     Synchronized,
+    TimeTokens,
     Warm,
     Warmed,
 )
@@ -152,6 +155,30 @@ class Worker:
         model.synchronize()
         return Done()
 
+    def time_tokens(self, message: TimeTokens) -> Latency:
+        """When each token of a request is at the host, and the memory that it took."""
+        start_s = time.perf_counter()
+        budget = self.gates[message.gate].decide(self.prompts[self.gate_model][message.prompt_id])
+        model, ids = self.models[budget.model], self.prompts[budget.model][message.prompt_id]
+        if not isinstance(model, HasLatency):
+            return Latency(
+                first_token_s=None, token_s=None, device_peak_bytes=None, process_peak_bytes=_peak_bytes()
+            )
+        stamps_s: list[float] = []
+        model.reset_peak_memory()
+        model.decode_watched(
+            self._prefill(model, ids, budget),
+            max_new_tokens=budget.max_new_tokens or self.default_new_tokens,
+            ignore_eos=self.ignore_eos,
+            after=lambda: stamps_s.append(time.perf_counter()),
+        )
+        return Latency(
+            first_token_s=stamps_s[0] - start_s,
+            token_s=[late - early for early, late in pairwise(stamps_s)],
+            device_peak_bytes=model.peak_memory_bytes(),
+            process_peak_bytes=_peak_bytes(),
+        )
+
     def resize(self, message: Resize) -> Done:
         """Answers of another length."""
         self.default_new_tokens = message.max_new_tokens
@@ -250,6 +277,7 @@ class Worker:
             Request: self.request,
             Warm: self.warm,
             Discard: self.discard,
+            TimeTokens: self.time_tokens,
             Resize: self.resize,
             Settle: self.settle,
             Ready: self.ready,
@@ -268,6 +296,11 @@ class Worker:
             return to_json(command(from_json(kind, message)))
         except (BenchError, BackendError) as error:
             return to_json(Refused(error=Refusal(what=error.what, fix=error.fix)))
+
+
+def _peak_bytes() -> int:
+    """Most memory of this process so far; macOS counts it in bytes, Linux in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _encode(model: Backend, prompt: Prompt) -> list[int]:
