@@ -91,7 +91,7 @@ def test_options_that_contradict_minutes_are_refused(tmp_path: Path, arguments: 
 
 
 def test_models_get_the_usual_minutes_unless_blocks_are_asked_for() -> None:
-    nothing: dict[str, Any] = dict.fromkeys(("prompts", "pp", "tg", "dtype", "backends"))
+    nothing: dict[str, Any] = dict.fromkeys(("prompts", "pp", "tg", "dtype", "batches", "backends"))
     for minutes, blocks, found in [(None, None, DEFAULT_MINUTES), (7.0, None, 7.0), (None, 4, None)]:
         _, asked = understood(["echo"], minutes=minutes, blocks=blocks, **nothing)
         assert asked is not None
