@@ -103,8 +103,8 @@ class Table:
         """Which columns hold nothing but numbers."""
         cells = self.shown
         return [
-            column > 0 and all(row[column].startswith(_BEGINS_NUMBER) for row in cells)
-            for column in range(len(self.columns))
+            place > 0 and not column.is_text and all(row[place].startswith(_BEGINS_NUMBER) for row in cells)
+            for place, column in enumerate(self.columns)
         ]
 
     @property

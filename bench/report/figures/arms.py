@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from analysis.effect import FEWEST_BLOCKS
 from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.run.records import ArmKey
@@ -55,6 +56,18 @@ def no_joules(story: Story) -> str | None:
         why = f" ({min(reasons)})" if reasons else ""
         return f"the joules of every window are not estimated{why}; look at: bench report RUN"
     return None
+
+
+def interval_handle(table: pd.DataFrame) -> Any:
+    """What a legend says of the intervals of a table, with their blocks."""
+    from matplotlib.lines import Line2D
+
+    if not table["low_percent"].notna().any():
+        return Line2D([], [], linestyle="none", label=f"no interval: fewer than {FEWEST_BLOCKS} blocks")
+    compared = table.loc[table["blocks"] > 0, "blocks"]
+    fewest, most = int(compared.min()), int(compared.max())
+    blocks = fewest if fewest == most else f"{fewest} to {most}"
+    return Line2D([], [], color=INK, label=f"95 % interval over {blocks} blocks")
 
 
 def rows_of(table: pd.DataFrame) -> list[Any]:

@@ -93,9 +93,9 @@ def _draw(story: Story, slots: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.plot(
             mine, position + spread, look.marker, color=look.colour, mfc="none", ms=3.5, mew=0.7, alpha=0.6
         )
+        axes.plot(row.mean_j, position, look.marker, color=look.colour, mfc=look.face, ms=6.5, zorder=4)
         if row.low_j == row.low_j:
-            axes.plot([row.low_j, row.high_j], [position] * 2, color=INK, linewidth=1.6, zorder=3)
-        axes.plot(row.mean_j, position, look.marker, color=INK, mfc=look.face, ms=6.5, mew=0.9, zorder=4)
+            axes.plot([row.low_j, row.high_j], [position] * 2, "|-", color=INK, lw=1.4, ms=9, zorder=5)
     bands = _draw_bands(axes, story, table)
     name_rows(axes, list(table["arm"]))
     axes.set_xlim(left=0)

@@ -8,18 +8,18 @@ import numpy as np
 
 from analysis.frontier import pareto
 from analysis.rows import Trade
-from bench.report.figures.arms import arm_legend, arm_looks, legend_in, no_joules, rows_of
+from bench.report.figures.arms import arm_legend, arm_looks, interval_handle, legend_in, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.story import Story
 from bench.report.summary import ArmRow
-from bench.show.plots import GREY, INK, page_figure, words
+from bench.show.plots import FAINT, GREY, HATCHES, INK, page_figure, words
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LONGEST_NOTE = "no interval: 1 of 5 blocks"
+LONGEST_NOTE = "no interval: fewer than 5 blocks"
 SAME_PERCENT = 90
 """Token match from which answers count as the same."""
 FEWEST_POINTS = 3
@@ -122,7 +122,8 @@ def _unbeaten(table: pd.DataFrame) -> set[str]:
 
 def _draw(story: Story, table: pd.DataFrame) -> Figure:
     looks = {name: look for name, look in arm_looks(story).items() if name in set(table["arm"])}
-    figure, [[axes]] = page_figure(3.4 + legend_in([*looks, *[LONGEST_NOTE] * 3]))
+    notes = [LONGEST_NOTE] * (2 + table["backend"].nunique())
+    figure, [[axes]] = page_figure(3.4 + legend_in([*looks, *notes]))
     for _, group in table.loc[table["pareto"]].groupby("backend"):
         if len(group) < FEWEST_POINTS:
             continue
@@ -147,21 +148,15 @@ def _handles(axes: Axes, table: pd.DataFrame) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    blocks = int(table["blocks"].max())
-    has_interval = bool(table["low_percent"].notna().any())
-    said = f"95 % interval over {blocks} blocks" if has_interval else f"no interval: {blocks} of 5 blocks"
-    handles: list[Any] = [Line2D([], [], color=INK, linestyle="-" if has_interval else "", label=said)]
+    handles: list[Any] = [interval_handle(table)]
     if table["pareto"].any():
         ring: Any = {"marker": "o", "ms": 11, "mfc": "none", "color": GREY, "lw": 0.8}
         handles.insert(0, Line2D([], [], **ring, label="Pareto set of a backend"))
     noise = table.groupby("backend")["noise_percent"].max().dropna()
-    for floor in noise:
-        axes.axhspan(100 - floor, 100 + floor, color=GREY, alpha=0.25, linewidth=0, zorder=0)
-    if len(noise):
-        each = ", ".join(f"{backend} \u00b1{floor:.1f} %" for backend, floor in noise.items())
-        handles.append(
-            Patch(color=GREY, alpha=0.25, linewidth=0, label=words(f"noise (A/A): {each}", most=60))
-        )
+    for (backend, floor), hatch in zip(noise.items(), HATCHES, strict=False):
+        look: dict[str, Any] = {"facecolor": FAINT, "edgecolor": GREY, "hatch": hatch, "linewidth": 0}
+        axes.axhspan(100 - floor, 100 + floor, alpha=0.6, zorder=0, **look)
+        handles.append(Patch(**look, label=words(f"noise (A/A) of {backend}: \u00b1{floor:.1f} %")))
     return handles
 
 

@@ -31,6 +31,8 @@ def make(story: Story) -> Drawing | NotDrawn:
         return NotDrawn(
             "the run has no gated configuration with finished requests; add a gate: bench doctor --plugins"
         )
+    if table["route"].nunique() == 1:
+        return NotDrawn(f"every gate sent every prompt to {table['route'].iloc[0]}: nothing was routed")
     counts = Counter(zip(table["arm"], table["route"], strict=True))
     shown = ", ".join(f"{arm} sent {count} to {route}" for (arm, route), count in counts.items())
     return Drawing(

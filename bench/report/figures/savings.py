@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from analysis.values import listed
 from analysis.verdict import COPY, VERDICTS
 from bench.report.answer import answer_of
-from bench.report.figures.arms import ROW_IN, arm_looks, below, name_rows, no_joules, records_of
+from bench.report.figures.arms import (
+    ROW_IN,
+    arm_looks,
+    below,
+    interval_handle,
+    name_rows,
+    no_joules,
+    records_of,
+)
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.story import Story
 from bench.show.plots import FAINT, GREY, INK, letters_a_line, page_figure, words
@@ -133,24 +141,20 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
 
 
 def _row_name(row: dict[str, Any]) -> str:
-    """The configuration with its verdict, and the figure that the verdict is about."""
+    """The configuration with its verdict, and what there is room for of the figure and the answers."""
     saved, match = row["saved_percent"], row["token_match_percent"]
     figure = "" if saved != saved else f" {_percent(saved)},"
     is_told = match == match and row["verdict"] != COPY and "answers differ" not in row["verdict"]
     matched = f", token match {match:.0f} %" if is_told else ""
-    said = f"{words(row['arm'], most=24)}:{figure} {row['verdict']}"
-    return f"{said}{matched}" if len(said + matched) < letters_a_line() else said
+    name = words(row["arm"], most=24)
+    said = [f"{name}:{figure} {row['verdict']}{matched}", f"{name}:{figure} {row['verdict']}"]
+    return next((one for one in said if len(one) < 0.95 * letters_a_line()), f"{name}: {row['verdict']}")
 
 
 def _legend(figure: Figure, table: pd.DataFrame) -> None:
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    interval = table["low_percent"].notna().any()
-    fewest, most = (int(end(table["blocks"])) for end in (min, max))
-    blocks = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    said = f"95 % interval over {blocks} blocks" if interval else "no interval: fewer than 5 blocks"
-    handles: list[object] = [Line2D([], [], color=INK, linestyle="-" if interval else "none", label=said)]
+    handles: list[object] = [interval_handle(table)]
     if table["noise_percent"].notna().any():
         handles.append(Patch(color=FAINT, label="noise (A/A): within it nothing is saved"))
     below(figure, handles)

@@ -28,6 +28,8 @@ def make(story: Story) -> Drawing | NotDrawn:
         reason = f"{names} does not tell thermal pressure; powermetrics does: bench run --energy powermetrics"
         return NotDrawn(reason)
     table = pressure_table(story, timeline)
+    if set(table["pressure"]) == {LEVELS[0]}:
+        return NotDrawn(f"thermal pressure was {LEVELS[0]} all the time: nothing was throttled")
     seconds = (table["end_s"] - table["start_s"]).groupby(table["pressure"]).sum()
     spent = ", ".join(f"{words(state)} for {spent_s:.0f} s" for state, spent_s in seconds.items())
     return Drawing(
@@ -40,8 +42,6 @@ def make(story: Story) -> Drawing | NotDrawn:
 
 def _finding(seconds: pd.Series[float]) -> str:
     warm = 100 * (1 - seconds.get(LEVELS[0], 0.0) / seconds.sum())
-    if warm == 0:
-        return f"Thermal pressure was {LEVELS[0]} all the time"
     return f"Thermal pressure was above {LEVELS[0]} for {warm:.0f} % of the time: those windows are suspect"
 
 

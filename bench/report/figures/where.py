@@ -39,6 +39,8 @@ LOOKS = dict(zip(PHASES, ((PREFILL, ""), (DECODE, ""), (FAINT, HATCHES[2])), str
 SHADES = ("#4D4D4D", "#A6A6A6", "#E3E3E3", "#7A7A7A", "#C8C8C8")
 SHOWN = {GAP: "gate and gaps"}
 WITHHELD = "not estimated: not separable"
+LEAST_SEEN = 0.005
+"""Of a bar: what is less can't be seen in it."""
 ENOUGH_READINGS = 1200
 """So many readings of an arm give its phases; all those of a long run would say the same, later."""
 
@@ -215,7 +217,7 @@ def _draw_phases(axes: Axes, rows: list[dict[str, Any]]) -> dict[str, Any]:
                 handles.setdefault(name, bar).set_label(SHOWN.get(name, name))
                 left_j += row[f"{name}_j"]
         open_ = [name for name in PHASES if row[f"{name}_withheld"]]
-        if open_ and row["gross_j"] > left_j:
+        if open_ and row["gross_j"] - left_j > LEAST_SEEN * row["gross_j"]:
             bar = axes.barh(position, row["gross_j"] - left_j, left=left_j, **_filled(GROUND, "xxxx"))
             handles.setdefault(WITHHELD, bar).set_label(WITHHELD)
         if row["idle_share_j"] == row["idle_share_j"]:

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from bench import __version__
+from bench.report.answer_table import MOST_SENTENCES
 from bench.report.figures.catalogue import figures
 from bench.report.page.chapter import Chapter, Drawings, Judging, make_chapter
 from bench.report.story import Story
@@ -68,7 +69,7 @@ def render(chapters: Sequence[Chapter]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"seen": _seen, "data_uri": _data_uri}
+    environment.filters |= {"seen": _seen, "tied": _tied, "data_uri": _data_uri}
     style = f"{_text('page.css')}{_colours(chapters)}"
     script = "\n".join(map(_text, SCRIPTS))
     return environment.get_template("page.html.j2").render(
@@ -79,6 +80,7 @@ def render(chapters: Sequence[Chapter]) -> str:
         script_hash=_hash(script),
         version=__version__,
         nothing=NOTHING,
+        most_sentences=MOST_SENTENCES,
     )
 
 
@@ -94,6 +96,11 @@ def _colours(chapters: Sequence[Chapter]) -> str:
 def _seen(text: object) -> str:
     """Text with control characters as pictures; jinja2 escapes what is markup."""
     return visible(text, lines=True)
+
+
+def _tied(text: object) -> str:
+    """A text of the program's own, in which no per cent sign begins a line."""
+    return _seen(text).replace(" %", "\u00a0%")
 
 
 def _data_uri(svg: bytes) -> str:

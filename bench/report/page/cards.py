@@ -6,16 +6,19 @@ the width, so that intervals can be drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from analysis.values import NOT_ESTIMATED, counted
 from bench.report.answer import SETTLED, Answer, Comparison, Cost
+from bench.report.page.prompt_table import prompt_texts
 from bench.report.page.questions import Question, questions_of
-from bench.report.sentences import control as control_words
+from bench.report.sentences import short_control
 from bench.report.story import Story
+from bench.report.summary import ArmRow
 from bench.show.plots import on_dark
-from bench.show.table import NOTHING, Table
-from bench.show.words import number, percent_range, short_percent, significant
+from bench.show.table import NOTHING, Column, Table
+from bench.show.words import number, percent_range, short_percent, significant_range
 
 EDGE_PERCENT = 4.0
 """Of a scale stay free at either end."""
@@ -96,32 +99,43 @@ def cost_lines(answer: Answer) -> list[CostLine]:
 
 
 def _line(cost: Cost, scale: Scale, *, look: str) -> CostLine:
-    joules = significant(cost.joules_per_token)
-    low, high = significant(cost.low), significant(cost.high)
+    joules, interval = _cost(cost)
     return CostLine(
         name=cost.name,
-        joules=joules or "not estimated",
-        interval=f"{low} to {high}" if low and high else "no interval: fewer than 3 blocks",
+        joules=joules or NOT_ESTIMATED,
+        interval=interval or "no interval: fewer than 3 blocks",
         drawn=Drawn(
-            point=scale.place(cost.joules_per_token), low=scale.place(cost.low), high=scale.place(cost.high)
+            point=scale.place(cost.joules_per_token),
+            low=scale.place(cost.low),
+            high=scale.place(cost.high),
+            zero=scale.place(0.0),
         ),
         look=look,
     )
 
 
+def _cost(cost: Cost) -> tuple[str, str]:
+    """J/token and its interval to the digits that the terminal has; both empty where there is no figure."""
+    figure, interval = significant_range(cost.joules_per_token, cost.low, cost.high) or ("", "")
+    return figure, interval.replace("-", " to ")
+
+
 def cards(story: Story, answer: Answer) -> list[Card]:
     """One for each comparison, in the order of the answer's table."""
-    noise = {row.label: row.noise_percent for row in story.summary.rows}
+    rows = {row.label: row for row in story.summary.rows}
     found = [(f"look{i}", cost) for i, cost in enumerate(answer.costs)]
     compared = [(look, cost.comparison) for look, cost in found if cost.comparison is not None]
     ends = [end for _, one in compared for end in (one.saved_percent, one.low_percent, one.high_percent)]
-    floors = [floor for _, one in compared if (floor := noise.get(one.name)) is not None]
+    floors = [floor for _, one in compared if (floor := rows[one.name].noise_percent) is not None]
     scale = Scale([*ends, *floors, *(-floor for floor in floors)])
-    return [_card(story, one, noise.get(one.name), scale, look=look) for look, one in compared]
+    texts = prompt_texts(story.readback.run)
+    return [_card(story, one, rows[one.name], scale, texts, look=look) for look, one in compared]
 
 
-def _card(story: Story, one: Comparison, noise: float | None, scale: Scale, *, look: str) -> Card:
-    saved = one.saved_percent
+def _card(
+    story: Story, one: Comparison, row: ArmRow, scale: Scale, texts: Mapping[str, str], *, look: str
+) -> Card:
+    saved, noise = one.saved_percent, row.noise_percent
     interval = percent_range(one.low_percent, one.high_percent)
     tone = (
         "open"
@@ -136,14 +150,16 @@ def _card(story: Story, one: Comparison, noise: float | None, scale: Scale, *, l
         change=NOTHING
         if saved is None
         else f"{short_percent(abs(saved))} {'less' if saved >= 0 else 'more'}",
-        interval=f"saves {interval} (95 %)" if interval else "no interval: fewer than 5 blocks",
+        interval=f"saves {interval} (95 %, {counted(row.blocks, 'block')})"
+        if interval
+        else "no interval: fewer than 5 blocks",
         verdict=one.verdict_words,
         tone=tone,
         is_claim=one.is_claim,
         reason="" if one.verdict in SETTLED else one.reason,
         answers=_answers(one),
-        control=control_words(one, one.control) if one.control else "",
-        noise="not estimated" if noise is None else f"{short_percent(noise)}",
+        control=short_control(one, one.control) if one.control else "",
+        noise=short_percent(noise) or NOT_ESTIMATED,
         drawn=Drawn(
             point=scale.place(saved),
             low=scale.place(one.low_percent),
@@ -152,7 +168,7 @@ def _card(story: Story, one: Comparison, noise: float | None, scale: Scale, *, l
             noise=None if noise is None else scale.span(-noise, noise),
         ),
         look=look,
-        questions=questions_of(story, one),
+        questions=questions_of(story, one, texts),
     )
 
 
@@ -165,26 +181,30 @@ def _answers(one: Comparison) -> str:
 
 def first_table(answer: Answer) -> Table:
     """Five columns: what is asked first of every configuration."""
-    return Table.plain(
-        ("configuration", "J/token (95 %)", "tokens/s", "saves (95 %)", "same answers, verdict"),
-        [_cells(cost) for cost in answer.costs],
-        name="answer",
-        title="Every configuration",
-    )
+    return Table.of(_FIRST, answer.costs, name="answer", title="Every configuration")
 
 
-def _cells(cost: Cost) -> list[str | None]:
-    one, joules = cost.comparison, significant(cost.joules_per_token)
-    span = f" ({significant(cost.low)} to {significant(cost.high)})" if cost.low and cost.high else ""
-    saves = short_percent(one.saved_percent) if one else None
-    interval = percent_range(one.low_percent, one.high_percent) if one else None
-    return [
-        cost.name,
-        f"{joules}{span}" if joules else None,
-        number(cost.tokens_per_s, 1),
-        f"{saves}{f' ({interval})' if interval else ''}" if saves else None,
-        f"{_answers(one)}: {one.verdict_words}" if one else None,
-    ]
+def _with_interval(figure: str | None, interval: str | None) -> str | None:
+    return f"{figure} ({interval})" if figure and interval else figure or None
+
+
+def _saves(one: Comparison | None) -> str | None:
+    if one is None:
+        return None
+    return _with_interval(short_percent(one.saved_percent), percent_range(one.low_percent, one.high_percent))
+
+
+def _verdict(one: Comparison | None) -> str | None:
+    return f"{_answers(one)}: {one.verdict_words}" if one else None
+
+
+_FIRST: tuple[Column[Cost], ...] = (
+    Column("configuration", lambda cost: cost.name),
+    Column("J/token (95 %)", lambda cost: _with_interval(*_cost(cost))),
+    Column("tokens/s", lambda cost: number(cost.tokens_per_s, 1)),
+    Column("saves (95 %)", lambda cost: _saves(cost.comparison)),
+    Column("same answers, verdict", lambda cost: _verdict(cost.comparison), is_text=True),
+)
 
 
 def colours(story: Story, answer: Answer) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ from bench.report.page.prompt_table import prompt_table
 from bench.report.page.provenance import UNKNOWN, facts_table
 from bench.report.readback import Readback
 from bench.report.story import Story
+from bench.report.summary import Summary
 from bench.show import plots
 from bench.show.table import Table
 from bench.show.words import kind_label
@@ -65,6 +66,10 @@ class Chapter:
     started_utc: str
     joules: str
     """What the joules are: `measured`, or `modelled, NOT a measurement`."""
+    grade: int
+    """The lowest of any configuration that a meter read; 0 where none was."""
+    status: str
+    """That a meter read them, and how well; empty where none did."""
     answer: Answer
     noise_is: str
     """What noise is, written once."""
@@ -139,6 +144,7 @@ def _head(story: Story) -> dict[str, Any]:
         "suite_text": header.suite.text,
         "started_utc": header.started_utc,
         "joules": kind_label([row.kind for row in summary.rows]),
+        **_grade(summary),
         "answer": answer,
         "noise_is": NOISE_IS,
         "lines": cost_lines(answer),
@@ -149,6 +155,16 @@ def _head(story: Story) -> dict[str, Any]:
         "not_found": not_found(story),
         "grade_reasons": grade_reasons(summary),
         "withheld_splits": withheld_splits(summary),
+    }
+
+
+def _grade(summary: Summary) -> dict[str, Any]:
+    lowest = min((row for row in summary.rows if row.grade), key=lambda row: row.grade or 0, default=None)
+    if lowest is None:
+        return {"grade": 0, "status": ""}
+    return {
+        "grade": lowest.grade,
+        "status": f"Joules measured: grade {lowest.grade}, {lowest.grade_name}",
     }
 
 

@@ -13,6 +13,7 @@ from bench.report.answer import Answer
 from bench.report.sentences import control as control_words
 from bench.report.story import Story
 from bench.show.words import short_percent
+from bench.suite.asked import asked_of_run
 
 Weight = Literal["turns it round", "makes it less sure", "worth knowing"]
 WEIGHTS: tuple[Weight, ...] = get_args(Weight)
@@ -24,6 +25,8 @@ _HEAVY = (
     *("answers differ", "control", "noisy", INACTIVE),
 )
 _LIGHT = ("outlier", "net not estimated", "no control", "looks")
+_CHOOSING_NOTHING = ("ungated", "constant", "random")
+"""Gates that do the same with every prompt, or deal by chance."""
 _MOST_TWINS = 3
 
 
@@ -34,15 +37,21 @@ class Threat:
     weight: Weight
     words: str
 
+    @property
+    def rank(self) -> int:
+        """0 for the heaviest."""
+        return WEIGHTS.index(self.weight)
+
 
 def threats(story: Story, answer: Answer) -> list[Threat]:
     """Everything that was found, twins merged, the heaviest first."""
-    found = [*_of_answers(answer), *(one for one in story.summary.cautions if one.code != NOT_MEASURED)]
+    told = (one for one in story.summary.cautions if one.code != NOT_MEASURED)
+    found = [*_of_answers(story, answer), *_of_grade(story), *told]
     by_code: dict[str, list[Caution]] = {}
     for caution in found:
         by_code.setdefault(caution.code, []).append(caution)
     merged = [Threat(weight=_weight(code), words=_merged(twins)) for code, twins in by_code.items()]
-    return sorted(merged, key=lambda threat: WEIGHTS.index(threat.weight))
+    return sorted(merged, key=lambda threat: threat.rank)
 
 
 def not_found(story: Story) -> list[str]:
@@ -68,8 +77,14 @@ def _weight(code: str) -> Weight:
     return WEIGHTS[0] if code in _HEAVY else WEIGHTS[2] if code in _LIGHT else WEIGHTS[1]
 
 
-def _of_answers(answer: Answer) -> Iterator[Caution]:
+def _of_answers(story: Story, answer: Answer) -> Iterator[Caution]:
     """That answers differ, and what a random gate says."""
+    gates = asked_of_run(story.readback.run.header).gates
+    choosing = {
+        cost.name
+        for cost in answer.costs
+        if cost.gate in gates and gates[cost.gate].plugin not in _CHOOSING_NOTHING
+    }
     for one in answer.comparisons:
         if one.answers_differ and one.verdict != INACTIVE:
             match = short_percent(one.token_match_percent)
@@ -77,9 +92,18 @@ def _of_answers(answer: Answer) -> Iterator[Caution]:
             yield Caution(code="answers differ", subject=one.name, words=words)
         if one.control is not None and one.control.verdict != "saves":
             yield Caution(code="control", subject=one.name, words=control_words(one, one.control))
-        if one.control is None and one.name.split(" ")[0] == one.against.split(" ")[0]:
+        if one.control is None and one.name in choosing:
             words = f"{one.name}: no random gate was run beside it: what its choices are worth is not known"
             yield Caution(code="no control", subject=one.name, words=words)
+
+
+def _of_grade(story: Story) -> Iterator[Caution]:
+    """Why joules that a meter read are no more than sampled."""
+    sampled = next((row for row in story.summary.rows if row.grade == 1), None)
+    if sampled is not None:
+        because = "; ".join(sampled.grade_reasons)
+        words = f"joules are graded 1, sampled; those of {sampled.label} because: {because}"
+        yield Caution(code="grade 1", subject="run", words=words)
 
 
 def _merged(twins: Sequence[Caution]) -> str:

@@ -21,7 +21,7 @@ from bench.suite.prompts import bundled_set, prompts_of
 MOST_PROMPTS = 200
 MOST_ROWS = 1000
 MOST_CHARACTERS = 160
-_COLUMNS = ("prompt", "text", "tokens", "arm", "model", "agreement", "answer")
+_COLUMNS = ("prompt", "text", "tokens", "configuration", "model", "token match", "answer")
 
 
 def prompt_table(readback: Readback) -> Table:

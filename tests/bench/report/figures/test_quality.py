@@ -46,6 +46,9 @@ def test_each_backend_has_its_own_noise(made: Story) -> None:
     found = table("quality", made).set_index("arm")["noise_percent"]
     assert found["torch"] == found["torch norm_fraction"]
     assert found["torch"] != found["mlx"]
+    legend = render(drawing("quality", made).draw, "svg").decode()
+    for backend in ("torch", "mlx"):
+        assert f"noise (A/A) of {backend}: \u00b1{found[backend]:.1f} %" in legend
 
 
 def test_an_ungated_arm_alone_has_nothing_to_trade(empty: Story) -> None:

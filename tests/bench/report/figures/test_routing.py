@@ -29,3 +29,12 @@ def test_a_cut_is_part_of_the_route(made: Story) -> None:
 
 def test_without_a_gate_there_is_no_routing(empty: Story) -> None:
     assert "no gated configuration" in reason("routing", empty)
+
+
+def test_where_all_went_to_one_model_there_is_nothing_to_draw(echo: Story) -> None:
+    slots = [
+        replace(slot, requests=[replace(request, model="full") for request in slot.requests])
+        for slot in echo.readback.slots
+    ]
+    one = replace(echo, readback=replace(echo.readback, slots=slots))
+    assert reason("routing", one) == "every gate sent every prompt to full: nothing was routed"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bench.report.story import Story
@@ -14,3 +16,14 @@ def test_the_times_of_each_pressure_are_those_of_the_stream(made: Story) -> None
 
 def test_a_source_without_it_says_which_one_has_it(echo: Story) -> None:
     assert "powermetrics" in reason("thermal", echo)
+
+
+def test_where_it_was_cool_all_the_time_there_is_nothing_to_draw(made: Story) -> None:
+    sources = {
+        number: replace(
+            one, lead=replace(one.lead, trace=replace(one.lead.trace, thermal=((0.0, "Nominal"),)))
+        )
+        for number, one in made.readback.sources.items()
+    }
+    cool = replace(made, readback=replace(made.readback, sources=sources))
+    assert "Nominal all the time" in reason("thermal", cool)

@@ -74,7 +74,7 @@ def test_joules_that_are_no_measurement_are_called_so_from_top_to_bottom(
     echo_page: Path,
 ) -> None:
     text, _ = read(echo_page)
-    top = text[text.index("The answer") : text.index("Figures</h2>")]
+    top = text[text.index("The answer") : text.index("Numbers</h2>")]
     assert top.count("modelled, NOT a measurement: no claim can rest on them") == 1
     assert "not enough for a claim (needs 5)" in top
     assert "Energy per repeat, modelled, NOT a measurement" in text

@@ -55,6 +55,28 @@ def test_other_answers_and_a_control_that_does_as_well_turn_it_round(long_run: P
     assert any("its joules are those of other answers" in words for words in heavy)
 
 
+def test_only_a_gate_that_chooses_is_asked_for_a_random_one(echo_run: Path) -> None:
+    story, answer = told(echo_run)
+    header = story.readback.run.header
+    assert any("no random gate was run" in one.words for one in threats(story, answer))
+    constant = '{"plugin" = "constant", "budget" = {"model" = "small"}}'
+    other = header.suite.text.replace('{"tokens" = 12}', constant)
+    assert constant in other
+    suite = replace(header.suite, text=other)
+    run = replace(story.readback.run, header=replace(header, suite=suite))
+    story = replace(story, readback=replace(story.readback, run=run))
+    assert not any("no random gate was run" in one.words for one in threats(story, answer))
+
+
+def test_joules_that_are_no_more_than_sampled_say_why(echo_run: Path) -> None:
+    story, answer = told(echo_run)
+    rows = [replace(row, grade=1, grade_reasons=("self-test not run",)) for row in story.summary.rows]
+    story = replace(story, summary=replace(story.summary, rows=rows))
+    [found] = [one for one in threats(story, answer) if "graded 1" in one.words]
+    assert found.words.endswith("those of echo because: self-test not run")
+    assert found.weight == WEIGHTS[1]
+
+
 def test_what_could_have_been_seen_and_was_not_is_told(long_run: Path, echo_run: Path) -> None:
     story, _ = told(long_run)
     assert "throttling" in not_found(story)

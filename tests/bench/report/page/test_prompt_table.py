@@ -17,7 +17,7 @@ from tests.bench.report.page.hostile import PROMPTS
 def test_each_prompt_is_shown_under_each_arm(echo_run: Path) -> None:
     table = prompt_table(read_back(read(echo_run)))
     rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
-    assert [(row["prompt"], row["arm"], row["model"]) for row in rows] == [
+    assert [(row["prompt"], row["configuration"], row["model"]) for row in rows] == [
         ("short", "echo", "full"),
         ("short", "echo length", "small"),
         ("long", "echo", "full"),
@@ -25,7 +25,7 @@ def test_each_prompt_is_shown_under_each_arm(echo_run: Path) -> None:
     ]
     assert rows[0]["text"] == "two words"
     assert rows[0]["answer"] == "two"
-    assert [row["agreement"] for row in rows] == [None, "100 %", None, "100 %"]
+    assert [row["token match"] for row in rows] == [None, "100 %", None, "100 %"]
 
 
 def test_long_text_is_shortened_and_hostile_text_is_kept(hostile_run: Path) -> None:
