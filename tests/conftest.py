@@ -17,7 +17,7 @@ import pytest
 from bench.run.fetch import ensure
 
 TOGETHER = (
-    *("bench/report/page", "bench/report/figures", "contracts"),
+    *("bench/report/page", "bench/report/figures", "contracts/test_families.py", "contracts"),
     *(
         "bench/cli/test_look.py",
         "bench/report/test_answer",
@@ -31,13 +31,27 @@ TOGETHER = (
 )
 """Tests that share what is dear to make, or the modes of folders: each of these runs in one process."""
 
+LONG = (
+    *("bench/cli", "bench/run", "bench/studies", "bench/test_embedded.py", "bench/test_light.py"),
+    *("docs", "energy/lab", "outside"),
+)
+"""Where a test takes seconds, because it waits for processes: these begin, none is left at the end."""
+
+
+def _path(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).as_posix()
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Name its group, for runs in several processes."""
-    path = item.path.relative_to(Path(__file__).parent).as_posix()
-    for group in TOGETHER:
-        if path.startswith(group):
-            item.add_marker(pytest.mark.xdist_group(group))
+    groups = [group for group in TOGETHER if _path(item).startswith(group)]
+    if groups:
+        item.add_marker(pytest.mark.xdist_group(groups[0]))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins."""
+    items.sort(key=lambda item: not _path(item).startswith(LONG))
 
 
 def pytest_configure() -> None:
