@@ -18,7 +18,7 @@ from bench.cli.commands import JUDGE, MEASURE, ShortHelp
 from bench.cli.entry import EXIT_INTERRUPTED
 from bench.cli.init import command as init
 from bench.cli.meter import meter_app
-from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, console
+from bench.cli.options import AllowRoot, Carbon, Json, OnlyBackends, OtherEnergy, Price, console
 from bench.errors import BenchError, Interrupted, UserError
 
 EXIT_FAILED, EXIT_USER = 1, 2
@@ -228,6 +228,8 @@ def report(
     everything: Annotated[
         bool, typer.Option("--all", help="Print every table too, and whatever could overturn them.")
     ] = False,
+    price: Price = None,
+    carbon: Carbon = None,
     as_json: Json = False,
 ) -> None:
     """Recompute a run from its raw files: the answer here, and a page with figures as RUN/report/report.html.
@@ -235,6 +237,7 @@ def report(
     Examples: [bold]bench report results/RUN --all[/], [bold]bench report RUN RUN2 --out pages[/]
     """
     from bench.report.page.make import report_runs
+    from bench.show import rates
     from bench.studies.claims.on_page import claims_table
 
     report_runs(
@@ -246,6 +249,7 @@ def report(
         out=out,
         claims=claims_table,
         everything=everything,
+        at=rates.given(price=price, carbon=carbon),
     )
 
 

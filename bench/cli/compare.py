@@ -11,7 +11,7 @@ import typer
 
 from bench.cli import complete
 from bench.cli.commands import JUDGE, LOOK, add
-from bench.cli.options import Json, console
+from bench.cli.options import Carbon, Json, Price, console
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +42,8 @@ def compare(
             metavar="CONDITION", help='Exit code 1 where "costs > 2 %" or "saves < 10 %" holds beyond noise.'
         ),
     ] = None,
+    price: Price = None,
+    carbon: Carbon = None,
     as_json: Json = False,
 ) -> None:
     """Set runs, backends or configurations beside the first one named: ratio, interval, noise, quality.
@@ -56,8 +58,10 @@ def compare(
     from bench.report.compare import tables as compare_tables
     from bench.report.compare.limit import parsed
     from bench.report.compare.pairs import compare as set_beside
+    from bench.show import rates
     from bench.show.safe_text import visible
 
+    at = rates.given(price=price, carbon=carbon)
     limit = None if fail_on is None else parsed(fail_on)
     if figure is not None:
         compare_figure.check(figure)
@@ -65,9 +69,9 @@ def compare(
     if figure is not None:
         compare_figure.draw(comparisons, figure)
     if as_json:
-        print(json.dumps(compare_tables.to_json(comparisons), indent=2))
+        print(json.dumps(compare_tables.to_json(comparisons, at=at), indent=2))
     else:
-        compare_tables.show(comparisons, console(), whole=whole)
+        compare_tables.show(comparisons, console(), whole=whole, at=at)
         if figure is not None:
             console().print(f"figure: {figure}", markup=False, highlight=False, soft_wrap=True)
     if limit is not None:

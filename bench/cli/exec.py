@@ -12,7 +12,7 @@ import typer
 
 from bench.cli import complete
 from bench.cli.commands import MEASURE, ShortHelp
-from bench.cli.options import AllowRoot
+from bench.cli.options import AllowRoot, Carbon, Price
 
 
 def register(app: typer.Typer) -> None:
@@ -59,6 +59,8 @@ def execute(
             help="Write JSON too; - is standard error, and no text.",
         ),
     ] = None,
+    price: Price = None,
+    carbon: Carbon = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     allow_root: AllowRoot = False,
 ) -> None:
@@ -78,11 +80,13 @@ def execute(
     from bench.run.execution import ExecAsked
     from bench.run.execution import execute as measure
     from bench.run.meter import Meter
+    from bench.show import rates
 
     asked = ExecAsked(
         argv=tuple(command), baseline=_split(baseline), repeat=repeat, idle_s=idle, self_test=self_test
     )
     asked.check()
+    at = rates.given(price=price, carbon=carbon)
     privilege.lower(allow_root=allow_root, for_meter=True)
     meter = Meter(sources.choose(energy, {}))
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
@@ -96,9 +100,9 @@ def execute(
         execution = measure(asked, meter, folder=Path(scratch), say=tell)
     answer = answered.answer_of(execution)
     if has_text:
-        answered.show(answer, console)
+        answered.show(answer, console, at=at)
     if as_json is not None:
-        _write(as_json, answered.to_json(answer))
+        _write(as_json, answered.to_json(answer, at=at))
     raise typer.Exit(execution.exit_code)
 
 

@@ -30,6 +30,12 @@ OnlyBackends = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs instead of text.")]
+Price = Annotated[
+    str | None, typer.Option(metavar='"0.30 EUR/kWh"', help="Say joules in money too, by this number.")
+]
+Carbon = Annotated[
+    str | None, typer.Option(metavar='"400 g/kWh"', help="Say joules in carbon too, by this number.")
+]
 AllowRoot = Annotated[
     bool, typer.Option("--allow-root", help="Run models as root, in a container that has no other user.")
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ from analysis.values import Estimate, listed
 from analysis.verdict import Judgement
 from bench.report.readback import Idle
 from bench.run.execution import BASELINE, COMMAND, COPY, CommandWindow, Execution
-from bench.show import table
+from bench.show import rates, table
+from bench.show.rates import Rate
 from bench.show.safe_text import one_line
 from bench.show.table import Column, Table, say
 from bench.show.words import (
@@ -33,6 +35,7 @@ from energy.cadence import LEAST_READINGS
 
 SCHEMA = 1
 LONGEST_NAME = 40
+A_RUN = "A run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,10 +151,11 @@ def _level(slots: list[Slot], arms: list[str], amount: Amount) -> Level | None:
 # On a terminal ---------------------------------------------------------------------------------------
 
 
-def show(answer: ExecAnswer, console: Console) -> None:
-    """Print the table, the verdict, and what the figures rest on."""
+def show(answer: ExecAnswer, console: Console, *, at: Sequence[Rate] = ()) -> None:
+    """Print the table, the verdict, what the figures rest on, and what they cost by the user's numbers."""
     execution, first = answer.execution, answer.rows[0]
     table.show([_table(answer)], console)
+    say(console, *rates.lines(at, _a_run(answer), what=A_RUN, kinds=[execution.source.kind]))
     if answer.judgement is not None:
         say(console, sentence(answer), style="bold")
     for row in answer.rows:
@@ -191,6 +195,10 @@ def cautions(execution: Execution) -> list[str]:
         left = ", ".join(execution.left_running)
         found.append(f"left running, its joules after the command's end are not counted: {left}")
     return found
+
+
+def _a_run(answer: ExecAnswer) -> dict[str, float | None]:
+    return {row.name: _point(row.joules) for row in answer.rows}
 
 
 def _more_runs(row: CommandRow, execution: Execution) -> str:
@@ -233,11 +241,12 @@ def _with_interval(found: Level | None) -> str | None:
 # For programs ----------------------------------------------------------------------------------------
 
 
-def to_json(answer: ExecAnswer) -> dict[str, Any]:
+def to_json(answer: ExecAnswer, *, at: Sequence[Rate] = ()) -> dict[str, Any]:
     """Everything that is shown and every window; null is not measured. Joules and seconds are per run."""
     execution, judged = answer.execution, answer.judgement
     return {
         "schema": SCHEMA,
+        "at_given_rates": rates.to_json(at, _a_run(answer), what=A_RUN),
         "results": [_row_json(row) for row in answer.rows],
         "comparison": None
         if judged is None

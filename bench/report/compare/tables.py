@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ from analysis.effect import LogPair
 from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted, listed
 from analysis.verdict import Judgement
 from bench.report.compare.pairs import PairComparison, Side
-from bench.show import table
+from bench.show import rates, table
+from bench.show.rates import Rate
 from bench.show.safe_text import visible
 from bench.show.table import Column, Table, say
 from bench.show.words import number, percent
@@ -29,17 +30,22 @@ QUANTITIES = {
 _SHORT_LIST = 6
 
 
-def show(comparisons: list[PairComparison], console: Console, *, whole: bool = False) -> None:
+def show(
+    comparisons: list[PairComparison], console: Console, *, whole: bool = False, at: Sequence[Rate] = ()
+) -> None:
     """Print a sentence for every comparison, one table of all sides, and what the figures rest on.
 
     Args:
         comparisons: the comparisons.
         console: where to.
         whole: every quantity of each comparison too.
+        at: what the user says that a kilowatt-hour costs.
     """
     say(console, *(visible(answer(one)) for one in comparisons), "", style="bold")
     kinds = " and ".join(dict.fromkeys(map(kind_label, comparisons)))
     table.show([Table.of(_SIDES, _lines(comparisons), title=f"joules {kinds}")], console)
+    said = [side.row.kind for one in comparisons for side in (one.first, one.second)]
+    say(console, *rates.lines(at, _million_tokens(comparisons), what=rates.MILLION_TOKENS, kinds=said))
     for one in comparisons:
         say(console, visible(" against ".join(reversed(one.names))) + ":", *_indented(_notes(one)))
         if whole:
@@ -72,9 +78,20 @@ def _change(joules: LogPair) -> str:
     return point + (f", {interval[0]} to {interval[1]}" if interval else ", no interval")
 
 
-def to_json(comparisons: list[PairComparison]) -> dict[str, Any]:
+def _million_tokens(comparisons: list[PairComparison]) -> dict[str, float | None]:
+    """Joules of a million generated tokens, by side."""
+    per_token = {line.name: line.side.figures["joules_per_token"] for line in _lines(comparisons)}
+    return {name: None if joules is None else 1e6 * joules for name, joules in per_token.items()}
+
+
+def to_json(comparisons: list[PairComparison], *, at: Sequence[Rate] = ()) -> dict[str, Any]:
     """Everything that is shown, and the intervals of every ratio; null is not known."""
-    return {"comparisons": [_as_json(one) for one in comparisons], "warnings": warnings(comparisons)}
+    given = rates.to_json(at, _million_tokens(comparisons), what=rates.MILLION_TOKENS)
+    return {
+        **({"at_given_rates": given} if at else {}),
+        "comparisons": [_as_json(one) for one in comparisons],
+        "warnings": warnings(comparisons),
+    }
 
 
 def kind_label(one: PairComparison) -> str:

@@ -14,6 +14,7 @@ from bench.report.page.build import write_page
 from bench.report.page.chapter import Judging
 from bench.report.story import Story
 from bench.run import store
+from bench.show.rates import Rate
 from energy.wall_file import WallMeter, read_wall
 
 
@@ -27,6 +28,7 @@ def report_runs(
     out: Path | None,
     claims: Judging | None = None,
     everything: bool = False,
+    at: Sequence[Rate] = (),
 ) -> None:
     """Recompute runs from their raw files, print what each answers, and write the page.
 
@@ -39,6 +41,7 @@ def report_runs(
         out: folder of the page; without it, `report` within the run folder.
         claims: judges the published claims on a run; None leaves them out.
         everything: print every table of each run too.
+        at: what the user says that a kilowatt-hour costs.
 
     Raises:
         UserError: not a run folder, or options that fit one run only.
@@ -48,24 +51,30 @@ def report_runs(
         _check_several(folders, as_json=as_json, wall=wall, out=out)
     place = out or folders[0] / "report"
     samples = read_wall(wall, column=wall_column) if wall is not None else None
-    stories = _told(folders, console, as_json=as_json, wall=samples, everything=everything)
+    stories = _told(folders, console, as_json=as_json, wall=samples, everything=everything, at=at)
     if as_json:
         story = next(stories)
         page = write_page([story], place, claims=claims)
-        print(json.dumps({**report.to_json(story), "page": str(page)}))
+        print(json.dumps({**report.to_json(story, at=at), "page": str(page)}))
         return
     page = write_page(stories, place, apart=len(folders) > 1, claims=claims)
     console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _told(
-    folders: Sequence[Path], console: Console, *, as_json: bool, wall: WallMeter | None, everything: bool
+    folders: Sequence[Path],
+    console: Console,
+    *,
+    as_json: bool,
+    wall: WallMeter | None,
+    everything: bool,
+    at: Sequence[Rate],
 ) -> Iterator[Story]:
     """Each run, read when it is its turn: several long ones would not fit into memory together."""
     for folder in folders:
         story = Story.of(folder, wall=wall)
         if not as_json:
-            report.show(story, console, everything=everything)
+            report.show(story, console, everything=everything, at=at)
         yield story
 
 
