@@ -20,6 +20,7 @@ from backends.about import About, Tools, about
 from backends.base import CHUNK, Backend, ModelError
 from backends.folder import ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
+from backends.weights import check_fits
 
 Classes = tuple[type[Any], type[Any]]
 
@@ -63,9 +64,18 @@ def load(
     from backends.mlx.decoder import MlxDecoder
 
     opened = open_folder(folder, layers=layers)
+    check_fits(opened, dtype, limit_bytes=_limit_bytes(), what="what Metal recommends to hold")
     tokenizer = Tokenizer(folder)
     model = _load_model(opened, dtype)
     return MlxDecoder(model, tokenizer=tokenizer, folder=opened, dtype=dtype, chunk=prefill_chunk)
+
+
+def _limit_bytes() -> int | None:
+    """Metal's recommended working set; None where there is no Metal."""
+    import mlx.core as mx
+
+    limit_bytes = mx.device_info().get("max_recommended_working_set_size")
+    return None if limit_bytes is None else int(limit_bytes)
 
 
 def _load_model(folder: ModelFolder, dtype: str) -> Any:

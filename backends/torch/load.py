@@ -17,6 +17,7 @@ from backends.about import About, Tools, about
 from backends.base import CHUNK, Backend, ModelError
 from backends.folder import MLX_QUANTISED, ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
+from backends.weights import check_fits
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +71,7 @@ def load(
         )
     tokenizer = Tokenizer(folder)
     target = _device(device)
+    check_fits(opened, dtype, limit_bytes=_limit_bytes(target), what=f"what {target.type} can hold")
     model = _load_model(opened, dtype).to(target).eval()
     return TorchDecoder(
         model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target, chunk=prefill_chunk
@@ -86,6 +88,15 @@ def _device(name: str) -> torch.device:
         usable = ", ".join(device for device, here in present.items() if here)
         raise ModelError(f"torch finds no device {name} on this machine", fix=f"use one of: auto, {usable}")
     return torch.device(name)
+
+
+def _limit_bytes(device: torch.device) -> int | None:
+    """Memory that a device can hold; None for the cpu, whose memory is the machine's."""
+    import torch
+
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory())
+    return int(torch.cuda.get_device_properties(device).total_memory) if device.type == "cuda" else None
 
 
 def _load_model(folder: ModelFolder, dtype: str) -> Any:

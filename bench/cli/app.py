@@ -160,6 +160,7 @@ def run(
     from bench.cli import models_asked, results
     from bench.cli.running import fetch_and_run
     from bench.run import privilege, start, store
+    from bench.suite.memory import check_fits
 
     suite, asked = models_asked.understood(
         what or ["quick"],
@@ -185,6 +186,7 @@ def run(
     header = start.until(until, prepared, header)
     meter = start.choose_meter(header)
     if dry_run:
+        check_fits(prepared)
         results.show_plan(prepared, meter, console(), as_json=as_json)
         return
     before_s = time.perf_counter() - began_s  # without what a download takes

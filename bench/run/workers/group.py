@@ -19,6 +19,7 @@ from bench.run.workers import equal_work
 from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Resize, Synchronize, Warm
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite.libraries import about
+from bench.suite.memory import check_fits
 from bench.suite.prepare import Prepared, make_gates
 
 _STILL_FASTER = 0.97
@@ -50,6 +51,7 @@ class Workers:
             WorkerLost: one died while it was loading.
             RunFailed: two backends disagree.
         """
+        check_fits(self.prepared)
         self.display.stage("loading " + ", ".join(self.prepared.backends), ticking=True)
         try:
             self._working = self._start(self.prepared.backends)

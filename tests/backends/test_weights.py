@@ -1,0 +1,46 @@
+"""Bytes of weights from the headers of files, held against what a backend counts once they are loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.base import ModelError
+from backends.folder import open_folder
+from backends.mlx import load as on_mlx
+from backends.torch import load as on_torch
+from backends.weights import check_fits, loaded_bytes
+from tests.tiny_models import save_tiny_llama
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_llama(tmp_path_factory.mktemp("weights") / "llama")
+
+
+@pytest.mark.parametrize(("dtype", "layers"), [("float32", None), ("bfloat16", None), ("float32", 2)])
+def test_it_is_what_is_loaded(folder: Path, dtype: str, layers: int | None) -> None:
+    expected = loaded_bytes(open_folder(folder, layers=layers), dtype)
+    for load in (on_torch.load, on_mlx.load):
+        backend = load(folder=folder, dtype=dtype, layers=layers)  # type: ignore[operator]
+        assert expected == backend.info.weight_bytes
+        backend.close()
+
+
+def test_what_a_device_can_not_hold_is_refused_with_the_numbers(folder: Path) -> None:
+    opened = open_folder(folder)
+    check_fits(opened, "float32", limit_bytes=None, what="nothing known")
+    check_fits(opened, "float32", limit_bytes=10**9, what="enough")
+    with pytest.raises(ModelError, match=r"take 0\.0 GB as float32, but what Metal .* is 0\.0 GB"):
+        check_fits(opened, "float32", limit_bytes=1000, what="what Metal recommends")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 8, (4).to_bytes(8, "little") + b"{..}", b"\2" + 7 * b"\0" + b"[]"]
+)
+def test_a_broken_header_is_an_error_in_words(folder: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(ModelError, match=r"model\.safetensors can't be read"):
+        loaded_bytes(open_folder(tmp_path), "float32")
