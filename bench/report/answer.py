@@ -13,7 +13,7 @@ from analysis.effect import FEWEST_BLOCKS
 from analysis.values import NOT_ESTIMATED, counted, listed
 from analysis.verdict import COPY, VERDICTS
 from bench.report import sentences
-from bench.report.names import baseline_model, boundary_words, model_name
+from bench.report.names import baseline_model, boundary_words, models_and_types
 from bench.report.readback import Readback
 from bench.report.summary import ArmRow, Summary
 from bench.report.trust import Trust, trust_of
@@ -57,6 +57,9 @@ class Control:
     beyond_high_percent: float | None
     verdict: str | None
     """Of the gate against the control."""
+    blocks: int
+    blocks_to_settle: int | None
+    """Of that verdict; as of a comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +195,8 @@ def _control(row: ArmRow, rows: Sequence[ArmRow]) -> Control | None:
         beyond_low_percent=row.beyond_control_low_percent,
         beyond_high_percent=row.beyond_control_high_percent,
         verdict=row.beyond_control_verdict,
+        blocks=row.blocks,
+        blocks_to_settle=row.beyond_control_blocks_to_settle,
     )
 
 
@@ -229,9 +234,9 @@ def _importance(one: Comparison) -> tuple[int, float]:
 
 def _headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
     header = readback.run.header
-    models = (
-        listed(list(dict.fromkeys(model_name(model.name) for model in header.models.values()))) or "no model"
-    )
+    sessions = readback.run.of(SessionRecord)
+    loaded = {where: info for session in sessions for where, info in session.loaded.items()}
+    models = listed(models_and_types(header, loaded)) or "no model"
     baseline = next((row for row in rows if row.gate == readback.baseline and row.prompts), None)
     prompts = counted(len(header.prompts.ids) or (baseline.prompts if baseline else 0), "prompt")
     batch = (baseline.batch or 1) if baseline else 1
@@ -240,7 +245,7 @@ def _headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
     tokens += f", batch {batch}" if batch > 1 and len({row.batch for row in rows}) == 1 else ""
     host = header.host
     machine = (host.chip or host.machine or "").removeprefix("Apple ")
-    sources = [session.source for session in readback.run.of(SessionRecord)]
+    sources = [session.source for session in sessions]
     meters = list(dict.fromkeys(f"{one.name} ({boundary_words(one.boundary)})" for one in sources))
     return ", ".join(part for part in (models, f"{prompts}{tokens}", machine, *meters) if part)
 

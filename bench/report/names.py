@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from analysis.values import listed
+from backends.base import BackendInfo
 from bench.suite.asked import asked_of_run
-from bench.suite.header import RunHeader
+from bench.suite.header import ModelFound, RunHeader
 
 WORDS = {
     "arm": "configuration",
@@ -43,6 +45,37 @@ def boundary_words(boundary: str) -> str:
 def model_name(name: str) -> str:
     """A model: its name or hub id as it was asked for; of a folder, what the folder is called."""
     return Path(name).name if Path(name).is_absolute() else name
+
+
+def models_and_types(header: RunHeader, loaded: Mapping[str, BackendInfo]) -> list[str]:
+    """The models, each with the type that it ran in: `smollm2-135m (float32, saved as bfloat16)`.
+
+    Args:
+        header: of the run.
+        loaded: what was loaded, by `backend/model`.
+    """
+    return list(
+        dict.fromkeys(
+            f"{model_name(model.name)}{_in_type(model, key, loaded)}" for key, model in header.models.items()
+        )
+    )
+
+
+def _in_type(model: ModelFound, key: str, loaded: Mapping[str, BackendInfo]) -> str:
+    by_backend = {
+        info.backend: info.dtype
+        for where, info in loaded.items()
+        if where.partition("/")[2] == key and not info.stand_in
+    }
+    if model.saved_as is not None and model.saved_as.endswith(" bits"):
+        return f" ({model.saved_as})"
+    types = list(dict.fromkeys(by_backend.values()))
+    if not types:
+        return ""
+    if len(types) > 1:
+        return f" ({listed([f'{dtype} on {backend}' for backend, dtype in by_backend.items()])})"
+    saved = f", saved as {model.saved_as}" if model.saved_as not in (None, types[0]) else ""
+    return f" ({types[0]}{saved})"
 
 
 def baseline_model(header: RunHeader) -> str:

@@ -77,7 +77,11 @@ def _worth(name: str, chance: Control) -> str:
         return f"the choice of {name} takes {short_percent(abs(beyond))} more than chance"
     if chance.verdict == "equivalent":
         return f"the choice of {name} does no better than chance"
-    return f"whether the choice of {name} does better than chance is open"
+    longer = {
+        "inconclusive": f"; {more_blocks(chance.blocks_to_settle, chance.blocks)}",
+        "not enough blocks": f"; a claim needs {FEWEST_BLOCKS} blocks",
+    }.get(chance.verdict or "", "")
+    return f"whether the choice of {name} does better than chance is open{longer}"
 
 
 def tokens(one: Comparison, fewer_percent: float | None) -> str | None:

@@ -125,6 +125,7 @@ class ArmRow:
     """95 % interval; None below five blocks."""
     beyond_control_high_percent: float | None = None
     beyond_control_verdict: str | None = None
+    beyond_control_blocks_to_settle: int | None = None
 
     @property
     def label(self) -> str:

@@ -84,6 +84,7 @@ def beside_control(readback: Readback, slots: Sequence[Slot], key: ArmKey) -> di
         "beyond_control_low_percent": low,
         "beyond_control_high_percent": high,
         "beyond_control_verdict": found.verdict,
+        "beyond_control_blocks_to_settle": found.blocks_to_settle,
     }
 
 

@@ -314,7 +314,7 @@ class RunSession:
     def _event(self, kind: str, detail: str) -> None:
         event = EventRecord(session=self.number, kind=kind, detail=detail, at_s=time.perf_counter())
         self.store.append([event])
-        if kind != "finished":
+        if kind not in ("finished", "failed"):  # what failed is told as the error that it is
             self.display.note(f"{kind}: {detail}")
 
 

@@ -194,4 +194,6 @@ def _model_found(found: Prepared, key: str) -> ModelFound:
     if here is None:
         raise UserError(f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}")
     settings = model.model_dump(exclude={"revision"})
-    return ModelFound(**settings, revision=here.revision, weight_sha256=here.weight_hash())
+    return ModelFound(
+        **settings, revision=here.revision, weight_sha256=here.weight_hash(), saved_as=here.saved_as
+    )

@@ -60,7 +60,10 @@ class ModelFound:
     revision: str | None = None
     weight_sha256: str | None = None
     dtype: str | None = None
+    """In which it was asked to run."""
     layers: int | None = None
+    saved_as: str | None = None
+    """What its folder says: `bfloat16`, `8 bits`."""
 
 
 @dataclass(frozen=True, kw_only=True)

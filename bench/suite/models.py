@@ -9,6 +9,7 @@ interrupted fetch leaves nothing that looks whole.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from backends.folder import quantised
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
 from energy.user_cache import user_cache
@@ -81,6 +83,20 @@ class LocalModel:
             return parts_of(self.file)
         folder = self.folder
         return sorted({file for p in self.patterns for file in folder.glob(p)}) if folder else []
+
+    @property
+    def saved_as(self) -> str | None:
+        """Type of the weights by the folder's own word: `bfloat16`, `8 bits`; None where it says nothing."""
+        if self.folder is None or self.file is not None:
+            return None
+        try:
+            config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(config, dict):
+            return None
+        found = quantised(config) or config.get("dtype") or config.get("torch_dtype")
+        return found.rpartition(", ")[2] if isinstance(found, str) else None
 
     def weight_hash(self) -> str | None:
         """SHA-256 over all weight files, in the order of their names; None without weights."""

@@ -159,6 +159,7 @@ class ConfigurationRow(_Row):
     beyond_control_low_percent: Number = Field(description="Lower end of its 95 % interval.")
     beyond_control_high_percent: Number = Field(description="Upper end.")
     beyond_control_verdict: Words = Field(description="The verdict beside the control.")
+    beyond_control_blocks_to_settle: Count = Field(description="Blocks that would settle that one.")
 
 
 class Export(BaseModel):
