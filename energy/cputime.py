@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import psutil
 
+REAPED_S = 0.1
+"""Asking for the time of a process's ended children takes 30 microseconds, so it is done this often."""
+
 SCAN_S = 1.0
 """Listing all processes costs milliseconds, so new ones are looked for this often and no oftener."""
 
@@ -47,7 +50,7 @@ class DescendantsCpu:
         self._seen: dict[int, _Seen] = {}
         self._total_s = 0.0
         self._is_first = True
-        self._next_scan_s = 0.0
+        self._next_scan_s = self._next_reaped_s = 0.0
 
     def seconds(self) -> float:
         """CPU seconds since the first call; never falls."""
@@ -55,7 +58,9 @@ class DescendantsCpu:
         if now_s >= self._next_scan_s:
             self._scan()
             self._next_scan_s = now_s + SCAN_S
-        gone = []
+        gone, asks = [], now_s >= self._next_reaped_s
+        if asks:
+            self._next_reaped_s = now_s + REAPED_S
         for pid, seen in self._seen.items():  # parents first: one that ends between is not counted in both
             used_s = cpu_s(pid)
             if used_s is None or used_s < seen.own_s:  # ended, or its number was given to another process
@@ -63,7 +68,9 @@ class DescendantsCpu:
                 continue
             if pid != self._root or self._with_root:
                 self._total_s += used_s - seen.own_s
-            seen.own_s, seen.reaped_s = used_s, max(seen.reaped_s, reaped_s(pid))
+            seen.own_s = used_s
+            if asks or pid == os.getpid():
+                seen.reaped_s = max(seen.reaped_s, reaped_s(pid))
         for pid in reversed(gone):  # children first
             self._tell_parent(pid)
         for seen in self._seen.values():

@@ -75,7 +75,8 @@ def execute(
 
     from rich.console import Console
 
-    from bench.report import execution as answered
+    from bench.report import execution_tables as answered
+    from bench.report.execution import answer_of
     from bench.run import privilege, sources
     from bench.run.execution import ExecAsked
     from bench.run.execution import execute as measure
@@ -98,7 +99,7 @@ def execute(
 
     with TemporaryDirectory(prefix="joulebench-") as scratch:
         execution = measure(asked, meter, folder=Path(scratch), say=tell)
-    answer = answered.answer_of(execution)
+    answer = answer_of(execution)
     if has_text:
         answered.show(answer, console, at=at)
     if as_json is not None:

@@ -278,3 +278,22 @@ def test_sudo_bench_meter_works_and_leaves_nothing(command: list[str], tmp_path:
     assert "Traceback" not in done.stderr, done.stderr
     assert "simulated" in done.stdout
     assert list(scratch.iterdir()) == []
+
+
+@as_root
+def test_a_command_that_is_measured_runs_as_the_user_who_typed_sudo(tmp_path: Path) -> None:
+    shutil.chown(tmp_path, NOBODY.pw_uid, NOBODY.pw_gid)
+    options = ["--energy", "modelled", "--idle", "0", "--quiet", "--json", "out.json"]
+    regain = "import os\ntry: os.setuid(0)\nexcept PermissionError: print(os.getuid(), os.geteuid())"
+    with traversable(Path(sys.executable), Path(__file__)):
+        done = subprocess.run(
+            [*COMMAND, "exec", *options, "--", sys.executable, "-c", regain],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env=sudo_environment(),
+            check=False,
+        )
+    assert done.stderr == ""
+    assert done.stdout == f"{NOBODY.pw_uid} {NOBODY.pw_uid}\n"
+    assert (tmp_path / "out.json").stat().st_uid == NOBODY.pw_uid
