@@ -68,6 +68,8 @@ class About:
     logit_tolerance: Mapping[str, float] = field(default_factory=lambda: LOGIT_TOLERANCE)
     """For every dtype that it offers, how far apart rounding may bring logits, as a share of their size.
     Where two backends are compared, the larger one holds."""
+    dtype_of_file: bool = False
+    """Whether the weight file alone says how its weights are stored, so that a suite's dtype is not used."""
     lacks: tuple[Ability, ...] = ()
     """What it can't do. Whatever needs it is refused before a model is loaded, and where logits are lacking,
     two backends are held against each other by token ids and forwards alone."""

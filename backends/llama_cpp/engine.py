@@ -153,7 +153,7 @@ def _parameters(file: Path, settings: EngineSettings, key: str) -> Any:
     parameters.fit_params = False  # what is recorded is what runs, or the model is refused
     parameters.cache_ram_mib = 0  # no copies of old prompts, which cost time and energy
     parameters.n_ctx_checkpoints = 0
-    parameters.swa_full = True  # a sliding window keeps its prompt, so that decode goes on from it
+    parameters.swa_full = True  # else decode could not go on from the cache of a sliding window
     parameters.verbosity = _QUIET
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0

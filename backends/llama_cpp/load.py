@@ -18,6 +18,7 @@ ABOUT = About(
     install="joulebench[llama-cpp]",
     packages=("xllamacpp",),
     weight_files=("*.gguf",),
+    dtype_of_file=True,
     lacks=("cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches"),
 )
 

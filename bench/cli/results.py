@@ -18,6 +18,8 @@ from bench.show import table
 from bench.show.safe_text import visible
 from bench.show.table import Column, Table
 from bench.suite.cadence import changes, sentence, stretched
+from bench.suite.config import Model
+from bench.suite.libraries import about
 from bench.suite.prepare import Prepared
 from energy.cadence import USUALLY_LATER
 
@@ -63,7 +65,8 @@ def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json
         f"{counted(len(what['configurations']), 'configuration')}, {length}",
         *(f"  block {number}: {' | '.join(labels)}" for number, labels in enumerate(what["blocks"], start=1)),
         *(
-            f"  model {key}: {model}" + ("" if found.locate(model) else " (would be fetched first)")
+            f"  model {key}: {_dtypes_told(found, model)}"
+            + ("" if found.locate(model) else " (would be fetched first)")
             for key, model in found.models.items()
         ),
         f"  energy: {what['energy']}",
@@ -71,6 +74,14 @@ def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json
     ]
     for line in lines:
         console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _dtypes_told(found: Prepared, model: Model) -> str:
+    """The model with its dtype; where backends take it from the file, they are named."""
+    of_file = [backend for backend in found.backends if about(backend).dtype_of_file]
+    if len(of_file) == len(found.backends):
+        return f"{model.name}, as its file stores it"
+    return f"{model}; on {' and '.join(of_file)} as its file stores it" if of_file else str(model)
 
 
 def show_report(

@@ -207,8 +207,8 @@ def _named_file(name: str, weight_files: tuple[str, ...]) -> LocalModel:
 def _check_file(file: str, weight_files: tuple[str, ...]) -> None:
     if not is_read(file, weight_files):
         raise UserError(
-            f"{file} is no {' and no '.join(weight_files)}, which is what is read here",
-            fix="choose another --backend; `bench doctor --plugins` says what each reads",
+            f"{file} is no {' and no '.join(weight_files)}, which is what is read",
+            fix="`bench doctor --plugins` says what each backend reads",
         )
 
 

@@ -154,7 +154,7 @@ def resolve(
     for backend in suite.backends:
         libraries.check(backend, [model.dtype for model in models.values()], needs=needs)
     for backend, model in product(suite.backends, models.values()):
-        locate(model.name, model.revision, weight_files=libraries.weight_files([backend]))
+        _check_reads(backend, model)
     baseline = gates[suite.baseline].budgets[0]
     new_tokens = _new_tokens_to_choose_from(suite, gates)
     if new_tokens:
@@ -221,6 +221,14 @@ def _largest_batch(suite: Suite, gates: dict[str, Gate]) -> int:
 def make_gates(suite: Suite) -> dict[str, Gate]:
     """The suite's gates by label, with every option checked."""
     return {label: plugins.create("gates", gate.plugin, gate.options) for label, gate in suite.gates.items()}
+
+
+def _check_reads(backend: str, model: Model) -> None:
+    """Refuse a model that is here and that the backend can't read."""
+    try:
+        locate(model.name, model.revision, weight_files=libraries.weight_files([backend]))
+    except UserError as error:
+        raise UserError(f"backend {backend!r}: {error.what}", fix=error.fix) from None
 
 
 def _needs(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> list[Ability]:

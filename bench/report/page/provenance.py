@@ -40,6 +40,7 @@ def facts_table(run: StoredRun) -> Table:
         *_meters(run),
         *(("minutes", sentence(sized)) for sized in run.of(SizedRecord)),
         *_models(header.models),
+        *_loaded(run),
         ("prompts", f"{header.prompts.file}, {len(header.prompts.ids)} prompts"),
         ("prompts SHA-256", header.prompts.sha256),
         ("suite SHA-256", header.suite.sha256),
@@ -92,6 +93,18 @@ def _models(models: dict[str, ModelFound]) -> list[tuple[str, Any]]:
             (f"model {key}, weights SHA-256", model.weight_sha256),
         )
     ]
+
+
+def _loaded(run: StoredRun) -> list[tuple[str, Any]]:
+    """What each backend made of a model, once where all sessions say the same."""
+    rows: dict[tuple[str, str], None] = {}
+    for session in run.of(SessionRecord):
+        for name, info in session.loaded.items():
+            told = [f"{key.replace('_', ' ')} {value}" for key, value in info.settings.items()]
+            size = f"{info.weight_bytes / 1e6:.0f} MB of weights"
+            words = [info.architecture, info.dtype, info.device, size, f"cache {info.cache}", *told]
+            rows[f"loaded {name}", ", ".join(words)] = None
+    return list(rows)
 
 
 def _settings(model: ModelFound) -> str:

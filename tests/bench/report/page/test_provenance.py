@@ -18,6 +18,7 @@ def test_machine_meter_models_and_hashes_are_told(echo_run: Path) -> None:
     assert facts["prompts SHA-256"] == run.header.prompts.sha256
     assert facts["suite SHA-256"] == run.header.suite.sha256
     assert facts["energy source"].startswith("modelled, modelled, NOT a measurement, boundary modelled")
+    assert facts["loaded echo/small"] == "echo, float32, cpu, 0 MB of weights, cache list"
     assert facts["model small"] == "echo, dtype float32, layers 2"
     assert facts["numpy"] == run.header.packages["numpy"]
 
