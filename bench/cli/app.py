@@ -86,7 +86,7 @@ def run(
         typer.Argument(
             metavar="[MODEL…|SUITE]",
             autocompletion=complete.runnable,
-            help="Models (a name, a folder, a hub id), each beside the first; or a suite. [default: quick]",
+            help="Models (name, folder, file or hub id), each beside the first; or a suite. [default: quick]",
         ),
     ] = None,
     prompts: Annotated[

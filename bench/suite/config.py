@@ -26,7 +26,7 @@ class Model(_Table):
     """Weights under a key such as `full` or `small`."""
 
     name: str = Field(min_length=1)
-    """A name of `bench models`, a hub id such as `EleutherAI/pythia-70m`, or a folder."""
+    """A name of `bench models`, a hub id such as `EleutherAI/pythia-70m`, a folder, or a file of weights."""
     revision: str | None = None
     """Commit or tag of a hub model; the default is the branch `main`, and its commit is recorded."""
     dtype: str = Field(default="float32", min_length=1)
