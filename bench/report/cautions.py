@@ -42,6 +42,7 @@ def cautions(
         *_about_the_meter(readback),
         *_about_the_battery(readback),
         *_about_blocks(readback),
+        *_about_void_windows(readback),
         *_about_looks(readback),
         *check_slots(slots),
         *check_judgements(by_backend),
@@ -87,6 +88,18 @@ def _about_blocks(readback: Readback) -> Iterator[Caution]:
     elif readback.cut_blocks:
         words = f"{counted(readback.cut_blocks, 'block')} cut short, and left out"
         yield Caution(code="cut short", subject="run", value=readback.cut_blocks, words=words)
+
+
+def _about_void_windows(readback: Readback) -> Iterator[Caution]:
+    """Windows that count for nothing, and why."""
+    if readback.void:
+        errors = list(dict.fromkeys(slot.error for slot in readback.void))
+        more = [f"{len(errors) - 2} more reasons"] if len(errors) > 2 else []
+        all_windows = len(readback.void) + len(readback.slots)
+        words = (
+            f"{len(readback.void)} of {counted(all_windows, 'window')} void: {listed([*errors[:2], *more])}"
+        )
+        yield Caution(code="void", subject="run", value=len(readback.void), words=words)
 
 
 def _about_looks(readback: Readback) -> Iterator[Caution]:

@@ -99,11 +99,6 @@ def kind_label(one: PairComparison) -> str:
     return one.kinds if one.is_measured else f"{one.kinds}, NOT a measurement"
 
 
-def side_label(side: Side) -> str:
-    """Arm and run, harmless on a terminal."""
-    return visible(f"{side.label} of {side.run_id}")
-
-
 def warnings(comparisons: list[PairComparison]) -> list[str]:
     """What the reports of the runs warn of, once for each run; the kind of joules is said elsewhere."""
     stories = {side.run_id: side.story for one in comparisons for side in (one.first, one.second)}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LONGEST_WITH_RAILS_S = 600
+LONGEST_WITH_RAILS_S = 180
 """Of longer runs the rails' lines are a carpet; their joules are in the figure `where`."""
 RAIL_LINES = (
     *(("#7A4B94", "--"), ("#A0522D", ":"), ("#4D4D4D", "-.")),

@@ -160,3 +160,14 @@ def test_backends_of_one_model_are_compared_in_the_same_run(told: list[tuple[Sum
     for answer in two:
         (mlx,) = [one for one in answer.comparisons if one.name == "mlx"]
         assert mlx.against == "torch"
+
+
+def test_windows_that_are_void_are_told_with_their_reason() -> None:
+    seen = 0
+    for story in random_stories():
+        void, found = story.readback.void, [one for one in story.summary.cautions if one.code == "void"]
+        assert len(found) == bool(void)
+        windows = len(void) + len(story.readback.slots)
+        assert all(one.words == f"{len(void)} of {windows} windows void: died" for one in found)
+        seen += len(found)
+    assert seen >= 10
