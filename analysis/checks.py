@@ -52,10 +52,17 @@ class Caution:
     """Stable name, as in the module's list; whoever adds a warning gives it a name of its own."""
     subject: str
     """What it is about: a gate, an arm, a kind of joules, a backend."""
-    words: str
-    """One sentence: what was seen, and what it does to the figures."""
+    said: str
+    """What was seen, and what it does to the figures."""
+    is_named: bool = False
+    """Whether the sentence begins with the subject."""
     value: float | None = None
     """What was seen, in the unit that the module's list gives; None where there is nothing to count."""
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        return f"{self.subject}: {self.said}" if self.is_named else self.said
 
 
 def gate_that_failed(
@@ -101,7 +108,7 @@ def _left_out(slots: Sequence[Slot]) -> Iterator[Caution]:
     for gate, number in sorted(Counter(slot.excluded for slot in slots if slot.excluded).items()):
         seen = f"{number} of {counted(len(slots), 'window')} left out ({gate})"
         yield Caution(
-            code="left out", subject=gate, value=number, words=f"{seen}: no verdict rests on their blocks"
+            code="left out", subject=gate, value=number, said=f"{seen}: no verdict rests on their blocks"
         )
 
 
@@ -113,7 +120,7 @@ def _short_windows(slots: Sequence[Slot]) -> Iterator[Caution]:
             code="short window",
             subject="run",
             value=shortest_s,
-            words=f"{words} (a claim needs {SHORTEST_WINDOW_S:.0f} s)",
+            said=f"{words} (a claim needs {SHORTEST_WINDOW_S:.0f} s)",
         )
 
 
@@ -138,12 +145,13 @@ def _drift(slots: Sequence[Slot]) -> Iterator[Caution]:
         change = float(np.expm1(slope * np.ptp(positions)))
         if abs(change) > LARGEST_DRIFT:
             moved = f"{'rose' if change > 0 else 'fell'} by {100 * abs(change):.0f} %"
-            words = f"{arm}: cost per request {moved} over the run"
+            words = f"cost per request {moved} over the run"
             yield Caution(
                 code="drift",
                 subject=arm,
+                is_named=True,
                 value=change,
-                words=f"{words}; ratios of counterbalanced blocks bear it",
+                said=f"{words}; ratios of counterbalanced blocks bear it",
             )
 
 
@@ -157,8 +165,9 @@ def _outliers(slots: Sequence[Slot]) -> Iterator[Caution]:
             yield Caution(
                 code="outlier",
                 subject=arm,
+                is_named=True,
                 value=len(far),
-                words=f"{arm}: {counted(len(far), 'window')} far from its others ({where}); kept, as no "
+                said=f"{counted(len(far), 'window')} far from its others ({where}); kept, as no "
                 "declared gate speaks against it",
             )
 
@@ -167,48 +176,51 @@ def _not_measured(slots: Sequence[Slot]) -> Iterator[Caution]:
     kinds = sorted({slot.kind for slot in slots} - {"measured", "none"})
     if kinds:
         words = f"joules are {listed(kinds)}, not measured: no claim can rest on them"
-        yield Caution(code="grade 0", subject=listed(kinds), value=0, words=words)
+        yield Caution(code="grade 0", subject=listed(kinds), value=0, said=words)
 
 
 def _few_blocks(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
-    found = [one for mine in judgements.values() for one in mine]
-    if found and all(one.verdict == "not enough blocks" for one in found):
-        most = max(one.blocks for one in found)
-        yield Caution(code="few blocks", subject="run", value=most, words=too_few_blocks(most))
+    judged = [one for mine in judgements.values() for one in mine]
+    if judged and all(one.verdict == "not enough blocks" for one in judged):
+        most = max(one.blocks for one in judged)
+        yield Caution(code="few blocks", subject="run", value=most, said=too_few_blocks(most))
 
 
 def _correlated(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
     """Verdicts that rest on independent blocks where these visibly are not."""
-    for backend, found in judgements.items():
-        for one in found:
+    for backend, judged in judgements.items():
+        for one in judged:
             if one.rests_on_independence:
-                words = f"{backend}: blocks follow each other (correlation with the next {one.lag_1:.2f})"
+                words = f"blocks follow each other (correlation with the next {one.lag_1:.2f})"
                 yield Caution(
                     code="correlated",
                     subject=backend,
+                    is_named=True,
                     value=one.lag_1,
-                    words=f"{words}, and with that the verdict would not be {one.verdict}",
+                    said=f"{words}, and with that the verdict would not be {one.verdict}",
                 )
 
 
 def _noise(judgements: Mapping[str, Sequence[Judgement]]) -> Iterator[Caution]:
-    for backend, found in judgements.items():
-        floor = max((one.noise_floor for one in found if one.noise_floor is not None), default=0.0)
+    for backend, judged in judgements.items():
+        floor = max((one.noise_floor for one in judged if one.noise_floor is not None), default=0.0)
         if floor > LARGEST_FLOOR:
-            words = f"{backend}: the baseline differs from itself by {100 * floor:.0f} %"
+            words = f"the baseline differs from itself by {100 * floor:.0f} %"
             yield Caution(
                 code="noisy",
                 subject=backend,
+                is_named=True,
                 value=floor,
-                words=f"{words}, so the machine was not quiet: see bench doctor, then run again",
+                said=f"{words}, so the machine was not quiet: see bench doctor, then run again",
             )
-        unlike = [one.repeat_ratio for one in found if one.repeat_ratio and not one.repeat_ratio.contains(1)]
+        unlike = [one.repeat_ratio for one in judged if one.repeat_ratio and not one.repeat_ratio.contains(1)]
         if unlike:
             change = unlike[0].point - 1
-            words = f"{backend}: the baseline twice came out {100 * change:+.1f} % different, and the"
+            words = f"the baseline twice came out {100 * change:+.1f} % different, and the"
             yield Caution(
                 code="A/A differs",
                 subject=backend,
+                is_named=True,
                 value=change,
-                words=f"{words} interval holds no zero: one run in 20 does so by chance",
+                said=f"{words} interval holds no zero: one run in 20 does so by chance",
             )

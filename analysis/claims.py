@@ -40,6 +40,10 @@ class ClaimFigure:
     unit: str = ""
     """`%` for changes (negative: less), `tokens`, `ms`, `J`, `W`, their quotients, `of the step`; or none."""
     role: Role = "figure"
+    is_p: bool = False
+    """Whether it is a p-value, of which two digits say all."""
+    of: tuple[str, str] = ("", "")
+    """Row and column of its table, where it stands in one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,13 +152,13 @@ def _of_record(
     return figures if a_a is None else (*figures, ClaimFigure(label="A/A", value=a_a, unit="%", role="a_a"))
 
 
-def _follows(claimed: float, found: float, *, a_a_percent: float | None) -> tuple[ClaimVerdict, str]:
+def _follows(claimed: float, recomputed: float, *, a_a_percent: float | None) -> tuple[ClaimVerdict, str]:
     """Whether a claimed change follows from published figures, within the practical threshold."""
-    if abs(found - claimed) > 100 * THRESHOLD:
-        return "not reproduced", f"the published figures give {found:+.1f} %"
+    if abs(recomputed - claimed) > 100 * THRESHOLD:
+        return "not reproduced", f"the published figures give {recomputed:+.1f} %"
     if a_a_percent is None:
         return "reproduced", "the published figures give it; they hold no A/A to weigh it against"
-    if abs(np.log1p(found / 100)) <= abs(np.log1p(a_a_percent / 100)):
+    if abs(np.log1p(recomputed / 100)) <= abs(np.log1p(a_a_percent / 100)):
         why = f"the same measured twice differs by {a_a_percent:+.1f} %, as much as the change"
         return "reproduced but inside the A/A error", why
     return "reproduced", f"the published figures give it, and their A/A is {a_a_percent:+.1f} %"

@@ -71,11 +71,11 @@ def judge_together(
         per: unit of work.
         threshold: practical threshold as a fraction.
     """
-    found = {
+    contrasts = {
         name: contrast(treated, baseline, amount=amount, per=per, threshold=threshold)
         for name, (treated, baseline) in pairs.items()
     }
-    return decide_together(found, threshold=threshold)
+    return decide_together(contrasts, threshold=threshold)
 
 
 def contrast(

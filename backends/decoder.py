@@ -1,15 +1,13 @@
 """A loaded model on any library: what `Backend` asks for, as far as it is the same for all of them.
 
-A library brings the methods with an underscore, which say how it runs one forward and what its cache and its
-modules are like. Everything that decides how much work a request is stands here, so that two libraries can't
+Everything that decides how much work a request is stands here, so that two libraries can't
 differ in it.
 """
 
 from __future__ import annotations
 
 import gc
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -22,6 +20,7 @@ from backends.base import CHUNK, BackendInfo, Generated, Redundancy, RequestErro
 from backends.cut import FULL, Cut
 from backends.folder import NUMBER_BYTES, ModelFolder
 from backends.kv_policies import Arrays, AttentionSeen, attend_per_query, kept_positions, looks_at_attention
+from backends.library import Library
 from backends.lookup import greedy_with_lookup
 from backends.loop import (
     EqualRows,
@@ -41,15 +40,8 @@ from backends.shape import Shape
 from backends.streams import LayerStreams, redundancy_of
 from backends.tokenizer import Tokenizer
 
-Look = Callable[[Any, Any, Any, float], Any]
-"""Gets queries, keys, values and the scale of an attention, and gives what it adds; None for as ever."""
-Verify = Callable[[list[int]], list[int]]
-"""Runs one forward of the given tokens and returns the greedy token after each of them."""
-Drop = Callable[[int], None]
-"""Removes so many of the last positions from the cache."""
 
-
-class Decoder(ABC):
+class Decoder(Library):
     """One loaded model; see `backends.base.Backend` for what each public method promises."""
 
     def __init__(
@@ -213,100 +205,12 @@ class Decoder(ABC):
         """Counted sizes of what a forward under `cut` reads and multiplies; None if that is not known."""
         return self._cuts.get(cut).shape
 
-    @abstractmethod
-    def synchronize(self) -> None:
-        """Return when the device has nothing left to do."""
-
-    @abstractmethod
-    def reset_peak_memory(self) -> None:
-        """From now on the peak is counted anew."""
-
-    @abstractmethod
-    def peak_memory_bytes(self) -> int | None:
-        """Most that the library held on the device since."""
-
     def close(self) -> None:
         """Free the model's memory."""
         self._cuts.forget()
         self._model = self._parts = self._cuts = None  # type: ignore[assignment]
         gc.collect()
         self._free()
-
-    # What a library brings ----------------------------------------------------------------------------
-
-    @abstractmethod
-    def _first_token(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> Any:
-        """Queue one forward of equal `rows` at position `start`; the argmax of the logits at their ends."""
-
-    @abstractmethod
-    def _fill(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> None:
-        """Queue one forward that only fills the cache; arguments as of `_first_token`."""
-
-    @abstractmethod
-    def _settle(self, cache: Any, more: list[Any]) -> None:
-        """Let go of what a chunk held in memory but for the cache and the arrays `more`."""
-
-    @abstractmethod
-    def _stepper(self, model: Any, cache: Any, *, start: int, most: int, batch: int) -> Callable[[Any], Any]:
-        """What queues one forward of the given tokens and gives the next, still on the device.
-
-        Args:
-            model: Whole or with parts left out.
-            cache: After the prefill.
-            start: Position of the first new token.
-            most: New tokens of a row that may come.
-            batch: EqualRows.
-        """
-
-    @abstractmethod
-    def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> tuple[Verify, Drop]:
-        """What `lookup` needs; arguments as of `_stepper`, for one row."""
-
-    @abstractmethod
-    def _fetch(self, tokens: Sequence[Any]) -> list[list[int]]:
-        """Ids of tokens on the device, row by row: one transfer, which waits for it."""
-
-    @abstractmethod
-    def _logits(self, model: Any, ids: list[int]) -> Any:
-        """Logits (len(ids), vocabulary) of one forward without a cache."""
-
-    @abstractmethod
-    def _logits_at(self, model: Any, cache: Any, token: int, position: int) -> Any:
-        """Logits (vocabulary,) of one forward of one token through the cache."""
-
-    @abstractmethod
-    def _hidden(self, ids: list[int]) -> Any:
-        """Hidden states after the final norm, (len(ids), width)."""
-
-    @abstractmethod
-    def _attention(self, model: Any, look: Look) -> AbstractContextManager[None]:
-        """Put `look` in front of every attention of `model`, in the order in which they run."""
-
-    @abstractmethod
-    def _new_cache(self, cut: Cut) -> Any:
-        """An empty cache for a request under `cut`."""
-
-    @abstractmethod
-    def _forgetful_layers(self, cache: Any) -> set[str]:
-        """Kinds of the layers of a cache that do not hold all positions, such as a sliding window."""
-
-    @abstractmethod
-    def _keep(self, cache: Any, layer: int, index: Any) -> None:
-        """Queue that a layer keeps positions `index` (1, key-value heads or 1, kept, 1) of its cache only."""
-
-    @abstractmethod
-    def _cache_lengths(self, cache: Any) -> list[int]:
-        """Positions that each layer holds; 0 where no attention ran."""
-
-    def _no_gradients(self) -> AbstractContextManager[Any]:
-        """Around everything that runs the model."""
-        return nullcontext()
-
-    @abstractmethod
-    def _free(self) -> None:
-        """Give memory that nothing uses back to the system."""
-
-    # What is the same for all -------------------------------------------------------------------------
 
     def _multiplied(self) -> list[Any]:
         """The matrices that a forward multiplies with."""

@@ -19,8 +19,6 @@ from backends.base import BackendInfo, ModelError
 LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer")
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions")
 QUANTISATION_KEYS = ("quantization", "quantization_config")
-MLX_QUANTISED = "mlx"
-"""How the word for weights that mlx-lm quantised begins."""
 NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Of the dtypes that models are loaded in."""
 LAYER_NUMBER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
@@ -41,8 +39,14 @@ class ModelFolder:
 
     @property
     def quantised(self) -> str | None:
-        """How the weights were quantised before they came here; None: they were not."""
+        """How the weights were quantised before they came here, in words; None: they were not."""
         return quantised(self.config)
+
+    @property
+    def is_mlx_quantised(self) -> bool:
+        """Whether mlx-lm quantised them, which MLX alone reads."""
+        said = _quantisation(self.config)
+        return said is not None and "quant_method" not in said
 
 
 def quantised(config: dict[str, Any]) -> str | None:
@@ -50,12 +54,17 @@ def quantised(config: dict[str, Any]) -> str | None:
 
     mlx-lm writes the numbers under two keys and names no method; whoever else writes them names one.
     """
-    said = next((config[key] for key in QUANTISATION_KEYS if config.get(key)), None)
-    if not isinstance(said, dict):
+    said = _quantisation(config)
+    if said is None:
         return None
     if "quant_method" in said:
         return str(said["quant_method"])
-    return f"{MLX_QUANTISED}, {said.get('mode', 'affine')}, {said.get('bits')} bits"
+    return f"mlx, {said.get('mode', 'affine')}, {said.get('bits')} bits"
+
+
+def _quantisation(config: dict[str, Any]) -> dict[str, Any] | None:
+    said = next((config[key] for key in QUANTISATION_KEYS if config.get(key)), None)
+    return said if isinstance(said, dict) else None
 
 
 def open_folder(path: Path, *, layers: int | None = None) -> ModelFolder:

@@ -154,7 +154,7 @@ def measure(
 
 def mean_kept(folder: Path, gate: str) -> float:
     """Mean share of the cache that a gate kept on the prompts."""
-    requests = [r for s in read_back(store.read(folder)).slots if s.arm[1] == gate for r in s.requests]
+    requests = [r for s in read_back(store.read(folder)).slots if s.gate == gate for r in s.answers]
     kept = {r.prompt_id: Cut.model_validate(r.cut).kv_keep for r in requests}
     return sum(kept.values()) / len(kept)
 

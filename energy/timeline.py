@@ -57,14 +57,14 @@ def stream_trace(columns: Columns, *, limit_w: float | None = None) -> Trace:
     again = faults.duplicated(columns.elapsed_s[rows], columns.label_s[rows], columns.joules[rows])
     stretches, missing = _stretches(columns, rows[~again])
     placed = _place(columns, stretches)
-    found = [
+    seen = [
         *_unreadable(columns, placed),
         *_at_rows(columns, placed, rows[again], "duplicated reading", "told twice, counted once"),
         *_gaps(columns, placed, missing),
         *_clock_faults(columns, placed),
         *_deaths(columns, placed),
     ]
-    return _assemble(columns, placed, found, limit_w)
+    return _assemble(columns, placed, seen, limit_w)
 
 
 def stamped_trace(columns: Columns, *, within_s: float, limit_w: float | None = None) -> Trace:
@@ -78,8 +78,8 @@ def stamped_trace(columns: Columns, *, within_s: float, limit_w: float | None = 
     rows = np.flatnonzero(~np.isnan(columns.elapsed_s))
     end_s = columns.arrival_s[rows]
     placed = _Placed(rows, _tiled(end_s - columns.elapsed_s[rows], end_s), end_s, within_s)
-    found = [*_unreadable(columns, placed), *_clock_faults(columns, placed), *_deaths(columns, placed)]
-    return _assemble(columns, placed, found, limit_w)
+    seen = [*_unreadable(columns, placed), *_clock_faults(columns, placed), *_deaths(columns, placed)]
+    return _assemble(columns, placed, seen, limit_w)
 
 
 def _stretches(columns: Columns, rows: Rows) -> tuple[list[Rows], list[faults.Place]]:
@@ -168,24 +168,24 @@ def _unreadable(columns: Columns, placed: _Placed) -> list[Fault]:
     """Documents that are no reading: cut ones, and those of activity since boot."""
     detail = dict(columns.unreadable)
     unreadable = np.array(sorted(detail), dtype=np.intp)
-    found = _at_rows(columns, placed, unreadable, "unreadable document", "")
-    found = [
+    unread = _at_rows(columns, placed, unreadable, "unreadable document", "")
+    unread = [
         Fault(**{**fault.__dict__, "detail": detail[int(row)]})
-        for fault, row in zip(found, unreadable, strict=True)
+        for fault, row in zip(unread, unreadable, strict=True)
     ]
     lifetime = np.flatnonzero(~columns.is_delta)
-    return found + _at_rows(columns, placed, lifetime, "lifetime block", "activity since boot, not counted")
+    return unread + _at_rows(columns, placed, lifetime, "lifetime block", "activity since boot, not counted")
 
 
 def _gaps(columns: Columns, placed: _Placed, places: list[faults.Place]) -> list[Fault]:
-    found = []
+    gaps = []
     for kind, row, next_row in places:
         start_s, end_s = _span(columns, placed, row, next_row - 1)
         detail = "time that is counted twice"
         if kind == "gap":
             detail = f"within {end_s - start_s:.3g} s there is time that no reading covers"
-        found.append(Fault(kind=kind, start_s=start_s, end_s=end_s, detail=detail))
-    return found
+        gaps.append(Fault(kind=kind, start_s=start_s, end_s=end_s, detail=detail))
+    return gaps
 
 
 def _clock_faults(columns: Columns, placed: _Placed) -> list[Fault]:
@@ -202,14 +202,14 @@ def _clock_faults(columns: Columns, placed: _Placed) -> list[Fault]:
         ),
         ("clock jump", faults.clock_steps(columns.wall_s, columns.sleepless_s), "the wall clock was set"),
     )
-    found = []
+    jumps = []
     for kind, mask, detail in judged:
         for row in np.flatnonzero(mask):
             _, end_s = _span(columns, placed, int(row), int(row))
             start_s = min(columns.arrival_s[row - 1], _span(columns, placed, int(row), int(row))[0])
             end_s = max(end_s, columns.arrival_s[row])
-            found.append(Fault(kind=kind, start_s=float(start_s), end_s=float(end_s), detail=detail))
-    return found + _displaced(columns)
+            jumps.append(Fault(kind=kind, start_s=float(start_s), end_s=float(end_s), detail=detail))
+    return jumps + _displaced(columns)
 
 
 def _silent(columns: Columns, interval_s: float) -> NDArray[np.bool_]:
@@ -222,29 +222,29 @@ def _silent(columns: Columns, interval_s: float) -> NDArray[np.bool_]:
 def _displaced(columns: Columns) -> list[Fault]:
     """From where a reading that came out of order belongs to where it came."""
     _, late = _labels(columns)
-    found = []
+    displaced = []
     for row in np.flatnonzero(late):
         label_s = columns.label_s[row] - columns.wall_s[row] + columns.arrival_s[row]
         start_s = float(label_s - columns.elapsed_s[row])
         end_s = float(columns.arrival_s[row])
         detail = "an older interval arrived late"
-        found.append(Fault(kind="out of order", start_s=start_s, end_s=end_s, detail=detail))
-    return found
+        displaced.append(Fault(kind="out of order", start_s=start_s, end_s=end_s, detail=detail))
+    return displaced
 
 
 def _deaths(columns: Columns, placed: _Placed) -> list[Fault]:
     """From the last reading before each death to the first after it, or for good."""
-    found = []
+    deaths = []
     for died_s, reason in columns.deaths:
         before = placed.end_s[placed.end_s <= died_s]
         after = placed.start_s[placed.start_s >= died_s]
         start_s = float(before[-1]) if before.size else died_s
         end_s = float(after[0]) if after.size else float("inf")
-        found.append(Fault(kind="meter died", start_s=start_s, end_s=end_s, detail=reason))
-    return found
+        deaths.append(Fault(kind="meter died", start_s=start_s, end_s=end_s, detail=reason))
+    return deaths
 
 
-def _assemble(columns: Columns, placed: _Placed, found: list[Fault], limit_w: float | None) -> Trace:
+def _assemble(columns: Columns, placed: _Placed, seen: list[Fault], limit_w: float | None) -> Trace:
     """The trace, with rails made NaN where what they say can't be true."""
     joules, doubts = judged(columns, placed.rows, limit_w)
     of_rails = [
@@ -263,6 +263,6 @@ def _assemble(columns: Columns, placed: _Placed, found: list[Fault], limit_w: fl
         end_s=placed.end_s,
         joules=joules,
         alignment_s=placed.uncertainty_s,
-        faults=tuple(sorted([*found, *of_rails], key=lambda fault: fault.start_s)),
+        faults=tuple(sorted([*seen, *of_rails], key=lambda fault: fault.start_s)),
         thermal=columns.thermal,
     )

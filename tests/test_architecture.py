@@ -16,13 +16,29 @@ ROOMS = ("cli", "studies", "report", "run", "suite", "show", "errors", "typed", 
 """The rooms of `bench`, top first: each may use those below it, and none above."""
 HEAVY = ("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow")
 
-SAID = {"error", "warning", "caution", "reason", "refusal", "note", "why", "what", "fix", "meaning", "msg"}
+SAID = {
+    *("error", "warning", "caution", "reason", "refusal", "note", "why", "what", "fix", "meaning", "msg"),
+    *("words", "subject", "verdict", "quantised"),
+}
 """Names of what is said to a person, which no code reads."""
 READS = {
     *("startswith", "endswith", "partition", "rpartition", "split", "rsplit", "splitlines", "find", "index"),
     *("removeprefix", "removesuffix", "replace", "strip", "match", "search", "fullmatch", "findall", "sub"),
 }
 """Methods of text, and functions of `re`, that take it apart."""
+
+MOST_LINES = {"file": 300, "function": 40, "signature": 30}
+"""Of a function its statements count; its docstring does not, and its signature by itself.
+
+A long docstring explains, and the signature of a command is its options.
+"""
+
+GROWN = {
+    "backends/base.py": 305,
+    "bench/run/session.py": 320,
+    "bench/run/workers/worker.py": 335,
+}
+"""Files that are longer, and how long they may be: to be parted, and none is to be added."""
 
 CLOCKS = {
     name + unit for name in ("perf_counter", "monotonic", "process_time", "time") for unit in ("", "_ns")
@@ -141,7 +157,8 @@ def read_prose(tree: ast.AST) -> list[int]:
     for node in ast.walk(tree):
         read: list[ast.expr] = []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS:
-            read = [node.func.value, *node.args]
+            sought = [] if node.func.attr == "index" else node.args  # the place of a verdict in a list
+            read = [node.func.value, *sought]
         elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant):
             read = [
                 b
@@ -161,6 +178,9 @@ def read_prose(tree: ast.AST) -> list[int]:
         "re.search('`(.+)`', refusal.what)",
         "'sudo' in error.fix",
         "problem['msg'].removeprefix('Value error, ')",
+        "one.words.removeprefix(f'{one.subject}: ')",
+        "next(one for one in VERDICTS if row.verdict.startswith(one))",
+        "folder.quantised.startswith('mlx')",
     ],
 )
 def test_what_takes_prose_apart_is_seen(code: str) -> None:
@@ -215,3 +235,32 @@ def test_no_test_asserts_how_long_something_takes() -> None:
     for file in (ROOT / "tests").rglob("*.py"):
         lines = asserts_on_clocks(ast.parse(file.read_text(encoding="utf-8")))
         assert not lines, f"{file.relative_to(ROOT)}, lines {lines}: assert something else than a time"
+
+
+def lengths(tree: ast.AST) -> list[tuple[str, int, int]]:
+    """Each function with the lines of its statements, without the docstring, and of its signature."""
+    functions = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            has_more = ast.get_docstring(node) is not None and len(node.body) > 1
+            begin = node.body[1 if has_more else 0].lineno
+            statements = (node.end_lineno or begin) - begin + 1
+            functions.append((node.name, statements, node.body[0].lineno - node.lineno))
+    return functions
+
+
+def test_the_length_of_a_function_is_that_of_its_statements() -> None:
+    code = 'def f(\n    a,\n):\n    """One.\n\n    Two.\n    """\n    b = a\n\n    return b\n'
+    assert lengths(ast.parse(code)) == [("f", 3, 3)]
+    assert lengths(ast.parse('def f():\n    """Only this."""')) == [("f", 1, 1)]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_files_and_functions_are_short(package: str) -> None:
+    for file in (ROOT / package).rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        where = file.relative_to(ROOT)
+        assert text.count("\n") <= GROWN.get(where.as_posix(), MOST_LINES["file"]), where
+        for name, statements, signature in lengths(ast.parse(text)):
+            assert statements <= MOST_LINES["function"], f"{where}: {name}"
+            assert signature <= MOST_LINES["signature"], f"{where}: {name}"

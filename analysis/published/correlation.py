@@ -60,7 +60,7 @@ def _row_claim(row: Mapping[str, Any], lambda2: Mapping[int, float]) -> Claim:
     correlation = _from_points(row["points"], lambda2) if "points" in row else None
     published = [ClaimFigure(label="r", value=Estimate(row["r"], *row["ci"]))]
     if "p" in row:
-        published.append(ClaimFigure(label="p", value=row["p"]))
+        published.append(ClaimFigure(label="p", value=row["p"], is_p=True))
     return Claim(
         name=f"correlation.{row.get('points', row['model'].lower())}",
         published=tuple(published),
@@ -84,9 +84,11 @@ def _from_points(name: str, lambda2: Mapping[int, float]) -> Correlation:
 def _figures_of_r(nominal: Coefficient, distinct: Coefficient) -> tuple[ClaimFigure, ...]:
     return (
         ClaimFigure(label=f"r of {nominal.rows} rows", value=nominal.value),
-        ClaimFigure(label=f"p of {nominal.rows} rows", value=nominal.p),
+        ClaimFigure(label=f"p of {nominal.rows} rows", value=nominal.p, is_p=True),
         ClaimFigure(label=f"r of {distinct.rows} distinct points", value=distinct.value, role="control"),
-        ClaimFigure(label=f"p of {distinct.rows} distinct points", value=distinct.p, role="control"),
+        ClaimFigure(
+            label=f"p of {distinct.rows} distinct points", value=distinct.p, is_p=True, role="control"
+        ),
     )
 
 
@@ -96,6 +98,7 @@ def _figures_of_points(correlation: Correlation) -> tuple[ClaimFigure, ...]:
         *_figures_of_r(correlation.nominal, correlation.pearson),
         ClaimFigure(
             label=f"p of all {correlation.permutation.permutations} permutations",
+            is_p=True,
             value=correlation.permutation.p,
             role="control",
         ),
@@ -117,6 +120,7 @@ def _sign_flip(rows: list[dict[str, Any]]) -> Claim:
             ClaimFigure(label="with r > 0 by his labels", value=_positive(labelled), role="control"),
             ClaimFigure(
                 label=f"p of {first['model']} against {second['model']}",
+                is_p=True,
                 value=_p_of_difference(first, second),
                 role="control",
             ),
@@ -163,6 +167,7 @@ def _scale(rows: list[dict[str, Any]]) -> Claim:
             ),
             ClaimFigure(
                 label=f"p of {smallest['model']} against {largest['model']}",
+                is_p=True,
                 value=_p_of_difference(smallest, largest),
                 role="control",
             ),
@@ -214,7 +219,7 @@ def _figures_of_fit(fit: LinearFit, *, role: Role = "figure") -> tuple[ClaimFigu
     return (
         ClaimFigure(label=f"beta of {fit.rows} rows", value=term.value, role="detail"),
         ClaimFigure(label=f"t of {fit.rows} rows", value=term.t, role=role),
-        ClaimFigure(label=f"p of {fit.rows} rows", value=term.p, role=role),
+        ClaimFigure(label=f"p of {fit.rows} rows", value=term.p, is_p=True, role=role),
         ClaimFigure(label=f"r2 of {fit.rows} rows", value=fit.r2, role="detail"),
     )
 
@@ -228,8 +233,9 @@ def _modulus_table(lambda2: Mapping[int, Mapping[int, float]]) -> Claim:
         for label, stated, mine in zip(
             ("share defined", "mean", "deviation"), figures, values_of_base, strict=True
         ):
-            published.append(ClaimFigure(label=f"{label}, modulo {base}", value=stated, role="detail"))
-            recomputed.append(ClaimFigure(label=f"{label}, modulo {base}", value=mine, role="detail"))
+            name, of = f"{label}, modulo {base}", (label, str(base))
+            published.append(ClaimFigure(label=name, of=of, value=stated, role="detail"))
+            recomputed.append(ClaimFigure(label=name, of=of, value=mine, role="detail"))
             largest = max(largest, abs(stated - mine))
     agrees = largest < 1e-3
     return Claim(

@@ -13,6 +13,8 @@ from analysis.values import Withheld, listed
 BITS = (16, 4)
 """Of a weight: what is assumed, and how far that goes. The paper does not state the precision."""
 ISOLATE = "bench isolate on the Mac that is in question, with both models"
+_FIELDS = {"ms/token": "ms_per_token", "J/token": "j_per_token"}
+"""What a unit is called in the record."""
 
 
 def isolation_claims() -> list[Claim]:
@@ -36,13 +38,13 @@ def judge_row(row: dict[str, Any], other: dict[str, Any], *, bits: int) -> Bound
     return classify(Figures(share=decode_share(row, bits=bits), rise=rise, further=None, slices=None))
 
 
-def _published(big: dict[str, Any], small: dict[str, Any], field: str, unit: str) -> tuple[ClaimFigure, ...]:
+def _published(big: dict[str, Any], small: dict[str, Any], phase: str, unit: str) -> tuple[ClaimFigure, ...]:
     return tuple(
         ClaimFigure(
-            label=f"{field.split('_')[0]}, {row['model']}",
-            value=row[field],
+            label=f"{phase}, {row['model']}",
+            value=row[f"{phase}_{_FIELDS[unit]}"],
             unit=unit,
-            role="detail" if field.startswith("prefill") else "figure",
+            role="detail" if phase == "prefill" else "figure",
         )
         for row in (big, small)
     )
@@ -52,8 +54,8 @@ def _latency(big: dict[str, Any], small: dict[str, Any]) -> Claim:
     return Claim(
         name="isolation.latency",
         published=(
-            *_published(big, small, "prefill_ms_per_token", "ms/token"),
-            *_published(big, small, "decode_ms_per_token", "ms/token"),
+            *_published(big, small, "prefill", "ms/token"),
+            *_published(big, small, "decode", "ms/token"),
         ),
         recomputed=(
             ClaimFigure(
@@ -75,7 +77,7 @@ def _latency(big: dict[str, Any], small: dict[str, Any]) -> Claim:
 def _energy(big: dict[str, Any], small: dict[str, Any]) -> Claim:
     return Claim(
         name="isolation.energy",
-        published=_published(big, small, "decode_j_per_token", "J/token"),
+        published=_published(big, small, "decode", "J/token"),
         recomputed=tuple(
             ClaimFigure(
                 label=row["model"],
@@ -93,7 +95,7 @@ def _energy(big: dict[str, Any], small: dict[str, Any]) -> Claim:
 def _memory_bound(big: dict[str, Any], small: dict[str, Any]) -> Claim:
     return Claim(
         name="isolation.memory_bound",
-        published=_published(big, small, "decode_ms_per_token", "ms/token"),
+        published=_published(big, small, "decode", "ms/token"),
         recomputed=tuple(
             ClaimFigure(
                 label=f"its bytes explain at {bits} bits, {row['model']}",

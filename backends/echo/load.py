@@ -20,15 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import (
-    Backend,
-    BackendInfo,
-    Generated,
-    ModelError,
-    Redundancy,
-    RequestError,
-    Session,
-)
+from backends.base import Backend, BackendInfo, Generated, ModelError, Redundancy, RequestError, Session
 from backends.cut import FULL, Cut
 from backends.loop import (
     check_batch,

@@ -18,15 +18,17 @@ from mlx.utils import tree_flatten
 from mlx_lm.models.cache import CacheList, KVCache, make_prompt_cache
 from numpy.typing import NDArray
 
-from backends.base import Probes, RequestError
+from backends.base import RequestError
 from backends.cut import Cut
-from backends.decoder import Decoder, Drop, Look, Verify
+from backends.decoder import Decoder
 from backends.folder import ModelFolder, describe
+from backends.library import Drop, Look, Verify
 from backends.mlx.cache import PositionOnly, ShortenedCache
 from backends.mlx.load import ABOUT
 from backends.mlx.norm import wrap_final_norm
 from backends.mlx.parts import MlxParts
 from backends.mlx.probes import MlxProbes
+from backends.probing import Probes
 from backends.tokenizer import Tokenizer
 
 ATTENTION = "scaled_dot_product_attention"

@@ -7,7 +7,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from backends.base import Matrices
+from backends.probing import Matrices
 
 
 class MlxProbes:

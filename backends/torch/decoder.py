@@ -21,10 +21,11 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from backends.base import Probes
 from backends.cut import Cut
-from backends.decoder import Decoder, Drop, Look, Verify
+from backends.decoder import Decoder
 from backends.folder import ModelFolder, describe
+from backends.library import Drop, Look, Verify
+from backends.probing import Probes
 from backends.tokenizer import Tokenizer
 from backends.torch.bits import rows_of
 from backends.torch.load import ABOUT

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from backends.about import About, Tools, about
 from backends.base import CHUNK, Backend, ModelError
-from backends.folder import MLX_QUANTISED, ModelFolder, layer_of, open_folder
+from backends.folder import ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
 from backends.weights import check_fits
 
@@ -64,7 +64,7 @@ def load(
     from backends.torch.decoder import TorchDecoder
 
     opened = open_folder(folder, layers=layers)
-    if opened.quantised and opened.quantised.startswith(MLX_QUANTISED):
+    if opened.is_mlx_quantised:
         raise ModelError(
             f"the weights of {folder} are quantised for MLX ({opened.quantised}), which torch can't read",
             fix="run it with --backend mlx, or give torch the folder of the full weights",

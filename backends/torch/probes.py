@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from backends.base import Matrices
+from backends.probing import Matrices
 
 
 class TorchProbes:

@@ -18,7 +18,23 @@ from bench.cli.commands import JUDGE, MEASURE, ShortHelp
 from bench.cli.entry import EXIT_INTERRUPTED
 from bench.cli.init import command as init
 from bench.cli.meter import meter_app
-from bench.cli.options import AllowRoot, Carbon, Json, OnlyBackends, OtherEnergy, Price, console
+from bench.cli.options import AllowRoot, Carbon, Json, OnlyBackends, OtherEnergy, Price, RunsFolder, console
+from bench.cli.run_options import (
+    BatchSizes,
+    DryRun,
+    ModelDtype,
+    ModelPrompts,
+    NewTokens,
+    PromptTokens,
+    Quiet,
+    ResumeRun,
+    RunBlocks,
+    RunMinutes,
+    SaveSuite,
+    Until,
+    VoidAgain,
+    WhatToRun,
+)
 from bench.errors import BenchError, Interrupted, UserError
 
 EXIT_FAILED, EXIT_USER = 1, 2
@@ -81,73 +97,23 @@ def root(
 
 @app.command(cls=ShortHelp, rich_help_panel=MEASURE)
 def run(
-    what: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MODEL…|SUITE]",
-            autocompletion=complete.runnable,
-            help="Models (name, folder, file or hub id), each beside the first; or a suite. [default: quick]",
-        ),
-    ] = None,
-    prompts: Annotated[
-        str | None,
-        typer.Option(autocompletion=complete.prompts, help="Of models: a .txt, .jsonl or .json file."),
-    ] = None,
-    pp: Annotated[
-        int | None, typer.Option(min=1, help="Of models: one synthetic prompt of so many tokens instead.")
-    ] = None,
-    tg: Annotated[
-        int | None,
-        typer.Option(
-            "--tg",
-            "--tokens",
-            min=1,
-            help="Of models: generated tokens an answer. [default: up to 64]",
-        ),
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="Of models: float32, bfloat16 or float16. [default: float32]")
-    ] = None,
-    batch: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1,
-            help="Of models: equal requests at a time; repeatable. [default: 1]",
-        ),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            min=0.5,
-            help="Of models: the run ends in so many; sized for it. [default: 3]",
-        ),
-    ] = None,
-    save_suite: Annotated[
-        Path | None, typer.Option(help="Of models: write the suite that does the same, and don't run.")
-    ] = None,
+    what: WhatToRun = None,
+    prompts: ModelPrompts = None,
+    pp: PromptTokens = None,
+    tg: NewTokens = None,
+    dtype: ModelDtype = None,
+    batch: BatchSizes = None,
+    minutes: RunMinutes = None,
+    save_suite: SaveSuite = None,
     energy: OtherEnergy = None,
     backend: OnlyBackends = None,
-    blocks: Annotated[
-        int | None, typer.Option(help="Number of blocks instead of the suite's, or the run's.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("results"),
-    resume: Annotated[
-        Path | None,
-        typer.Option(autocompletion=complete.runs, help="Go on with a run folder that was cut short."),
-    ] = None,
-    void_again: Annotated[
-        bool, typer.Option("--void-again", help="With --resume: run blocks with a void window once more.")
-    ] = False,
-    until: Annotated[
-        str | None,
-        typer.Option(help="`settled`: end at the first of the suite's looks that has every verdict."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but errors and where the run is.")
-    ] = False,
+    blocks: RunBlocks = None,
+    out: RunsFolder = Path("results"),
+    resume: ResumeRun = None,
+    void_again: VoidAgain = False,
+    until: Until = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
     allow_root: AllowRoot = False,
     as_json: Json = False,
 ) -> None:
@@ -160,7 +126,6 @@ def run(
     from bench.cli import models_asked, results
     from bench.cli.running import fetch_and_run
     from bench.run import privilege, start, store
-    from bench.suite.memory import check_fits
 
     suite, asked = models_asked.understood(
         what or ["quick"],
@@ -177,19 +142,14 @@ def run(
         models_asked.save(asked, save_suite)
         return
     privilege.lower(allow_root=allow_root or dry_run, for_meter=True)  # a dry run loads no model
-    if resume is not None:
-        prepared, header = start.prepared_again(resume, blocks=blocks, void_again=void_again)
-    elif asked is None:
-        prepared, header = start.prepared(suite, energy=energy, backends=backend, blocks=blocks)
-    else:
-        prepared, header = start.prepared_models(asked, energy=energy, blocks=blocks)
+    prepared, header = start.ready_to_run(
+        suite, asked, resume=resume, void_again=void_again, energy=energy, backends=backend, blocks=blocks
+    )
     header = start.until(until, prepared, header)
     meter = start.choose_meter(header)
     if dry_run:
-        check_fits(prepared)
         results.show_plan(prepared, meter, console(), as_json=as_json)
         return
-    before_s = time.perf_counter() - began_s  # without what a download takes
     folder = fetch_and_run(
         prepared,
         header,
@@ -198,7 +158,7 @@ def run(
         resume_from=resume,
         as_json=as_json,
         quiet=quiet,
-        before_s=before_s,
+        before_s=time.perf_counter() - began_s,  # without what a download takes
         void_again=void_again,
     )
     results.show_report(store.read(folder), console(), as_json=as_json, quiet=quiet)

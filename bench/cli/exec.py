@@ -14,6 +14,35 @@ from bench.cli import complete
 from bench.cli.commands import MEASURE, ShortHelp
 from bench.cli.options import AllowRoot, Carbon, Price
 
+CommandToRun = Annotated[
+    list[str], typer.Argument(metavar="[--] CMD [ARG…]", help="The command, as it would be typed alone.")
+]
+Repeat = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Runs of the command. [default: 1; beside a baseline 10, or more if they are short]"
+    ),
+]
+BaselineCommand = Annotated[
+    str | None,
+    typer.Option(metavar='"CMD ARG…"', help="What it is compared with; split as by a shell, run by none."),
+]
+IdleSeconds = Annotated[
+    float, typer.Option(min=0, help="Seconds of idle before and after, which are taken off; 0 for none.")
+]
+TestFirst = Annotated[
+    bool, typer.Option("--self-test", help="Test the meter first (half a minute): needed for grade 2.")
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        "--export-json",
+        metavar="FILE",
+        help="Write JSON too; - is standard error, and no text.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file to the command line."""
@@ -26,39 +55,15 @@ def register(app: typer.Typer) -> None:
 
 
 def execute(
-    command: Annotated[
-        list[str], typer.Argument(metavar="[--] CMD [ARG…]", help="The command, as it would be typed alone.")
-    ],
-    repeat: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Runs of the command. [default: 1; beside a baseline 10, or more if they are short]"
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            metavar='"CMD ARG…"', help="What it is compared with; split as by a shell, run by none."
-        ),
-    ] = None,
+    command: CommandToRun,
+    repeat: Repeat = None,
+    baseline: BaselineCommand = None,
     energy: Annotated[
         str, typer.Option("--energy", autocompletion=complete.energy, help="Energy source.")
     ] = "auto",
-    idle: Annotated[
-        float, typer.Option(min=0, help="Seconds of idle before and after, which are taken off; 0 for none.")
-    ] = 2.0,
-    self_test: Annotated[
-        bool, typer.Option("--self-test", help="Test the meter first (half a minute): needed for grade 2.")
-    ] = False,
-    as_json: Annotated[
-        Path | None,
-        typer.Option(
-            "--json",
-            "--export-json",
-            metavar="FILE",
-            help="Write JSON too; - is standard error, and no text.",
-        ),
-    ] = None,
+    idle: IdleSeconds = 2.0,
+    self_test: TestFirst = False,
+    as_json: JsonFile = None,
     price: Price = None,
     carbon: Carbon = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,

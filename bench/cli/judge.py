@@ -14,7 +14,8 @@ from bench.cli.options import AllowRoot, Json, console
 from bench.show import files
 
 if TYPE_CHECKING:
-    from bench.studies.isolate.run import CellReport, IsolateSuite
+    from bench.studies.isolate.cells import IsolateSuite
+    from bench.studies.isolate.run import CellReport
     from bench.studies.spectral.points import Measured
 
 
@@ -36,6 +37,30 @@ CsvOut = Annotated[
     typer.Option("--csv", callback=_can_be_written, help="Write the rows to this CSV file too."),
 ]
 
+ClaimNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[CLAIM]…", help="Names of claims, or how they begin; all without any."),
+]
+RunsToJudge = Annotated[
+    list[Path] | None,
+    typer.Option(help="Judge the claims on this run folder or data set; repeat for more."),
+]
+OwnClaims = Annotated[
+    list[Path] | None,
+    typer.Option("--claims", help="TOML file with claims of your own; repeat for more."),
+]
+Measure = Annotated[
+    bool,
+    typer.Option("--measure", help="Run the suites of the named claims first, and judge them on that."),
+]
+AsPublished = Annotated[
+    bool,
+    typer.Option(
+        "--as-published",
+        help="With --measure: repeat the papers' protocol as it was, to see its error.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to the command line."""
@@ -46,29 +71,11 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    claims: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[CLAIM]…", help="Names of claims, or how they begin; all without any."),
-    ] = None,
-    run: Annotated[
-        list[Path] | None,
-        typer.Option(help="Judge the claims on this run folder or data set; repeat for more."),
-    ] = None,
-    own: Annotated[
-        list[Path] | None,
-        typer.Option("--claims", help="TOML file with claims of your own; repeat for more."),
-    ] = None,
-    measure: Annotated[
-        bool,
-        typer.Option("--measure", help="Run the suites of the named claims first, and judge them on that."),
-    ] = False,
-    as_published: Annotated[
-        bool,
-        typer.Option(
-            "--as-published",
-            help="With --measure: repeat the papers' protocol as it was, to see its error.",
-        ),
-    ] = False,
+    claims: ClaimNames = None,
+    run: RunsToJudge = None,
+    own: OwnClaims = None,
+    measure: Measure = False,
+    as_published: AsPublished = False,
     energy: Annotated[str | None, typer.Option(help="With --measure: energy source.")] = None,
     out: Annotated[Path, typer.Option(help="With --measure: folder for run folders.")] = Path("results"),
     csv: CsvOut = None,
@@ -241,7 +248,7 @@ def isolate(
     Example: [bold]bench isolate --backend torch[/]
     """
     from bench.run import privilege
-    from bench.studies.isolate.run import load, narrow
+    from bench.studies.isolate.cells import load, narrow
     from bench.studies.isolate.tables import show, to_csv, to_json
 
     wanted = narrow(load(suite), backends=backend, rounds=rounds)

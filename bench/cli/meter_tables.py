@@ -21,6 +21,7 @@ from energy.selftest import Finding
 _REDRAW_S = 1.0
 MOST_FAULTS = 5
 """Of one kind are shown one by one."""
+_COLOURS = {True: "green", False: "red", None: ""}
 _RESULTS = {True: "ok", False: "failed", None: "not tested: no such load here"}
 
 
@@ -98,12 +99,12 @@ def _faults(trace: Trace) -> list[str]:
     for fault in trace.faults:
         by_kind.setdefault(fault.kind, []).append(fault)
     lines = []
-    for kind, found in by_kind.items():
+    for kind, alike in by_kind.items():
         lines += [
             f"fault: {kind}, at {max(0.0, fault.start_s - begin_s):.1f} s: {fault.detail}"
-            for fault in found[:MOST_FAULTS]
+            for fault in alike[:MOST_FAULTS]
         ]
-        lines += [f"fault: {kind}: {len(found)} in all"] if len(found) > MOST_FAULTS else []
+        lines += [f"fault: {kind}: {len(alike)} in all"] if len(alike) > MOST_FAULTS else []
     return lines
 
 
@@ -122,6 +123,6 @@ _SELF_TEST: tuple[Column[Finding], ...] = (
         "result",
         lambda one: _RESULTS[one.passed],
         is_text=True,
-        style=lambda cell: {"ok": "green", "failed": "red"}.get(cell, ""),
+        style=lambda one: _COLOURS[one.passed],
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +30,7 @@ OnlyBackends = Annotated[
         "--backend", autocompletion=complete.backends, help="Run only this backend; repeat for more."
     ),
 ]
+RunsFolder = Annotated[Path, typer.Option(help="Folder for run folders.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs instead of text.")]
 Price = Annotated[
     str | None, typer.Option(metavar='"0.30 EUR/kWh"', help="Say joules in money too, by this number.")

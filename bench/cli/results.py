@@ -20,37 +20,39 @@ from bench.show.table import Column, Table
 from bench.suite.cadence import changes, sentence, stretched
 from bench.suite.config import Model
 from bench.suite.libraries import about
+from bench.suite.memory import check_fits
 from bench.suite.prepare import Prepared
 from energy.cadence import USUALLY_LATER
 
 
-def plan(found: Prepared, chosen: ChosenMeter) -> dict[str, Any]:
+def plan(prepared: Prepared, chosen: ChosenMeter) -> dict[str, Any]:
     """What `bench run` would do, for programs; blocks of a run of minutes are yet to be sized."""
     reading_s = USUALLY_LATER * chosen.source.info.interval_s
-    protocol = stretched(found.suite.protocol, reading_s)
-    slots = sum(len(block) for block in found.blocks)
+    protocol = stretched(prepared.suite.protocol, reading_s)
+    slots = sum(len(block) for block in prepared.blocks)
     least_s = slots * (protocol.min_window_s + protocol.cool_down_s)
-    least_s += (len(found.blocks) + 1) * protocol.idle_s
+    least_s += (len(prepared.blocks) + 1) * protocol.idle_s
     return {
-        "suite": found.suite.name,
-        "prompts": len(found.prompts.prompts),
-        "configurations": [arm.label for arm in found.arms],
-        "blocks": [[slot.arm.label for slot in block] for block in found.blocks],
+        "suite": prepared.suite.name,
+        "prompts": len(prepared.prompts.prompts),
+        "configurations": [arm.label for arm in prepared.arms],
+        "blocks": [[slot.arm.label for slot in block] for block in prepared.blocks],
         "windows": slots,
         "minutes": protocol.minutes,
         "least_s": None if protocol.minutes else least_s,
-        "assumed": sentence(changes(found.suite.protocol, protocol), cadence_s=reading_s),
+        "assumed": sentence(changes(prepared.suite.protocol, protocol), cadence_s=reading_s),
         "models": {
-            key: {**model.model_dump(), "here": found.locate(model) is not None}
-            for key, model in found.models.items()
+            key: {**model.model_dump(), "here": prepared.locate(model) is not None}
+            for key, model in prepared.models.items()
         },
         "energy": chosen.note,
     }
 
 
-def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json: bool) -> None:
+def show_plan(prepared: Prepared, chosen: ChosenMeter, console: Console, *, as_json: bool) -> None:
     """Print it: for a person, or as JSON."""
-    what = plan(found, chosen)
+    check_fits(prepared)
+    what = plan(prepared, chosen)
     if as_json:
         print(json.dumps(what, indent=2))
         return
@@ -65,9 +67,9 @@ def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json
         f"{counted(len(what['configurations']), 'configuration')}, {length}",
         *(f"  block {number}: {' | '.join(labels)}" for number, labels in enumerate(what["blocks"], start=1)),
         *(
-            f"  model {key}: {_dtypes_told(found, model)}"
-            + ("" if found.locate(model) else " (would be fetched first)")
-            for key, model in found.models.items()
+            f"  model {key}: {_dtypes_told(prepared, model)}"
+            + ("" if prepared.locate(model) else " (would be fetched first)")
+            for key, model in prepared.models.items()
         ),
         f"  energy: {what['energy']}",
         f"  assumed: {what['assumed']}; slower ones lengthen what would hold too few",
@@ -76,10 +78,10 @@ def show_plan(found: Prepared, chosen: ChosenMeter, console: Console, *, as_json
         console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
 
-def _dtypes_told(found: Prepared, model: Model) -> str:
+def _dtypes_told(prepared: Prepared, model: Model) -> str:
     """The model with its dtype; where backends take it from the file, they are named."""
-    of_file = [backend for backend in found.backends if about(backend).dtype_of_file]
-    if len(of_file) == len(found.backends):
+    of_file = [backend for backend in prepared.backends if about(backend).dtype_of_file]
+    if len(of_file) == len(prepared.backends):
         return f"{model.name}, as its file stores it"
     return f"{model}; on {' and '.join(of_file)} as its file stores it" if of_file else str(model)
 

@@ -13,7 +13,16 @@ import typer
 
 from bench.cli import complete
 from bench.cli.commands import JUDGE, MEASURE, PAPERS, add
-from bench.cli.options import AllowRoot, Json, OnlyBackends, OtherEnergy, SuiteName, console, display
+from bench.cli.options import (
+    AllowRoot,
+    Json,
+    OnlyBackends,
+    OtherEnergy,
+    RunsFolder,
+    SuiteName,
+    console,
+    display,
+)
 
 if TYPE_CHECKING:
     from backends.about import Ability
@@ -172,7 +181,7 @@ def sweep(
     energy: OtherEnergy = None,
     backend: OnlyBackends = None,
     blocks: Annotated[int | None, typer.Option(help="Number of blocks instead of the suite's.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("results"),
+    out: RunsFolder = Path("results"),
     resume: Annotated[
         Path | None, typer.Option(autocompletion=complete.runs, help="Go on with a sweep that was cut short.")
     ] = None,

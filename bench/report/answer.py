@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.effect import FEWEST_BLOCKS
-from analysis.values import NOT_ESTIMATED, counted, listed
-from analysis.verdict import COPY, VERDICTS
+from analysis.values import NOT_ESTIMATED
+from analysis.verdict import VERDICTS
 from bench.report import sentences
-from bench.report.names import baseline_model, boundary_words, models_and_types
+from bench.report.arm_row import ArmRow
+from bench.report.names import baseline_model
 from bench.report.readback import Readback
-from bench.report.summary import ArmRow, Summary
+from bench.report.summary import Summary
 from bench.report.trust import Trust, trust_of
-from bench.run.records import SessionRecord
-from bench.show.words import kind_label, short_percent
 
 Kind = Literal["cost", "comparison", "control", "tokens", "nothing", "left out"]
 Severity = Literal["claim", "open", "warning"]
@@ -140,11 +139,11 @@ def answer_of(readback: Readback, summary: Summary) -> Answer:
     rows = [row for row in summary.rows if not row.a_a]
     costs = tuple(_cost(row, summary.rows) for row in rows)
     return Answer(
-        headline=_headline(readback, rows),
-        strip=_strip(readback, rows),
+        headline=sentences.headline(readback, rows),
+        strip=sentences.strip(readback, rows),
         costs=costs,
         sentences=tuple(_sentences(readback, summary, costs)),
-        noise=_noise(summary.rows),
+        noise=sentences.noise(summary.rows),
         trust=trust_of(readback, rows, [cost.comparison for cost in costs if cost.comparison]),
     )
 
@@ -210,7 +209,7 @@ def _sentences(readback: Readback, summary: Summary, costs: Sequence[Cost]) -> I
     else:
         yield Sentence(kind="nothing", severity="warning", text=sentences.nothing(readback, rows))
     more_or_fewer = {cost.name: row.tokens_saved_percent for cost, row in zip(costs, rows, strict=True)}
-    for one in sorted((cost.comparison for cost in costs if cost.comparison), key=_importance):
+    for one in sorted((cost.comparison for cost in costs if cost.comparison), key=importance):
         severity = _severity(one)
         yield Sentence(kind="comparison", severity=severity, text=sentences.comparison(one))
         if one.control is not None:
@@ -227,47 +226,7 @@ def _severity(one: Comparison) -> Severity:
     return "claim" if one.is_claim else "open"
 
 
-def _importance(one: Comparison) -> tuple[int, float]:
+def importance(one: Comparison) -> tuple[int, float]:
+    """Sorts comparisons: those that settle a question first, of these the largest effect."""
     rank = VERDICTS.index(one.verdict) if one.verdict in VERDICTS else len(VERDICTS)
     return rank, -abs(one.saved_percent or 0.0)
-
-
-def _headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
-    header = readback.run.header
-    sessions = readback.run.of(SessionRecord)
-    loaded = {where: info for session in sessions for where, info in session.loaded.items()}
-    models = listed(models_and_types(header, loaded)) or "no model"
-    baseline = next((row for row in rows if row.gate == readback.baseline and row.prompts), None)
-    prompts = counted(len(header.prompts.ids) or (baseline.prompts if baseline else 0), "prompt")
-    batch = (baseline.batch or 1) if baseline else 1
-    each = baseline.generated_tokens_per_repeat / baseline.prompts / batch if baseline else None
-    tokens = "" if each is None else f" x {'' if each == round(each) else 'about '}{each:.0f} tokens"
-    tokens += f", batch {batch}" if batch > 1 and len({row.batch for row in rows}) == 1 else ""
-    host = header.host
-    machine = (host.chip or host.machine or "").removeprefix("Apple ")
-    sources = [session.source for session in sessions]
-    meters = list(dict.fromkeys(f"{one.name} ({boundary_words(one.boundary)})" for one in sources))
-    return ", ".join(part for part in (models, f"{prompts}{tokens}", machine, *meters) if part)
-
-
-def _strip(readback: Readback, rows: Sequence[ArmRow]) -> str | None:
-    kinds = {row.kind for row in rows} - {"none"}
-    if not rows or all(row.gross_per_repeat_j is None for row in rows):
-        why = sorted({slot.joules.withheld for slot in readback.slots if slot.joules.withheld})
-        return f"No joules were estimated{': ' + listed(why) if why else ''}."
-    if kinds == {"measured"}:
-        return None
-    return f"Joules are {kind_label(kinds)}: no claim can rest on them."
-
-
-def _noise(rows: Sequence[ArmRow]) -> str:
-    """What the A/A pair of each backend says."""
-    copies = [row for row in rows if row.verdict == COPY and row.noise_percent is not None]
-    if not copies:
-        return "Noise of this machine: not estimated (no A/A)."
-    several = len(copies) > 1
-    each = [f"{row.backend + ' ' if several else ''}{short_percent(row.noise_percent)}" for row in copies]
-    blocks = min(row.blocks for row in copies)
-    if blocks >= FEWEST_BLOCKS:
-        return f"Noise of this machine (A/A, 95 %): {', '.join(each)}."
-    return f"Noise of this machine (A/A): {', '.join(each)} in {counted(blocks, 'block')}; no 95 % interval."

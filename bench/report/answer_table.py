@@ -78,13 +78,14 @@ def opponents_line(answer: Answer) -> str | None:
 
 
 def _cost(cost: Cost, between: str) -> str | None:
-    found = significant_range(cost.joules_per_token, cost.low, cost.high)
-    return found and _with_interval(*found, between)
+    figure = significant_range(cost.joules_per_token, cost.low, cost.high)
+    return figure and _with_interval(*figure, between)
 
 
 def _saves(one: Comparison, between: str) -> str | None:
-    saved, interval = short_percent(one.saved_percent), percent_range(one.low_percent, one.high_percent)
-    return saved and _with_interval(saved, (interval or "").removesuffix(" %"), between)
+    saved = short_percent(one.saved_percent)
+    interval = percent_range(one.low_percent, one.high_percent, unit="")
+    return saved and _with_interval(saved, interval or "", between)
 
 
 def _with_interval(figure: str, interval: str, between: str) -> str:

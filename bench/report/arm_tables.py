@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted
 from analysis.verdict import INACTIVE
-from bench.report.rows import arm_label
+from bench.report.arm_row import ArmRow
+from bench.report.names import arm_label
 from bench.report.split import ArmSplit
-from bench.report.summary import ArmRow, Summary
+from bench.report.summary import Summary
 from bench.show import words
 from bench.show.table import Column, Place, Table
 
@@ -32,17 +33,17 @@ def narrow_table(summary: Summary) -> Table:
 
 def split_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
     """Where the savings come from, of the arms for which that can be told; None if there is none."""
-    found = [split for split in summary.splits.values() if isinstance(split, ArmSplit)]
-    kinds = words.kind_label(split.kind for split in found)
+    known = [split for split in summary.splits.values() if isinstance(split, ArmSplit)]
+    kinds = words.kind_label(split.kind for split in known)
     title = f"Where the saving per repeat comes from, J {kinds}"
-    return Table.of(_SPLIT, found, place=place, name="saving-by-cause", title=title) if found else None
+    return Table.of(_SPLIT, known, place=place, name="saving-by-cause", title=title) if known else None
 
 
 def certainty_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
     """How sure the verdicts are, of the arms that have an interval; None if there is none."""
-    found = [row for row in summary.rows if row.p is not None]
+    judged = [row for row in summary.rows if row.p is not None]
     title = f"How sure the savings are, {_kinds(summary)}"
-    return Table.of(_CERTAINTY, found, place=place, name="certainty-by-arm", title=title) if found else None
+    return Table.of(_CERTAINTY, judged, place=place, name="certainty-by-arm", title=title) if judged else None
 
 
 def latency_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
@@ -75,9 +76,7 @@ def _interval(row: ArmRow) -> str | None:
 def _from_to(low: float | None, high: float | None) -> str | None:
     if low is None or high is None:
         return None
-    return (
-        f"{(words.percent(low, signed=True) or '').removesuffix(' %')} to {words.percent(high, signed=True)}"
-    )
+    return f"{round(low, 1) + 0.0:+.1f} to {words.percent(high, signed=True)}"
 
 
 def _range(row: ArmRow) -> str | None:

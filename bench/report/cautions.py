@@ -12,11 +12,10 @@ from analysis.values import NOT_ESTIMATED, counted, listed
 from analysis.verdict import INACTIVE, Judgement
 from bench.report.looks import level_of_run, looks_of, spent
 from bench.report.readback import Readback
-from bench.report.rows import arm_label
 from bench.run.records import ArmKey, EventRecord, SessionRecord
 
 if TYPE_CHECKING:
-    from bench.report.summary import ArmRow
+    from bench.report.arm_row import ArmRow
 
 
 def cautions(
@@ -67,27 +66,28 @@ def _about_the_meter(readback: Readback) -> Iterator[Caution]:
         )
         words = f"the self-test of the meter failed, so {consequence}: {tested.reason}"
         if words not in said:
-            yield Caution(code="self-test failed", subject=f"session {session}", words=words)
+            yield Caution(code="self-test failed", subject=f"session {session}", said=words)
         said.add(words)
 
 
 def _about_the_battery(readback: Readback) -> Iterator[Caution]:
     """A wall meter has in its joules what a battery takes while it charges."""
     at_the_wall = {number for number, own in readback.sources.items() if own.lead.info.boundary == "wall"}
-    charging = [s for s in readback.slots if s.session in at_the_wall and s.power and s.power.charging]
+    ran = [slot.record for slot in readback.slots]
+    charging = [s for s in ran if s.session in at_the_wall and s.power and s.power.charging]
     if charging:
-        seen = f"the battery charged in {len(charging)} of {counted(len(readback.slots), 'window')}"
+        seen = f"the battery charged in {len(charging)} of {counted(len(ran), 'window')}"
         words = f"{seen}: the wall meter's joules have that in them; charge it fully, then run again"
-        yield Caution(code="battery charging", subject="run", value=len(charging), words=words)
+        yield Caution(code="battery charging", subject="run", value=len(charging), said=words)
 
 
 def _about_blocks(readback: Readback) -> Iterator[Caution]:
     if not readback.whole_blocks:
         words = "no block is whole: these are the windows there are, and nothing may be compared"
-        yield Caution(code="no whole block", subject="run", words=words)
+        yield Caution(code="no whole block", subject="run", said=words)
     elif readback.cut_blocks:
         words = f"{counted(readback.cut_blocks, 'block')} cut short, and left out"
-        yield Caution(code="cut short", subject="run", value=readback.cut_blocks, words=words)
+        yield Caution(code="cut short", subject="run", value=readback.cut_blocks, said=words)
 
 
 def _about_void_windows(readback: Readback) -> Iterator[Caution]:
@@ -99,7 +99,7 @@ def _about_void_windows(readback: Readback) -> Iterator[Caution]:
         words = (
             f"{len(readback.void)} of {counted(all_windows, 'window')} void: {listed([*errors[:2], *more])}"
         )
-        yield Caution(code="void", subject="run", value=len(readback.void), words=words)
+        yield Caution(code="void", subject="run", value=len(readback.void), said=words)
 
 
 def _about_looks(readback: Readback) -> Iterator[Caution]:
@@ -116,40 +116,38 @@ def _about_looks(readback: Readback) -> Iterator[Caution]:
     )
     if unplanned := [str(look) for look in looks if look not in header.looks]:
         words += f"; not declared before the run: {listed(unplanned)}"
-    yield Caution(code="looks", subject="run", value=len(looks), words=words)
+    yield Caution(code="looks", subject="run", value=len(looks), said=words)
 
 
 def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Caution]:
-    withheld = {slot.joules.withheld for slot in readback.slots if slot.joules.withheld}
-    for reason in sorted(withheld):
-        yield Caution(code="joules not estimated", subject="run", words=f"joules not estimated: {reason}")
-    for words in sorted({f"{row.backend}: {row.reason}" for row in rows if row.verdict == NOT_ESTIMATED}):
-        yield Caution(code="verdict not estimated", subject="run", words=words)
+    for reason in readback.why_withheld:
+        yield Caution(code="joules not estimated", subject="run", said=f"joules not estimated: {reason}")
+    unsaid = {(row.backend, str(row.reason)) for row in rows if row.verdict == NOT_ESTIMATED}
+    for backend, why in sorted(unsaid):
+        yield Caution(code="verdict not estimated", subject=backend, is_named=True, said=why)
     for row in rows:
         if row.verdict == "inconclusive":
-            words = f"{row.label}: {row.verdict}, {row.reason}"
-            yield Caution(code=row.verdict, subject=row.label, words=words)
+            words = f"{row.verdict}, {row.reason}"
+            yield Caution(code=row.verdict, subject=row.label, is_named=True, said=words)
     for row in rows:
         if row.verdict == INACTIVE:
-            words = f"{row.label}: {INACTIVE}, {row.reason}"
-            yield Caution(code=INACTIVE, subject=row.label, words=words)
+            words = f"{INACTIVE}, {row.reason}"
+            yield Caution(code=INACTIVE, subject=row.label, is_named=True, said=words)
     if any(row.gross_per_repeat_j is not None and row.net_per_repeat_j is None for row in rows):
         judged = readback.idle.judged
         why = "no joules are left above idle" if judged.stable else judged.reason
-        yield Caution(code="net not estimated", subject="run", words=f"net joules not estimated: {why}")
+        yield Caution(code="net not estimated", subject="run", said=f"net joules not estimated: {why}")
 
 
 def _about_batches(readback: Readback) -> Iterator[Caution]:
     """Rows of a batch are copies of one prompt, and should say the same."""
     unlike: dict[str, int] = defaultdict(int)
     for slot in readback.slots:
-        unlike[arm_label(slot.arm)] += sum(request.unlike_rows for request in slot.requests)
+        unlike[slot.arm] += sum(request.unlike_rows for request in slot.answers)
     for arm, rows in unlike.items():
         if rows:
-            words = (
-                f"{arm}: {counted(rows, 'row')} of a batch answered otherwise than the first, of one prompt"
-            )
-            yield Caution(code="unlike rows", subject=arm, value=rows, words=words)
+            words = f"{counted(rows, 'row')} of a batch answered otherwise than the first, of one prompt"
+            yield Caution(code="unlike rows", subject=arm, value=rows, is_named=True, said=words)
 
 
 def _about_equal_work(readback: Readback) -> Iterator[Caution]:
@@ -166,7 +164,7 @@ def _about_equal_work(readback: Readback) -> Iterator[Caution]:
                     f"logits to compare ({', '.join(kinds)}): ids and counted forwards show equal work, and "
                     "the token match says whether they answer alike"
                 )
-                said[words] = Caution(code="logits not compared", subject=pair.model, words=words)
+                said[words] = Caution(code="logits not compared", subject=pair.model, said=words)
     yield from said.values()
 
 
@@ -174,4 +172,4 @@ def _about_events(readback: Readback) -> Iterator[Caution]:
     for event in readback.run.of(EventRecord):
         if event.kind != "finished":
             words = f"{event.kind}: {event.detail}"
-            yield Caution(code=event.kind, subject="run", words=words)
+            yield Caution(code=event.kind, subject="run", said=words)

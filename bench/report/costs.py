@@ -10,8 +10,10 @@ from analysis.arms import Level, level
 from analysis.blocks import Amount, Per
 from analysis.rows import Slot
 from analysis.values import Withheld
-from bench.report.readback import Readback, that_count
-from bench.report.rows import PHASES, arm_label, of_phase
+from bench.report.names import arm_label
+from bench.report.readback import Readback
+from bench.report.rows import PHASES, of_phase
+from bench.report.slots import that_count
 from bench.run.records import ArmKey
 
 
@@ -29,15 +31,10 @@ class Costs:
     """and per token of a phase: of the prompt in prefill, forwards in decode."""
 
     @classmethod
-    def of(cls, readback: Readback, slots: Sequence[Slot], key: ArmKey) -> Costs:
+    def of(cls, readback: Readback, key: ArmKey) -> Costs:
         """The costs of an arm among the slots of its run; of a baseline those of both its copies together."""
-        of = partial(_level, key=key, baseline=readback.baseline)
-        by_phase = {
-            phase: [
-                of_phase(row, slot.requests, phase) for row, slot in zip(slots, readback.slots, strict=True)
-            ]
-            for phase in PHASES
-        }
+        of, slots = partial(_level, key=key, baseline=readback.baseline), readback.slots
+        by_phase = {phase: [of_phase(slot, phase) for slot in slots] for phase in PHASES}
         return cls(
             request=of(slots, "gross_j", "request"),
             new_token=of(slots, "gross_j", "new_token"),
@@ -48,8 +45,8 @@ class Costs:
 
     def tokens_per_s(self, phase: str) -> float | None:
         """The reciprocal, so that repeats weigh the same in a block and blocks the same in a run."""
-        found = self.phases[phase]
-        return None if found is None else 1 / found.point
+        known = self.phases[phase]
+        return None if known is None else 1 / known.point
 
 
 def _level(slots: Sequence[Slot], amount: Amount, per: Per, *, key: ArmKey, baseline: str) -> Level | None:
@@ -58,10 +55,10 @@ def _level(slots: Sequence[Slot], amount: Amount, per: Per, *, key: ArmKey, base
     counting = {arm: _that_count(slots, arm) for arm in both}
     copies = tuple(arm for arm in both if counting[arm])
     rows = [slot for arm in copies for slot in counting[arm]]
-    found = level(rows, copies, amount=amount, per=per)
-    if isinstance(found, Withheld) and len(copies) > 1:  # the copies have no block in common
-        found = level(counting[own], (own,), amount=amount, per=per)
-    return None if isinstance(found, Withheld) else found
+    known = level(rows, copies, amount=amount, per=per)
+    if isinstance(known, Withheld) and len(copies) > 1:  # the copies have no block in common
+        known = level(counting[own], (own,), amount=amount, per=per)
+    return None if isinstance(known, Withheld) else known
 
 
 def _that_count(slots: Sequence[Slot], arm: str) -> list[Slot]:

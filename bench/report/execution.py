@@ -11,7 +11,7 @@ from analysis.contrast import Held, judge
 from analysis.rows import Slot
 from analysis.values import Withheld, listed
 from analysis.verdict import Judgement
-from bench.report.readback import Idle
+from bench.report.slots import Idle
 from bench.run.execution import BASELINE, COMMAND, COPY, CommandWindow, Execution
 from bench.show.safe_text import one_line
 
@@ -73,8 +73,8 @@ def answer_of(execution: Execution) -> ExecAnswer:
 
 
 def _slot(window: CommandWindow, execution: Execution, position: int) -> Slot:
-    found, seconds_s = window.joules, window.end_s - window.start_s
-    assert found is not None, "of an execution that has ended"
+    joules, seconds_s = window.joules, window.end_s - window.start_s
+    assert joules is not None, "of an execution that has ended"
     return Slot(
         run="exec",
         block=window.block,
@@ -87,13 +87,13 @@ def _slot(window: CommandWindow, execution: Execution, position: int) -> Slot:
         new_tokens=0,
         forwards=0,
         seconds_s=seconds_s,
-        gross_j=found.total_j,
-        net_j=Idle(list(execution.idle_w)).net_j(found.total_j, seconds_s=seconds_s),
-        boundary=found.boundary,
-        kind=found.kind,
-        grade=found.grade,
-        readings=found.readings,
-        thermal=found.thermal,
+        gross_j=joules.total_j,
+        net_j=Idle(list(execution.idle_w)).net_j(joules.total_j, seconds_s=seconds_s),
+        boundary=joules.boundary,
+        kind=joules.kind,
+        grade=joules.grade,
+        readings=joules.readings,
+        thermal=joules.thermal,
     )
 
 
@@ -128,5 +128,5 @@ def _row(execution: Execution, slots: list[Slot], argv: tuple[str, ...], arms: t
 
 
 def _level(slots: list[Slot], arms: list[str], amount: Amount) -> Level | None:
-    found = level(slots, arms, amount=amount, per="request") if arms else None
-    return found if isinstance(found, Level) else None
+    known = level(slots, arms, amount=amount, per="request") if arms else None
+    return known if isinstance(known, Level) else None

@@ -8,8 +8,10 @@ from typing import Any
 
 from analysis.values import listed
 from backends.base import BackendInfo
+from bench.run.records import ArmKey
 from bench.suite.asked import asked_of_run
 from bench.suite.header import ModelFound, RunHeader
+from bench.suite.plan import Arm
 
 WORDS = {
     "arm": "configuration",
@@ -35,6 +37,12 @@ _BOUNDARIES = {
 def in_words(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row under the names that it has in files and tables."""
     return {WORDS.get(name, name): value for name, value in row.items()}
+
+
+def arm_label(key: ArmKey) -> str:
+    """The name of an arm in every analysis: `torch`, `torch (A/A)`."""
+    backend, gate, a_a = key
+    return Arm(backend=backend, gate=gate, a_a=a_a).label
 
 
 def boundary_words(boundary: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
 
-from analysis.checks import gate_that_failed
 from bench.errors import UserError
+from bench.report.looks import level_of_run
+from bench.report.slots import Idle, SlotRead, failed_gate, first_of_each_prompt
 from bench.run.joules import MeterTrust, Readings, Sources, joules_of
 from bench.run.observed import Joules
 from bench.run.power import changed
@@ -19,14 +19,10 @@ from bench.run.records import (
     LagRecord,
     RequestRecord,
     SelfTestRecord,
-    SessionRecord,
     SlotRecord,
     VoidSlot,
 )
 from bench.run.store import StoredRun
-from energy import idle as energy_idle
-from energy.base import is_nominal
-from energy.cadence import LEAST_READINGS
 from energy.lag import Lag, joined
 from energy.selftest import SelfTestOutcome, outcome
 from energy.wall import fit_wall
@@ -34,43 +30,6 @@ from energy.wall_file import WallMeter
 
 Place = tuple[int, int, int]
 """Session, block and position of a slot."""
-
-
-@dataclass(frozen=True)
-class Idle:
-    """Power with the models loaded and nothing running, measured before, between and after the blocks."""
-
-    watts: list[float | None]
-    """Of each idle window, in the order of the run; None where it was not measured."""
-
-    @property
-    def known_w(self) -> list[float]:
-        """The powers that were measured."""
-        return [watts for watts in self.watts if watts is not None]
-
-    @property
-    def judged(self) -> energy_idle.IdleVerdict:
-        """Mean, drift, and whether it stayed what it was."""
-        return energy_idle.judge_idle(self.watts)
-
-    def net_j(self, gross_j: float | None, *, seconds_s: float) -> float | None:
-        """Joules above idle; None where idle is unknown or unstable, or nothing is left above it."""
-        judged = self.judged
-        if gross_j is None or judged.mean_w is None or not judged.stable:
-            return None
-        net_j = gross_j - judged.mean_w * seconds_s
-        return net_j if net_j > 0 else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SlotRead(SlotRecord):
-    """One slot that counts, with its requests; its joules are attributed anew."""
-
-    requests: list[RequestRecord]
-    thermal: str | None
-    """Worst thermal pressure within it; None if the meter does not say."""
-    excluded: str | None
-    """The declared gate that it failed (`analysis.checks`); None if it counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,38 +64,30 @@ class Readback:
         def place(arm: ArmKey) -> tuple[int, int, bool]:
             return header.backends.index(arm[0]), gates.index(arm[1]), arm[2]
 
-        return sorted({slot.arm for slot in (*self.slots, *self.void)}, key=place)
+        ran = [*(slot.record for slot in self.slots), *self.void]
+        return sorted({slot.arm for slot in ran}, key=place)
+
+    @property
+    def why_withheld(self) -> list[str]:
+        """Why slots have no joules, each reason once."""
+        return sorted({why for slot in self.slots if (why := slot.record.joules.withheld)})
 
     def of_arm(self, arm: ArmKey) -> list[SlotRead]:
         """The slots of one arm."""
-        return [slot for slot in self.slots if slot.arm == arm]
+        return [slot for slot in self.slots if slot.record.arm == arm]
 
     def answers(self, arm: ArmKey) -> dict[str, RequestRecord]:
         """By prompt id the request of the first time that an arm was asked it."""
         return first_of_each_prompt(self.of_arm(arm))
 
 
-def first_of_each_prompt(slots: Iterable[SlotRead]) -> dict[str, RequestRecord]:
-    """By prompt id the first request of these slots."""
-    found: dict[str, RequestRecord] = {}
-    for slot in slots:
-        for request in slot.requests:
-            found.setdefault(request.prompt_id, request)
-    return found
-
-
-def tokens_of(requests: Mapping[str, RequestRecord]) -> dict[str, list[int]]:
-    """By prompt id the new tokens."""
-    return {prompt: request.tokens for prompt, request in requests.items()}
-
-
 def requests_by_slot(run: StoredRun) -> dict[Place, list[RequestRecord | FailedRequest]]:
     """The requests of each slot of a run; where one failed it is the last."""
-    found: dict[Place, list[RequestRecord | FailedRequest]] = defaultdict(list)
+    by_slot: dict[Place, list[RequestRecord | FailedRequest]] = defaultdict(list)
     requests: list[RequestRecord | FailedRequest] = [*run.of(RequestRecord), *run.of(FailedRequest)]
     for request in requests:
-        found[request.place].append(request)
-    return found
+        by_slot[request.place].append(request)
+    return by_slot
 
 
 def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
@@ -166,7 +117,7 @@ def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
     idle = _idle(run, sources)
     return Readback(
         run=run,
-        slots=_with_joules(run, slots, sources, _trust(sources, self_tests, idle)),
+        slots=_with_joules(run, slots, sources, self_tests, idle),
         void=[slot for slot in run.of(VoidSlot) if sessions.get(slot.block) == slot.session],
         sources=sources,
         idle=idle,
@@ -191,28 +142,6 @@ def _check_named(run: StoredRun) -> None:
                 "name",
                 fix="restore run.json from a copy",
             )
-
-
-class _MayFail(Protocol):
-    """A slot as it was read, or as a row."""
-
-    @property
-    def arm(self) -> Hashable: ...
-    @property
-    def excluded(self) -> str | None: ...
-
-
-AnySlot = TypeVar("AnySlot", bound=_MayFail)
-
-
-def that_count(slots: Sequence[AnySlot]) -> list[AnySlot]:
-    """The slots that an arm's figures rest on: those that failed no declared gate.
-
-    An arm of which no slot counts keeps them all: they are the figures there are, and no verdict rests on
-    them.
-    """
-    counting = {slot.arm for slot in slots if slot.excluded is None}
-    return [slot for slot in slots if slot.excluded is None or slot.arm not in counting]
 
 
 def _self_tests(run: StoredRun, sources: dict[int, Sources]) -> dict[int, SelfTestOutcome]:
@@ -244,14 +173,20 @@ def _idle(run: StoredRun, sources: dict[int, Sources]) -> Idle:
     watts: list[float | None] = []
     for session, readings in sources.items():
         windows = [idle for idle in run.of(IdleRecord) if idle.session == session]
-        found = joules_of([(idle.start_s, idle.end_s) for idle in windows], readings, MeterTrust())
-        watts += [replace(idle, joules=joules).power_w for idle, joules in zip(windows, found, strict=True)]
+        figures = joules_of([(idle.start_s, idle.end_s) for idle in windows], readings, MeterTrust())
+        watts += [replace(idle, joules=joules).power_w for idle, joules in zip(windows, figures, strict=True)]
     return Idle(watts)
 
 
 def _with_joules(
-    run: StoredRun, slots: Sequence[SlotRecord], sources: dict[int, Sources], trust: dict[int, MeterTrust]
+    run: StoredRun,
+    slots: Sequence[SlotRecord],
+    sources: dict[int, Sources],
+    self_tests: dict[int, SelfTestOutcome],
+    idle: Idle,
 ) -> list[SlotRead]:
+    """The rows of these slots, in their order; a void slot has no window and so no row."""
+    trust = _trust(sources, self_tests, idle)
     requests: dict[Place, list[RequestRecord]] = defaultdict(list)
     for request in run.of(RequestRecord):
         requests[request.place].append(request)
@@ -260,40 +195,28 @@ def _with_joules(
         mine = [slot for slot in slots if slot.session == session]
         figures = joules_of([(slot.start_s, slot.end_s) for slot in mine], readings, trust[session])
         joules |= {slot.place: figure for slot, figure in zip(mine, figures, strict=True)}
-    begun = {session.session: session.power for session in run.of(SessionRecord)}
+    begun = run.power_by_session
+    level = level_of_run(run.header.looks, run.finished_blocks)
     read = []
-    for slot in slots:
-        found = joules[slot.place]
-        gate = failed_gate(
-            found.thermal,
-            found.readings,
+    for position, slot in enumerate(slots):
+        figure = joules[slot.place]
+        excluded = failed_gate(
+            figure.thermal,
+            figure.readings,
             power=changed(begun.get(slot.session), slot.power),
             as_published=run.header.overrides.as_published,
         )
-        fields = {**vars(slot), "joules": found, "thermal": found.thermal, "excluded": gate}
-        read.append(SlotRead(**fields, requests=requests[slot.place]))
+        row = SlotRead.of(
+            replace(slot, joules=figure),
+            requests[slot.place],
+            run=run.header.run_id,
+            position=position,
+            idle=idle,
+            excluded=excluded,
+            level=level,
+        )
+        read.append(row)
     return read
-
-
-def failed_gate(
-    thermal: str | None, readings: int | None, *, power: str | None, as_published: bool = False
-) -> str | None:
-    """The declared gate that a slot failed, which leaves it out; None if it counts.
-
-    Args:
-        thermal: worst pressure within it, as the meter words it; None if no meter says.
-        readings: of it; None without a meter.
-        power: how the power supply differs from the session's start; None if it does not.
-        as_published: whether its run repeats the papers' protocol.
-    """
-    throttled = None if thermal is None or is_nominal(thermal) else thermal
-    return gate_that_failed(
-        throttled=throttled,
-        power=power,
-        readings=readings,
-        fewest_readings=LEAST_READINGS,
-        as_published=as_published,
-    )
 
 
 def _trust(

@@ -1,7 +1,4 @@
-"""Stored runs -> the rows that `analysis` works on.
-
-`analysis` never reads a run folder and `bench` never judges a number: this file is where the two meet.
-"""
+"""What `analysis` is told of a stored run beside its slots: arms that belong together, and their origin."""
 
 from __future__ import annotations
 
@@ -16,14 +13,13 @@ from analysis.contrast import Held
 from analysis.quality import mean_agreement
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
-from bench.report.looks import level_of_run
-from bench.report.readback import Readback, SlotRead, tokens_of
+from bench.report.names import arm_label
+from bench.report.readback import Readback
+from bench.report.slots import SlotRead, tokens_of
 from bench.run.host import packages
-from bench.run.joules import Readings
-from bench.run.records import ArmKey, RequestRecord
+from bench.run.records import ArmKey
 from bench.suite.asked import asked_of_run
 from bench.suite.header import Git, RunHeader
-from bench.suite.plan import Arm
 from energy.boundary import total_j
 
 PHASES = ("prefill", "decode")
@@ -36,54 +32,39 @@ HOST_COLUMNS = (
 """Facts of `run.json` that tell machines apart."""
 
 
-def arm_label(key: ArmKey) -> str:
-    """The name of an arm in every analysis: `torch`, `torch (A/A)`."""
-    backend, gate, a_a = key
-    return Arm(backend=backend, gate=gate, a_a=a_a).label
-
-
 def held(slots: Sequence[Slot], key: ArmKey, baseline: str) -> Held:
     """An arm among the slots of its run, with the A/A pair of its backend; `baseline` is its gate label."""
     plain, again = (arm_label((key[0], baseline, copy)) for copy in (False, True))
     return Held(slots=slots, arm=arm_label(key), plain=plain, again=again)
 
 
-def slot_rows(readback: Readback) -> list[Slot]:
-    """One row per slot, in the order in which they ran.
-
-    A void slot has no window and so no row: its block then counts as cut short.
-    """
-    name = readback.run.header.run_id
-    return [_slot_row(slot, readback, run=name, position=i) for i, slot in enumerate(readback.slots)]
-
-
-def of_phase(row: Slot, requests: Sequence[RequestRecord], phase: str) -> Slot:
+def of_phase(slot: SlotRead, phase: str) -> SlotRead:
     """A slot with seconds and tokens of one phase, of all rows: of prompts in prefill, forwards in decode."""
     lengths = [
         (r.prefill_s, r.all_prompt_tokens) if phase == "prefill" else (r.decode_s, r.batch * r.forwards)
-        for r in requests
+        for r in slot.answers
     ]
-    return replace(row, seconds_s=sum(s for s, _ in lengths), new_tokens=sum(n for _, n in lengths))
+    return replace(slot, seconds_s=sum(s for s, _ in lengths), new_tokens=sum(n for _, n in lengths))
 
 
-def after_the_run(readback: Readback, rows: Sequence[Slot]) -> list[Slot]:
+def after_the_run(readback: Readback) -> list[Slot]:
     """The same slots by the published protocol: one sample after the work has ended, times wall time.
 
     The sample is of the readings that begin after a slot's end and end within a second, or before the next
     slot begins, as a tool that is started then would get it; of the first one where there is no more time.
     Joules are None where no reading follows, or a rail is missing from one.
     """
-    begins = sorted(slot.start_s for slot in readback.slots)
+    begins = sorted(slot.record.start_s for slot in readback.slots)
     return [
-        replace(row, gross_j=_by_the_power_after(slot, readback, begins), net_j=None)
-        for row, slot in zip(rows, readback.slots, strict=True)
+        replace(slot, gross_j=_by_the_power_after(slot, readback, begins), net_j=None)
+        for slot in readback.slots
     ]
 
 
 def agreement_with(readback: Readback, treated: ArmKey, baseline: ArmKey) -> Estimate | Withheld:
     """Share of new-token positions that equal the baseline's: the quality that a saving is shown beside."""
-    found = mean_agreement(*(tokens_of(readback.answers(key)) for key in (treated, baseline)))
-    return Withheld("no prompt was answered by both") if found is None else found.interval
+    mean = mean_agreement(*(tokens_of(readback.answers(key)) for key in (treated, baseline)))
+    return Withheld("no prompt was answered by both") if mean is None else mean.interval
 
 
 def likeness(header: RunHeader) -> tuple[str, ...]:
@@ -124,45 +105,14 @@ def provenance(header: RunHeader) -> dict[str, Any]:
     }
 
 
-def _slot_row(slot: SlotRead, readback: Readback, *, run: str, position: int) -> Slot:
-    joules, requests = slot.joules, slot.requests
-    gross_j = joules.total_j
-    return Slot(
-        run=run,
-        block=slot.block,
-        position=position,
-        arm=arm_label(slot.arm),
-        backend=slot.backend,
-        gate=slot.gate,
-        requests=sum(request.batch for request in requests),
-        prompt_tokens=sum(request.all_prompt_tokens for request in requests),
-        new_tokens=sum(request.all_new_tokens for request in requests),
-        forwards=sum(request.forwards for request in requests),
-        seconds_s=slot.seconds_s,
-        gross_j=gross_j,
-        net_j=readback.idle.net_j(gross_j, seconds_s=slot.seconds_s),
-        boundary=joules.boundary,
-        kind=joules.kind,
-        grade=joules.grade,
-        readings=joules.readings,
-        thermal=slot.thermal,
-        excluded=slot.excluded,
-        level=level_of_run(readback.run.header.looks, readback.run.finished_blocks),
-    )
-
-
-def _lead(slot: SlotRead, readback: Readback) -> Readings:
-    return readback.sources[slot.session].lead
-
-
 def _by_the_power_after(slot: SlotRead, readback: Readback, begins: Sequence[float]) -> float | None:
     """The power of one sample after a slot, times the slot's seconds; `begins` of all slots, ascending."""
-    raw = _lead(slot, readback)
+    raw, ended_s = readback.sources[slot.record.session].lead, slot.record.end_s
     trace = raw.trace
-    first = int(np.searchsorted(trace.start_s, slot.end_s))
+    first = int(np.searchsorted(trace.start_s, ended_s))
     if first >= len(trace.start_s):
         return None
-    later = next((begin_s for begin_s in begins if begin_s >= slot.end_s), np.inf)
+    later = next((begin_s for begin_s in begins if begin_s >= ended_s), np.inf)
     until_s = min(trace.start_s[first] + SAMPLE_S, later)
     last = max(first + 1, int(np.searchsorted(trace.end_s, until_s, side="right")))
     sample_s = float((trace.end_s - trace.start_s)[first:last].sum())

@@ -7,17 +7,62 @@ from typing import TYPE_CHECKING
 
 from analysis.effect import FEWEST_BLOCKS
 from analysis.values import NOT_ESTIMATED, counted, listed
-from analysis.verdict import INACTIVE, more_blocks
-from bench.show.words import percent_range, short_percent, significant_range
+from analysis.verdict import COPY, INACTIVE, more_blocks
+from bench.report.names import boundary_words, models_and_types
+from bench.run.records import SessionRecord
+from bench.show.words import kind_label, percent_range, short_percent, significant_range
 
 if TYPE_CHECKING:
     from analysis.checks import Caution
     from bench.report.answer import Comparison, Control, Cost
+    from bench.report.arm_row import ArmRow
     from bench.report.readback import Readback
-    from bench.report.summary import ArmRow
 
 TOKENS_DIFFER_PERCENT = 1.0
 """Difference in the number of generated tokens from which on it is told."""
+
+
+def headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
+    """What was measured, how and where: `smollm2-135m float32, 6 prompts x 8 tokens, M3, powermetrics`."""
+    header = readback.run.header
+    sessions = readback.run.of(SessionRecord)
+    loaded = {where: info for session in sessions for where, info in session.loaded.items()}
+    models = listed(models_and_types(header, loaded)) or "no model"
+    baseline = next((row for row in rows if row.gate == readback.baseline and row.prompts), None)
+    prompts = counted(len(header.prompts.ids) or (baseline.prompts if baseline else 0), "prompt")
+    batch = (baseline.batch or 1) if baseline else 1
+    each = baseline.generated_tokens_per_repeat / baseline.prompts / batch if baseline else None
+    tokens = "" if each is None else f" x {'' if each == round(each) else 'about '}{each:.0f} tokens"
+    tokens += f", batch {batch}" if batch > 1 and len({row.batch for row in rows}) == 1 else ""
+    host = header.host
+    machine = (host.chip or host.machine or "").removeprefix("Apple ")
+    sources = [session.source for session in sessions]
+    meters = list(dict.fromkeys(f"{one.name} ({boundary_words(one.boundary)})" for one in sources))
+    return ", ".join(part for part in (models, f"{prompts}{tokens}", machine, *meters) if part)
+
+
+def strip(readback: Readback, rows: Sequence[ArmRow]) -> str | None:
+    """What the joules are, where no meter read them; None where one did."""
+    kinds = {row.kind for row in rows} - {"none"}
+    if not rows or all(row.gross_per_repeat_j is None for row in rows):
+        why = readback.why_withheld
+        return f"No joules were estimated{': ' + listed(why) if why else ''}."
+    if kinds == {"measured"}:
+        return None
+    return f"Joules are {kind_label(kinds)}: no claim can rest on them."
+
+
+def noise(rows: Sequence[ArmRow]) -> str:
+    """What the A/A pair of each backend says."""
+    copies = [row for row in rows if row.verdict == COPY and row.noise_percent is not None]
+    if not copies:
+        return "Noise of this machine: not estimated (no A/A)."
+    several = len(copies) > 1
+    each = [f"{row.backend + ' ' if several else ''}{short_percent(row.noise_percent)}" for row in copies]
+    blocks = min(row.blocks for row in copies)
+    if blocks >= FEWEST_BLOCKS:
+        return f"Noise of this machine (A/A, 95 %): {', '.join(each)}."
+    return f"Noise of this machine (A/A): {', '.join(each)} in {counted(blocks, 'block')}; no 95 % interval."
 
 
 def cost(model: str, baselines: Sequence[Cost]) -> str:
@@ -32,7 +77,7 @@ def nothing(readback: Readback, rows: Sequence[ArmRow]) -> str:
     """Why there is no cost."""
     if not rows:
         return "Nothing was measured: no window of this run was completed."
-    why = sorted({slot.joules.withheld for slot in readback.slots if slot.joules.withheld})
+    why = readback.why_withheld
     return f"What it costs is not estimated: {listed(why) or 'no block has joules of the baseline'}."
 
 
@@ -103,8 +148,8 @@ def left_out(gate: Caution) -> str:
 
 def _joules(one: Cost) -> str:
     """To the digits that stand in the table."""
-    found = significant_range(one.joules_per_token, one.low, one.high)
-    return found[0] if found else NOT_ESTIMATED
+    figure = significant_range(one.joules_per_token, one.low, one.high)
+    return figure[0] if figure else NOT_ESTIMATED
 
 
 def _takes(saved_percent: float) -> str:

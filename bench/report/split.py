@@ -18,7 +18,8 @@ import numpy as np
 from analysis.costs import UNITS, Counts, Split, fit_costs, split_saving
 from analysis.rows import Work
 from analysis.values import Withheld
-from bench.report.readback import Readback, SlotRead, first_of_each_prompt, that_count
+from bench.report.readback import Readback
+from bench.report.slots import SlotRead, first_of_each_prompt, that_count
 from bench.run.joules import energy_of
 from bench.run.records import ArmKey, RequestRecord
 from energy.cadence import LEAST_READINGS, REQUEST_READINGS, cadence_of
@@ -69,30 +70,30 @@ def _split(
     split = split_saving(costs, before=_one_pass(before), after=_one_pass(after))
     if isinstance(split, Withheld):
         return split
-    return ArmSplit(arm=key, kind=before[0].joules.kind, windows=costs.rows, r2=costs.r2, split=split)
+    return ArmSplit(arm=key, kind=before[0].kind, windows=costs.rows, r2=costs.r2, split=split)
 
 
 def _whole(readback: Readback, key: ArmKey) -> list[SlotRead]:
     """Slots of an arm whose joules are known."""
-    return that_count([slot for slot in readback.of_arm(key) if slot.joules.total_j is not None])
+    return that_count([slot for slot in readback.of_arm(key) if slot.gross_j is not None])
 
 
 def _work(readback: Readback, slots: list[SlotRead]) -> dict[ArmKey, list[Work]]:
     """By arm, one row per prompt and block; prompts that are too short to meter are left out."""
     repeats: dict[tuple[ArmKey, str, str, int], list[tuple[RequestRecord, float]]] = defaultdict(list)
     for session, sources in readback.sources.items():
-        asked = [r for slot in slots if slot.session == session for r in slot.requests]
+        asked = [r for slot in slots if slot.record.session == session for r in slot.answers]
         joules = energy_of([(r.start_s, r.end_s) for r in asked], sources.lead).tolist()
         for request, used_j in zip(asked, joules, strict=True):
             repeats[request.arm, _group(request), request.prompt_id, request.block].append((request, used_j))
     cadences_s = [cadence_of(sources.lead.trace) or 0.0 for sources in readback.sources.values()]
     reading_s = max(cadences_s, default=0.0)
-    found: dict[ArmKey, list[Work]] = defaultdict(list)
+    work: dict[ArmKey, list[Work]] = defaultdict(list)
     for (arm, group, _, _), mine in repeats.items():
         lengths_s = [request.end_s - request.start_s for request, _ in mine]
         if min(lengths_s) >= REQUEST_READINGS * reading_s and sum(lengths_s) >= LEAST_READINGS * reading_s:
-            found[arm].append(_row(group, mine))
-    return found
+            work[arm].append(_row(group, mine))
+    return work
 
 
 def _row(group: str, repeats: list[tuple[RequestRecord, float]]) -> Work:

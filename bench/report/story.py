@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from analysis.rows import Slot
 from bench.report.answer import Answer, answer_of
 from bench.report.readback import Readback, read_back
-from bench.report.rows import slot_rows
+from bench.report.slots import SlotRead
 from bench.report.summary import Summary, summarise
 from bench.run import store
 from energy.wall_file import WallMeter
@@ -21,8 +20,11 @@ class Story:
 
     readback: Readback
     summary: Summary
-    slots: list[Slot]
-    """One row per slot that has a window, in the order in which they ran."""
+
+    @property
+    def slots(self) -> list[SlotRead]:
+        """One row per slot that has a window, in the order in which they ran."""
+        return self.readback.slots
 
     @cached_property
     def answer(self) -> Answer:
@@ -42,4 +44,4 @@ class Story:
             EnergyError: a raw stream can't be read.
         """
         readback = read_back(store.read(folder), wall=wall)
-        return cls(readback, summarise(readback), slot_rows(readback))
+        return cls(readback, summarise(readback))

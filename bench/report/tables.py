@@ -12,6 +12,7 @@ from rich.console import Console
 
 from analysis.values import counted
 from bench.report.answer_table import show_answer
+from bench.report.arm_row import COLUMNS
 from bench.report.arm_tables import (
     certainty_table,
     latency_table,
@@ -21,9 +22,9 @@ from bench.report.arm_tables import (
     withheld_splits,
     work_table,
 )
-from bench.report.readback import Idle
+from bench.report.slots import Idle
 from bench.report.story import Story
-from bench.report.summary import COLUMNS, Summary
+from bench.report.summary import Summary
 from bench.run.store import StoredRun
 from bench.show import rates, table
 from bench.show.files import csv_text, together

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from analysis.effect import FEWEST_BLOCKS
 from analysis.values import counted
+from bench.report.arm_row import ArmRow
 from bench.report.readback import Readback
-from bench.report.summary import ArmRow
 
 if TYPE_CHECKING:
     from bench.report.answer import Comparison
@@ -53,7 +53,7 @@ def trust_of(readback: Readback, rows: Sequence[ArmRow], comparisons: Sequence[C
 def _longer(readback: Readback, blocks: int) -> str:
     """`, about 4 min more`: if they take as long as those that there are."""
     spans: dict[tuple[int, int], list[float]] = {}
-    for slot in readback.slots:
+    for slot in (row.record for row in readback.slots):
         spans.setdefault((slot.session, slot.block), []).extend((slot.start_s, slot.end_s))
     if not spans:
         return ""

@@ -15,8 +15,9 @@ from analysis.contrast import judge, judge_together
 from analysis.rows import Slot
 from analysis.values import Estimate
 from analysis.verdict import COPY, INACTIVE, THRESHOLD, VERDICTS, Judgement
+from bench.report.names import arm_label
 from bench.report.readback import Readback, read_back
-from bench.report.rows import arm_label, held
+from bench.report.rows import held
 from bench.run import store
 from bench.run.records import ArmKey, SessionRecord
 from bench.suite.asked import asked_of_run
@@ -56,8 +57,8 @@ def opponents(arms: Sequence[ArmKey], *, baseline: str) -> dict[ArmKey, ArmKey]:
     """What each arm is held against: its backend's baseline, and a baseline that of the first backend."""
     plain = [key for key in arms if key[1:] == (baseline, False)]
     by_backend = {key[0]: key for key in plain}
-    found = {key: by_backend[key[0]] for key in arms if key[0] in by_backend}
-    return {key: other if key != other else plain[0] for key, other in found.items() if key != plain[0]}
+    baselines = {key: by_backend[key[0]] for key in arms if key[0] in by_backend}
+    return {key: other if key != other else plain[0] for key, other in baselines.items() if key != plain[0]}
 
 
 def controls_of(header: RunHeader) -> dict[str, str]:
@@ -76,15 +77,15 @@ def beside_control(readback: Readback, slots: Sequence[Slot], key: ArmKey) -> di
     if a_a or control not in readback.arms:
         return {}
     mine, chance = (held(slots, one, readback.baseline) for one in (key, control))
-    found = judge(mine, chance, threshold=readback.run.header.threshold)
-    low, high = _saved_ends(found.ratio)
+    judgement = judge(mine, chance, threshold=readback.run.header.threshold)
+    low, high = _saved_ends(judgement.ratio)
     return {
         "control": arm_label(control),
-        "beyond_control_percent": None if found.point is None else 100 * (1 - found.point),
+        "beyond_control_percent": None if judgement.point is None else 100 * (1 - judgement.point),
         "beyond_control_low_percent": low,
         "beyond_control_high_percent": high,
-        "beyond_control_verdict": found.verdict,
-        "beyond_control_blocks_to_settle": found.blocks_to_settle,
+        "beyond_control_verdict": judgement.verdict,
+        "beyond_control_blocks_to_settle": judgement.blocks_to_settle,
     }
 
 
@@ -144,8 +145,8 @@ def verdicts_of(folder: Path) -> tuple[dict[str, str], bool]:
     from bench.report.summary import summarise  # which puts these verdicts into its rows
 
     rows = summarise(read_back(store.read(folder))).rows
-    found = {row.label: row.verdict for row in rows if row.verdict is not None and not row.a_a}
-    return found, all(verdict in (*VERDICTS[:3], INACTIVE) for verdict in found.values())
+    verdicts = {row.label: row.verdict for row in rows if row.verdict is not None and not row.a_a}
+    return verdicts, all(verdict in (*VERDICTS[:3], INACTIVE) for verdict in verdicts.values())
 
 
 def why_inactive(readback: Readback, key: ArmKey) -> str | None:

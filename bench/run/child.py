@@ -93,12 +93,12 @@ def run_once(argv: Sequence[str], *, mark: str, has_stdin: bool = True) -> Child
 
 def left_running(mark: str) -> tuple[str, ...]:
     """What commands with this mark started and did not wait for, such as `1234 ollama`."""
-    found = []
+    left = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.uids().real == os.getuid() and process.environ().get(MARK) == mark:
-                found.append(f"{process.pid} {process.name()}")
-    return tuple(found)
+                left.append(f"{process.pid} {process.name()}")
+    return tuple(left)
 
 
 class _Told:

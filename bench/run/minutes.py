@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
 from bench.errors import UserError
@@ -76,7 +77,7 @@ class Minutes:
         left_s = self._left_s()
         sizes = sizing.size(
             left_s,
-            arms=[paces[arm.label.removesuffix(" (A/A)")] for arm in prepared.arms],
+            arms=[paces[replace(arm, a_a=False).label] for arm in prepared.arms],
             idle_s=protocol.idle_s,
             least_window_s=WINDOW.least * reading_s,
             new_tokens=[n for n in prepared.new_tokens if room is None or n <= room] or [first],

@@ -95,10 +95,9 @@ class RunSession:
     ) -> None:
         try:
             if self._has_begun:
-                with (
-                    suppress(RunFailed) if error else nullcontext()
-                ):  # on a full disk the first error is told
-                    self._event(*_ending(kind, error))
+                # on a full disk the first error is told
+                with suppress(RunFailed) if error else nullcontext():
+                    self._event(*store.ending(kind, error))
         finally:
             self._open.close()
 
@@ -190,11 +189,10 @@ class RunSession:
         self.display.stage("a first repeat of every configuration")
         paces = {arm.label: self._first_pass(arm) for arm in self.prepared.arms if not arm.a_a}
         reading_s, room = self.meter.cadence_s(), self.workers.room()
-        self._resize(
-            self._minutes.divide(
-                paces, self.prepared, self.protocol, session=self.number, reading_s=reading_s, room=room
-            )
+        sized = self._minutes.divide(
+            paces, self.prepared, self.protocol, session=self.number, reading_s=reading_s, room=room
         )
+        self._resize(sized)
 
     def _first_pass(self, arm: Arm) -> Pace:
         """The pace of an arm, from a slot that is not stored; an arm that fails takes no time."""
@@ -316,11 +314,3 @@ class RunSession:
         self.store.append([event])
         if kind not in ("finished", "failed"):  # what failed is told as the error that it is
             self.display.note(f"{kind}: {detail}")
-
-
-def _ending(kind: type[BaseException] | None, error: BaseException | None) -> tuple[str, str]:
-    if kind is None:
-        return "finished", "every block that was begun is whole"
-    if issubclass(kind, KeyboardInterrupt):
-        return "interrupted", "Ctrl-C; blocks that were not whole are run again on resumption"
-    return "failed", str(error)

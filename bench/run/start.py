@@ -16,10 +16,11 @@ from bench.run.records import EventRecord, SessionRecord, SizedRecord
 from bench.run.session import Ask
 from bench.run.sources import ChosenMeter
 from bench.suite import from_models, libraries, prepare
-from bench.suite.config import Protocol, find_suite
+from bench.suite.config import Protocol
 from bench.suite.from_models import ModelsAsked
 from bench.suite.header import EnergyAsked, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
 from bench.suite.prepare import Prepared
+from bench.suite.suite_file import find_suite
 
 
 def prepared(
@@ -34,12 +35,12 @@ def prepared(
 
     `as_published` puts the papers' protocol in place of the suite's own.
     """
-    found = prepare.prepare(find_suite(suite), backends=backends, blocks=blocks)
-    header = _header(found, energy=energy, backends=backends, blocks=blocks)
+    ready = prepare.prepare(find_suite(suite), backends=backends, blocks=blocks)
+    header = _header(ready, energy=energy, backends=backends, blocks=blocks)
     if not as_published:
-        return found, header
+        return ready, header
     overrides = replace(header.overrides, as_published=True)
-    return prepare.as_published(found), replace(header, overrides=overrides)
+    return prepare.as_published(ready), replace(header, overrides=overrides)
 
 
 def prepared_models(
@@ -47,29 +48,29 @@ def prepared_models(
 ) -> tuple[Prepared, RunHeader]:
     """The same for models that the command line names."""
     suite, text = from_models.suite_of(asked)
-    found = prepare.resolve(suite, text, file=from_models.file_of(asked), blocks=blocks)
-    return found, _header(found, energy=energy, backends=None, blocks=blocks)
+    ready = prepare.resolve(suite, text, file=from_models.file_of(asked), blocks=blocks)
+    return ready, _header(ready, energy=energy, backends=None, blocks=blocks)
 
 
 def _header(
-    found: Prepared, *, energy: str | None, backends: list[str] | None, blocks: int | None
+    ready: Prepared, *, energy: str | None, backends: list[str] | None, blocks: int | None
 ) -> RunHeader:
-    stated = found.suite.energy
+    stated = ready.suite.energy
     asked = EnergyAsked(source=stated.source, options=stated.options, cross_check=list(stated.cross_check))
-    file = str(found.file.resolve())
+    file = str(ready.file.resolve())
     return RunHeader(
-        suite=SuiteFile(name=found.suite.name, path=file, sha256=found.sha256, text=found.text),
+        suite=SuiteFile(name=ready.suite.name, path=file, sha256=ready.sha256, text=ready.text),
         overrides=Overrides(backends=backends, blocks=blocks),
         energy=asked if energy in (None, stated.source) else EnergyAsked(source=str(energy)),
-        backends=list(found.backends),
-        baseline=found.suite.baseline,
-        threshold=found.suite.protocol.threshold,
-        gates=list(found.suite.gates),
-        looks=_looks(found.suite.protocol),
+        backends=list(ready.backends),
+        baseline=ready.suite.baseline,
+        threshold=ready.suite.protocol.threshold,
+        gates=list(ready.suite.gates),
+        looks=_looks(ready.suite.protocol),
         prompts=PromptsUsed(
-            file=found.prompts.file.name,
-            sha256=found.prompts.sha256,
-            ids=[prompt.id for prompt in found.prompts.prompts],
+            file=ready.prompts.file.name,
+            sha256=ready.prompts.sha256,
+            ids=[prompt.id for prompt in ready.prompts.prompts],
         ),
     )
 
@@ -91,17 +92,17 @@ def prepared_again(
     """
     stored = store.read(folder)
     sized = stored.of(SizedRecord)[-1:]
-    found = prepare.prepare_again(stored.header, stored.prompts, blocks=None if sized else blocks)
+    ready = prepare.prepare_again(stored.header, stored.prompts, blocks=None if sized else blocks)
     for chosen in sized:
-        found = prepare.resized(found, **(chosen.sizes | ({"blocks": blocks} if blocks else {})))
+        ready = prepare.resized(ready, **(chosen.sizes | ({"blocks": blocks} if blocks else {})))
     done = len(stored.finished_blocks)
     settled = any(event.kind == "settled" for event in stored.of(EventRecord))
     void = sorted(stored.void_blocks)
     if void_again and not void:
         raise UserError(f"{folder} has no void window", fix=f"go on without it: bench run --resume {folder}")
-    if not void_again and (done >= len(found.blocks) or (settled and blocks is None)):
+    if not void_again and (done >= len(ready.blocks) or (settled and blocks is None)):
         raise UserError(f"{folder} is complete: nothing to resume", fix=_instead(folder, done, void))
-    return found, stored.header
+    return ready, stored.header
 
 
 def _instead(folder: Path, done: int, void: list[int]) -> str:
@@ -113,7 +114,29 @@ def _instead(folder: Path, done: int, void: list[int]) -> str:
     return f"look at it with: bench report {folder}, or go on: {resume} --blocks {2 * done}"
 
 
-def until(asked: str | None, found: Prepared, header: RunHeader) -> RunHeader:
+def ready_to_run(
+    suite: str,
+    asked: ModelsAsked | None,
+    *,
+    resume: Path | None,
+    void_again: bool,
+    energy: str | None,
+    backends: list[str] | None,
+    blocks: int | None,
+) -> tuple[Prepared, RunHeader]:
+    """What `bench run` is to run: the rest of an older run, a suite, or models.
+
+    Raises:
+        UserError: something that it refers to is not there.
+    """
+    if resume is not None:
+        return prepared_again(resume, blocks=blocks, void_again=void_again)
+    if asked is None:
+        return prepared(suite, energy=energy, backends=backends, blocks=blocks)
+    return prepared_models(asked, energy=energy, blocks=blocks)
+
+
+def until(asked: str | None, ready: Prepared, header: RunHeader) -> RunHeader:
     """The header of a run that ends at the first look that has every verdict, if that is asked for.
 
     Raises:
@@ -123,10 +146,10 @@ def until(asked: str | None, found: Prepared, header: RunHeader) -> RunHeader:
         return header
     if asked != "settled":
         raise UserError(f"--until {asked}: a run can't wait for that", fix="give --until settled")
-    looks = found.suite.protocol.looks
+    looks = ready.suite.protocol.looks
     if not looks:
         raise UserError(
-            f"--until settled: the suite {found.suite.name} declares no looks",
+            f"--until settled: the suite {ready.suite.name} declares no looks",
             fix="add to [protocol] of the suite: looks = [5, 10, 20], and blocks = 20",
         )
     return replace(header, overrides=replace(header.overrides, until_settled=True))
@@ -138,15 +161,15 @@ def choose_meter(header: RunHeader) -> ChosenMeter:
     return sources.choose(asked.source, asked.options, cross_check=asked.cross_check)
 
 
-def fetch_models(found: Prepared, *, progress: Callable[[str, int | None, int | None], None]) -> None:
+def fetch_models(ready: Prepared, *, progress: Callable[[str, int | None, int | None], None]) -> None:
     """Bring every model that is missing onto this machine."""
-    for backend, model in product(found.backends, found.models.values()):
+    for backend, model in product(ready.backends, ready.models.values()):
         reads = libraries.weight_files([backend])
         ensure(model.name, model.revision, progress=progress, weight_files=reads)
 
 
 def run_or_resume(
-    found: Prepared,
+    ready: Prepared,
     header: RunHeader,
     chosen: ChosenMeter,
     *,
@@ -162,18 +185,18 @@ def run_or_resume(
     `ask` is asked at each declared look of a run until settled. `before_s` is what the command has taken so
     far, for a run that is to end in so many minutes.
     """
-    minutes = Minutes.of(found.suite.protocol, before_s=before_s)
-    models = {key: _model_found(found, key) for key in found.models}
+    minutes = Minutes.of(ready.suite.protocol, before_s=before_s)
+    models = {key: _model_found(ready, key) for key in ready.models}
     if resume_from is None:
         full = replace(header, models=models, **host.facts())
-        return run.run(found, meter=chosen, out=out, header=full, display=display, ask=ask, minutes=minutes)
+        return run.run(ready, meter=chosen, out=out, header=full, display=display, ask=ask, minutes=minutes)
     if models != header.models:
         raise UserError(
             f"the models of {resume_from} have changed since it was started", fix="start a new run"
         )
     _check_same_meter(resume_from, chosen)
     return run.resume(
-        resume_from, found, meter=chosen, display=display, ask=ask, minutes=minutes, void_again=void_again
+        resume_from, ready, meter=chosen, display=display, ask=ask, minutes=minutes, void_again=void_again
     )
 
 
@@ -188,9 +211,9 @@ def _check_same_meter(folder: Path, chosen: ChosenMeter) -> None:
         )
 
 
-def _model_found(found: Prepared, key: str) -> ModelFound:
-    model = found.models[key]
-    here = found.locate(model)
+def _model_found(ready: Prepared, key: str) -> ModelFound:
+    model = ready.models[key]
+    here = ready.locate(model)
     if here is None:
         raise UserError(f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}")
     settings = model.model_dump(exclude={"revision"})

@@ -27,6 +27,7 @@ from zlib import crc32
 
 from bench.errors import RunFailed, UserError
 from bench.run import door
+from bench.run.power import Power
 from bench.run.records import SCHEMA, BlockRecord, Record, SessionRecord, VoidSlot, record_from_json
 from bench.suite import prompt_forms
 from bench.suite.header import RunHeader
@@ -70,6 +71,11 @@ class StoredRun:
         """Whole blocks with a slot that counts for nothing, because its worker was lost or refused."""
         whole = self.finished_blocks
         return frozenset(v.block for v in self.of(VoidSlot) if whole.get(v.block) == v.session)
+
+    @property
+    def power_by_session(self) -> dict[int, Power | None]:
+        """The power supply at the start of each session; None where it was not looked at."""
+        return {record.session: record.power for record in self.of(SessionRecord)}
 
     @property
     def sessions(self) -> int:
@@ -274,3 +280,12 @@ def drop_cut_line(folder: Path) -> None:
         data = file.read_bytes()
         if not data.endswith(b"\n"):
             os.truncate(file, data.rfind(b"\n") + 1)
+
+
+def ending(kind: type[BaseException] | None, error: BaseException | None) -> tuple[str, str]:
+    """Kind and detail of the event with which a session ends; arguments as of `__exit__`."""
+    if kind is None:
+        return "finished", "every block that was begun is whole"
+    if issubclass(kind, KeyboardInterrupt):
+        return "interrupted", "Ctrl-C; blocks that were not whole are run again on resumption"
+    return "failed", str(error)

@@ -48,8 +48,8 @@ class Column(Generic[Row]):
     """On a terminal it stands at the left and may be folded; a figure stands at the right and whole."""
     is_under: bool = False
     """On a terminal it stands below the column before it."""
-    style: Callable[[str], str] | None = None
-    """Colour of a cell on a terminal."""
+    style: Callable[[Row], str] | None = None
+    """Colour of a cell on a terminal, from what its row is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,8 @@ class Table:
     """On a terminal its columns stand two spaces apart, not three."""
     heads: Mapping[int, str] = field(default_factory=dict)
     """Lines of their own on a terminal, by the number of the row that they stand above."""
+    styles: Sequence[Sequence[str]] = ()
+    """Colours on a terminal, by row and column; empty where nothing is coloured."""
 
     @classmethod
     def of(
@@ -75,7 +77,10 @@ class Table:
     ) -> Table:
         """The columns of a place, filled from what each row is about; `named` are the other fields."""
         here = tuple(column for column in columns if column.only in (None, place))
-        return cls(columns=here, rows=[[column.cell(one) for column in here] for one in about], **named)
+        ones = list(about)
+        rows = [[column.cell(one) for column in here] for one in ones]
+        styles = [[column.style(one) if column.style else "" for column in here] for one in ones]
+        return cls(columns=here, rows=rows, styles=styles, **named)
 
     @classmethod
     def plain(cls, headings: Iterable[str], rows: Sequence[Sequence[Any]], **named: Any) -> Table:
@@ -106,6 +111,10 @@ class Table:
             place > 0 and not column.is_text and all(row[place].startswith(_BEGINS_NUMBER) for row in cells)
             for place, column in enumerate(self.columns)
         ]
+
+    def style(self, row: int, column: int) -> str:
+        """Colour of a cell on a terminal; empty for none."""
+        return self.styles[row][column] if self.styles else ""
 
     @property
     def rest(self) -> str | None:
@@ -142,10 +151,10 @@ def show(tables: Sequence[Table], console: Console, *, narrow: Sequence[Table] |
             console.print(drawn(table))
         return
     for table in tables if narrow is None else narrow:
-        for number, row in enumerate(table.rows):
+        for number in range(len(table.rows)):
             if number in table.heads:
                 console.print(table.heads[number], style="bold", markup=False, highlight=False)
-            console.print(_listed(table, row))
+            console.print(_listed(table, number))
 
 
 def fits(table: Table, console: Console) -> bool:
@@ -196,7 +205,7 @@ def drawn(table: Table) -> RichTable:
     )
     tops = [number for number, column in enumerate(table.columns) if not column.is_under]
     below = [range(top, end) for top, end in zip(tops, [*tops[1:], len(table.columns)], strict=True)]
-    cells = [[_stacked(table, row, numbers) for numbers in below] for row in table.rows]
+    cells = [[_stacked(table, row, numbers) for numbers in below] for row in range(len(table.rows))]
     for place, numbers in enumerate(below):
         folds = table.columns[numbers[0]].is_text
         headings = [visible(table.columns[number].heading, lines=True) for number in numbers]
@@ -226,28 +235,29 @@ def _least_width(headings: Sequence[str]) -> int:
     return next(fits, whole) if longest else 0
 
 
-def _stacked(table: Table, row: Sequence[Any], numbers: Iterable[int]) -> Text:
+def _stacked(table: Table, row: int, numbers: Iterable[int]) -> Text:
     """The cells of a column and of those below it, without what was not measured at the end."""
     from rich.text import Text
 
     first, *rest = numbers
-    below = [shown(row[number]) for number in rest if row[number] is not None]
-    cell = shown(row[first], nothing="-")
-    style = table.columns[first].style
-    return Text("\n".join([cell, *below]), style=style(cell) if style else "")
+    cells = table.rows[row]
+    below = [shown(cells[number]) for number in rest if cells[number] is not None]
+    return Text("\n".join([shown(cells[first], nothing="-"), *below]), style=table.style(row, first))
 
 
-def _listed(table: Table, row: Sequence[Any]) -> RichTable:
+def _listed(table: Table, row: int) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     listed = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    listed.add_column(Text(shown(row[0], nothing="-")), overflow="fold")
+    cells = table.rows[row]
+    listed.add_column(Text(shown(cells[0], nothing="-")), overflow="fold")
     listed.add_column(Text(visible(table.title)), overflow="fold")
-    for column, cell in zip(table.columns[1:], row[1:], strict=True):
-        heading, text = " ".join(column.heading.split()), shown(cell, nothing="-")
-        listed.add_row(Text(visible(heading)), Text(text, style=column.style(text) if column.style else ""))
+    for number, column in enumerate(table.columns[1:], start=1):
+        heading = " ".join(column.heading.split())
+        cell = Text(shown(cells[number], nothing="-"), style=table.style(row, number))
+        listed.add_row(Text(visible(heading)), cell)
     return listed
 
 

@@ -79,7 +79,7 @@ def short_percent(value: float | None) -> str | None:
     return f"{rounded:.{0 if abs(value) >= 9.95 else 1}f} %"
 
 
-def percent_range(low: float | None, high: float | None) -> str | None:
+def percent_range(low: float | None, high: float | None, *, unit: str = " %") -> str | None:
     """`42 to 47 %`, `33.8 to 34.3 %`: an interval as a sentence has it, both ends to the same decimal."""
     if low is None or high is None:
         return None
@@ -87,4 +87,4 @@ def percent_range(low: float | None, high: float | None) -> str | None:
     whole = width >= 10 or (width >= 2 and min(abs(low), abs(high)) >= 9.95)
     decimals = 0 if whole else 1
     first, last = (f"{round(end, decimals) + 0.0:.{decimals}f}" for end in (low, high))
-    return f"{first} to {last} %"
+    return f"{first} to {last}{unit}"

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.errors import UserError
 from bench.suite import plugins
-from bench.suite.config import GateConfig, Generation, Model, Suite, find_suite, load_suite, parse_suite
+from bench.suite.config import GateConfig, Generation, Model, Suite
 from bench.suite.header import RunHeader
 from bench.suite.prompts import prompts_of
+from bench.suite.suite_file import find_suite, load_suite, parse_suite
 
 
 class _Value(BaseModel):
@@ -104,10 +105,10 @@ def _all_options(gate: GateConfig) -> dict[str, Any]:
 
 def _leaves(prefix: str, values: Mapping[str, Any]) -> dict[str, object]:
     """By dotted name, so that two large options are told apart by what differs in them."""
-    found: dict[str, object] = {}
+    leaves: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found |= _leaves(f"{prefix}{name}.", value)
+            leaves |= _leaves(f"{prefix}{name}.", value)
         else:
-            found[f"{prefix}{name}"] = value
-    return found
+            leaves[f"{prefix}{name}"] = value
+    return leaves

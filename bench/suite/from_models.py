@@ -14,13 +14,14 @@ from typing import Any
 import tomlkit
 
 from backends.base import ModelError
-from backends.folder import MLX_QUANTISED, open_folder
+from backends.folder import open_folder
 from bench.errors import UserError, nearest
 from bench.suite import libraries
 from bench.suite.bundled import suite_names
-from bench.suite.config import Generation, Suite, parse_suite
+from bench.suite.config import Generation, Suite
 from bench.suite.models import HUB_ID, SAFETENSORS, catalogue, file_of_hub, is_read, locate
 from bench.suite.prompts import load_prompts
+from bench.suite.suite_file import parse_suite
 
 PROMPTS = "short_questions"
 """The set that is used where the user names none; `LIMIT` of it."""
@@ -209,7 +210,6 @@ def _is_mlx_quantised(name: str) -> bool:
     if here is None or here.folder is None:
         return False
     try:
-        said = open_folder(here.folder).quantised
+        return open_folder(here.folder).is_mlx_quantised
     except ModelError:
         return False  # whoever loads it says what is wrong
-    return said is not None and said.startswith(MLX_QUANTISED)

@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 
 from backends.about import ABILITIES, about_of
 from bench.errors import UserError, nearest
-from bench.suite.config import invalid
+from bench.suite.suite_file import invalid
 
 Group = Literal["backends", "energy", "gates", "figures", "cuts"]
 GROUPS: tuple[Group, ...] = get_args(Group)

@@ -12,7 +12,7 @@ from backends.cut import FULL
 from bench.errors import UserError, nearest
 from bench.suite import libraries, plugins, sizing
 from bench.suite.cadence import stretched
-from bench.suite.config import Model, Suite, load_suite, parse_suite
+from bench.suite.config import Model, Suite
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
 from bench.suite.header import RunHeader
@@ -20,6 +20,7 @@ from bench.suite.models import LocalModel, locate
 from bench.suite.plan import Arm, PlannedSlot, make_arms, make_blocks, one_after_another
 from bench.suite.prompt_forms import Prompt
 from bench.suite.prompts import PromptSet, prompts_of
+from bench.suite.suite_file import load_suite, parse_suite
 
 REST_S = 2.0
 ONE_PASS_S = 1e-9

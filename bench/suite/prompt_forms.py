@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UserError
-from bench.suite.config import invalid
+from bench.suite.suite_file import invalid
 
 FORMS = 'each record needs "text" (or "prompt"), "messages" or "conversations"; in a .txt, a line is a prompt'
 _SHOWN = 80

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.base import Backend, HasProbes, Probes
+from backends.base import Backend
+from backends.probing import HasProbes, Probes
 from tests.contracts.models import MODEL_BACKENDS, load_tiny
 from tests.tiny_models import SAVERS
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.about import About, about
-from backends.base import BackendInfo, Generated, Matrices, ModelError, Redundancy, RequestError, Session
+from backends.base import BackendInfo, Generated, ModelError, Redundancy, RequestError, Session
 from backends.cut import FULL, Cut
 from backends.loop import check_cut, check_prompt, greedy, log_probabilities, open_session
+from backends.probing import Matrices
 from backends.shape import LayerShape, Shape
 
 VOCABULARY = 256

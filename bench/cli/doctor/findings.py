@@ -55,7 +55,7 @@ def _found(finding: CheckResult) -> str:
 
 
 _COLUMNS: tuple[Column[CheckResult], ...] = (
-    Column("", lambda finding: _MARKS[finding.state][0], style=lambda mark: dict(_MARKS.values())[mark]),
+    Column("", lambda finding: _MARKS[finding.state][0], style=lambda finding: _MARKS[finding.state][1]),
     Column("what", lambda finding: finding.what, style=lambda _: "bold", is_text=True),
     Column("found", _found, is_text=True),
 )

@@ -14,12 +14,12 @@ from pathlib import Path
 from statistics import median
 
 from analysis.blocks import block_table
-from analysis.rows import Slot
 from analysis.sizing import Noise, noise_of
 from analysis.values import Withheld
 from bench.cli.init.fitting import SuitePace
 from bench.cli.init.suite_text import Draft, to_toml
 from bench.errors import Interrupted, RunFailed
+from bench.report.slots import SlotRead
 from bench.report.story import Story
 from bench.run import start, store
 from bench.run.display.plain import Display
@@ -128,8 +128,8 @@ def _as_far_as_it_came(below: Path) -> Path:
     ) from None
 
 
-def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
-    found = []
+def _noise(slots: list[SlotRead], backends: tuple[str, ...]) -> Noise:
+    noises = []
     for backend in backends:
         once, again = (Arm(backend=backend, gate="ungated", a_a=a_a).label for a_a in (False, True))
         table = block_table(slots, [once, again], amount="gross_j", per="request")
@@ -138,14 +138,14 @@ def _noise(slots: list[Slot], backends: tuple[str, ...]) -> Noise:
             raise RunFailed(
                 f"the pilot gave no joules to plan with ({why})", fix="go without: bench init --no-pilot"
             )
-        found.append(noise_of(table.logs(again) - table.logs(once)))
-    return max(found, key=lambda noise: noise.planned)
+        noises.append(noise_of(table.logs(again) - table.logs(once)))
+    return max(noises, key=lambda noise: noise.planned)
 
 
 def _pace(story: Story, session: SessionRecord, *, startup_s: float) -> SuitePace:
     gaps_s = [
         after.start_s - before.end_s - COOL_DOWN_S
-        for before, after in pairwise(story.readback.slots)
+        for before, after in pairwise(slot.record for slot in story.slots)
         if before.block == after.block
     ]
     return SuitePace(

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bench.report.arm_row import ArmRow
 from bench.report.story import Story
-from bench.report.summary import ArmRow
 from bench.run.records import ArmKey, SessionRecord
 from bench.suite.header import Host
 

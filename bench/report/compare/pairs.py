@@ -18,12 +18,13 @@ from analysis.rows import Slot
 from analysis.values import Withheld, listed
 from analysis.verdict import Judgement, Verdict
 from bench.errors import UserError
+from bench.report.arm_row import ArmRow
 from bench.report.compare import conditions
 from bench.report.compare.selectors import Chosen, choose, matched
-from bench.report.readback import tokens_of
-from bench.report.rows import PHASES, arm_label, held, of_phase
+from bench.report.names import arm_label
+from bench.report.rows import PHASES, held, of_phase
+from bench.report.slots import SlotRead, tokens_of
 from bench.report.story import Story
-from bench.report.summary import ArmRow
 from bench.report.verdicts import judge_arms, opponents
 from bench.run.records import ArmKey
 from bench.show.safe_text import visible
@@ -75,14 +76,13 @@ class Side:
             "decode_tokens_per_s": row.decode_tokens_per_s,
         }
 
-    def among(self, slots: list[Slot]) -> Held:
+    def among(self, slots: Sequence[Slot]) -> Held:
         """The arm among the slots of its run, or of a phase of them."""
         return held(slots, self.key, self.story.readback.baseline)
 
-    def phase(self, phase: str) -> list[Slot]:
+    def phase(self, phase: str) -> list[SlotRead]:
         """The slots of the run with the seconds and tokens of one phase alone."""
-        pairs = zip(self.story.slots, self.story.readback.slots, strict=True)
-        return [of_phase(row, slot.requests, phase) for row, slot in pairs]
+        return [of_phase(slot, phase) for slot in self.story.slots]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +241,7 @@ def _ratios(first: Side, second: Side) -> dict[str, LogPair | Withheld]:
 
 
 def _ratio(
-    first: Side, second: Side, slots: tuple[list[Slot], list[Slot]], amount: tuple[Amount, Per]
+    first: Side, second: Side, slots: tuple[list[SlotRead], list[SlotRead]], amount: tuple[Amount, Per]
 ) -> LogPair | Withheld:
     one, other = first.among(slots[0]), second.among(slots[1])
     ratio = contrast(other, one, amount=amount[0], per=amount[1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UserError, nearest
-from bench.report.rows import arm_label
+from bench.report.names import arm_label
 from bench.report.story import Story
 from bench.run.records import ArmKey
 

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 
 from bench.errors import UserError
 from bench.report.looks import level_of_run
-from bench.report.names import in_words
-from bench.report.readback import Idle, failed_gate
-from bench.report.rows import arm_label, likeness, provenance
+from bench.report.names import arm_label, in_words
+from bench.report.rows import likeness, provenance
+from bench.report.slots import Idle, failed_gate
 from bench.run import store
 from bench.run.power import Power, changed
 from bench.show.files import growing

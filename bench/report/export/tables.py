@@ -17,17 +17,15 @@ from pydantic import BaseModel
 
 from bench.errors import UserError, nearest
 from bench.report.export.schema import SCHEMA_VERSION, TABLES, schema_text
-from bench.report.names import in_words
-from bench.report.readback import SlotRead, requests_by_slot
-from bench.report.rows import arm_label
+from bench.report.names import arm_label, in_words
+from bench.report.readback import requests_by_slot
+from bench.report.slots import SlotRead
 from bench.report.story import Story
-from bench.run.records import ArmKey, FailedRequest, RequestRecord, VoidSlot
+from bench.run.records import ArmKey, FailedRequest, RequestRecord, SlotRecord, VoidSlot
 from bench.show.files import csv_text, together
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from analysis.rows import Slot
 
 Format = Literal["csv", "parquet", "json"]
 Tables = dict[str, list[dict[str, Any]]]
@@ -62,9 +60,9 @@ def tables_of(stories: Sequence[Story]) -> Tables:
     tables: Tables = {name: [] for name in TABLES}
     for story in stories:
         readback = story.readback
-        rows = {slot.place: row for slot, row in zip(readback.slots, story.slots, strict=True)}
+        rows = {slot.record.place: slot for slot in readback.slots}
         requests = requests_by_slot(readback.run)
-        slots: list[SlotRead | VoidSlot] = [*readback.slots, *readback.void]
+        slots: list[SlotRecord | VoidSlot] = [*(slot.record for slot in readback.slots), *readback.void]
         for slot in sorted(slots, key=lambda slot: slot.place):
             mine = requests[slot.place]
             done = sum(getattr(request, "batch", 1) for request in mine)
@@ -138,8 +136,10 @@ def _request(story: Story, request: RequestRecord | FailedRequest) -> dict[str, 
     }
 
 
-def _window(story: Story, slot: SlotRead | VoidSlot, row: Slot | None, *, requests: int) -> dict[str, Any]:
-    joules = slot.joules if isinstance(slot, SlotRead) else None
+def _window(
+    story: Story, slot: SlotRecord | VoidSlot, row: SlotRead | None, *, requests: int
+) -> dict[str, Any]:
+    joules = slot.joules
     energy = {name: getattr(joules, name, None) for name in ("kind", "boundary", "grade", "grade_name")}
     rails = joules.rails_j if joules else {}
     work = {name: getattr(row, name, None) for name in ("prompt_tokens", "new_tokens", "forwards")}
@@ -163,11 +163,11 @@ def _window(story: Story, slot: SlotRead | VoidSlot, row: Slot | None, *, reques
 
 def _configurations(story: Story) -> list[dict[str, Any]]:
     rows = []
-    for found in story.summary.rows:
-        base = _base(story, (found.backend, found.gate, found.a_a))
+    for row in story.summary.rows:
+        base = _base(story, (row.backend, row.gate, row.a_a))
         own = TABLES["configurations"].model_fields.keys() - base.keys()
-        values = {name: getattr(found, name) for name in own}
-        rows.append({**base, **values, "grade_reasons": "; ".join(found.grade_reasons)})
+        values = {name: getattr(row, name) for name in own}
+        rows.append({**base, **values, "grade_reasons": "; ".join(row.grade_reasons)})
     return rows
 
 

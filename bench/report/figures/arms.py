@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from analysis.effect import FEWEST_BLOCKS
-from bench.report.rows import arm_label
+from bench.report.names import arm_label
 from bench.report.story import Story
 from bench.run.records import ArmKey
 from bench.show.plots import GREY, GROUND, INK, Look, letters_a_line, nth_look, shade, words
@@ -52,8 +52,8 @@ def no_joules(story: Story) -> str | None:
     if not story.slots:
         return "no window was finished: there is nothing to draw; go on with: bench run --resume RUN"
     if all(slot.gross_j is None for slot in story.slots):
-        reasons = {s.joules.withheld for s in story.readback.slots if s.joules and s.joules.withheld}
-        why = f" ({min(reasons)})" if reasons else ""
+        reasons = story.readback.why_withheld
+        why = f" ({reasons[0]})" if reasons else ""
         return f"the joules of every window are not estimated{why}; look at: bench report RUN"
     return None
 

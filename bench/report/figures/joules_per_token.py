@@ -8,8 +8,8 @@ import numpy as np
 
 from bench.report.figures.arms import ROW_IN, arm_looks, below, name_rows, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.readback import that_count
-from bench.report.rows import arm_label
+from bench.report.names import arm_label
+from bench.report.slots import that_count
 from bench.report.story import Story
 from bench.show.plots import FAINT, GREY, INK, page_figure
 from bench.show.words import significant

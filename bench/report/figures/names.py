@@ -13,5 +13,5 @@ def names() -> list[str]:
     """Every figure that is installed."""
     from importlib.metadata import entry_points  # a tenth of what `bench --help` takes
 
-    found = {point.name for point in entry_points(group="bench.figures")}
-    return sorted(found, key=lambda name: (STORY.index(name) if name in STORY else len(STORY), name))
+    known = {point.name for point in entry_points(group="bench.figures")}
+    return sorted(known, key=lambda name: (STORY.index(name) if name in STORY else len(STORY), name))

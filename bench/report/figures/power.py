@@ -145,12 +145,12 @@ def _stretches(table: pd.DataFrame) -> list[pd.DataFrame]:
     begins = table["start_s"].to_numpy()
     ends = table["end_s"].to_numpy()
     cuts = np.flatnonzero((begins[1:] - ends[:-1] > 1e-6) | (np.diff(table["session"]) != 0)) + 1
-    found = []
+    stretches = []
     for rows in np.split(np.arange(len(table)), cuts):
         piece = table.iloc[rows]
         last = piece.iloc[[-1]].assign(start_s=piece["end_s"].iloc[-1])
-        found.append(pd.concat([piece, last]))
-    return found
+        stretches.append(pd.concat([piece, last]))
+    return stretches
 
 
 def _phase_handles() -> list[Any]:

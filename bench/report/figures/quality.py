@@ -8,10 +8,10 @@ import numpy as np
 
 from analysis.frontier import pareto
 from analysis.rows import Trade
+from bench.report.arm_row import ArmRow
 from bench.report.figures.arms import arm_legend, arm_looks, interval_handle, legend_in, no_joules, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.story import Story
-from bench.report.summary import ArmRow
 from bench.show.plots import FAINT, GREY, HATCHES, INK, page_figure, words
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _row(row: ArmRow, *, is_base: bool, noise: float | None) -> dict[str, Any] |
 
 def _unbeaten(table: pd.DataFrame) -> set[str]:
     """The Pareto set of each backend; of two points there is nothing to choose."""
-    found: set[str] = set()
+    unbeaten: set[str] = set()
     for _, group in table.groupby("backend"):
         if len(group) < FEWEST_POINTS:
             continue
@@ -116,8 +116,8 @@ def _unbeaten(table: pd.DataFrame) -> set[str]:
             )
             for row in rows_of(group)
         ]
-        found |= {trade.label for trade in pareto(trades)}
-    return found
+        unbeaten |= {trade.label for trade in pareto(trades)}
+    return unbeaten
 
 
 def _draw(story: Story, table: pd.DataFrame) -> Figure:

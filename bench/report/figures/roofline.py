@@ -12,8 +12,8 @@ from analysis.rows import Step, rows_from_columns
 from analysis.values import Withheld
 from bench.report.figures.arms import arm_legend, arm_looks, legend_in, rows_of
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.readback import that_count
-from bench.report.rows import arm_label
+from bench.report.names import arm_label
+from bench.report.slots import that_count
 from bench.report.story import Story
 from bench.show.plots import GREY, GROUND, INK, page_figure
 
@@ -54,7 +54,7 @@ def rate_table(story: Story) -> pd.DataFrame:
     rows = []
     for key, row in zip(story.readback.arms, story.summary.rows, strict=True):
         slots = that_count(story.readback.of_arm(key))
-        requests = [r for slot in slots for r in slot.requests if r.forwards]
+        requests = [r for slot in slots for r in slot.answers if r.forwards]
         counted = [r.decode_bytes for r in requests if r.decode_bytes is not None]
         if len(counted) < len(requests) or not sum(counted) or row.decode_tokens_per_s is None:
             continue
@@ -144,11 +144,11 @@ def _draw_bandwidths(axes: Axes, table: pd.DataFrame, roof: tuple[float, str]) -
 
 def _apart(values: list[float]) -> list[float]:
     """Values of which no two are so alike that their lines and names would overlap."""
-    found: list[float] = []
+    apart: list[float] = []
     for value in sorted(values):
-        if not found or value > 1.35 * found[-1]:
-            found.append(value)
-    return found
+        if not apart or value > 1.35 * apart[-1]:
+            apart.append(value)
+    return apart
 
 
 def _name_line(axes: Axes, gb_per_s: float, text: str) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from analysis.values import listed
 from bench.report.figures.arms import ROW_IN, arm_legend, name_rows
 from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.names import arm_label
 from bench.report.readback import Readback
-from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.run.records import RequestRecord
 from bench.show.plots import looks, page_figure
@@ -50,11 +50,7 @@ def _finding(table: pd.DataFrame) -> str:
     for arm, routes in table.groupby("arm", sort=False)["route"]:
         counts = routes.value_counts()
         split = [f"{count} to {route}" for route, count in counts.items()]
-        said.append(
-            f"{arm} sent {listed(split[:3])}"
-            if len(split) > 1
-            else f"{arm} sent all to {split[0].split(' to ')[1]}"
-        )
+        said.append(f"{arm} sent {listed(split[:3]) if len(split) > 1 else f'all to {counts.index[0]}'}")
     few = said if len(said) <= 2 else [*said[:2], f"{len(said) - 2} more below"]
     return "; ".join(few)
 

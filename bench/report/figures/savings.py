@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.values import listed
 from analysis.verdict import COPY, VERDICTS
-from bench.report.answer import answer_of
+from bench.report.answer import importance
 from bench.report.figures.arms import (
     ROW_IN,
     arm_looks,
@@ -43,26 +43,22 @@ def make(story: Story) -> Drawing | NotDrawn:
         )
     shown = [_sentence(row) for row in records_of(table)]
     return Drawing(
-        title=_finding(records_of(table)),
+        title=_finding(story, records_of(table)),
         alt=" ".join(shown),
         table=table,
         draw=lambda: _draw(story, table),
     )
 
 
-def _finding(rows: list[dict[str, Any]]) -> str:
-    """`Saves: torch length. Inconclusive: mlx.`, the verdicts in their order of weight."""
-    found: dict[str, list[str]] = {}
-    for row in sorted(rows, key=lambda row: _weight(row["verdict"])):
+def _finding(story: Story, rows: list[dict[str, Any]]) -> str:
+    """`Saves: torch length. Inconclusive: mlx.`, those that settle a question first."""
+    ranks = {one.verdict_words: importance(one)[0] for one in story.answer.comparisons}
+    arms_by_verdict: dict[str, list[str]] = {}
+    for row in sorted(rows, key=lambda row: (ranks.get(row["verdict"], len(VERDICTS)), len(row["verdict"]))):
         if row["verdict"] != COPY:
-            found.setdefault(row["verdict"], []).append(row["arm"])
-    said = [f"{verdict.capitalize()}: {listed(_few(arms))}" for verdict, arms in found.items()]
+            arms_by_verdict.setdefault(row["verdict"], []).append(row["arm"])
+    said = [f"{verdict.capitalize()}: {listed(_few(arms))}" for verdict, arms in arms_by_verdict.items()]
     return ". ".join(said) or "The run has its noise (A/A), and nothing to compare"
-
-
-def _weight(verdict: str) -> tuple[int, int]:
-    rank = next((i for i, one in enumerate(VERDICTS) if verdict.startswith(one)), len(VERDICTS))
-    return rank, len(verdict)
 
 
 def _few(arms: list[str]) -> list[str]:
@@ -75,7 +71,7 @@ def saving_table(story: Story) -> pd.DataFrame:
     """One row per arm that is held against another, as in the summary; NaN where there is no figure."""
     import pandas as pd
 
-    said = {one.name: one.verdict_words for one in answer_of(story.readback, story.summary).comparisons}
+    compared = {one.name: one for one in story.answer.comparisons}
     names = {
         "saved_percent": "joules_saved_percent",
         "low_percent": "saved_low_percent",
@@ -83,20 +79,21 @@ def saving_table(story: Story) -> pd.DataFrame:
         "noise_percent": "noise_percent",
         "token_match_percent": "token_match_percent",
     }
-    rows = [
-        {
-            "arm": row.label,
-            **{column: getattr(row, name) for column, name in names.items()},
-            **{
+    rows = []
+    for row in (row for row in story.summary.rows if row.a_a or row.against is not None):
+        one = compared.get(row.label)
+        rows.append(
+            {
+                "arm": row.label,
+                **{column: getattr(row, name) for column, name in names.items()},
                 "blocks": row.blocks,
-                "verdict": said.get(row.label, row.verdict or NO_VERDICT),
+                "verdict": one.verdict_words if one else row.verdict or NO_VERDICT,
+                "is_of_other_answers": one is not None and one.verdict == "saves" and one.answers_differ,
                 "reason": row.reason or "",
-            },
-        }
-        for row in story.summary.rows
-        if row.a_a or row.against is not None
-    ]
-    table = pd.DataFrame(rows, columns=["arm", *names, "blocks", "verdict", "reason"])
+            }
+        )
+    columns = ["arm", *names, "blocks", "verdict", "is_of_other_answers", "reason"]
+    table = pd.DataFrame(rows, columns=columns)
     return table.astype(dict.fromkeys(names, "float64"))
 
 
@@ -144,7 +141,7 @@ def _row_name(row: dict[str, Any]) -> str:
     """The configuration with its verdict, and what there is room for of the figure and the answers."""
     saved, match = row["saved_percent"], row["token_match_percent"]
     figure = "" if saved != saved else f" {_percent(saved)},"
-    is_told = match == match and row["verdict"] != COPY and "answers differ" not in row["verdict"]
+    is_told = match == match and row["verdict"] != COPY and not row["is_of_other_answers"]
     matched = f", token match {match:.0f} %" if is_told else ""
     name = words(row["arm"], most=24)
     said = [f"{name}:{figure} {row['verdict']}{matched}", f"{name}:{figure} {row['verdict']}"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.rows import arm_label
+from bench.report.names import arm_label
 from bench.report.story import Story
 from bench.run.records import IdleRecord
 from bench.show.plots import DECODE, FAINT, GREY, GROUND, PREFILL, Look, letters_a_line, words
@@ -112,12 +112,12 @@ def draw_lanes(axes: Axes, story: Story, timeline: Timeline, looks: Mapping[str,
 
 def phases_can_be_seen(story: Story, timeline: Timeline) -> bool:
     """Whether the middling prefill is at least two pixels wide."""
-    lengths_s = [r.prefill_s for slot in story.readback.slots for r in slot.requests]
+    lengths_s = [r.prefill_s for slot in story.slots for r in slot.answers]
     return bool(lengths_s) and float(np.median(lengths_s)) > 2 * timeline.length_s / PIXELS
 
 
 def _slot_spans(story: Story, timeline: Timeline, name: str) -> Spans:
-    slots = [slot for slot in story.readback.slots if arm_label(slot.arm) == name]
+    slots = [slot.record for slot in story.slots if slot.arm == name]
     return [_span(timeline, s.session, s.start_s, s.end_s) for s in slots]
 
 
@@ -128,7 +128,7 @@ def _idle_spans(story: Story, timeline: Timeline) -> Spans:
 
 def _draw_phases(axes: Axes, story: Story, timeline: Timeline, lane: int) -> None:
     """Prefill high and dark, decode low and light; what is left white is neither."""
-    requests = [r for slot in story.readback.slots for r in slot.requests]
+    requests = [r for slot in story.slots for r in slot.answers]
     prefills = [_span(timeline, r.session, r.gated_s, r.prefilled_s) for r in requests]
     decodes = [_span(timeline, r.session, r.prefilled_s, r.end_s) for r in requests]
     axes.broken_barh(prefills, (lane - 0.4, 0.8), color=PREFILL, linewidth=0)

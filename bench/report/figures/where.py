@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.values import NOT_ESTIMATED
 from bench.report.figures.arms import ROW_IN, below, name_rows, no_joules, records_of
 from bench.report.figures.drawing import Drawing, NotDrawn
-from bench.report.readback import SlotRead, that_count
+from bench.report.slots import SlotRead, that_count
 from bench.report.story import Story
 from bench.run.records import ArmKey
 from bench.show.plots import (
@@ -83,12 +83,12 @@ def share_table(story: Story) -> pd.DataFrame:
         slots = that_count(story.readback.of_arm(_key(row)))
         gross_j = np.nan if row.gross_per_repeat_j is None else row.gross_per_repeat_j
         idle_w = story.readback.idle.judged.mean_w
-        found: dict[str, Any] = {"arm": row.label, "passes": row.repeats, "gross_j": gross_j}
-        found["idle_share_j"] = np.nan if idle_w is None else idle_w * row.seconds_per_repeat_s
+        shares: dict[str, Any] = {"arm": row.label, "passes": row.repeats, "gross_j": gross_j}
+        shares["idle_share_j"] = np.nan if idle_w is None else idle_w * row.seconds_per_repeat_s
         parts = _by_phase(slots, story, passes=row.repeats) | _by_rail(slots, passes=row.repeats)
         weight = _weight(slots, gross_j=gross_j, passes=row.repeats)
-        found |= {name: part * weight if name.endswith("_j") else part for name, part in parts.items()}
-        rows.append(found)
+        shares |= {name: part * weight if name.endswith("_j") else part for name, part in parts.items()}
+        rows.append(shares)
     return pd.DataFrame(rows)
 
 
@@ -98,18 +98,18 @@ def _key(row: Any) -> ArmKey:
 
 def _weight(slots: Sequence[SlotRead], *, gross_j: float, passes: int) -> float:
     """What makes the parts add up to the total, in which every block weighs the same."""
-    pooled_j = sum(slot.joules.total_j or 0.0 for slot in slots)
+    pooled_j = sum(slot.gross_j or 0.0 for slot in slots)
     return gross_j * passes / pooled_j if pooled_j else 1.0
 
 
 def _by_rail(slots: Sequence[SlotRead], *, passes: int) -> dict[str, float]:
-    rails = {rail: None for slot in slots for rail in slot.joules.rails_j}
-    found = {}
+    rails = {rail: None for slot in slots for rail in slot.record.joules.rails_j}
+    by_rail = {}
     for rail in rails:
-        values = [slot.joules.rails_j.get(rail) for slot in slots]
+        values = [slot.record.joules.rails_j.get(rail) for slot in slots]
         known = [np.nan if value is None else value for value in values]
-        found[f"rail_{rail}_j"] = float(np.sum(known)) / passes if passes else np.nan
-    return found
+        by_rail[f"rail_{rail}_j"] = float(np.sum(known)) / passes if passes else np.nan
+    return by_rail
 
 
 def _by_phase(slots: Sequence[SlotRead], story: Story, *, passes: int) -> dict[str, Any]:
@@ -119,17 +119,17 @@ def _by_phase(slots: Sequence[SlotRead], story: Story, *, passes: int) -> dict[s
         for name, spans in _phases(slot).items():
             spent_s[name] += float(np.sum(spans[:, 1] - spans[:, 0]))
     spent_s[GAP] = sum(slot.seconds_s for slot in slots) - spent_s["prefill"] - spent_s["decode"]
-    power = _powers([s for s in slots if s.joules.total_j is not None], story)
-    found: dict[str, Any] = {}
+    power = _powers([s for s in slots if s.gross_j is not None], story)
+    by_phase: dict[str, Any] = {}
     for name in PHASES:
         fit = power.get(name)
         per_pass_s = spent_s[name] / passes if passes else np.nan
         for column, watts in (("j", "watts"), ("low_j", "low_w"), ("high_j", "high_w")):
             value = None if fit is None else getattr(fit, watts)
-            found[f"{name}_{column}"] = np.nan if value is None else value * per_pass_s
-        found[f"{name}_s"] = per_pass_s
-        found[f"{name}_withheld"] = "no readings" if fit is None else fit.withheld or ""
-    return found
+            by_phase[f"{name}_{column}"] = np.nan if value is None else value * per_pass_s
+        by_phase[f"{name}_s"] = per_pass_s
+        by_phase[f"{name}_withheld"] = "no readings" if fit is None else fit.withheld or ""
+    return by_phase
 
 
 def _powers(slots: Sequence[SlotRead], story: Story) -> dict[str, PhasePower]:
@@ -141,8 +141,8 @@ def _powers(slots: Sequence[SlotRead], story: Story) -> dict[str, PhasePower]:
     phases: dict[str, list[Floats]] = {"prefill": [], "decode": []}
     now_s, alignment_s = 0.0, 0.0
     for slot in _some(slots):
-        lead = story.readback.sources[slot.session].lead
-        begin_s, until_s = slot.start_s, slot.end_s
+        lead = story.readback.sources[slot.record.session].lead
+        begin_s, until_s = slot.record.start_s, slot.record.end_s
         first = int(np.searchsorted(lead.trace.start_s, begin_s))
         last = int(np.searchsorted(lead.trace.end_s, until_s, side="right"))
         start_s.append(lead.trace.start_s[first:last] - begin_s + now_s)
@@ -166,14 +166,14 @@ def _powers(slots: Sequence[SlotRead], story: Story) -> dict[str, PhasePower]:
 
 def _some(slots: Sequence[SlotRead]) -> list[SlotRead]:
     """So many slots, spread evenly, that their readings are enough."""
-    readings = sum(slot.joules.readings for slot in slots)
+    readings = sum(slot.record.joules.readings for slot in slots)
     wanted = max(1, round(len(slots) * min(1.0, ENOUGH_READINGS / max(readings, 1))))
     chosen = np.linspace(0, len(slots) - 1, wanted).round().astype(int)
     return [slots[i] for i in chosen] if slots else []
 
 
 def _phases(slot: SlotRead) -> dict[str, Floats]:
-    spans = [(r.gated_s, r.prefilled_s, r.end_s) for r in slot.requests]
+    spans = [(r.gated_s, r.prefilled_s, r.end_s) for r in slot.answers]
     edges = np.array(spans, dtype=np.float64).reshape(-1, 3)
     return {"prefill": edges[:, :2], "decode": edges[:, 1:]}
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from analysis.values import NOT_ESTIMATED, counted
 from bench.report.answer import SETTLED, Answer, Comparison, Cost
+from bench.report.arm_row import ArmRow
 from bench.report.page.prompt_table import prompt_texts
 from bench.report.page.questions import Question, questions_of
 from bench.report.sentences import short_control
 from bench.report.story import Story
-from bench.report.summary import ArmRow
 from bench.show.plots import on_dark
 from bench.show.table import NOTHING, Column, Table
 from bench.show.words import number, percent_range, short_percent, significant_range
@@ -123,8 +123,8 @@ def _cost(cost: Cost) -> tuple[str, str]:
 def cards(story: Story, answer: Answer) -> list[Card]:
     """One for each comparison, in the order of the answer's table."""
     rows = {row.label: row for row in story.summary.rows}
-    found = [(f"look{i}", cost) for i, cost in enumerate(answer.costs)]
-    compared = [(look, cost.comparison) for look, cost in found if cost.comparison is not None]
+    costs = [(f"look{i}", cost) for i, cost in enumerate(answer.costs)]
+    compared = [(look, cost.comparison) for look, cost in costs if cost.comparison is not None]
     ends = [end for _, one in compared for end in (one.saved_percent, one.low_percent, one.high_percent)]
     floors = [floor for _, one in compared if (floor := rows[one.name].noise_percent) is not None]
     scale = Scale([*ends, *floors, *(-floor for floor in floors)])
@@ -211,8 +211,8 @@ def colours(story: Story, answer: Answer) -> list[tuple[str, str]]:
     """Of each line and card, on a light page and on a dark one: those of the figures."""
     from bench.report.figures.arms import looks_of
 
-    found = looks_of(story.readback.arms)
+    looks = looks_of(story.readback.arms)
     return [
         (look.colour, on_dark(look.colour))
-        for look in (found[cost.backend, cost.gate, False] for cost in answer.costs)
+        for look in (looks[cost.backend, cost.gate, False] for cost in answer.costs)
     ]

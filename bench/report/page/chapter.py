@@ -114,8 +114,8 @@ def make_chapter(
         prefix: path from the page to `folder`: empty, or ending with a slash.
         claims: judges the published claims on a run; None leaves them out.
     """
-    found = list(drawings(story))
-    figures = [_draw(one, folder) for one in found if isinstance(one, Drawing)]
+    drawn = list(drawings(story))
+    figures = [_draw(one, folder) for one in drawn if isinstance(one, Drawing)]
     chapter = Chapter(
         key=f"run{number}",
         prefix=prefix,
@@ -124,7 +124,7 @@ def make_chapter(
         power=power_data(story.readback),
         power_figure=next((figure for figure in figures if figure.name == POWER), None),
         figures=[figure for figure in figures if figure.name != POWER],
-        not_drawn=[one for one in found if isinstance(one, NotDrawn)],
+        not_drawn=[one for one in drawn if isinstance(one, NotDrawn)],
     )
     for name, content in report.files(story.summary).items():
         (folder / name).write_bytes(content)

@@ -12,8 +12,10 @@ from analysis.verdict import INACTIVE
 from bench.report.answer import Answer
 from bench.report.sentences import control as control_words
 from bench.report.story import Story
+from bench.run.power import changed
 from bench.show.words import short_percent
 from bench.suite.asked import asked_of_run
+from energy.base import is_nominal
 
 Weight = Literal["turns it round", "makes it less sure", "worth knowing"]
 WEIGHTS: tuple[Weight, ...] = get_args(Weight)
@@ -45,10 +47,10 @@ class Threat:
 
 def threats(story: Story, answer: Answer) -> list[Threat]:
     """Everything that was found, twins merged, the heaviest first."""
-    told = (one for one in story.summary.cautions if one.code != NOT_MEASURED)
-    found = [*_of_answers(story, answer), *_of_grade(story), *told]
+    of_run = [one for one in story.summary.cautions if one.code != NOT_MEASURED]
+    cautions = [*_of_answers(story, answer), *_of_grade(story), *of_run]
     by_code: dict[str, list[Caution]] = {}
-    for caution in found:
+    for caution in cautions:
         by_code.setdefault(caution.code, []).append(caution)
     merged = [Threat(weight=_weight(code), words=_merged(twins)) for code, twins in by_code.items()]
     return sorted(merged, key=lambda threat: threat.rank)
@@ -57,14 +59,16 @@ def threats(story: Story, answer: Answer) -> list[Threat]:
 def not_found(story: Story) -> list[str]:
     """What was looked for, could have been seen, and was not there."""
     codes = {caution.code for caution in story.summary.cautions}
-    gates = " ".join(c.subject for c in story.summary.cautions if c.code == "left out")
     enough = any(row.windows >= FEWEST_SLOTS for row in story.summary.rows)
     tells_heat = any(source.lead.trace.thermal for source in story.readback.sources.values())
-    supplies = [slot.power for slot in story.readback.slots if slot.power]
+    is_hot = any(slot.thermal is not None and not is_nominal(slot.thermal) for slot in story.slots)
+    supplies = [slot.record.power for slot in story.slots if slot.record.power]
     tells_power = any(one.source or one.mode for one in supplies)
+    begun = story.readback.run.power_by_session
+    is_changed = any(changed(begun.get(slot.record.session), slot.record.power) for slot in story.slots)
     looked_for = {
-        "a change of the power source or mode": tells_power and "power changed" not in gates,
-        "throttling": tells_heat and "throttled" not in gates,
+        "a change of the power source or mode": tells_power and not is_changed,
+        "throttling": tells_heat and not is_hot,
         "drift": enough and "drift" not in codes,
         "windows far from the others": enough and "outlier" not in codes,
         f"noise above {100 * LARGEST_FLOOR:.0f} %": any(row.a_a for row in story.summary.rows)
@@ -88,13 +92,13 @@ def _of_answers(story: Story, answer: Answer) -> Iterator[Caution]:
     for one in answer.comparisons:
         if one.answers_differ and one.verdict != INACTIVE:
             match = short_percent(one.token_match_percent)
-            words = f"{one.name}: token match is {match}, so its joules are those of other answers"
-            yield Caution(code="answers differ", subject=one.name, words=words)
+            said = f"token match is {match}, so its joules are those of other answers"
+            yield Caution(code="answers differ", subject=one.name, is_named=True, said=said)
         if one.control is not None and one.control.verdict != "saves":
-            yield Caution(code="control", subject=one.name, words=control_words(one, one.control))
+            yield Caution(code="control", subject=one.name, said=control_words(one, one.control))
         if one.control is None and one.name in choosing:
-            words = f"{one.name}: no random gate was run beside it: what its choices are worth is not known"
-            yield Caution(code="no control", subject=one.name, words=words)
+            said = "no random gate was run beside it: what its choices are worth is not known"
+            yield Caution(code="no control", subject=one.name, is_named=True, said=said)
 
 
 def _of_grade(story: Story) -> Iterator[Caution]:
@@ -103,15 +107,14 @@ def _of_grade(story: Story) -> Iterator[Caution]:
     if sampled is not None:
         because = "; ".join(sampled.grade_reasons)
         words = f"joules are graded 1, sampled; those of {sampled.label} because: {because}"
-        yield Caution(code="grade 1", subject="run", words=words)
+        yield Caution(code="grade 1", subject="run", said=words)
 
 
 def _merged(twins: Sequence[Caution]) -> str:
     """Cautions of one kind as one sentence."""
-    rests = [one.words.removeprefix(f"{one.subject}: ") for one in twins]
-    if len(set(rests)) == 1:
-        has_subject = twins[0].words != rests[0]
-        return f"{listed([one.subject for one in twins])}: {rests[0]}" if has_subject else rests[0]
-    shown = [one.words.removesuffix(".") for one in twins[:_MOST_TWINS]]
+    first = twins[0]
+    if all(one.said == first.said for one in twins):
+        return f"{listed([one.subject for one in twins])}: {first.said}" if first.is_named else first.said
+    shown = [one.words for one in twins[:_MOST_TWINS]]
     more = [f"{len(twins) - _MOST_TWINS} more of this kind"] if len(twins) > _MOST_TWINS else []
     return "; ".join([*shown, *more])

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report.figures.arms import looks_of
+from bench.report.names import arm_label
 from bench.report.readback import Readback
-from bench.report.rows import arm_label
 from bench.run.joules import Readings
 from bench.run.records import IdleRecord, SlotRecord
 from bench.show.plots import on_dark
@@ -140,7 +140,7 @@ def _slots(readback: Readback, shifts: dict[int, float]) -> list[list[float]]:
     places = {arm: number for number, arm in enumerate(readback.arms)}
     return [
         [*_span(slot, shifts), places[slot.arm], slot.block]
-        for slot in readback.slots
+        for slot in (row.record for row in readback.slots)
         if slot.session in shifts
     ]
 
@@ -157,10 +157,10 @@ def _span(window: SlotRecord | IdleRecord, shifts: dict[int, float]) -> list[flo
 def _phases(readback: Readback, shifts: dict[int, float]) -> dict[str, Any] | None:
     """Per request its start and the lengths of gate, prefill and decode; None if there are too many."""
     stamps = [
-        [at_s + shifts[slot.session] for at_s in (r.start_s, r.gated_s, r.prefilled_s, r.end_s)]
+        [at_s + shifts[slot.record.session] for at_s in (r.start_s, r.gated_s, r.prefilled_s, r.end_s)]
         for slot in readback.slots
-        if slot.session in shifts
-        for r in slot.requests
+        if slot.record.session in shifts
+        for r in slot.answers
     ]
     if not stamps or len(stamps) > MOST_REQUESTS:
         return None

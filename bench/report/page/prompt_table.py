@@ -8,15 +8,15 @@ from typing import Any
 
 from analysis.quality import agreement
 from bench.errors import UserError
+from bench.report.names import arm_label
 from bench.report.readback import Readback
-from bench.report.rows import arm_label
 from bench.run.records import ArmKey, RequestRecord
 from bench.run.store import StoredRun
 from bench.show.table import Table
-from bench.suite.config import parse_suite
 from bench.suite.header import RunHeader
 from bench.suite.prompt_forms import Prompt
 from bench.suite.prompts import bundled_set, prompts_of
+from bench.suite.suite_file import parse_suite
 
 MOST_PROMPTS = 200
 MOST_ROWS = 1000
@@ -53,8 +53,8 @@ def _that_came_along(header: RunHeader) -> tuple[Prompt, ...]:
     asked = parse_suite(header.suite.text, file=Path(header.suite.path)).prompts
     if asked.file is None or bundled_set(asked.file) is None:
         return ()
-    found = prompts_of(asked, beside=Path())
-    return found.prompts if found.sha256 == header.prompts.sha256 else ()
+    here = prompts_of(asked, beside=Path())
+    return here.prompts if here.sha256 == header.prompts.sha256 else ()
 
 
 def _rows(readback: Readback, ids: list[str], texts: dict[str, str]) -> Iterator[list[Any]]:

@@ -65,22 +65,22 @@ def _host(host: Host) -> list[tuple[str, Any]]:
 
 
 def _meters(run: StoredRun) -> list[tuple[str, Any]]:
-    found = []
+    facts = []
     for session in run.of(SessionRecord):
         source = session.source
         value = (
             f"{source.name}, {kind_label([source.kind])}, boundary {source.boundary}, rails "
             f"{' + '.join(source.rails)}, asked for every {1000 * source.interval_s:.0f} ms ({session.note})"
         )
-        if ("energy source", value) not in found:
-            found.append(("energy source", value))
+        if ("energy source", value) not in facts:
+            facts.append(("energy source", value))
         if session.reading_s is not None:
             seen = cadence.sentence(session.stretched, cadence_s=session.reading_s)
-            found.append((f"readings, session {session.session}", seen))
+            facts.append((f"readings, session {session.session}", seen))
         lag = lag_of_session(run, session.session)
         unknown = f"not known: {1e3 * PRIOR_S:.0f} ms are in every bound"
-        found.append((f"lag of the meter, session {session.session}", unknown if lag is None else str(lag)))
-    return found
+        facts.append((f"lag of the meter, session {session.session}", unknown if lag is None else str(lag)))
+    return facts
 
 
 def _models(models: dict[str, ModelFound]) -> list[tuple[str, Any]]:
@@ -108,8 +108,10 @@ def _loaded(run: StoredRun) -> list[tuple[str, Any]]:
 
 
 def _settings(model: ModelFound) -> str:
-    rest = [f"{name} {getattr(model, name)}" for name in ("dtype", "layers")]
-    return ", ".join([model.name, *(setting for setting in rest if not setting.endswith(" None"))])
+    settings = {"dtype": model.dtype, "layers": model.layers}
+    return ", ".join(
+        [model.name, *(f"{key} {value}" for key, value in settings.items() if value is not None)]
+    )
 
 
 def _git(git: Git | None) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from bench.report.answer import Comparison
-from bench.report.rows import arm_label
+from bench.report.names import arm_label
 from bench.report.story import Story
 from bench.run.records import RequestRecord
 

@@ -50,7 +50,7 @@ def number(figure: ClaimFigure) -> str:
         return f"{value.point:.3g} [{_short(value.low)}, {_short(value.high)}]{unit}"
     if figure.unit == "%":
         return percent(figure.value)
-    digits = 2 if figure.label.startswith("p ") or figure.label == "p" else 5 if figure.value >= 10 else 3
+    digits = 2 if figure.is_p else 5 if figure.value >= 10 else 3
     whole = float(figure.value).is_integer() and abs(figure.value) < 1e9
     return f"{figure.value:.0f}{unit}" if whole else f"{figure.value:.{digits}g}{unit}"
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from analysis.rows import Slot, rows_from_columns
 from analysis.values import Withheld
 from bench.errors import UserError
-from bench.report.names import WORDS
+from bench.report.names import WORDS, arm_label
 from bench.report.readback import Readback, read_back
-from bench.report.rows import after_the_run, arm_label, likeness, slot_rows
+from bench.report.rows import after_the_run, likeness
 from bench.run import store
 from bench.run.records import ArmKey
 from bench.run.store import StoredRun
@@ -35,8 +35,8 @@ class Evidence:
     """What their suite asks for."""
     baseline: str
     """Gate label of the ungated arm."""
-    slots: list[Slot]
-    slots_after: list[Slot] | None
+    slots: Sequence[Slot]
+    slots_after: Sequence[Slot] | None
     """By the published protocol; None without raw readings."""
     readback: Readback | None
     """Of the first run, for its tokens; None without run folders."""
@@ -78,11 +78,11 @@ def gather(paths: Sequence[Path]) -> list[Evidence]:
 
 def of_readbacks(readbacks: Sequence[Readback]) -> Evidence:
     """The slots of runs that may be pooled, at least one."""
-    slots, after = [], []
+    slots: list[Slot] = []
+    after: list[Slot] = []
     for readback in readbacks:
-        rows = slot_rows(readback)
-        slots += rows
-        after += after_the_run(readback, rows)
+        slots += readback.slots
+        after += after_the_run(readback)
     header = readbacks[0].run.header
     return Evidence(
         runs=tuple(readback.run.header.run_id for readback in readbacks),

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from analysis.claims import Claim, claim_of_record
 from bench.errors import UserError
 from bench.studies.claims.statements import Statement, statements
-from bench.suite.config import invalid
+from bench.suite.suite_file import invalid
 
 
 class PublishedRecord(BaseModel):

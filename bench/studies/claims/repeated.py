@@ -8,12 +8,13 @@ shows is how far the protocol moves when nothing is changed, beside what it repo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.claims import ChangeParts, parts_of
 from analysis.rows import Slot
 from analysis.values import Withheld
-from bench.report.rows import arm_label
+from bench.report.names import arm_label
 from bench.studies.claims.evidence import Evidence
 from bench.studies.claims.statements import Statement
 
@@ -53,7 +54,7 @@ def repeated(statement: Statement, evidence: Evidence) -> tuple[Repeated, ...]:
     )
 
 
-def _repeated(slots: list[Slot], backend: str, gate: str, baseline: str) -> Repeated:
+def _repeated(slots: Sequence[Slot], backend: str, gate: str, baseline: str) -> Repeated:
     by_arm = {slot.arm: slot for slot in slots}
     plain, again, gated = (
         by_arm.get(arm_label(key))

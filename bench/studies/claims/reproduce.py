@@ -19,7 +19,8 @@ from analysis.contrast import judge
 from analysis.published.every_claim import MODULI, record_claims
 from analysis.rows import Slot
 from analysis.values import Estimate, Withheld
-from bench.report.rows import agreement_with, arm_label, held
+from bench.report.names import arm_label
+from bench.report.rows import agreement_with, held
 from bench.report.verdicts import judge_arms
 from bench.studies.claims.evidence import Evidence, gather
 from bench.studies.claims.own_claims import AddedStatement, read_claims

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
-from bench.suite.config import invalid
+from bench.suite.suite_file import invalid
 
 Amount = Literal["tokens", "tokens_processed", "energy", "energy_per_token"]
 COUNTED: tuple[Amount, ...] = ("tokens", "tokens_processed")

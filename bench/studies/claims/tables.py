@@ -104,16 +104,17 @@ def _scoreboard(judged: Sequence[JudgedClaim], width: int) -> Table:
 
     columns: list[Column[JudgedClaim]] = [
         Column("claim", lambda row: row.statement.name.partition(".")[2]),
-        Column("on its own record", lambda row: _SHORT[row.record.verdict], is_text=True, style=_colour),
+        Column(
+            "on its own record",
+            lambda row: _SHORT[row.record.verdict],
+            is_text=True,
+            style=lambda row: _COLOURS[row.record.verdict],
+        ),
     ]
     if width >= WIDE:
         columns.append(Column("what it says", words, is_text=True))
     heads = {number: begins for number, (_, begins) in enumerate(_families(judged)) if begins}
     return Table.of(columns, judged, title="", heads=heads)
-
-
-def _colour(short: str) -> str:
-    return next(_COLOURS[verdict] for verdict in _COLOURS if _SHORT[verdict] == short)
 
 
 def _families(judged: Sequence[JudgedClaim]) -> Iterator[tuple[JudgedClaim, str | None]]:
@@ -198,14 +199,14 @@ def _controls(again: Remeasured) -> str:
 
 def _modulus_table(row: JudgedClaim) -> Table:
     """FP's table 5: published figures, and in brackets what the definition gives."""
-    published = {figure.label: figure for figure in row.record.published}
-    recomputed = {figure.label: figure for figure in row.record.recomputed}
-    names = list(dict.fromkeys(label.split(", ")[0] for label in published))
+    published, recomputed = (
+        {one.of: one for one in figures} for figures in (row.record.published, row.record.recomputed)
+    )
+    names = list(dict.fromkeys(name for name, _ in published))
     rows = []
-    for base in dict.fromkeys(label.split(", ")[1] for label in published):
-        labels = [f"{name}, {base}" for name in names]
-        cells = [f"{published[x].value:.4f} ({recomputed[x].value:.4f})" for x in labels]
-        rows.append([base.removeprefix("modulo "), *cells])
+    for base in dict.fromkeys(base for _, base in published):
+        pairs = [(published[name, base].value, recomputed[name, base].value) for name in names]
+        rows.append([base, *(f"{stated:.4f} ({again:.4f})" for stated, again in pairs)])
     return Table.plain(("modulo", *names), rows, title="lambda2 by modulus: published (recomputed)")
 
 

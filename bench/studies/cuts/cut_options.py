@@ -21,7 +21,7 @@ from backends.added import added_cut
 from backends.cut import Cut
 from backends.cut_keys import DROPS, added_keys
 from bench.errors import UserError, nearest
-from bench.suite.config import invalid
+from bench.suite.suite_file import invalid
 
 MOST_POINTS = 200
 MOST_SWEPT = 2

@@ -9,78 +9,30 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from analysis.isolation import CellVerdict, judge_cell
 from analysis.roofline import GB, EnergyModel, Stream, apple_bandwidth, fit_energy_model, measured_stream
 from analysis.rows import Step
 from analysis.values import Withheld
 from backends.cut import Cut
-from bench.errors import UserError, nearest
+from bench.errors import UserError
 from bench.run import host
 from bench.run.joules import MeterTrust, Sources, joules_of
 from bench.run.meter import READING_DELAY_S
 from bench.run.sources import ChosenMeter, started
 from bench.run.workers.messages import Load, ModelToLoad
 from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_here, model_worker
+from bench.studies.isolate.cells import CellPlan, IsolateSuite
 from bench.studies.isolate.window import NextRound, OpenCell, Plan, TimedWindow
 from bench.suite import libraries
-from bench.suite.config import Energy, find_suite, invalid
 from energy.cadence import STEP, lasting, seen_cadence
 
 TINY_DEADLINE_S = 300.0
 
 Progress = Callable[[str], None]
-QUANTISED = {"8bit": 8, "4bit": 4}
-"""Precisions that are no dtype: the float32 weights in so many bits."""
-
-
-class CellPlan(BaseModel):
-    """One cell."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    backend: str
-    model: str
-    precision: str = Field(default="float32", min_length=1)
-    """8bit, 4bit, or a dtype of the backend."""
-
-    @field_validator("precision")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value.endswith("bit") and value not in QUANTISED:
-            raise ValueError(f"precision = {value!r}; give 8bit, 4bit, or a dtype of the backend")
-        return value
-
-    @property
-    def dtype(self) -> str:
-        """What the weights are loaded as."""
-        return "float32" if self.precision in QUANTISED else self.precision
-
-    @property
-    def cut(self) -> dict[str, Any]:
-        """What quantises them."""
-        bits = QUANTISED.get(self.precision)
-        return {"weight_bits": bits} if bits else {}
-
-
-class IsolateSuite(BaseModel):
-    """The file that says what is isolated."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    window_s: float = Field(default=1.1, gt=0)
-    rounds: int = Field(default=4, ge=2)
-    stream_bytes: int = Field(default=1_000_000_000, ge=1_000_000)
-    cells: tuple[CellPlan, ...] = Field(min_length=1)
-    energy: Energy = Energy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,41 +49,6 @@ class CellReport:
     kind: str
     """Whether the joules are measured, modelled, simulated or replayed."""
     boundary: str
-
-
-def load(name: str) -> IsolateSuite:
-    """Read a suite file, or one that comes along by its short name.
-
-    Raises:
-        UserError: it can't be read or is not such a suite.
-    """
-    file = find_suite(name)
-    try:
-        return IsolateSuite.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UserError(
-            f"can't read {str(file)!r} ({error.strerror})", fix="the bundled one is: isolate"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file}: not valid TOML: {error}") from None
-    except ValidationError as error:
-        raise invalid(f"{file}", error, IsolateSuite) from None
-
-
-def narrow(suite: IsolateSuite, *, backends: Sequence[str] | None, rounds: int | None) -> IsolateSuite:
-    """The suite with the choices of the command line.
-
-    Raises:
-        UserError: no cell is left, or too few rounds.
-    """
-    known = {cell.backend for cell in suite.cells}
-    for backend in backends or ():
-        if backend not in known:
-            raise UserError(f"the suite has no cell of backend {backend!r}", fix=nearest(backend, known))
-    if rounds is not None and rounds < 2:
-        raise UserError(f"rounds = {rounds}", fix="give 2 or more, which an interval needs")
-    cells = tuple(cell for cell in suite.cells if not backends or cell.backend in backends)
-    return suite.model_copy(update={"cells": cells, "rounds": rounds or suite.rounds})
 
 
 def check_backends(suite: IsolateSuite) -> None:

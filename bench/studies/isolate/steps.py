@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backends.base import Backend, BackendError, Generated, HasProbes, Matrices, Probes, RequestError
+from backends.base import Backend, BackendError, Generated, RequestError
 from backends.cut import Cut
 from backends.ledger import Phase, chunks_fed, decode_work, prefill_work
+from backends.probing import HasProbes, Matrices, Probes
 from backends.shape import Shape
 from bench.studies.isolate.window import CallWork, Plan, Setting, TimedWindow, measure
 

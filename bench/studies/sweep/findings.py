@@ -11,7 +11,7 @@ from analysis.rows import Trade
 from analysis.values import Estimate, Withheld, counted, listed
 from analysis.verdict import INACTIVE, more_blocks
 from backends.cut import FULL, Cut
-from bench.report.summary import ArmRow
+from bench.report.arm_row import ArmRow
 from bench.show.words import percent
 from bench.studies.cuts.cut_options import strength
 from bench.studies.cuts.quality import AnswerQuality, TextQuality

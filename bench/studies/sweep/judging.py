@@ -8,8 +8,10 @@ from dataclasses import replace
 from backends.base import BackendInfo
 from backends.cut import Cut
 from backends.guard import Verdict
-from bench.report.readback import Readback, read_back, that_count
-from bench.report.summary import ArmRow, summarise
+from bench.report.arm_row import ArmRow
+from bench.report.readback import Readback, read_back
+from bench.report.slots import that_count
+from bench.report.summary import summarise
 from bench.run.records import RequestRecord, SessionRecord
 from bench.run.store import StoredRun
 from bench.run.workers.logits import LogitComparison
@@ -88,7 +90,7 @@ def _session(stored: StoredRun) -> SessionRecord:
 
 def _arm(row: ArmRow, stored: StoredRun, readback: Readback) -> SweptArm:
     slots = that_count(readback.of_arm((row.backend, row.gate, row.a_a)))
-    requests = [request for slot in slots for request in slot.requests]
+    requests = [request for slot in slots for request in slot.answers]
     decoded = sum(r.batch * (len(r.tokens) - 1) for r in requests)
     counted = [r.decode_bytes for r in requests if r.decode_bytes is not None]
     read = sum(counted) if len(counted) == len(requests) else 0

@@ -28,10 +28,11 @@ from bench.studies.sweep.findings import JudgedSweep
 from bench.studies.sweep.judging import judge_run
 from bench.suite import prepare as preparing
 from bench.suite.bundled import configs_folder
-from bench.suite.config import Suite, find_suite, load_suite
+from bench.suite.config import Suite
 from bench.suite.header import RunHeader, Sweep
 from bench.suite.prepare import Prepared, make_gates
 from bench.suite.prompts import prompts_of
+from bench.suite.suite_file import find_suite, load_suite
 
 Progress = Callable[[str, int | None, int | None], None]
 

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from bench.report.readback import Idle, Readback, SlotRead, failed_gate
-from bench.report.rows import slot_rows
+from bench.report.readback import Readback
+from bench.report.slots import Idle, SlotRead
 from bench.report.story import Story
 from bench.report.summary import summarise
 from bench.run.observed import Joules
-from bench.run.records import ArmKey, RequestRecord, SessionRecord, VoidSlot
+from bench.run.records import ArmKey, RequestRecord, SessionRecord, SlotRecord, VoidSlot
 from bench.run.store import StoredRun
 from bench.suite.header import Host, ModelFound, PromptsUsed, SuiteFile
 from energy.base import SourceInfo
+from tests.bench.report.slots import slot_read
 from tests.bench.stored import run_header
 
 SUITE = """
@@ -44,7 +45,7 @@ def random_stories(count: int = 300, seed: int = 12) -> tuple[Story, ...]:
     found = []
     for _ in range(count):
         readback = random_run(chance)
-        found.append(Story(readback, summarise(readback), slot_rows(readback)))
+        found.append(Story(readback, summarise(readback)))
     return tuple(found)
 
 
@@ -151,18 +152,16 @@ class _Draw:
             for number in range(1, passes + 1)
             for i, tokens in enumerate(self.answers[arm[:2]])
         ]
-        return SlotRead(
+        record = SlotRecord(
             **place,
             passes=passes,
             start_s=start_s,
             end_s=start_s + 20.0 * passes,
-            joules=self._joules(None if chance.random() < self.hole else joules),
-            requests=requests,
-            thermal=thermal,
-            excluded=failed_gate(thermal, 600, power=None),
+            joules=self._joules(None if chance.random() < self.hole else joules, thermal),
         )
+        return slot_read(record, requests)
 
-    def _joules(self, total_j: float | None) -> Joules:
+    def _joules(self, total_j: float | None, thermal: str) -> Joules:
         return Joules(
             total_j=total_j,
             bound_j=None if total_j is None else 0.1,
@@ -174,6 +173,7 @@ class _Draw:
             grade_name="metered" if self.grade else "simulated",
             grade_reasons=[],
             withheld="a hole" if total_j is None else None,
+            thermal=thermal,
         )
 
 

@@ -83,7 +83,7 @@ def test_a_quotient_of_costs_is_the_saving_where_the_tokens_are_as_many() -> Non
     checked = 0
     for story in random_stories():
         costs = {cost.name: cost for cost in story.answer.costs}
-        whole = all(slot.excluded is None and slot.joules.total_j for slot in story.readback.slots)
+        whole = all(slot.excluded is None and slot.gross_j for slot in story.readback.slots)
         for row, cost in zip([r for r in story.summary.rows if not r.a_a], story.answer.costs, strict=True):
             one = cost.comparison
             if not whole or story.readback.void or one is None or one.saved_percent is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report.readback import Idle
+from bench.report.slots import Idle
 
 
 @pytest.mark.parametrize(

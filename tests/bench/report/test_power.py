@@ -13,7 +13,6 @@ from bench.report.cautions import cautions
 from bench.report.export.collect import collect
 from bench.report.page.overturn import not_found
 from bench.report.readback import Readback, read_back
-from bench.report.rows import slot_rows
 from bench.report.story import Story
 from bench.run import store
 from bench.studies.claims.evidence import read_evidence
@@ -54,7 +53,7 @@ def test_a_slot_in_which_it_changed_leaves_the_statistics_in_a_report_and_a_data
     (evidence,) = read_evidence(collect([tmp_path], tmp_path / "runs.parquet").file)
     counted, alone = (
         sorted((slot.block, slot.arm, slot.excluded or "") for slot in slots)
-        for slots in (evidence.slots, slot_rows(story.readback))
+        for slots in (evidence.slots, story.slots)
     )
     assert counted == alone
 

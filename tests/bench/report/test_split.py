@@ -14,15 +14,17 @@ from rich.console import Console
 from analysis.costs import Split
 from analysis.values import Withheld
 from bench.report.arm_tables import split_table, withheld_splits
-from bench.report.readback import Idle, Readback, SlotRead
+from bench.report.readback import Readback
+from bench.report.slots import Idle
 from bench.report.split import ArmSplit, splits
 from bench.report.summary import Summary
 from bench.run.joules import Readings, Sources
 from bench.run.observed import Joules
-from bench.run.records import RequestRecord
+from bench.run.records import RequestRecord, SlotRecord
 from bench.run.store import StoredRun
 from bench.show import table as show_table
 from energy.base import SourceInfo, Trace
+from tests.bench.report.slots import slot_read
 from tests.bench.stored import run_header
 
 UNGATED, GATED = ("torch", "ungated", False), ("torch", "gate", False)
@@ -72,9 +74,7 @@ def readback(*, blocks: int = 3, fixed_tokens: bool = False, gap: bool = False) 
                 watts += [joules_of(one) / 2.0] * 20
                 now_s += 2.0
             window: dict[str, Any] = {"start_s": start_s, "end_s": now_s, "joules": known(1.0)}
-            slots.append(
-                SlotRead(**place, passes=1, **window, requests=requests, thermal=None, excluded=None)
-            )
+            slots.append(slot_read(SlotRecord(**place, passes=1, **window), requests))
     end_s = np.arange(1, len(watts) + 1) * READING_S
     joules = np.array(watts)[:, None] * READING_S
     if gap:
@@ -128,7 +128,7 @@ def test_the_parts_are_what_the_prices_say_and_add_up() -> None:
     parts = ("fewer_new_tokens", "fewer_prompt_tokens", "cheaper_new_tokens", "cheaper_prompt_tokens")
     total_j = sum(getattr(shares, f"{part}_j").point for part in parts) + shares.fixed_cost_j.point
     slots = readback().slots[:2]
-    saved_j = sum(map(joules_of, slots[0].requests)) - sum(map(joules_of, slots[1].requests))
+    saved_j = sum(map(joules_of, slots[0].answers)) - sum(map(joules_of, slots[1].answers))
     assert shares.saved_j.point == pytest.approx(total_j) == pytest.approx(saved_j, rel=0.01)
 
 
@@ -154,7 +154,7 @@ def test_a_missing_rail_withholds_it() -> None:
 def test_prompts_of_too_few_readings_are_left_out() -> None:
     run = readback()
     for slot in run.slots:
-        slot.requests[:] = [replace(one, end_s=one.start_s + 0.05) for one in slot.requests]
+        slot.answers[:] = [replace(one, end_s=one.start_s + 0.05) for one in slot.answers]
     one = split(run)
     assert isinstance(one, Withheld)
     assert "5 readings" in one.reason
@@ -191,9 +191,7 @@ def repeated(request_s: float) -> Readback:
                 edges_s.append(now_s)
                 used_j.append(used_j[-1] + joules_of(one))
             window: dict[str, Any] = {"start_s": start_s, "end_s": now_s, "joules": known(1.0)}
-            slots.append(
-                SlotRead(**place, passes=60, **window, requests=requests, thermal=None, excluded=None)
-            )
+            slots.append(slot_read(SlotRecord(**place, passes=60, **window), requests))
     end_s = np.arange(1, int(now_s / READING_S) + 3) * READING_S
     joules = np.diff(np.interp(np.append(0.0, end_s), edges_s, used_j))[:, None]
     whole = readback()

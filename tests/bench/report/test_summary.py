@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bench.report.readback import SlotRead, read_back
+from bench.report.readback import read_back
+from bench.report.slots import SlotRead
 from bench.report.summary import summarise
 from bench.run import store
+from tests.bench.report.slots import with_joules
 
 
 def test_the_grade_of_an_arm_is_explained_by_its_widest_bound(echo_run: Path) -> None:
@@ -16,16 +18,17 @@ def test_the_grade_of_an_arm_is_explained_by_its_widest_bound(echo_run: Path) ->
 
     def bounded(slot: SlotRead, share: float) -> SlotRead:
         reasons = [f"known to {share:.0%}"]
-        wide = replace(slot.joules, grade=1, bound_j=share * slot.joules.total_j, grade_reasons=reasons)
-        return replace(slot, joules=wide)
+        joules = slot.record.joules
+        wide = replace(joules, grade=1, bound_j=share * joules.total_j, grade_reasons=reasons)
+        return with_joules(slot, wide)
 
     shares = [0.03, 0.08, 0.05]
     slots = [bounded(slot, shares[number % 3]) for number, slot in enumerate(readback.slots)]
     widest = {
-        arm: max(s.joules.bound_j / s.joules.total_j for s in slots if s.arm == arm)
+        arm: max(s.record.joules.bound_j / s.gross_j for s in slots if s.arm == arm)
         for arm in {slot.arm for slot in slots}
     }
     rows = summarise(replace(readback, slots=slots)).rows
     assert rows
     for row in rows:
-        assert row.grade_reasons == (f"known to {widest[row.backend, row.gate, row.a_a]:.0%}",)
+        assert row.grade_reasons == (f"known to {widest[row.label]:.0%}",)

@@ -22,11 +22,11 @@ from tests.bench.stored import run_header
 RUN = StoredRun(folder=Path("results/run"), header=run_header(), records=[])
 HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, kind="modelled", grade=0))
 NOTHING = Readback(run=RUN, slots=[], void=[], sources={}, idle=HOSTILE.idle, whole_blocks=1, cut_blocks=0)
-STORY = Story(NOTHING, HOSTILE, [])
+STORY = Story(NOTHING, HOSTILE)
 
 
 def printed(warnings: list[str]) -> str:
-    cautions = [Caution(code="x", subject="run", words=words) for words in warnings]
+    cautions = [Caution(code="x", subject="run", said=words) for words in warnings]
     console = Console(file=io.StringIO(), width=200, force_terminal=False)
     report.show_all(RUN, replace(HOSTILE, cautions=cautions), console)
     file = console.file

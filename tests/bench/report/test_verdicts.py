@@ -14,12 +14,12 @@ from analysis.stats import ratio, t_interval
 from backends.guard import Verdict
 from bench.report.compare.pairs import PairComparison, Side, _comparison
 from bench.report.compare.tables import warnings
-from bench.report.readback import Idle, Readback, SlotRead, failed_gate
-from bench.report.rows import slot_rows
+from bench.report.readback import Readback
+from bench.report.slots import Idle, SlotRead
 from bench.report.story import Story
 from bench.report.summary import summarise
 from bench.run.observed import Joules
-from bench.run.records import ArmKey, RequestRecord, SessionRecord, VoidSlot
+from bench.run.records import ArmKey, RequestRecord, SessionRecord, SlotRecord, VoidSlot
 from bench.run.store import StoredRun
 from bench.studies.claims.evidence import Evidence
 from bench.studies.claims.reproduce import _Case
@@ -27,6 +27,7 @@ from bench.studies.claims.statements import choose
 from bench.studies.sweep.judging import _arm
 from energy.base import SourceInfo
 from tests.bench.report.random_runs import random_stories
+from tests.bench.report.slots import slot_read, with_joules
 from tests.bench.stored import run_header
 
 ARMS: tuple[ArmKey, ...] = tuple(
@@ -108,15 +109,13 @@ class Experiment:
         if void:
             return VoidSlot(**place, error="died")
         thermal = "Heavy" if hot else "Nominal"
-        return SlotRead(
+        record = SlotRecord(
             **place,
             start_s=start_s,
             end_s=start_s + 60,
-            joules=_joules(None if chance.random() < self.no_joules else joules),
-            requests=[_request(place, start_s)],
-            thermal=thermal,
-            excluded=failed_gate(thermal, 600, power=None),
+            joules=_joules(None if chance.random() < self.no_joules else joules, thermal),
         )
+        return slot_read(record, [_request(place, start_s)])
 
 
 def _request(place: dict[str, Any], start_s: float) -> RequestRecord:
@@ -136,7 +135,7 @@ def _request(place: dict[str, Any], start_s: float) -> RequestRecord:
     )
 
 
-def _joules(total_j: float | None) -> Joules:
+def _joules(total_j: float | None, thermal: str) -> Joules:
     return Joules(
         total_j=total_j,
         bound_j=None if total_j is None else 0.1,
@@ -148,12 +147,13 @@ def _joules(total_j: float | None) -> Joules:
         grade_name="simulated",
         grade_reasons=[],
         withheld="a hole" if total_j is None else None,
+        thermal=thermal,
     )
 
 
 def story_of(readback: Readback) -> Story:
     """As `Story.of` reads a folder."""
-    return Story(readback, summarise(readback), slot_rows(readback))
+    return Story(readback, summarise(readback))
 
 
 def compared(story: Story) -> PairComparison:
@@ -209,8 +209,8 @@ def test_runs_that_claims_pool_count_once_each_as_the_engine_counts_them() -> No
             blocks=6, effect=effect, noise=0.005, a_a=True, throttled=0.0, no_joules=0.0, void=0.0
         )
         readback = one.read(chance)
-        pooled += [replace(slot, run=f"run {number}") for slot in slot_rows(readback)]
-        saved = compared(Story(readback, summarise(readback), slot_rows(readback))).judgement
+        pooled += [replace(slot, run=f"run {number}") for slot in readback.slots]
+        saved = compared(Story(readback, summarise(readback))).judgement
         assert saved is not None
         ratios.append(saved.point)
     evidence = Evidence(
@@ -251,7 +251,7 @@ def test_slots_that_were_throttled_leave_the_figures_of_their_arm() -> None:
     readback = cool.read(chance)
     hot = {1, 5}
     slots = [
-        replace(s, joules=_joules(900.0), thermal="Heavy", excluded="throttled") if s.block in hot else s
+        replace(with_joules(s, _joules(900.0, "Heavy")), excluded="throttled") if s.block in hot else s
         for s in readback.slots
     ]
     one = replace(readback, slots=slots)

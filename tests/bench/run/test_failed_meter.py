@@ -94,10 +94,9 @@ def test_no_slot_of_it_has_a_total_as_stored_and_as_read_back(folder: Path) -> N
     assert len(stored) == 5 * 6
     assert {(joules["total_j"], joules["rails_j"].get("cpu")) for joules in stored} == {(None, None)}
     for slot in read_back(store.read(folder)).slots:
-        assert slot.joules is not None
-        assert slot.joules.total_j is None
-        assert slot.joules.grade == 1
-        assert "self-test failed" in slot.joules.grade_reasons
+        assert slot.gross_j is None
+        assert slot.grade == 1
+        assert "self-test failed" in slot.record.joules.grade_reasons
 
 
 def test_no_arm_has_joules_or_a_verdict(summary: Summary) -> None:

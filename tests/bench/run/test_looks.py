@@ -10,13 +10,12 @@ from analysis.looks import level_of
 from bench.errors import UserError
 from bench.report.looks import looks_of
 from bench.report.readback import read_back
-from bench.report.rows import slot_rows
 from bench.report.summary import summarise
 from bench.report.verdicts import verdicts_of
 from bench.run import start, store
 from bench.run.display.plain import Display
 from bench.run.records import EventRecord
-from bench.suite.config import load_suite
+from bench.suite.suite_file import load_suite
 from tests.bench.suites import write_suite
 
 QUICK = {"protocol__min_window_s": 0.1, "protocol__idle_s": 0.05, "protocol__blocks": 7}
@@ -42,7 +41,7 @@ def test_a_run_until_settled_ends_at_a_look_and_its_intervals_pay_for_all_of_the
     assert len(stored.finished_blocks) == 6
     assert stored.header.looks == [5, 6, 7]
     readback = read_back(stored)
-    assert {slot.level for slot in slot_rows(readback)} == {level_of((5, 6, 7))}
+    assert {slot.level for slot in readback.slots} == {level_of((5, 6, 7))}
     (said,) = [caution for caution in summarise(readback).cautions if caution.code == "looks"]
     assert said.value == 3
     assert "after 5, 6 and 7 blocks, of which 2 are spent" in said.words

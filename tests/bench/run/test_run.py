@@ -76,7 +76,7 @@ def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_par
     assert pq.read_table(folder / "report" / "configurations.parquet").to_pylist() == rows
     with (folder / "report" / "configurations.csv").open(newline="") as file:
         assert {row["kind"] for row in csv.DictReader(file)} == {"modelled"}
-    recomputed = {slot.position: slot.joules.total_j for slot in read_back(store.read(folder)).slots}
+    recomputed = {slot.record.position: slot.gross_j for slot in read_back(store.read(folder)).slots}
     assert recomputed == pytest.approx(stored, rel=1e-9)
     gated = next(row for row in rows if row["gate"] == "length")
     assert gated["routed_to_small"] == 1

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
-from bench.suite.config import parse_suite
 from bench.suite.from_models import ModelsAsked, are_models, suite_of
 from bench.suite.prepare import resolve
 from bench.suite.prompts import prompts_of
+from bench.suite.suite_file import parse_suite
 
 
 @pytest.fixture(autouse=True)

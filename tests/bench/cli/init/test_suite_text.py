@@ -11,8 +11,8 @@ import pytest
 from bench.cli.init.answers import Question
 from bench.cli.init.suite_text import Draft, to_toml
 from bench.suite.cadence import stretched
-from bench.suite.config import parse_suite
 from bench.suite.prepare import resolve
+from bench.suite.suite_file import parse_suite
 from energy.cadence import USUAL_S
 
 DRAFT = Draft(

@@ -6,13 +6,13 @@ import pytest
 from bench.report.figures.arms import arm_looks, legend_in, measured_note, no_joules
 from bench.report.figures.catalogue import figure
 from bench.report.figures.drawing import NotDrawn
-from bench.report.rows import arm_label
 from bench.report.story import Story
 from bench.report.summary import summarise
 from bench.run.joules import Readings, Sources
 from bench.run.observed import Joules
 from bench.show.plots import COLOURS, GREY
 from tests.bench.report.figures.drawn import row, table
+from tests.bench.report.slots import with_joules
 
 WITHHELD = Joules(
     total_j=None,
@@ -30,14 +30,13 @@ WITHHELD = Joules(
 
 def without_joules(story: Story) -> Story:
     """The same run with a meter that never printed one of its rails."""
-    slots = [replace(slot, joules=WITHHELD) for slot in story.readback.slots]
+    slots = [with_joules(slot, WITHHELD) for slot in story.readback.slots]
     sources = {
         number: Sources(Readings(s.lead.trace, replace(s.lead.info, rails=("cpu", "dram"))))
         for number, s in story.readback.sources.items()
     }
     readback = replace(story.readback, slots=slots, sources=sources)
-    rows = [replace(slot, gross_j=None, kind="measured") for slot in story.slots]
-    return Story(readback, summarise(readback), rows)
+    return Story(readback, summarise(readback))
 
 
 def test_without_joules_the_reason_is_the_one_of_the_slots(echo: Story) -> None:
@@ -52,9 +51,9 @@ def test_without_joules_the_reason_is_the_one_of_the_slots(echo: Story) -> None:
 
 def test_one_slot_without_joules_leaves_the_others(made: Story) -> None:
     first, *rest = made.readback.slots
-    readback = replace(made.readback, slots=[replace(first, joules=WITHHELD), *rest])
-    story = Story(readback, summarise(readback), made.slots)
-    assert row(table("where", story), arm_label(first.arm))["decode_withheld"] == ""
+    readback = replace(made.readback, slots=[with_joules(first, WITHHELD), *rest])
+    story = Story(readback, summarise(readback))
+    assert row(table("where", story), first.arm)["decode_withheld"] == ""
 
 
 def test_only_what_is_no_measurement_is_called_so(echo: Story) -> None:

@@ -3,7 +3,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from bench.report.rows import arm_label
+from bench.report.names import arm_label
 from bench.report.story import Story
 from bench.run.records import RequestRecord, SlotRecord
 from tests.bench.report.figures.drawn import row, table
@@ -15,7 +15,7 @@ def by_block(story: Story, backend: str, gate: str, *, a_a: bool = False) -> dic
     """Mean J per new token over the slots of each block of which all count, from the stored records."""
     run = story.readback.run
     key = (backend, gate, a_a)
-    throttled = {s.block for s in story.readback.slots if s.excluded and s.arm == key}
+    throttled = {s.block for s in story.readback.slots if s.excluded and s.record.arm == key}
     assert throttled <= WARM
     tokens: dict[tuple[int, int], int] = defaultdict(int)
     for request in run.of(RequestRecord):

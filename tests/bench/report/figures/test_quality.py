@@ -11,9 +11,7 @@ def test_energy_and_agreement_are_those_of_the_summary_and_the_tokens(made: Stor
     assert found["energy_percent"] == pytest.approx(100 - saving["saved_percent"])
     assert found["low_percent"] == pytest.approx(100 - saving["high_percent"])
     asked = {
-        gate: {
-            r.prompt_id: r.tokens for s in made.readback.of_arm(("torch", gate, False)) for r in s.requests
-        }
+        gate: {r.prompt_id: r.tokens for s in made.readback.of_arm(("torch", gate, False)) for r in s.answers}
         for gate in ("ungated", "norm_fraction")
     }
     same = [

@@ -21,7 +21,7 @@ def test_a_gate_of_the_echo_run(echo: Story) -> None:
 
 
 def test_a_cut_is_part_of_the_route(made: Story) -> None:
-    asked = made.readback.slots[0].requests[0]
+    asked = made.readback.slots[0].answers[0]
     cut = replace(asked, model="full", cut={"kv_keep": 0.5, "drop_mlp": [1, 2]})
     assert route_of(cut) == "full, kv_keep 0.5, drop_mlp [1, 2]"
     assert route_of(replace(cut, cut=None)) == "full"
@@ -33,7 +33,7 @@ def test_without_a_gate_there_is_no_routing(empty: Story) -> None:
 
 def test_where_all_went_to_one_model_there_is_nothing_to_draw(echo: Story) -> None:
     slots = [
-        replace(slot, requests=[replace(request, model="full") for request in slot.requests])
+        replace(slot, answers=[replace(request, model="full") for request in slot.answers])
         for slot in echo.readback.slots
     ]
     one = replace(echo, readback=replace(echo.readback, slots=slots))

@@ -13,7 +13,7 @@ def test_phases_are_what_the_power_was_made_of(made: Story) -> None:
     assert found["decode_j"] == pytest.approx(DECODE_W["torch", "full"] * found["decode_s"], rel=0.06)
     assert found["prefill_low_j"] < found["prefill_j"] < found["prefill_high_j"]
     slots = [s for s in made.readback.of_arm(("torch", "ungated", False)) if s.excluded is None]
-    requests = [r for s in slots for r in s.requests]
+    requests = [r for s in slots for r in s.answers]
     prefill_s = sum(r.prefilled_s - r.gated_s for r in requests)
     assert found["prefill_s"] == pytest.approx(prefill_s / found["passes"])
 

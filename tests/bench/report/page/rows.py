@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
-from bench.report.readback import Idle
-from bench.report.summary import ArmRow, Summary
+from bench.report.arm_row import ArmRow
+from bench.report.slots import Idle
+from bench.report.summary import Summary
 
 _WORDS = {
     "backend": "torch",

@@ -52,7 +52,7 @@ def test_questions_with_other_answers_come_first(story: Story) -> None:
 def test_an_answer_without_a_text_says_so(echo_run: Path) -> None:
     story = Story.of(echo_run)
     slots = [
-        replace(slot, requests=[replace(request, text=None) for request in slot.requests])
+        replace(slot, answers=[replace(request, text=None) for request in slot.answers])
         for slot in story.readback.slots
     ]
     silent = replace(story, readback=replace(story.readback, slots=slots))

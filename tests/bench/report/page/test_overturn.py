@@ -19,10 +19,11 @@ def told(folder: Path, *cautions: Caution) -> tuple[Story, Answer]:
 
 def test_the_heaviest_comes_first_and_twins_are_one(echo_run: Path) -> None:
     drift = [
-        Caution(code="drift", subject=arm, words=f"{arm}: cost moved; ratios bear it") for arm in ("a", "b")
+        Caution(code="drift", subject=arm, is_named=True, said="cost moved; ratios bear it")
+        for arm in ("a", "b")
     ]
-    failed = Caution(code="self-test failed", subject="session 1", words="the self-test failed")
-    outlier = Caution(code="outlier", subject="a", words="a: 1 window far from its others")
+    failed = Caution(code="self-test failed", subject="session 1", said="the self-test failed")
+    outlier = Caution(code="outlier", subject="a", is_named=True, said="1 window far from its others")
     found = threats(*told(echo_run, outlier, *drift, failed))
     weights = [WEIGHTS.index(one.weight) for one in found]
     assert weights == sorted(weights)
@@ -32,7 +33,7 @@ def test_the_heaviest_comes_first_and_twins_are_one(echo_run: Path) -> None:
 
 
 def test_what_the_strip_says_is_not_said_again(echo_run: Path) -> None:
-    unmeasured = Caution(code="grade 0", subject="modelled", words="joules are modelled")
+    unmeasured = Caution(code="grade 0", subject="modelled", said="joules are modelled")
     assert "joules are modelled" not in [one.words for one in threats(*told(echo_run, unmeasured))]
 
 
@@ -45,6 +46,8 @@ def test_other_answers_and_a_control_that_does_as_well_turn_it_round(long_run: P
         beyond_low_percent=-1.0,
         beyond_high_percent=1.0,
         verdict="equivalent",
+        blocks=6,
+        blocks_to_settle=None,
     )
     costs = tuple(
         replace(one, comparison=replace(one.comparison, control=chance)) if one.comparison else one
@@ -78,8 +81,12 @@ def test_joules_that_are_no_more_than_sampled_say_why(echo_run: Path) -> None:
 
 
 def test_what_could_have_been_seen_and_was_not_is_told(long_run: Path, echo_run: Path) -> None:
-    story, _ = told(long_run)
-    assert "throttling" in not_found(story)
-    hot = Caution(code="left out", subject="throttled: thermal pressure Heavy", words="left out")
-    assert "throttling" not in not_found(told(long_run, hot)[0])
+    story = Story.of(long_run)
+
+    def of_pressure(pressure: str) -> Story:
+        slots = [replace(slot, thermal=pressure) for slot in story.slots]
+        return replace(story, readback=replace(story.readback, slots=slots))
+
+    assert "throttling" in not_found(of_pressure("Nominal"))
+    assert "throttling" not in not_found(of_pressure("Heavy"))
     assert "throttling" not in not_found(Story.of(echo_run))

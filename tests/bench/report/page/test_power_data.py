@@ -60,7 +60,7 @@ def test_a_run_becomes_a_curve_with_its_slots_idle_and_phases(echo_run: Path) ->
     assert len(data["slots"]) == len(story.readback.slots) == 6
     assert len(data["idle"]) == 2
     assert all(0 <= start_s < end_s <= data["end_s"] for start_s, end_s, *_ in data["slots"])
-    requests = sum(len(slot.requests) for slot in story.readback.slots)
+    requests = sum(len(slot.answers) for slot in story.readback.slots)
     assert len(decoded(data["phases"], "start", "<f4")) == requests
     trace = story.readback.sources[1].lead.trace
     mean = decoded(data, "mean")

@@ -21,7 +21,7 @@ def asked(story: Story, before: str, after: str) -> Question:
     def told(request: RequestRecord) -> RequestRecord:
         return replace(request, text=after if request.gate == "length" else before)
 
-    slots = [replace(slot, requests=list(map(told, slot.requests))) for slot in story.readback.slots]
+    slots = [replace(slot, answers=list(map(told, slot.answers))) for slot in story.readback.slots]
     [card] = cards(replace(story, readback=replace(story.readback, slots=slots)), story.answer)
     return card.questions[0]
 

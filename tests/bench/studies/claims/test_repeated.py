@@ -14,7 +14,6 @@ from bench.cli.judge import reproduce as run_and_judge
 from bench.errors import UserError
 from bench.report.export.collect import collect
 from bench.report.readback import read_back
-from bench.report.rows import slot_rows
 from bench.report.summary import summarise
 from bench.run import store
 from bench.run.workers.group import Workers
@@ -56,7 +55,7 @@ def _noting(name: str, method, did: list[str]):
 
 def test_arms_run_once_each_one_after_another_and_the_ungated_one_first(repeated_run) -> None:
     folder, _ = repeated_run
-    rows = slot_rows(read_back(store.read(folder)))
+    rows = read_back(store.read(folder)).slots
     assert [row.arm for row in rows] == ["echo", "echo norm_fraction", "echo (A/A)"]
     assert {row.requests for row in rows} == {2}  # one pass over two prompts
 
@@ -80,7 +79,7 @@ def test_the_error_is_shown_beside_the_gate_and_taken_apart(repeated_run) -> Non
 
 def test_no_verdict_rests_on_such_a_run(repeated_run, tmp_path: Path) -> None:
     run = store.read(repeated_run[0])
-    rows = slot_rows(read_back(run))
+    rows = read_back(run).slots
     assert all("published protocol" in (row.excluded or "") for row in rows)
     assert {arm.verdict for arm in summarise(read_back(run)).rows} == {None, "not enough blocks"}
     data = collect([repeated_run[0]], tmp_path / "runs.parquet").file

@@ -18,7 +18,7 @@ from bench.cli.judge import register
 from bench.cli.judge import reproduce as run_and_judge
 from bench.errors import UserError
 from bench.report.readback import read_back
-from bench.report.rows import after_the_run, slot_rows
+from bench.report.rows import after_the_run
 from bench.run import store
 from bench.studies.claims.evidence import Evidence
 from bench.studies.claims.for_programs import COLUMNS, to_csv, to_json
@@ -220,14 +220,14 @@ def test_the_published_protocol_is_a_sample_after_the_slot_times_its_seconds(tmp
     bench("run", "suite.toml", cwd=tmp_path)
     run = store.read(next((tmp_path / "results").iterdir()))
     readback = read_back(run)
-    rows = slot_rows(readback)
-    after = after_the_run(readback, rows)
+    rows = readback.slots
+    after = after_the_run(readback)
     assert [row.arm for row in rows][:1] == [after[0].arm]
     assert {row.position for row in rows} == set(range(6))
     trace = readback.sources[1].lead.trace
-    begins = [*(slot.start_s for slot in readback.slots), float("inf")]
+    begins = [*(slot.record.start_s for slot in readback.slots), float("inf")]
     for slot, row, later in zip(readback.slots, after, begins[1:], strict=True):
-        first = next(i for i, start_s in enumerate(trace.start_s) if start_s >= slot.end_s)
+        first = next(i for i, start_s in enumerate(trace.start_s) if start_s >= slot.record.end_s)
         until_s = min(trace.start_s[first] + 1.0, later)
         sample = [i for i, end_s in enumerate(trace.end_s) if i >= first and end_s <= until_s] or [first]
         joules = sum(trace.joules[i, 0] for i in sample)

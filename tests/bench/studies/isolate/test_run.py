@@ -18,8 +18,10 @@ from backends.echo import load as echo
 from backends.torch import load as on_torch
 from bench.errors import UserError
 from bench.run.sources import choose
+from bench.studies.isolate import cells
 from bench.studies.isolate import run as isolation
-from bench.studies.isolate.run import CellPlan, CellReport, Rows
+from bench.studies.isolate.cells import CellPlan
+from bench.studies.isolate.run import CellReport, Rows
 from bench.studies.isolate.steps import Cell
 from bench.studies.isolate.tables import show, to_csv, to_json
 from bench.studies.isolate.window import CallWork, Plan, Setting, TimedWindow, measure
@@ -154,7 +156,7 @@ def test_without_joules_energy_is_withheld_and_the_verdict_stands() -> None:
 
 
 def test_a_whole_isolation_of_a_tiny_model(folder: Path) -> None:
-    suite = isolation.IsolateSuite.model_validate(
+    suite = cells.IsolateSuite.model_validate(
         {
             "name": "tiny",
             "window_s": 0.08,
@@ -210,13 +212,13 @@ def test_a_bad_suite_is_told_in_one_line(tmp_path: Path, text: str, says: str) -
     file = tmp_path / "isolate.toml"
     file.write_text(text)
     with pytest.raises(UserError, match=says):
-        isolation.load(str(file))
+        cells.load(str(file))
 
 
 def test_the_bundled_suite_is_valid_and_narrows() -> None:
-    suite = isolation.load("isolate")
-    assert {cell.backend for cell in isolation.narrow(suite, backends=["mlx"], rounds=2).cells} == {"mlx"}
+    suite = cells.load("isolate")
+    assert {cell.backend for cell in cells.narrow(suite, backends=["mlx"], rounds=2).cells} == {"mlx"}
     with pytest.raises(UserError, match="no cell of backend 'torhc'; did you mean 'torch'"):
-        isolation.narrow(suite, backends=["torhc"], rounds=None)
+        cells.narrow(suite, backends=["torhc"], rounds=None)
     with pytest.raises(UserError, match="rounds = 1"):
-        isolation.narrow(suite, backends=None, rounds=1)
+        cells.narrow(suite, backends=None, rounds=1)

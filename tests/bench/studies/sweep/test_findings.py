@@ -16,7 +16,7 @@ import pytest
 from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
 from bench.errors import UserError
-from bench.report.summary import ArmRow
+from bench.report.arm_row import ArmRow
 from bench.run import store
 from bench.run.records import SlotRecord
 from bench.studies.cuts.cut_options import points_of

@@ -1,0 +1,105 @@
+"""What a library brings to a decoder: how it runs one forward, what its cache and its modules are like."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from backends.cut import Cut
+
+Look = Callable[[Any, Any, Any, float], Any]
+"""Gets queries, keys, values and the scale of an attention, and gives what it adds; None for as ever."""
+Verify = Callable[[list[int]], list[int]]
+"""Runs one forward of the given tokens and returns the greedy token after each of them."""
+Drop = Callable[[int], None]
+"""Removes so many of the last positions from the cache."""
+
+
+class Library(ABC):
+    """The seam between `backends.decoder` and torch, mlx or another library."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Return when the device has nothing left to do."""
+
+    @abstractmethod
+    def reset_peak_memory(self) -> None:
+        """From now on the peak is counted anew."""
+
+    @abstractmethod
+    def peak_memory_bytes(self) -> int | None:
+        """Most that the library held on the device since."""
+
+    @abstractmethod
+    def _first_token(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> Any:
+        """Queue one forward of equal `rows` at position `start`; the argmax of the logits at their ends."""
+
+    @abstractmethod
+    def _fill(self, model: Any, rows: list[list[int]], cache: Any, *, start: int) -> None:
+        """Queue one forward that only fills the cache; arguments as of `_first_token`."""
+
+    @abstractmethod
+    def _settle(self, cache: Any, more: list[Any]) -> None:
+        """Let go of what a chunk held in memory but for the cache and the arrays `more`."""
+
+    @abstractmethod
+    def _stepper(self, model: Any, cache: Any, *, start: int, most: int, batch: int) -> Callable[[Any], Any]:
+        """What queues one forward of the given tokens and gives the next, still on the device.
+
+        Args:
+            model: Whole or with parts left out.
+            cache: After the prefill.
+            start: Position of the first new token.
+            most: New tokens of a row that may come.
+            batch: EqualRows.
+        """
+
+    @abstractmethod
+    def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> tuple[Verify, Drop]:
+        """What `lookup` needs; arguments as of `_stepper`, for one row."""
+
+    @abstractmethod
+    def _fetch(self, tokens: Sequence[Any]) -> list[list[int]]:
+        """Ids of tokens on the device, row by row: one transfer, which waits for it."""
+
+    @abstractmethod
+    def _logits(self, model: Any, ids: list[int]) -> Any:
+        """Logits (len(ids), vocabulary) of one forward without a cache."""
+
+    @abstractmethod
+    def _logits_at(self, model: Any, cache: Any, token: int, position: int) -> Any:
+        """Logits (vocabulary,) of one forward of one token through the cache."""
+
+    @abstractmethod
+    def _hidden(self, ids: list[int]) -> Any:
+        """Hidden states after the final norm, (len(ids), width)."""
+
+    @abstractmethod
+    def _attention(self, model: Any, look: Look) -> AbstractContextManager[None]:
+        """Put `look` in front of every attention of `model`, in the order in which they run."""
+
+    @abstractmethod
+    def _new_cache(self, cut: Cut) -> Any:
+        """An empty cache for a request under `cut`."""
+
+    @abstractmethod
+    def _forgetful_layers(self, cache: Any) -> set[str]:
+        """Kinds of the layers of a cache that do not hold all positions, such as a sliding window."""
+
+    @abstractmethod
+    def _keep(self, cache: Any, layer: int, index: Any) -> None:
+        """Queue that a layer keeps positions `index` (1, key-value heads or 1, kept, 1) of its cache only."""
+
+    @abstractmethod
+    def _cache_lengths(self, cache: Any) -> list[int]:
+        """Positions that each layer holds; 0 where no attention ran."""
+
+    def _no_gradients(self) -> AbstractContextManager[Any]:
+        """Around everything that runs the model."""
+        return nullcontext()
+
+    @abstractmethod
+    def _free(self) -> None:
+        """Give memory that nothing uses back to the system."""
