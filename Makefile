@@ -1,6 +1,7 @@
 # make run    set up and run the quick suite          make test   set up and run the tests
 # make check  lint, types and import layering         make format lay the code out, and mend what ruff can
 # make docs   write the generated reference pages     make clean  remove the environment
+# make pictures  draw docs/images and the README's answer anew
 #
 # The environment is made once; a second `make` installs nothing unless the lists below have changed.
 
@@ -12,7 +13,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --c
 ON_INTEL := torch,llama-cpp
 EXTRAS := $(if $(findstring Darwin x86_64,$(shell uname -sm)),$(ON_INTEL),all)
 
-.PHONY: run test check docs format clean
+.PHONY: run test check docs pictures format clean
 
 # In a container there is often no user but root; elsewhere models never run as root.
 run: $(VENV)/.installed
@@ -32,6 +33,10 @@ check: $(VENV)/.installed-test
 # The pages say what the code says; a test holds them together.
 docs: $(VENV)/.installed
 	$(VENV)/bin/python -m bench.cli.reference docs
+
+# The README's answer and docs/images, from a made-up run. The page needs Chromium.
+pictures: $(VENV)/.installed
+	$(VENV)/bin/python -m benchmarks.pictures
 
 format: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check --fix
