@@ -197,7 +197,7 @@ def judge_tokens(
     change = -100 * (saved.total_tokens_saved if processed else saved.new_tokens_saved)
     if published_percent is None:
         reproduced = change < -100 * THRESHOLD
-        why = f"a saving of tokens beyond {THRESHOLD:.0%} was claimed"
+        why = f"a saving of tokens beyond {100 * THRESHOLD:.0f} % was claimed"
     else:
         reproduced = abs(change - published_percent) <= 100 * THRESHOLD
         why = f"counted, and compared within {100 * THRESHOLD:.0f} percentage points"

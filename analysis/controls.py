@@ -23,7 +23,7 @@ from analysis.correlation import (
     shuffled_table_p,
 )
 from analysis.rows import SpectralPoint
-from analysis.values import FloatArray, IntArray, Withheld
+from analysis.values import FloatArray, IntArray, Withheld, counted
 
 Tables = Mapping[int, Mapping[int, float]]
 """Modulus -> residue -> lambda2, undefined residues left out."""
@@ -68,7 +68,7 @@ def _shuffled(points: Sequence[SpectralPoint], table: Mapping[int, float]) -> Pe
     defined = [p for p in points if p.residue in table]
     y = np.array([p.lambda11 for p in defined])
     if len(defined) < FEWEST_POINTS or np.ptp(y) == 0:
-        return Withheld(f"{len(defined)} points with a defined lambda2 are too few for a correlation")
+        return Withheld(f"a defined lambda2 at {counted(len(defined), 'point')}: too few for a correlation")
     return shuffled_table_p(table, [p.residue for p in defined], y)
 
 

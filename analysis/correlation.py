@@ -15,7 +15,7 @@ from math import factorial
 import numpy as np
 from scipy import stats
 
-from analysis.values import LEVEL, Estimate, FloatArray, IntArray, Withheld
+from analysis.values import LEVEL, Estimate, FloatArray, IntArray, Withheld, too_few
 
 EXACT_POINTS = 8
 """Up to here all permutations are tried (8! = 40,320)."""
@@ -148,7 +148,7 @@ def partial(x: FloatArray, y: FloatArray, covariates: Mapping[str, FloatArray]) 
     keep = distinct_rows(x, y, *covariates.values())
     given = len(covariates)
     if len(keep) < FEWEST_POINTS + given:
-        return Withheld(f"{len(keep)} distinct points are too few to hold {given} covariates fixed")
+        return Withheld(f"{too_few(len(keep), 'distinct point')} to hold {given} covariates fixed")
     design = np.column_stack([np.ones(len(keep)), *(c[keep] for c in covariates.values())])
     design /= np.linalg.norm(design, axis=0)
     left = [column[keep] - design @ np.linalg.lstsq(design, column[keep])[0] for column in (x, y)]

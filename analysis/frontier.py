@@ -42,6 +42,6 @@ def cliff(points: Sequence[Trade], *, rise: float = CLIFF_RISE) -> float | Withh
     fallen = [point.strength for point in cut if point.loss > ungated[0].loss * (1 + rise)]
     if not fallen:
         return Withheld(
-            f"no cliff down to {min(p.strength for p in cut)}: perplexity stays within {rise:.0%}"
+            f"no cliff down to {min(p.strength for p in cut)}: perplexity stays within {100 * rise:.0f} %"
         )
     return max(fallen)

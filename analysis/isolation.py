@@ -164,9 +164,9 @@ def classify(figures: Figures) -> Bound | Withheld:
         return "memory-bound"
     if figures.rise is None:
         return Withheld(
-            f"its bytes explain {share:.0%} of a step, so it is not memory-bound; arithmetic and fixed "
-            "costs can't be told apart, as S8 and S4 were not run or are too noisy (more --rounds, a quieter "
-            "machine)"
+            f"its bytes explain {100 * share:.0f} % of a step, so it is not memory-bound; arithmetic and "
+            "fixed costs can't be told apart, as S8 and S4 were not run or are too noisy (more --rounds, a "
+            "quieter machine)"
         )
     if figures.slices is not None and figures.slices >= MEMORY_SHARE:
         return "kernel-bound"
@@ -193,7 +193,7 @@ def _reason(answer: Bound, share: Estimate, figures: Figures, evidence: Sequence
         return _compute_reason(values)
     ends = {classify(replace(figures, share=end)) for end in (share.low, min(share.high, 1.0))}
     others = sorted(str(e) for e in ends - {answer})
-    parts = [f"reading its bytes at the stream's bandwidth explains {share.point:.0%} of a step"]
+    parts = [f"reading its bytes at the stream's bandwidth explains {100 * share.point:.0f} % of a step"]
     if answer == "kernel-bound":
         parts.append(_what_it_would_take(share, values["slices"]))
     elif answer != "memory-bound":
@@ -202,8 +202,8 @@ def _reason(answer: Bound, share: Estimate, figures: Figures, evidence: Sequence
     rise = _rise(values)
     if rise is not None and figures.rise is not None and figures.rise >= COMPUTE_ELASTICITY:
         parts.append(
-            f"a second token costs {rise.point:.0%}, each further one {figures.further:.0%}: "
-            "another kernel, not arithmetic"
+            f"a second token costs {100 * rise.point:.0f} %, each further one "
+            f"{100 * (figures.further or 0.0):.0f} %: another kernel, not arithmetic"
         )
     elif rise is not None and rise.high >= COMPUTE_ELASTICITY:
         parts.append("the interval of the second token's cost reaches into compute-bound")
@@ -217,18 +217,20 @@ def _rise(values: Mapping[str, Estimate]) -> Estimate | None:
 def _compute_reason(values: Mapping[str, Estimate]) -> str:
     value = _rise(values)
     assert value is not None, "what the verdict rests on"
-    interval = f"{value.point:.0%} [{value.low:.0%}, {value.high:.0%}]"
+    interval = f"{100 * value.point:.0f} % [{100 * value.low:.0f} %, {100 * value.high:.0f} %]"
     text = f"as many flops again cost {interval} of a step's time, while the bytes stay the same"
     unsure = value.low < COMPUTE_ELASTICITY
-    return f"{text}; the interval reaches below the {COMPUTE_ELASTICITY:.0%} of the rule" if unsure else text
+    rule = f"{100 * COMPUTE_ELASTICITY:.0f} % of the rule"
+    return f"{text}; the interval reaches below the {rule}" if unsure else text
 
 
 def _what_it_would_take(share: Estimate, slices: Estimate) -> str:
     reached = share.point / slices.point
     left = 1 - slices.point + share.point
     return (
-        f"bandwidth not reached: time follows its bytes, but the products read at {reached:.0%} of the "
-        f"stream's bandwidth; kernels that reached it would bring a step to {left:.0%} of its time"
+        f"bandwidth not reached: time follows its bytes, but the products read at {100 * reached:.0f} % of "
+        f"the stream's bandwidth; kernels that reached it would bring a step to {100 * left:.0f} % of its "
+        "time"
     )
 
 
@@ -238,9 +240,9 @@ def _where_the_rest_goes(values: Mapping[str, Estimate]) -> list[str]:
         ("weights", "the products with its weights alone take"),
         ("launches", "the launches alone"),
     )
-    said = [f"{words} {values[name].point:.0%}" for name, words in named if name in values]
+    said = [f"{words} {100 * values[name].point:.0f} %" for name, words in named if name in values]
     if "slices" in values:
-        said.append(f"{max(0.0, 1 - values['slices'].point):.0%} stays whatever is read")
+        said.append(f"{100 * max(0.0, 1 - values['slices'].point):.0f} % stays whatever is read")
     return [", ".join(said)] if said else []
 
 

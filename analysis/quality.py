@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from analysis.stats import bca_interval, ratio, t_interval
-from analysis.values import LEVEL, Estimate, FloatArray, Withheld
+from analysis.values import LEVEL, Estimate, FloatArray, Withheld, too_few
 
 FEWEST_PROMPTS = 20
 """Agreement and KL are skewed: below twenty prompts neither BCa nor t covers nine times in ten."""
@@ -89,7 +89,7 @@ def perplexity(log_probabilities: Sequence[ArrayLike]) -> Mean:
     loss = float(losses.sum() / counts.sum())
     interval: Estimate | Withheld
     if len(losses) < FEWEST_WINDOWS:
-        interval = Withheld(f"{len(losses)} windows are too few for an interval (needs {FEWEST_WINDOWS})")
+        interval = Withheld(f"{too_few(len(losses), 'window')} for an interval (needs {FEWEST_WINDOWS})")
     else:
         # a ratio of two sums, linearised: windows are few and alike, so t serves better than resampling
         interval = ratio(t_interval(loss + (losses - loss * counts) / counts.mean()))
@@ -119,7 +119,7 @@ def mean_over_prompts(values: Sequence[float], *, share: bool = False) -> Estima
     """
     column = np.asarray(values, dtype=np.float64)
     if len(column) < FEWEST_PROMPTS:
-        return Withheld(f"{len(column)} prompts are too few for an interval (needs {FEWEST_PROMPTS})")
+        return Withheld(f"{too_few(len(column), 'prompt')} for an interval (needs {FEWEST_PROMPTS})")
     if np.ptp(column) > 0:
         return _bca(column)
     reach = ((1 - LEVEL) / 2) ** (1 / len(column))

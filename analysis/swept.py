@@ -71,7 +71,7 @@ def _perplexity(sweep: BackendSweep) -> Verdict:
     if rise.low > CLIFF_RISE:
         return "not reproduced", seen
     if all(r.high <= CLIFF_RISE for _, r in points):
-        return "reproduced", f"{seen}; within {CLIFF_RISE:.0%} at all {len(points)} points"
+        return "reproduced", f"{seen}; within {100 * CLIFF_RISE:.0f} % at all {len(points)} points"
     return "not testable here", f"{seen}, too wide an interval: score more windows of text"
 
 
@@ -94,7 +94,7 @@ def _speed(sweep: BackendSweep) -> Verdict:
 def _cliff(sweep: BackendSweep) -> Verdict:
     if sweep.cliff is None:
         return "not testable here", sweep.cliff_reason
-    said = f"the largest kept fraction with perplexity up by over {CLIFF_RISE:.0%} is {sweep.cliff:g}"
+    said = f"the largest kept fraction with perplexity up by over {100 * CLIFF_RISE:.0f} % is {sweep.cliff:g}"
     is_there = abs(sweep.cliff - PUBLISHED_CLIFF) <= GRID_STEP
     return ("reproduced" if is_there else "not reproduced"), said
 
@@ -106,7 +106,8 @@ def _attention_dropped(sweep: BackendSweep) -> Verdict:
         return "not testable here", "no active point drops half of the attention layers and has a perplexity"
     best = min(points, key=lambda p: p.rise.point if p.rise else math.inf)
     assert best.rise is not None
-    seen = f"{best.label}: perplexity rises by {_percent(best.rise)}; small means within {SMALL_LOSS:.0%}"
+    small = f"small means within {100 * SMALL_LOSS:.0f} %"
+    seen = f"{best.label}: perplexity rises by {_percent(best.rise)}; {small}"
     if best.rise.high <= SMALL_LOSS:
         return "reproduced", seen
     return ("not reproduced" if best.rise.low > SMALL_LOSS else "not testable here"), seen
@@ -151,7 +152,7 @@ def _no_points(what: str) -> str:
 
 
 def _percent(rise: Estimate) -> str:
-    return f"{rise.point:+.1%} [{rise.low:+.1%}, {rise.high:+.1%}]"
+    return f"{100 * rise.point:+.1f} % [{100 * rise.low:+.1f} %, {100 * rise.high:+.1f} %]"
 
 
 _RULES: dict[str, Callable[[BackendSweep], Verdict]] = {

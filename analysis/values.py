@@ -58,6 +58,11 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def too_few(number: int, what: str) -> str:
+    """`1 prompt is too few`, `2 prompts are too few`."""
+    return f"{counted(number, what)} {'is' if number == 1 else 'are'} too few"
+
+
 def counted(number: int, what: str) -> str:
     """`1 block`, `2 blocks`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -234,7 +234,8 @@ def _graph_gate() -> Claim:
             ),
         ),
         verdict="not reproduced",
-        why=f"the change lies within the practical threshold of {THRESHOLD:.0%}; the headline is the norm "
+        why=f"the change lies within the practical threshold of {100 * THRESHOLD:.0f} %; the headline is the "
+        "norm "
         "fraction's, another gate",
     )
 

@@ -111,7 +111,7 @@ def _about_looks(readback: Readback) -> Iterator[Caution]:
     level = level_of_run(header.looks, finished)
     words = (
         f"looked at after {listed([str(look) for look in looks])} blocks, of which "
-        f"{len(spent(looks, len(finished)))} are spent: each interval here is one of {level:.1%}, "
+        f"{len(spent(looks, len(finished)))} are spent: each interval here is one of {100 * level:.1f} %, "
         "so that all looks together err in 5 % of runs"
     )
     if unplanned := [str(look) for look in looks if look not in header.looks]:

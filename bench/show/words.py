@@ -71,6 +71,11 @@ def percent(value: float | None, *, signed: bool = False) -> str | None:
     return f"{rounded:+.1f} %" if signed else f"{rounded:.1f} %"
 
 
+def spaced(form: str, value: float) -> str:
+    """A value in a format such as `{:.1%}`, with a space before the per cent sign as everywhere."""
+    return form.format(value).replace("%", " %")
+
+
 def short_percent(value: float | None) -> str | None:
     """Two digits for a sentence: `45 %`, `3.1 %`, `0.0 %`; no minus before a zero."""
     if value is None:

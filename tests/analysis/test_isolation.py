@@ -114,7 +114,7 @@ def test_the_reason_says_how_sure_a_compute_bound_step_is() -> None:
     assert "as many flops again cost" in sure.reason
     assert "reaches below" not in sure.reason
     unsure = judge_cell(rows_of("compute-bound", seed=1, noise=0.4))
-    assert unsure.verdict != "compute-bound" or "reaches below the 50%" in unsure.reason
+    assert unsure.verdict != "compute-bound" or "reaches below the 50 %" in unsure.reason
 
 
 def test_the_reason_says_where_the_rest_of_an_overhead_bound_step_goes() -> None:

@@ -136,7 +136,7 @@ def examined(console: Console) -> None:
 
 TOLD: tuple[tuple[Print, tuple[str, ...]], ...] = (
     (swept, ("tok/s", "MB/token", "verdict", "perplexity", "rise", "KL", "top-1", "score", "Pareto")),
-    (judged_cut, ("mean", "95 %", "21.2", "19.08 to 23.32", "91.2%", "82.1% to 100.3%")),
+    (judged_cut, ("mean", "95 %", "21.2", "19.08 to 23.32", "91.2 %", "82.1 % to 100.3 %")),
     (profiled, ("layer", "attention", "mlp", "block", "label")),
     (isolated, ("backend", "precision", "verdict", "figure", "fits", "phase", "ms/token", "J/token")),
     (correlated, ("points", "permuted", "rho", "alone", "given", "OLS", "r2", "shuffled table")),

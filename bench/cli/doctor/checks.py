@@ -183,7 +183,7 @@ def _display(brightness: float | None) -> CheckResult:
     if brightness == 0:
         return CheckResult(what="display", state="good", found="built-in display dark")
     brightness_words = (
-        f"built-in display at {brightness:.0%}; under an external meter first: pmset displaysleepnow"
+        f"built-in display at {100 * brightness:.0f} %; under an external meter first: pmset displaysleepnow"
     )
     return CheckResult(what="display", state="good", found=brightness_words)
 

@@ -88,7 +88,7 @@ def share(agreement: Estimate | Withheld) -> str:
     """A share in per cent with its interval."""
     if isinstance(agreement, Withheld):
         return NOT_ESTIMATED
-    return f"{agreement.point:.0%} [{agreement.low:.0%}, {agreement.high:.0%}]"
+    return f"{100 * agreement.point:.0f} % [{100 * agreement.low:.0f} %, {100 * agreement.high:.0f} %]"
 
 
 def basis(again: Remeasured) -> str:

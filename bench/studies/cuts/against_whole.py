@@ -17,6 +17,7 @@ from bench.run.workers.messages import Guard, Load, ModelToLoad, Ready, Request,
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.show import table
 from bench.show.table import Column, Table, say
+from bench.show.words import spaced
 from bench.studies.cuts.quality import (
     AnswerQuality,
     GatedAnswer,
@@ -199,7 +200,7 @@ def _answer_table(quality: CutQuality) -> Table:
 def _mean(row: Row) -> str | None:
     _, figure, form = row
     value = figure.mean if isinstance(figure, Mean) else figure
-    return None if value is None else form.format(value)
+    return None if value is None else spaced(form, value)
 
 
 def _interval(row: Row) -> str | None:
@@ -209,7 +210,7 @@ def _interval(row: Row) -> str | None:
     if not isinstance(figure, Mean):
         return None
     if isinstance(figure.interval, Estimate):
-        return f"{form.format(figure.interval.low)} to {form.format(figure.interval.high)}"
+        return f"{spaced(form, figure.interval.low)} to {spaced(form, figure.interval.high)}"
     return f"none: {figure.interval.reason}"
 
 

@@ -17,7 +17,7 @@ from bench.show import table
 from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save
 from bench.show.table import Column, Table, say
-from bench.show.words import kind_label, number, percent
+from bench.show.words import kind_label, number, percent, spaced
 from bench.studies.cuts.cut_options import strength
 from bench.studies.sweep.findings import SECONDS, Cliff, JudgedSweep, SweptArm, answers_of, cost_of, loss_of
 
@@ -163,10 +163,10 @@ def with_interval(mean: Mean | None, form: str) -> str | None:
     """A mean with its interval below it; where it has none, the figure alone."""
     if mean is None:
         return None
-    point, interval = form.format(mean.mean), mean.interval
+    point, interval = spaced(form, mean.mean), mean.interval
     if not isinstance(interval, Estimate):
         return point
-    return f"{point}\n({form.format(interval.low)} to {form.format(interval.high)})"
+    return f"{point}\n({spaced(form, interval.low)} to {spaced(form, interval.high)})"
 
 
 def _joules(arm: SweptArm) -> str:

@@ -15,6 +15,7 @@ from bench.report.answer import NOISE_IS, Answer, Comparison
 from bench.report.summary import Summary
 from bench.show.words import short_percent
 from tests.bench.report.random_runs import random_stories
+from tests.bench.report.sentence_rules import check
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +35,8 @@ def _texts(answer: Answer) -> list[str]:
 
 
 def test_no_sentence_is_badly_put(told: list[tuple[Summary, Answer]]) -> None:
-    bad = (
-        re.compile(r"(?<![\d.])1 (?:prompt|block|answer|token|window)s\b"),
-        re.compile(r"(?<![\d.])(?:[02-9]|\d\d+) (?:prompt|block|answer)\b"),
-        re.compile(r"per cent|percent|\d%"),
-        re.compile(r"-0\.0+\b(?!\d)|-0 %"),
-        re.compile(r"\bNone\b|\bnan\b|\binf\b|withheld|\bslot|  |\.\.|;\."),
-    )
     for text in (text for _, answer in told for text in _texts(answer)):
-        for rule in bad:
-            assert not rule.search(text), text
+        check(text)
 
 
 def _sentence(answer: Answer, one: Comparison) -> str:

@@ -77,7 +77,7 @@ def test_the_verdict_is_in_every_form_of_the_table(tmp_path: Path, monkeypatch: 
     rows = reproduce(["redundancy.perplexity"], [folder])
     (claim,) = to_json(rows)
     assert claim["resweeps"][0]["verdict"] == "not reproduced"
-    assert "perplexity rises by +80.0%" in to_csv(rows)
+    assert "perplexity rises by +80.0 %" in to_csv(rows)
 
 
 def test_a_damaged_sweep_is_said(tmp_path: Path) -> None:
