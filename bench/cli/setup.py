@@ -133,7 +133,8 @@ def models_fetch(
     name: Annotated[
         str,
         typer.Argument(
-            autocompletion=complete.models, help="A name of `bench models`, or a hub id (owner/name)."
+            autocompletion=complete.models,
+            help="A name of `bench models`, or a hub id (owner/name or owner/name:file).",
         ),
     ],
     revision: Annotated[str | None, typer.Option(help="Commit or tag of a hub model.")] = None,
@@ -144,7 +145,12 @@ def models_fetch(
     """
     from bench.run.display.progress import Bar
     from bench.run.fetch import ensure
+    from bench.suite import libraries
+    from bench.suite.from_models import readers_of
+    from bench.suite.models import SAFETENSORS
 
+    readers = readers_of(name)
+    reads = libraries.weight_files(readers) if readers else SAFETENSORS
     with Bar() as progress:
-        model = ensure(name, revision, progress=progress)
-    print(model.folder or f"{name} has no weights: nothing to fetch")
+        model = ensure(name, revision, progress=progress, weight_files=reads)
+    print(model.path or f"{name} has no weights: nothing to fetch")

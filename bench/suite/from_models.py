@@ -180,8 +180,8 @@ def _backends_for(models: Sequence[str]) -> tuple[str, ...]:
     """
     known = catalogue()
     for name in models:
-        if readers := _readers(name):
-            return readers
+        if readers := readers_of(name):
+            return readers[:1]
     if any(_is_mlx_quantised(name) for name in models if name not in known):
         return ("mlx",)
     stand_ins = [name in known and known[name].kind == "stand-in" for name in models]
@@ -192,8 +192,8 @@ def _is_weight_file(name: str) -> bool:
     return Path(name).expanduser().is_file() and is_read(name, libraries.weight_files(libraries.every()))
 
 
-def _readers(name: str) -> tuple[str, ...]:
-    """The first backend that reads a file of weights, or what lies in a folder without safetensors."""
+def readers_of(name: str) -> tuple[str, ...]:
+    """The backends that read a file of weights, or what lies in a folder without safetensors; else none."""
     here = Path(name).expanduser()
     if name in catalogue() or not (here.exists() or file_of_hub(name)):
         return ()
@@ -202,7 +202,7 @@ def _readers(name: str) -> tuple[str, ...]:
         return ()
     every = libraries.every().items()
     readers = [backend for backend, said in every if any(is_read(f, said.weight_files) for f in files)]
-    return tuple(readers[:1])
+    return tuple(readers)
 
 
 def _is_mlx_quantised(name: str) -> bool:

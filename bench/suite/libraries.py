@@ -39,19 +39,19 @@ def every() -> dict[str, About]:
 
 
 def usual(count: int) -> tuple[str, ...]:
-    """So many backends that can run a model here, the usual one of such a machine first.
+    """So many backends that can run a model here: the usual one of such a machine, then what lacks nothing.
 
     Raises:
         UserError: there are fewer.
     """
     first = "mlx" if sys.platform == "darwin" and platform.machine() == "arm64" else "torch"
-    here = [name for name, said in every().items() if said.needs and not said.missing]
+    here = {name: said for name, said in every().items() if said.needs and not said.missing}
     if len(here) < count:
         raise UserError(
             f"{counted(count, 'backend')} that can run a model needed, but {len(here)} can here",
             fix="pip install 'joulebench[all]'",
         )
-    return tuple(sorted(here, key=lambda name: name != first)[:count])
+    return tuple(sorted(here, key=lambda name: (name != first, len(here[name].lacks)))[:count])
 
 
 def packages() -> tuple[str, ...]:

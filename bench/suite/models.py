@@ -22,7 +22,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from backends.folder import quantised
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
 from energy.user_cache import user_cache
@@ -89,6 +88,8 @@ class LocalModel:
         """Type of the weights by the folder's own word: `bfloat16`, `8 bits`; None where it says nothing."""
         if self.folder is None or self.file is not None:
             return None
+        from backends.folder import quantised  # with numpy, which `bench init` asks nobody to wait for
+
         try:
             config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

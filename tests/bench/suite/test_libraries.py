@@ -65,3 +65,26 @@ def test_a_backend_without_tools_says_so() -> None:
     done = subprocess.run(libraries.command("echo", "gpu_works"), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "'echo' brings no tools" in done.stderr
+
+
+def test_the_usual_backends_are_those_that_lack_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"engine": About(needs=("json",), lacks=("logits",)), "own": About(needs=("json",))}
+    said |= {"torch": About(needs=("json",)), "absent": About(needs=("nowhere_at_all",))}
+    monkeypatch.setattr(libraries, "every", lambda: said)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert libraries.usual(3) == ("torch", "own", "engine")
+    with pytest.raises(UserError, match="4 backends that can run a model needed, but 3 can here"):
+        libraries.usual(4)
+
+
+def test_what_a_backend_lacks_is_refused_with_who_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {
+        "engine": About(needs=("json",), lacks=("logits",)),
+        "torch": About(needs=("json",)),
+        "echo": About(),
+    }
+    monkeypatch.setattr(libraries, "every", lambda: said)
+    monkeypatch.setattr(libraries, "about", said.__getitem__)
+    libraries.check("engine", ["float32"], needs=["cuts"])
+    with pytest.raises(UserError, match="'engine' can't give logits; use torch for that"):
+        libraries.check("engine", ["float32"], needs=["cuts", "logits"])
