@@ -40,7 +40,7 @@ def test_stored_runs_are_read_judged_and_drawn_without_the_extras(echo_run: Path
     assert [code for code, _ in outcomes] == [0] * 10, outcomes
     assert doctor[0] in (0, 1), doctor  # 1: no meter can be read here
     assert "pip install 'joulebench[torch]'" in doctor[1]
-    for made in ("page/report.html", "power.svg", "tables/slots.parquet", "runs.parquet"):
+    for made in ("page/report.html", "power.svg", "tables/windows.parquet", "runs.parquet"):
         assert (tmp_path / made).stat().st_size > 0
 
 
