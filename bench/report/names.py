@@ -17,6 +17,7 @@ WORDS = {
     "arm": "configuration",
     "passes": "repeats",
     "pass_number": "repeat",
+    "slot": "window",
     "slots": "windows",
     "new_tokens": "generated_tokens",
     "agreement": "token_match",
@@ -36,7 +37,13 @@ _BOUNDARIES = {
 
 def in_words(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row under the names that it has in files and tables."""
-    return {WORDS.get(name, name): value for name, value in row.items()}
+    return {word(name): value for name, value in row.items()}
+
+
+def word(name: str) -> str:
+    """A name as it stands in files and tables: `configuration` for `arm`, `decode_not_estimated`."""
+    first, _, last = name.rpartition("_")
+    return f"{first}_{WORDS[last]}" if first and last == "withheld" else WORDS.get(name, name)
 
 
 def arm_label(key: ArmKey) -> str:

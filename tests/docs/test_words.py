@@ -54,6 +54,18 @@ def test_no_sentence_and_no_heading_has_another_word(room: str) -> None:
     assert not found, f"say {INSTEAD}:\n" + "\n".join(found)
 
 
+def test_no_comment_of_a_suite_has_another_word() -> None:
+    """Those of the papers have the papers' words."""
+    found = [
+        f"{file.relative_to(ROOT)}:{number}: {line}"
+        for file in sorted((ROOT / "configs").rglob("*.toml"))
+        if file.parent.name != "published"
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if BANNED.search(line.partition("#")[2])
+    ]
+    assert not found, f"say {INSTEAD}:\n" + "\n".join(found)
+
+
 def test_the_page_of_a_run_has_no_other_word() -> None:
     found = [
         f"{file.name}:{line}: {text.strip()}"

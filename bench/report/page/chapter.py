@@ -19,6 +19,7 @@ from bench.report.arm_tables import (
     work_table,
 )
 from bench.report.figures.drawing import Drawing, NotDrawn
+from bench.report.names import word
 from bench.report.page.cards import Card, CostLine, cards, colours, cost_lines, first_table
 from bench.report.page.outputs import other_tables
 from bench.report.page.overturn import Threat, not_found, threats
@@ -195,7 +196,7 @@ def _draw(drawing: Drawing, folder: Path) -> Figure:
         name=drawing.name,
         title=drawing.title,
         alt=drawing.alt,
-        table=Table.of_frame(drawing.table, name=drawing.name, title=drawing.title),
+        table=Table.of_frame(drawing.table.rename(columns=word), name=drawing.name, title=drawing.title),
         wide=drawn.wide,
         narrow=drawn.narrow,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backends.base import BackendInfo
-from bench.report.names import model_name, models_and_types
+from bench.report.names import in_words, model_name, models_and_types
 from bench.suite.header import ModelFound
 from tests.bench.stored import run_header
 
@@ -45,3 +45,8 @@ def test_a_model_is_named_with_the_type_it_ran_in_and_the_one_it_was_saved_in() 
     assert models_and_types(header, {"torch/full": INFO}) == ["full (float32)"]
     assert models_and_types(header, {}) == ["full"]
     assert models_and_types(header, {"torch/full": replace(INFO, stand_in=True)}) == ["full"]
+
+
+def test_names_of_code_are_words_in_files() -> None:
+    row = {"arm": 1, "passes": 2, "decode_withheld": 3, "gross_j": 4}
+    assert in_words(row) == {"configuration": 1, "repeats": 2, "decode_not_estimated": 3, "gross_j": 4}

@@ -86,7 +86,7 @@ def test_a_figure_that_is_not_drawn_is_a_line_and_no_file_is_removed(echo_run: P
     text, _ = read(write_page([story], tmp_path, drawings=one_stub))
     assert "<strong>missing</strong>: there is &lt;nothing&gt; to draw" in text
     assert "A &lt;b&gt;stub&lt;/b&gt;, modelled" in text
-    assert (tmp_path / "stub.csv").read_text() == "arm,power (W)\n'=cmd,1.0\nplain,\n"
+    assert (tmp_path / "stub.csv").read_text() == "configuration,power (W)\n'=cmd,1.0\nplain,\n"
     (tmp_path / "notes.txt").write_text("mine")
     write_page([story], tmp_path, drawings=nothing)
     assert (tmp_path / "stub.csv").is_file()

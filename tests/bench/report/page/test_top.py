@@ -96,7 +96,7 @@ def test_a_dark_page_has_dark_figures(browser: Browser, echo_page: Path) -> None
 def test_a_quantity_has_one_value_on_the_page_and_in_every_file(browser: Browser, echo_page: Path) -> None:
     arms = {row["gate"]: row for row in rows_of(echo_page, "configurations") if row["a_a"] == "False"}
     expected = [significant(float(row["joules_per_token"])) for row in arms.values()]
-    figure = [row for row in rows_of(echo_page, "joules-per-token") if "(A/A)" not in row["arm"]]
+    figure = [row for row in rows_of(echo_page, "joules-per-token") if "(A/A)" not in row["configuration"]]
     assert [significant(float(row["mean_j"])) for row in figure] == expected
     assert [row["J/token (95 %)"].split(" ")[0] for row in rows_of(echo_page, "answer")] == expected
     with browser.opened(echo_page) as opened:
