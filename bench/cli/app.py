@@ -5,6 +5,7 @@ Everything heavy is imported inside a command, so that `bench --help` is there i
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -71,9 +72,12 @@ def main() -> None:
 
 
 def _fail(error: Exception, code: int) -> None:
-    from bench.show.safe_text import one_line
+    from bench.show.safe_text import in_lines, one_line
 
-    print(f"bench: {one_line(error)}", file=sys.stderr)
+    said = f"bench: {one_line(error)}"
+    if sys.stderr.isatty():
+        said = in_lines(said, fix=getattr(error, "fix", None), width=shutil.get_terminal_size().columns)
+    print(said, file=sys.stderr)
     sys.exit(code)
 
 

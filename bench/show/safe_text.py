@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 import unicodedata
 from typing import Any
 
@@ -38,6 +39,14 @@ def visible(text: object, *, lines: bool = False) -> str:
 def one_line(text: object) -> str:
     """The same with all white space narrowed to single spaces."""
     return visible(" ".join(str(text).split()))
+
+
+def in_lines(said: str, *, fix: str | None, width: int) -> str:
+    """A sentence for a terminal, broken between words; what to type next has a line of its own, whole."""
+    last = "" if fix is None else one_line(fix)
+    what = said.removesuffix(f"; {last}") if last else said
+    lines = textwrap.wrap(what, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, *([f"-> {last}"] if last else [])])
 
 
 def first_line(text: object) -> str:

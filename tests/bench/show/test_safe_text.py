@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bench.show.safe_text import csv_cell, markdown_cell, visible
+from bench.show.safe_text import csv_cell, in_lines, markdown_cell, visible
 
 
 def test_terminal_codes_become_pictures_of_themselves() -> None:
@@ -82,3 +82,13 @@ def test_markdown_is_shown_as_it_was_written(text: str) -> None:
 
 def test_markdown_stays_on_its_line() -> None:
     assert "\n" not in markdown_cell("one\ntwo\r\nthree\u2028four")
+
+
+def test_an_error_on_a_terminal_is_broken_between_words_and_its_fix_is_whole() -> None:
+    fix = "give --minutes 8, or fewer prompts or models, as in: bench run MODEL --prompts my.txt"
+    said = f"bench: 3 min are too few: 2 blocks with a repeat in each window take 8 min here; {fix}"
+    *what, last = in_lines(said, fix=fix, width=40).split("\n")
+    assert all(len(line) <= 40 for line in what)
+    assert last == f"-> {fix}"
+    assert " ".join(what) + f"; {fix}" == said
+    assert in_lines("bench: short", fix=None, width=40) == "bench: short"
