@@ -62,16 +62,16 @@ def drift_table(story: Story) -> pd.DataFrame:
     prompts = len(story.readback.run.header.prompts.ids)
     table = pd.DataFrame(
         {
-            "slot": slot.position + 1,
+            "window": slot.position + 1,
             "block": slot.block,
             "arm": slot.arm,
-            "j_per_pass": slot.gross_j * prompts / slot.requests,
+            "j_per_repeat": slot.gross_j * prompts / slot.requests,
         }
         for slot in story.slots
         if slot.gross_j is not None and slot.requests
     )
-    mean = table.groupby("arm")["j_per_pass"].transform("mean")
-    return table.assign(relative_percent=100 * (table["j_per_pass"] / mean - 1))
+    mean = table.groupby("arm")["j_per_repeat"].transform("mean")
+    return table.assign(relative_percent=100 * (table["j_per_repeat"] / mean - 1))
 
 
 def _draw(story: Story, table: pd.DataFrame) -> Figure:
@@ -85,7 +85,7 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
     for name, look in looks.items():
         mine = table.loc[table["arm"] == name]
         axes.plot(
-            mine["slot"],
+            mine["window"],
             mine["relative_percent"],
             look.marker,
             color=look.colour,
@@ -95,8 +95,8 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
             linestyle="none",
             alpha=0.7,
         )
-    middle = table.groupby("block")[["slot", "relative_percent"]].mean()
-    axes.plot(middle["slot"], middle["relative_percent"], color=INK, linewidth=1.8, zorder=4)
+    middle = table.groupby("block")[["window", "relative_percent"]].mean()
+    axes.plot(middle["window"], middle["relative_percent"], color=INK, linewidth=1.8, zorder=4)
     axes.set_xlabel("window, in the order in which they ran")
     axes.set_ylabel("off its mean (%)")
     axes.grid(visible=False, axis="x")
@@ -106,7 +106,7 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
 
 def _mark_blocks(axes: Axes, table: pd.DataFrame) -> None:
     """Every other block is shaded, and numbered while there is room."""
-    edges = table.groupby("block", sort=False)["slot"].agg(["min", "max"])
+    edges = table.groupby("block", sort=False)["window"].agg(["min", "max"])
     for i, (block, first, last) in enumerate(rows_of(edges.reset_index())):
         if i % 2 == 0:
             axes.axvspan(first - 0.5, last + 0.5, color=FAINT, alpha=0.4, linewidth=0)
@@ -119,4 +119,4 @@ def _mark_blocks(axes: Axes, table: pd.DataFrame) -> None:
                 ha="center",
                 color=GREY,
             )
-    axes.set_xlim(0.5 - 0.01 * len(table), table["slot"].max() + 0.5 + 0.01 * len(table))
+    axes.set_xlim(0.5 - 0.01 * len(table), table["window"].max() + 0.5 + 0.01 * len(table))
