@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.effect import LogPair
+from analysis.effect import FEWEST_BLOCKS, LogPair
 from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted, listed
 from analysis.verdict import Judgement
 from bench.report.compare.pairs import PairComparison, Side
@@ -181,7 +181,8 @@ def _notes(one: PairComparison) -> list[str]:
     if isinstance(joules, LogPair):
         lines.append(_method(joules))
     floor = "unknown" if one.noise_floor is None else _percent(one.noise_floor)
-    lines += [f"noise (A/A, 95 %): {floor}", _agreement(one), *_differs(one)]
+    few = one.judgement is None or one.judgement.blocks < FEWEST_BLOCKS  # no interval, only what was seen
+    lines += [f"noise ({'A/A' if few else 'A/A, 95 %'}): {floor}", _agreement(one), *_differs(one)]
     if one.not_known:
         lines.append(f"! known of neither run, so not checked: {', '.join(one.not_known)}")
     if not one.is_measured:

@@ -148,3 +148,13 @@ def test_isolate_says_what_its_verdict_is(bound: Bound) -> None:
         ]
         told = " ".join(line for line in lines if "rounds" in line)
         assert all(item.name in told for item in unsure)
+
+
+def test_compare_says_of_noise_what_it_is() -> None:
+    for story in random_stories()[:100]:
+        first, *others = story.readback.arms
+        for key in others:
+            one = _comparison(Side(story=story, key=first), Side(story=story, key=key))
+            (noise,) = [line for line in _notes(one) if line.startswith("noise (")] or [""]
+            if noise and one.judgement is not None:
+                assert ("95 %" in noise) == (one.judgement.blocks >= 5)
