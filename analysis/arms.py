@@ -1,4 +1,4 @@
-"""What each arm did and used, before anything is compared: tokens, seconds, joules.
+"""What an arm uses per unit of work, and how many tokens it leaves out.
 
 Tokens processed (prompt) and tokens generated (new) are kept apart throughout, because a prompt token
 costs a small fraction of a new one. Token counts are counts, so they have no interval.
@@ -21,54 +21,11 @@ FEWEST_FOR_LEVEL = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArmTotals:
-    """Sums over all slots of an arm that count. Joules are None if any of these slots has none."""
-
-    arm: str
-    slots: int
-    slots_excluded: int
-    requests: int
-    prompt_tokens: int
-    new_tokens: int
-    forwards: int
-    seconds_s: float
-    gross_j: float | None
-    net_j: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class TokensSaved:
-    """Tokens per request of two arms and what one leaves out of the other, as fractions."""
+    """What one arm leaves out of another's tokens per request, as fractions."""
 
-    prompt_tokens_per_request: float
-    new_tokens_per_request: float
-    baseline_new_tokens_per_request: float
     new_tokens_saved: float
     total_tokens_saved: float
-
-
-def totals(slots: Sequence[Slot], arm: str) -> ArmTotals:
-    """The sums of one arm."""
-    mine = [slot for slot in slots if slot.arm == arm]
-    used = [slot for slot in mine if slot.excluded is None]
-    return ArmTotals(
-        arm=arm,
-        slots=len(used),
-        slots_excluded=len(mine) - len(used),
-        requests=sum(slot.requests for slot in used),
-        prompt_tokens=sum(slot.prompt_tokens for slot in used),
-        new_tokens=sum(slot.new_tokens for slot in used),
-        forwards=sum(slot.forwards for slot in used),
-        seconds_s=sum(slot.seconds_s for slot in used),
-        gross_j=_sum([slot.gross_j for slot in used]),
-        net_j=_sum([slot.net_j for slot in used]),
-    )
-
-
-def _sum(joules: Sequence[float | None]) -> float | None:
-    """A total with a hole in it is no total."""
-    known = [j for j in joules if j is not None]
-    return float(np.sum(known)) if known and len(known) == len(joules) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,17 +63,24 @@ def level(slots: Sequence[Slot], copies: Sequence[str], *, amount: Amount, per: 
 
 def tokens_saved(slots: Sequence[Slot], *, treated: str, baseline: str) -> TokensSaved | Withheld:
     """New and total tokens that `treated` leaves out, per request, over all slots that count."""
-    mine, theirs = totals(slots, treated), totals(slots, baseline)
-    if not (mine.requests and theirs.requests):
+    mine, theirs = (
+        [slot for slot in slots if slot.arm == arm and slot.excluded is None] for arm in (treated, baseline)
+    )
+    asked, asked_baseline = _of("requests", mine), _of("requests", theirs)
+    if not (asked and asked_baseline):
         return Withheld("a configuration has no request: no tokens to compare")
-    if not theirs.new_tokens:
+    if not _of("new_tokens", theirs):
         return Withheld(f"{baseline} made no generated token: nothing to save")
-    new, baseline_new = mine.new_tokens / mine.requests, theirs.new_tokens / theirs.requests
-    prompt, baseline_prompt = mine.prompt_tokens / mine.requests, theirs.prompt_tokens / theirs.requests
+    new, baseline_new = _of("new_tokens", mine) / asked, _of("new_tokens", theirs) / asked_baseline
+    prompt, baseline_prompt = (
+        _of("prompt_tokens", mine) / asked,
+        _of("prompt_tokens", theirs) / asked_baseline,
+    )
     return TokensSaved(
-        prompt_tokens_per_request=prompt,
-        new_tokens_per_request=new,
-        baseline_new_tokens_per_request=baseline_new,
         new_tokens_saved=1 - new / baseline_new,
         total_tokens_saved=1 - (new + prompt) / (baseline_new + baseline_prompt),
     )
+
+
+def _of(count: str, slots: Sequence[Slot]) -> int:
+    return sum(getattr(slot, count) for slot in slots)

@@ -19,7 +19,7 @@ from scipy import stats as distributions
 
 from analysis import stats
 from analysis.effect import FEWEST_BLOCKS
-from analysis.power import POWER, PowerQuestion, blocks_to_settle, chance_to_settle
+from analysis.statistical_power import POWER, PowerQuestion, blocks_to_settle, chance_to_settle
 from analysis.values import LEVEL, FloatArray
 from analysis.verdict import THRESHOLD
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from analysis import stats
 from analysis.effect import FEWEST_BLOCKS, LogPair, exceeds, noise_floor
-from analysis.power import PowerQuestion, blocks_to_settle
+from analysis.statistical_power import PowerQuestion, blocks_to_settle
 from analysis.stats import log_distance
 from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted
 

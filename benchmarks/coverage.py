@@ -31,8 +31,8 @@ from analysis import stats
 from analysis.blocks import BlockTable
 from analysis.effect import FEWEST_BLOCKS, LogPair
 from analysis.looks import level_of
-from analysis.power import POWER
 from analysis.sizing import Noise, blocks_to_tell
+from analysis.statistical_power import POWER
 from analysis.values import FloatArray
 from analysis.verdict import THRESHOLD, Contrast, Verdict, decide, settle
 from benchmarks.draws import AGAIN, UNGATED, Setting, log_joules, table_of

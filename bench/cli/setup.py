@@ -44,7 +44,7 @@ def doctor(
 
     Example: [bold]bench doctor[/]
     """
-    from bench.cli.doctor import findings as doctor_findings
+    from bench.cli.doctor import findings_table
     from bench.cli.doctor.checks import examine
 
     if plugins:
@@ -55,9 +55,9 @@ def doctor(
         return
     diagnosis = examine()
     if as_json:
-        print(json.dumps(doctor_findings.to_json(diagnosis), indent=2))
+        print(json.dumps(findings_table.to_json(diagnosis), indent=2))
     else:
-        doctor_findings.show(diagnosis, console())
+        findings_table.show(diagnosis, console())
     raise typer.Exit(0 if diagnosis.is_fit else 1)
 
 

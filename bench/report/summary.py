@@ -18,9 +18,9 @@ from analysis.quality import mean_agreement
 from analysis.rows import Slot
 from analysis.values import Withheld
 from analysis.verdict import INACTIVE
+from bench.report.arm_costs import Costs
 from bench.report.arm_row import ArmRow
 from bench.report.cautions import cautions
-from bench.report.costs import Costs
 from bench.report.latency import latency_of
 from bench.report.readback import Readback
 from bench.report.slots import Idle, first_of_each_prompt, that_count, tokens_of

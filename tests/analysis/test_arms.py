@@ -2,27 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.arms import Level, TokensSaved, level, tokens_saved, totals
+from analysis.arms import Level, TokensSaved, level, tokens_saved
 from analysis.values import Withheld
 from tests.analysis.slots import ARMS, judged, run_slots
-
-
-def test_totals_are_sums_over_what_counts() -> None:
-    slots = run_slots(blocks=2, noise=0.0)
-    mine = [i for i, slot in enumerate(slots) if slot.arm == "gated"]
-    slots[mine[0]] = replace(slots[mine[0]], excluded="throttled")
-    total = totals(slots, "gated")
-    assert (total.slots, total.slots_excluded, total.requests) == (3, 1, 150)
-    assert total.gross_j == pytest.approx(300.0)
-
-
-def test_a_hole_makes_no_total() -> None:
-    slots = run_slots(blocks=2)
-    slots = [replace(slot, net_j=None) if slot.position == 0 else slot for slot in slots]
-    total = totals(slots, slots[0].arm)
-    assert total.net_j is None
-    assert total.gross_j is not None
-    assert totals([], "gated").gross_j is None
 
 
 def test_level_has_an_interval_over_blocks() -> None:
@@ -70,7 +52,15 @@ def test_tokens_saved_keeps_prompt_and_new_tokens_apart() -> None:
     assert isinstance(saved, TokensSaved)
     assert saved.new_tokens_saved == pytest.approx(0.6)
     assert saved.total_tokens_saved == pytest.approx(1 - (500 + 100) / 750)
-    assert saved.prompt_tokens_per_request == 10
+
+
+def test_tokens_of_slots_that_are_left_out_do_not_count() -> None:
+    slots = run_slots(tokens=0.4)
+    first = next(i for i, slot in enumerate(slots) if slot.arm == "gated")
+    slots[first] = replace(slots[first], excluded="throttled", new_tokens=10**6)
+    saved = tokens_saved(slots, treated="gated", baseline="ungated")
+    assert isinstance(saved, TokensSaved)
+    assert saved.new_tokens_saved == pytest.approx(0.6)
 
 
 def test_tokens_saved_of_nothing_is_withheld() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from analysis.contrast import Held, judge_together
-from analysis.power import POWER
 from analysis.rows import Slot
 from analysis.sizing import Noise, blocks_to_tell
+from analysis.statistical_power import POWER
 from analysis.verdict import THRESHOLD
 from benchmarks.coverage import contrasts, held, saves, verdicts
 from benchmarks.draws import AGAIN, UNGATED, Setting, log_joules, table_of

@@ -7,9 +7,9 @@ import pytest
 
 from analysis.contrast import Held, contrast
 from analysis.effect import FEWEST_BLOCKS
-from analysis.power import PowerQuestion, chance_to_settle
 from analysis.rows import Slot
 from analysis.sizing import EFFECT_SHARE, Noise, blocks_to_tell, noise_of, smallest_change
+from analysis.statistical_power import PowerQuestion, chance_to_settle
 from analysis.stats import log_distance
 from analysis.verdict import Contrast
 from tests.analysis.slots import ARMS, run_slots

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from analysis.effect import LogPair
-from analysis.power import PowerQuestion, blocks_to_settle
 from analysis.rows import Slot
+from analysis.statistical_power import PowerQuestion, blocks_to_settle
 from analysis.stats import log_distance
 from analysis.values import Estimate
 from analysis.verdict import (

@@ -15,7 +15,7 @@ from rich.console import Console
 from analysis.quality import Mean
 from analysis.values import Estimate, Withheld
 from backends.cut import FULL, Cut
-from bench.cli.doctor import findings as doctor
+from bench.cli.doctor import findings_table as doctor
 from bench.cli.doctor.checks import CheckResult
 from bench.report.export import collect_summary
 from bench.report.export.collect import Collected

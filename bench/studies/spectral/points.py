@@ -15,10 +15,10 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.controls import Controls, controls
 from analysis.published.every_claim import MODULI
 from analysis.rows import SpectralPoint, rows_from_columns
 from analysis.spectral import spectrum
+from analysis.spectral_controls import Controls, controls
 from analysis.study import Association, Confounding, associations, confounders
 from analysis.values import Withheld
 from bench.errors import UserError, nearest

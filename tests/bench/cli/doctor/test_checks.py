@@ -11,7 +11,7 @@ from rich.console import Console
 from backends.about import About
 from bench.cli.doctor import checks as doctor
 from bench.cli.doctor.checks import CheckResult, Diagnosis, around, reach, sudoers_line
-from bench.cli.doctor.findings import show, verdict
+from bench.cli.doctor.findings_table import show, verdict
 from bench.cli.doctor.mac_state import MacState
 from bench.suite import libraries
 from energy.base import SourceUnavailable

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.effect import LogPair
-from analysis.power import POWER, PowerQuestion, blocks_to_settle, chance_to_settle
+from analysis.statistical_power import POWER, PowerQuestion, blocks_to_settle, chance_to_settle
 from analysis.stats import holm, log_distance
 from analysis.verdict import Contrast, settle
 

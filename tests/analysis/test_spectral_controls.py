@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.controls import Controls, controls
 from analysis.correlation import Correlation, Permutation
 from analysis.rows import SpectralPoint
+from analysis.spectral_controls import Controls, controls
 from analysis.values import Withheld
 from tests.analysis.published.connectivity import all_tables
 
