@@ -81,9 +81,9 @@ def open_folder(path: Path, *, layers: int | None = None) -> ModelFolder:
         path=path,
         config=config,
         architecture=str(_required(config, ("model_type",), path)),
-        layers=int(_required(config, LAYER_COUNT_KEYS, path)),
-        vocabulary=int(_required(config, ("vocab_size",), path)),
-        context=_first(config, CONTEXT_KEYS),
+        layers=_count(config, LAYER_COUNT_KEYS, path),
+        vocabulary=_count(config, ("vocab_size",), path),
+        context=_count(config, CONTEXT_KEYS, path) if _first(config, CONTEXT_KEYS) is not None else None,
         eos_ids=_eos_ids(path, config),
     )
 
@@ -126,7 +126,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"), object_hook=_number)
     except FileNotFoundError:
         raise ModelError(f"{path} is missing", fix="give the folder of a Hugging Face model") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} can't be read ({error})", fix="fetch the model again") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} does not hold a JSON object", fix="fetch the model again")
@@ -150,7 +150,7 @@ def _shortened(config: dict[str, Any], layers: int | None, path: Path) -> dict[s
     """The config of the same model with only its first `layers` decoder layers."""
     if layers is None:
         return config
-    total = int(_required(config, LAYER_COUNT_KEYS, path))
+    total = _count(config, LAYER_COUNT_KEYS, path)
     if not 1 <= layers <= total:
         raise ModelError(f"layers = {layers}, but {path} has {total}", fix=f"give 1 to {total}")
     changed = {key: layers for key in LAYER_COUNT_KEYS if key in config}
@@ -165,9 +165,19 @@ def _eos_ids(path: Path, config: dict[str, Any]) -> frozenset[int]:
     settings = _read_json(generation) if generation.exists() else {}
     ids = settings.get("eos_token_id")
     ids = config.get("eos_token_id") if ids is None else ids
-    if ids is None:
-        return frozenset()
-    return frozenset(ids if isinstance(ids, list) else [ids])
+    listed = [] if ids is None else ids if isinstance(ids, list) else [ids]
+    if not all(isinstance(one, int) for one in listed):
+        raise ModelError(
+            f"eos_token_id of {path} is {ids!r}, no list of token ids", fix="fetch the model again"
+        )
+    return frozenset(listed)
+
+
+def _count(config: dict[str, Any], keys: tuple[str, ...], path: Path) -> int:
+    value = _required(config, keys, path)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ModelError(f"config.json of {path}: {' or '.join(keys)} is {str(value)[:80]!r}, no count")
+    return value
 
 
 def _first(config: dict[str, Any], keys: tuple[str, ...]) -> Any:

@@ -70,6 +70,8 @@ def _lines(file: Path) -> list[list[str]]:
         raise SourceUnavailable(f"{file} can't be read ({error.strerror})", fix=EXPECTED) from error
     except UnicodeDecodeError as error:
         raise SourceUnavailable(f"{file}: byte {error.start} is not UTF-8", fix=EXPECTED) from error
+    except (csv.Error, ValueError) as error:  # ValueError: a name that no file can have
+        raise SourceUnavailable(f"{file} is no CSV ({error})", fix=EXPECTED) from error
     if not lines or any(_is_number(cell) for cell in lines[0]):
         raise SourceUnavailable(f"{file} has no heading", fix=EXPECTED)
     return lines

@@ -87,28 +87,33 @@ def _records(text: str, file: Path) -> Iterator[tuple[str, Any]]:
 def _json(text: str, place: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        why = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+    except (ValueError, RecursionError) as error:  # ValueError: a number too long for Python, too
+        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise UserError(f"{place}: not JSON ({why}): {_shown(text)}", fix=FORMS) from None
 
 
 def _prompt(record: Any, made_id: str, place: str) -> Prompt:
+    try:
+        return Prompt.model_validate(_fields(record, made_id, place))
+    except ValidationError as error:
+        raise invalid(place, error, Prompt) from None
+
+
+def _fields(record: Any, made_id: str, place: str) -> dict[str, Any]:
+    """What a prompt is made from, whichever form its record has."""
     if isinstance(record, str) and record:
-        return Prompt(id=made_id, text=record)
+        return {"id": made_id, "text": record}
     if not isinstance(record, dict):
         raise UserError(f"{place}: no prompt but {_shown(record)}", fix=FORMS)
     name = str(record.get("id", made_id))
     for form in _TURNS:
         if form in record:
-            return Prompt(id=name, text=_asked(record[form], form, place))
+            return {"id": name, "text": _asked(record[form], form, place)}
     if isinstance(record.get("prompt"), str) and record["prompt"]:
-        return Prompt(id=name, text=record["prompt"])
+        return {"id": name, "text": record["prompt"]}
     if "text" not in record:
         raise UserError(f"{place}: the key 'text' is missing in {_shown(record)}", fix=FORMS)
-    try:
-        return Prompt.model_validate({**record, "id": name})
-    except ValidationError as error:
-        raise invalid(place, error, Prompt) from None
+    return {**record, "id": name}
 
 
 def _asked(turns: Any, form: str, place: str) -> str:

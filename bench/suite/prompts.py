@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from bench.errors import UserError, nearest
+from bench.errors import nearest
 from bench.suite.bundled import configs_folder
 from bench.suite.config import Prompts
 from bench.suite.prompt_forms import Prompt, read, write
+from bench.suite.reading import path_of, text_of
 
 _FILLER = "mixed"
 """The set whose text fills a prompt of a given length: what is read by a mixture of experts is not noise."""
@@ -58,26 +59,20 @@ def load_prompts(name: str, *, beside: Path, limit: int | None = None) -> Prompt
         UserError: no such file, not UTF-8, empty, a line that is not a prompt, or an id twice.
     """
     file = _find(name, beside)
-    try:
-        raw = file.read_bytes()
-        text = raw.decode("utf-8")
-    except OSError as error:
-        known = nearest(name, (set_file.stem for set_file in (configs_folder() / "prompts").glob("*.jsonl")))
-        raise UserError(f"can't read the prompts {str(file)!r} ({error.strerror})", fix=known) from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}: byte {error.start} is not UTF-8", fix="save the file as UTF-8") from None
+    known = nearest(name[:200], (one.stem for one in (configs_folder() / "prompts").glob("*.jsonl")))
+    text = text_of(file, what="the prompts", fix=known)
     prompts = read(text, file=file)
-    return PromptSet(file=file, sha256=hashlib.sha256(raw).hexdigest(), prompts=prompts[:limit])
+    return PromptSet(file=file, sha256=hashlib.sha256(text.encode()).hexdigest(), prompts=prompts[:limit])
 
 
 def bundled_set(name: str) -> Path | None:
     """The file of a set that comes along, by its name; None if there is none of this name."""
     file = configs_folder() / "prompts" / f"{name}.jsonl"
-    return file if Path(name).name == name and file.is_file() else None
+    return file if name in {one.stem for one in file.parent.glob("*.jsonl")} else None
 
 
 def _find(name: str, beside: Path) -> Path:
-    return bundled_set(name) or beside / Path(name).expanduser()
+    return bundled_set(name) or path_of(name, beside=beside)
 
 
 def _text_of(tokens: int) -> str:

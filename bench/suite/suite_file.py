@@ -5,7 +5,6 @@ That line names the key, the value and, for an unknown key, the nearest known on
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder, suite_names
 from bench.suite.config import Suite
+from bench.suite.reading import text_of, toml_of
 
 
 def load_suite(file: Path) -> tuple[Suite, str]:
@@ -22,11 +22,7 @@ def load_suite(file: Path) -> tuple[Suite, str]:
     Raises:
         UserError: the file is missing, is not TOML, or is not a suite.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        hint = nearest(str(file), suite_names())
-        raise UserError(f"can't read the suite {str(file)!r} ({_reason(error)})", fix=hint) from None
+    text = text_of(file, what="the suite", fix=nearest(str(file)[:200], suite_names()))
     return parse_suite(text, file=file), text
 
 
@@ -36,13 +32,11 @@ def parse_suite(text: str, *, file: Path) -> Suite:
     Raises:
         UserError: it is not TOML, or not a suite.
     """
+    data = toml_of(text, file=file)
+    if "cells" in data:
+        raise UserError(f"{file} says what to isolate, not what to run", fix="run it with: bench isolate")
     try:
-        data = tomllib.loads(text)
-        if "cells" in data:
-            raise UserError(f"{file} says what to isolate, not what to run", fix="run it with: bench isolate")
         return Suite.model_validate(data)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
         raise invalid(f"{file}", error, Suite) from None
 
@@ -83,7 +77,3 @@ def _arguments(annotation: Any) -> tuple[Any, ...]:
 
 def _is_table(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"

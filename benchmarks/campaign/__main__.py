@@ -10,48 +10,70 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.campaign import folders
-from benchmarks.campaign.attempt import peak_mib
+from benchmarks.campaign import folders, inputs
+from benchmarks.campaign.attempt import Outcome, peak_mib
 
 KINDS = ("done", "refused", "failed", "traceback", "hang", "reached outside")
+Tried = Iterator[tuple[str, str, Outcome]]
+"""What was tried, what was damaged, and the outcome."""
 
 
 def main() -> int:
     """Damage, try, count."""
     parser = argparse.ArgumentParser(prog="benchmarks.campaign")
-    parser.add_argument("campaign", choices=["folders"])
+    parser.add_argument("campaign", choices=["folders", "inputs"])
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     counts: Counter[tuple[str, str]] = Counter()
-    bad: list[str] = []
+    bad: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="campaign-") as work:
-        good = folders.make_run(Path(work) / "good")
+        campaign = _folders if asked.campaign == "folders" else _inputs
         for seed in range(asked.seed, asked.seed + asked.count):
-            scratch = Path(work) / str(seed)
-            command, damage, outcome = folders.one(good, scratch, seed=seed)
-            counts[command, outcome.kind] += 1
-            if outcome.is_bad:
-                bad.append(f"seed {seed}, {command}, {damage}: {outcome.kind}: {outcome.detail}")
-            shutil.rmtree(scratch)
+            for name, damage, outcome in campaign(Path(work), seed):
+                counts[name, outcome.kind] += 1
+                if outcome.is_bad:
+                    bad[f"{name}, {damage}: {outcome.kind}: {outcome.detail}"] += 1
     _show(counts, bad)
     return 1 if bad else 0
 
 
-def _show(counts: Counter[tuple[str, str]], bad: list[str]) -> None:
+def _folders(work: Path, seed: int) -> Tried:
+    """One damaged run folder and one command."""
+    good = _good(work)
+    scratch = work / str(seed)
+    command, damage, outcome = folders.one(good, scratch, seed=seed)
+    yield command, f"seed {seed}, {damage}", outcome
+    shutil.rmtree(scratch)
+
+
+@cache
+def _good(work: Path) -> Path:
+    return folders.make_run(work / "good")
+
+
+def _inputs(work: Path, seed: int) -> Tried:
+    """One damaged file of every kind."""
+    for name, (read, honest) in inputs.readers().items():
+        yield name, "damaged", inputs.one(read, honest, work / name, seed=seed)
+
+
+def _show(counts: Counter[tuple[str, str]], bad: Counter[str]) -> None:
     terminal = Console(width=100)
-    table = Table("command", *KINDS)
-    for command in sorted({command for command, _ in counts}):
-        table.add_row(command, *(str(counts[command, kind]) for kind in KINDS))
+    table = Table("", *KINDS)
+    for name in sorted({name for name, _ in counts}):
+        table.add_row(name, *(str(counts[name, kind]) for kind in KINDS))
     terminal.print(table)
-    terminal.print(f"most memory: {peak_mib():.0f} MiB")
-    for text in bad:
-        terminal.print(text, markup=False, highlight=False)
+    terminal.print(f"{sum(counts.values())} tried; most memory: {peak_mib():.0f} MiB")
+    for text, count in bad.most_common():
+        terminal.print(f"{count} x {text}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

@@ -57,12 +57,12 @@ def attempt(arguments: list[str], *, cwd: Path, outside: Path) -> Outcome:
     reached: list[str] = []
     with _watched(outside, reached), patch.object(sys, "argv", ["bench", *arguments]), _standing_in(cwd):
         try:
-            with redirect_stdout(out), redirect_stderr(err), _limited():
+            with redirect_stdout(out), redirect_stderr(err), limited():
                 kind = _kind(_exit_code())
         except Hung:
             kind, detail = "hang", f"more than {LIMIT_S:g} s"
         except BaseException as error:
-            kind, detail = "traceback", _last_place(error)
+            kind, detail = "traceback", place_of(error)
     if "Traceback" in err.getvalue():
         kind, detail = "traceback", err.getvalue()
     if reached:
@@ -70,12 +70,13 @@ def attempt(arguments: list[str], *, cwd: Path, outside: Path) -> Outcome:
     return Outcome(kind, detail, time.process_time() - began_s)
 
 
-def _last_place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """Where in the program it was, and what it was."""
     root = str(Path(__file__).resolve().parents[2])
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(root)]
-    places = [f"{Path(frame.filename).relative_to(root)}:{frame.lineno}" for frame in frames[-3:]]
-    return f"{' > '.join(places)}: {type(error).__name__}: {str(error)[:200]}"
+    places = [f"{Path(frame.filename).relative_to(root)}:{frame.lineno}" for frame in frames[-2:]]
+    said = str(error).partition("\n")[0][:60]
+    return f"{' > '.join(places)}: {type(error).__name__}: {said}"
 
 
 def peak_mib() -> float:
@@ -108,8 +109,11 @@ def _standing_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
-    """CPU time is limited for a loop, and time by the clock, six times as much, for a wait."""
+def limited() -> Iterator[None]:
+    """Raise `Hung` in what takes too long.
+
+    CPU time is limited for a loop, and time by the clock, six times as much, for a wait.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Hung

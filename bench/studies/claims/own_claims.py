@@ -13,7 +13,6 @@ amount = "energy"
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from analysis.claims import Claim, claim_of_record
 from bench.errors import UserError
 from bench.studies.claims.statements import Statement, statements
+from bench.suite.reading import text_of, toml_of
 from bench.suite.suite_file import invalid
 
 
@@ -81,14 +81,7 @@ def _is_file(beside: Path | None) -> bool:
 
 
 def _tables(file: Path) -> dict[str, dict[str, object]]:
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"can't read the claims {str(file)!r} ({error.strerror})", fix="give a TOML file"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: not valid TOML: {error}") from None
+    tables = toml_of(text_of(file, what="the claims", fix="give a TOML file"), file=file)
     if not tables or not all(isinstance(table, dict) for table in tables.values()):
         raise UserError(f"{file} holds no claims", fix='a claim is a table: ["my.claim"]')
     return tables

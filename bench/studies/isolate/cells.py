@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.errors import UserError, nearest
 from bench.suite.config import Energy
+from bench.suite.reading import text_of, toml_of
 from bench.suite.suite_file import find_suite, invalid
 
 QUANTISED = {"8bit": 8, "4bit": 4}
@@ -65,14 +65,9 @@ def load(name: str) -> IsolateSuite:
         UserError: it can't be read or is not such a suite.
     """
     file = find_suite(name)
+    text = text_of(file, what="the suite", fix="the bundled one is: isolate")
     try:
-        return IsolateSuite.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UserError(
-            f"can't read {str(file)!r} ({error.strerror})", fix="the bundled one is: isolate"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file}: not valid TOML: {error}") from None
+        return IsolateSuite.model_validate(toml_of(text, file=file))
     except ValidationError as error:
         raise invalid(f"{file}", error, IsolateSuite) from None
 

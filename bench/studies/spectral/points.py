@@ -178,13 +178,15 @@ def from_csv(file: Path, *, arms: Sequence[str] | None = None) -> list[Measured]
 
     try:
         table = pd.read_csv(file, dtype={"prompt": str, "model": str})
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UserError(
             f"can't read the points in {file} ({why})",
             fix="give a CSV that was written by: bench spectral --csv",
         ) from None
-    named = next((table[name] for name in ("set", "arm") if name in table), pd.Series(["csv"] * len(table)))
+    named = next(
+        (table[name] for name in ("set", "arm") if name in table), pd.Series("csv", index=table.index)
+    )
     for arm in arms or ():
         if arm not in set(named):
             raise UserError(f"{file} has no set {arm!r}", fix=nearest(arm, map(str, named.unique())))
