@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -12,7 +13,7 @@ from backends.cut import FULL
 from bench.errors import UserError, nearest
 from bench.suite import libraries, plugins, sizing
 from bench.suite.cadence import stretched
-from bench.suite.config import Model, Suite
+from bench.suite.config import Model, Protocol, Suite
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
 from bench.suite.header import RunHeader
@@ -23,6 +24,9 @@ from bench.suite.prompts import PromptSet, prompts_of
 from bench.suite.suite_file import load_suite, parse_suite
 
 REST_S = 2.0
+LONGEST_H = 720
+"""Hours of a run: a month."""
+MOST_BLOCKS = 100_000
 ONE_PASS_S = 1e-9
 """Whole passes run until a window is so long: one."""
 
@@ -171,9 +175,25 @@ def resolve(
         models=models,
         baseline_model=baseline.model,
         arms=arms,
-        blocks=make_blocks(arms, count=suite.protocol.blocks, seed=suite.seed),
+        blocks=make_blocks(arms, count=_blocks(suite.protocol, arms), seed=suite.seed),
         new_tokens=new_tokens,
     )
+
+
+def _blocks(protocol: Protocol, arms: Sequence[Arm]) -> int:
+    """Their number.
+
+    Raises:
+        UserError: a run of so many takes longer than anybody waits.
+    """
+    hours = protocol.blocks * 2 * len(arms) * (protocol.min_window_s + protocol.cool_down_s) / 3600
+    if hours > LONGEST_H or protocol.blocks > MOST_BLOCKS:
+        raise UserError(
+            f"blocks = {protocol.blocks}: with windows of {protocol.min_window_s:g} s and {len(arms)} "
+            f"configurations that takes {hours:.3g} hours at least",
+            fix=f"stay below {LONGEST_H} hours and {MOST_BLOCKS:,} blocks",
+        )
+    return protocol.blocks
 
 
 def resized(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.campaign import folders
+from bench.errors import UserError
+from benchmarks.campaign import folders, inputs
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +20,21 @@ def test_a_damaged_run_folder_is_read_or_refused(good: Path, tmp_path: Path, par
     for seed in range(part * 10, part * 10 + 10):
         command, damage, outcome = folders.one(good, tmp_path / str(seed), seed=seed)
         assert not outcome.is_bad, f"seed {seed}, {command}, {damage}: {outcome.kind}: {outcome.detail}"
+
+
+@pytest.mark.parametrize("name", inputs.readers())
+def test_a_damaged_input_is_read_or_refused(tmp_path: Path, name: str) -> None:
+    read, honest = inputs.readers()[name]
+    (tmp_path / name).write_bytes(honest)
+    read(tmp_path / name)
+    for seed in range(40):
+        outcome = inputs.one(read, honest, tmp_path / name, seed=seed)
+        assert not outcome.is_bad, f"seed {seed}: {outcome.kind}: {outcome.detail}"
+
+
+@pytest.mark.parametrize("blocks", [9223372036854775807, 5_000_000])
+def test_more_blocks_than_anybody_waits_for_are_refused_by_their_hours(tmp_path: Path, blocks: int) -> None:
+    read, honest = inputs.readers()["suite.toml"]
+    (tmp_path / "suite.toml").write_bytes(honest.replace(b"blocks = 5", b"blocks = %d" % blocks))
+    with pytest.raises(UserError, match=r"takes .* hours at least"):
+        read(tmp_path / "suite.toml")
