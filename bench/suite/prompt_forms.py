@@ -88,7 +88,11 @@ def _json(text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: a number too long for Python, too
-        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        why = (
+            "nested too deeply"
+            if isinstance(error, RecursionError)
+            else getattr(error, "msg", "a number too long")
+        )
         raise UserError(f"{place}: not JSON ({why}): {_shown(text)}", fix=FORMS) from None
 
 
