@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import TIMEOUT_S
+
 BASE: dict[str, Any] = {
     "name": "test",
     "seed": 1,
@@ -25,7 +27,7 @@ BASE: dict[str, Any] = {
         "cool_down_limit_s": 5.0,
         "warm_up_s": 0.1,
         "request_deadline_s": 20.0,
-        "load_deadline_s": 60.0,
+        "load_deadline_s": TIMEOUT_S,
     },
     "energy": {"source": "modelled", "interval_ms": 10},
 }

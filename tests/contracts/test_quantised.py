@@ -86,4 +86,4 @@ def test_two_sizes_and_the_whole_are_configurations_of_one_run(
     assert suite.backends == ("mlx",)
     planned = bench("run", *names, "--prompts", "x.txt", "--dry-run", "--json", *AS_ROOT, cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
-    assert json.loads(planned.stdout)["slots"] > 0
+    assert json.loads(planned.stdout)["windows"] > 0

@@ -56,7 +56,7 @@ def test_a_rail_that_was_not_measured_does_not_pass():
 
 
 def test_the_stand_in_answers_a_command_that_spins(tmp_path: Path):
-    source = simulated(watts_per_core=8.0, interval_ms=20)
+    source = simulated(watts_per_core=100.0, interval_ms=20)
     source.start(tmp_path)
     try:
         assert source.wait(time.perf_counter(), timeout_s=TIMEOUT_S)
@@ -70,7 +70,7 @@ def test_the_stand_in_answers_a_command_that_spins(tmp_path: Path):
 
 
 def test_a_load_that_crashes_tests_nothing_and_is_not_held_against_its_rail(tmp_path: Path):
-    source = simulated(watts_per_core=8.0, interval_ms=20)
+    source = simulated(watts_per_core=100.0, interval_ms=20)
     source.start(tmp_path)
     try:
         assert source.wait(time.perf_counter(), timeout_s=TIMEOUT_S)

@@ -204,7 +204,7 @@ LOADING = {
 }
 """What is typed for each command that loads a model."""
 
-NOT_WALKED = {"meter test", "meter watch", "meter record", "reproduce"}
+NOT_WALKED = {"exec", "meter test", "meter watch", "meter record", "reproduce"}
 """They load no model, but for `reproduce --measure`, which runs suites as `run` does."""
 
 

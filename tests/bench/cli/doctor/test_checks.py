@@ -20,7 +20,7 @@ from tests.bench.processes import bench
 GOOD = CheckResult(what="x", state="good", found="y")
 EVERY = {
     *("machine", "power source", "power mode", "thermal state", "Spotlight", "Time Machine", "display"),
-    *("load", "backend torch", "backend mlx", "embedded model", "disk"),
+    *("load", "backend torch", "backend mlx", "backend llama_cpp", "embedded model", "disk"),
     *("meter powermetrics", "meter ioreport", "meter rapl"),
 }
 

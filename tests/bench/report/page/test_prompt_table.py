@@ -47,8 +47,9 @@ def test_only_the_first_prompts_are_shown_and_it_says_so(
 
 @pytest.mark.parametrize("change", ["moved", "changed"])
 def test_prompts_that_are_not_what_was_run_are_not_shown(echo_run: Path, tmp_path: Path, change: str) -> None:
+    assert prompt_texts(read(echo_run))["short"] == "two words"
     run = replace(read(echo_run), folder=tmp_path)  # as an older version left it: without its prompts
-    assert prompt_texts(run)["short"] == "two words"
+    assert prompt_texts(run) == {}  # though they stand where its suite was: that path is not followed
     beside = tmp_path / "suite.toml"
     if change == "changed":
         (tmp_path / "prompts.jsonl").write_text('{"id": "short", "text": "another"}\n')
