@@ -19,8 +19,8 @@ def suites(incomplete: str) -> list[str]:
 
 
 def runnable(incomplete: str) -> list[str]:
-    """Models and suites."""
-    return [*models(incomplete), *suites(incomplete)]
+    """Models, GGUF files and suites."""
+    return [*models(incomplete), *_beginning(incomplete, _files(incomplete, "*.gguf")), *suites(incomplete)]
 
 
 def models(incomplete: str) -> list[str]:

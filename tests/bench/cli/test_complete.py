@@ -29,6 +29,7 @@ def tab(line: str, *, cwd: Path) -> list[str]:
     [
         ("bench ini", ["init"]),
         ("bench run q", ["quick"]),
+        ("bench run wei", ["weights.gguf"]),
         ("bench run --energy mod", ["modelled"]),
         ("bench run --backend ec", ["echo"]),
         ("bench models fetch smo", ["smollm2-135m"]),
@@ -42,6 +43,7 @@ def test_bash_is_offered_what_fits(tmp_path: Path, line: str, offered: list[str]
         (tmp_path / "results" / name).mkdir(parents=True)
     for name in ("2026-a", "2026-b"):
         (tmp_path / "results" / name / "run.json").touch()
+    (tmp_path / "weights.gguf").touch()
     assert tab(line, cwd=tmp_path) == offered
 
 
