@@ -190,7 +190,7 @@ def test_its_tables_say_what_they_show(swept: Path) -> None:
     said = (swept / "said.txt").read_text()
     shown = (
         "modelled, NOT a measurement",
-        "floor",
+        "noise",
         "blocks",
         "perplexity over text.txt, ",
         "tokens",
