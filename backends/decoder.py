@@ -58,6 +58,9 @@ class Decoder(Library):
         self.info = info
         self.encode = tokenizer.encode
         self.decode_text = tokenizer.decode_text
+        self.encode_chat = tokenizer.encode_chat
+        self.chat_template = tokenizer.chat_template
+        self.reasoning_ids = tokenizer.reasoning_ids
         self._model = model
         self._folder = folder
         self._arrays = arrays

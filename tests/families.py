@@ -6,7 +6,6 @@ libraries can't load is said where it is tested.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from tests.tiny_models import ENDS, VOCABULARY, tokenizer
+from tests.tiny_models import ENDS, VOCABULARY, save_tokenizer
 
 LAYERS = 2
 SIZES: dict[str, Any] = {
@@ -65,7 +64,7 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
         "block_ff_dim": 96,
     },
     "phi": {},
-    "gpt_neox": {"rotary_pct": 0.25, "hidden_act": "gelu_new", "intermediate_size": 256},
+    "gpt_neox": {"rotary_pct": 0.25, "hidden_act": "gelu", "intermediate_size": 256},
 }
 
 
@@ -79,6 +78,4 @@ def save_tiny(family: str, folder: Path) -> Path:
             if parameter.dim() > 1:
                 parameter.normal_(std=0.15)
     model.save_pretrained(folder)
-    (folder / "generation_config.json").write_text(json.dumps(ENDS))
-    tokenizer().save(str(folder / "tokenizer.json"))
-    return folder
+    return save_tokenizer(folder)

@@ -52,7 +52,7 @@ def save_tiny_gpt_neox(folder: Path) -> Path:
         num_attention_heads=4,
         max_position_embeddings=CONTEXT,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
-        hidden_act="gelu_new",  # the approximation is the only one that mlx-lm has
+        hidden_act="gelu",  # as Pythia has it; mlx-lm has the approximation by a hyperbolic tangent only
         **ENDS,
     )
     random_model(GPTNeoXForCausalLM, config).save_pretrained(folder)
@@ -67,6 +67,8 @@ def save_tiny_gpt2(folder: Path) -> Path:
     return _finish(folder, n_ctx=CONTEXT, architectures=["GPT2LMHeadModel"])
 
 
+LOGITS_APART = {"gpt_neox": 5e-3}
+"""How far logits of the two libraries may lie apart, where it is more than rounding."""
 SAVERS = {"llama": save_tiny_llama, "gpt_neox": save_tiny_gpt_neox, "gpt2": save_tiny_gpt2}
 
 
@@ -89,7 +91,13 @@ def random_model(model_class, config):
 
 def _finish(folder: Path, **config_keys: object) -> Path:
     edit_config(folder, **config_keys)
+    return save_tokenizer(folder)
+
+
+def save_tokenizer(folder: Path) -> Path:
+    """What a folder has beside its weights; without the class a library takes the usual rules of the type."""
     (folder / "generation_config.json").write_text(json.dumps(ENDS))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
     tokenizer().save(str(folder / "tokenizer.json"))
     return folder
 

@@ -9,14 +9,16 @@ llama.cpp counted is held against that in each request.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import xllamacpp
 from numpy.typing import NDArray
 
 from backends.base import BackendInfo, Generated, Redundancy, RequestError, Session, Used
+from backends.chat import Turn, render_own
 from backends.cut import FULL, Cut
 from backends.llama_cpp.engine import Completion, Engine, EngineSettings
 from backends.llama_cpp.header import GgufModel, read_model
@@ -43,9 +45,25 @@ class LlamaCppBackend:
         positions = min(wanted, self._engine.positions - 1)
         self.info = _info(self._model, self._engine, positions=positions, batch=batch, gpu_layers=gpu_layers)
 
+    @property
+    def chat_template(self) -> str | None:
+        """That of the file."""
+        return self._model.chat_template
+
+    @property
+    def reasoning_ids(self) -> tuple[int, int] | None:
+        """The tokens that begin and end thinking aloud."""
+        return self._model.reasoning_ids
+
+    def encode_chat(self, turns: Sequence[Turn], arguments: Mapping[str, Any]) -> list[int]:
+        """Token ids of a conversation, as the file's own template writes it up to the answer."""
+        text = render_own(self.chat_template, turns, {**self._model.special_tokens, **arguments})
+        return self._engine.encode(text, whole=True)
+
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, with the special tokens that the file asks for."""
-        return self._engine.encode(text)
+        begin = self._model.special_tokens.get("bos_token")
+        return self._engine.encode(text, whole=bool(begin and text.startswith(begin)))
 
     def decode_text(self, ids: list[int]) -> str:
         """Text of token ids, special tokens left out."""

@@ -111,9 +111,9 @@ class Engine:
             own_s=(timings["prompt_ms"] + timings["predicted_ms"]) / 1000,
         )
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids, those of special tokens that stand in the text included."""
-        asked = {"content": text, "add_special": True, "parse_special": True}
+    def encode(self, text: str, *, whole: bool = False) -> list[int]:
+        """Token ids, those of special tokens that stand in the text included; a `whole` one gets no more."""
+        asked = {"content": text, "add_special": not whole, "parse_special": True}
         return list(self._ask("/tokenize", asked)["tokens"])
 
     def decode_text(self, ids: list[int]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import xllamacpp
 
 from backends.base import ModelError
+from backends.chat import reasoning_ids
 from backends.gguf import GgufHeader, Tensor, read_header
 from backends.shape import LayerShape, Shape
 
@@ -19,6 +20,7 @@ CACHE_BYTES = 2
 _CONTROL = 3
 """Kind of the tokens that are no text."""
 _ENDS = ("eos_token_id", "eot_token_id")
+_SPECIAL = ("bos_token", "eos_token")
 _PLAIN = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _NAMED_FROM = 0.05
 """Share of the bytes from which a kind of storage is named."""
@@ -43,6 +45,10 @@ class GgufModel:
     """Such as `Q4_1+Q8_0`, by their share of the bytes."""
     end_ids: frozenset[int]
     control_ids: frozenset[int]
+    chat_template: str | None
+    special_tokens: dict[str, str]
+    """Texts that a chat template asks for, such as `bos_token`."""
+    reasoning_ids: tuple[int, int] | None
     shape: Shape | None
     """None where layers hold something else than attention and one MLP."""
 
@@ -69,6 +75,13 @@ def read_model(file: Path) -> GgufModel:
         stored_as=_stored_as(tensors),
         end_ids=frozenset(end for end in ends if isinstance(end, int)),
         control_ids=frozenset(n for n, kind in enumerate(kinds) if kind == _CONTROL),
+        chat_template=header.settings.get("tokenizer.chat_template"),
+        special_tokens={
+            name: tokens[number]
+            for name in _SPECIAL
+            if isinstance(number := header.settings.get(f"tokenizer.ggml.{name}_id"), int)
+        },
+        reasoning_ids=reasoning_ids({token: number for number, token in enumerate(tokens)}),
         shape=_shape(said, tensors, len(tokens)),
     )
 

@@ -61,14 +61,14 @@ def load(
         ModelError: The folder can't be loaded, or the device is not there.
     """
     ABOUT.require()
-    from backends.torch.decoder import TorchDecoder
-
     opened = open_folder(folder, layers=layers)
     if opened.is_mlx_quantised:
         raise ModelError(
             f"the weights of {folder} are quantised for MLX ({opened.quantised}), which torch can't read",
             fix="run it with --backend mlx, or give torch the folder of the full weights",
         )
+    from backends.torch.decoder import TorchDecoder
+
     tokenizer = Tokenizer(folder)
     target = _device(device)
     check_fits(opened, dtype, limit_bytes=_limit_bytes(target), what=f"what {target.type} can hold")

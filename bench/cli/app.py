@@ -26,6 +26,7 @@ from bench.cli.run_options import (
     ModelDtype,
     ModelPrompts,
     NewTokens,
+    NoChat,
     PromptTokens,
     Quiet,
     ResumeRun,
@@ -37,6 +38,7 @@ from bench.cli.run_options import (
     WhatToRun,
 )
 from bench.errors import BenchError, Interrupted, UserError
+from bench.suite.header import Overrides
 
 EXIT_FAILED, EXIT_USER = 1, 2
 
@@ -107,6 +109,7 @@ def run(
     tg: NewTokens = None,
     dtype: ModelDtype = None,
     batch: BatchSizes = None,
+    no_chat: NoChat = False,
     minutes: RunMinutes = None,
     save_suite: SaveSuite = None,
     energy: OtherEnergy = None,
@@ -131,23 +134,23 @@ def run(
     from bench.cli.running import fetch_and_run
     from bench.run import privilege, start, store
 
+    changes = Overrides(backends=backend, blocks=blocks, plain=no_chat)
     suite, asked = models_asked.understood(
         what or ["quick"],
+        changes,
         prompts=prompts,
         pp=pp,
         tg=tg,
         dtype=dtype,
         batches=batch,
-        backends=backend,
         minutes=minutes,
-        blocks=blocks,
     )
     if save_suite is not None:
         models_asked.save(asked, save_suite)
         return
     privilege.lower(allow_root=allow_root or dry_run, for_meter=True)  # a dry run loads no model
     prepared, header = start.ready_to_run(
-        suite, asked, resume=resume, void_again=void_again, energy=energy, backends=backend, blocks=blocks
+        suite, asked, changes, energy=energy, resume=resume, void_again=void_again
     )
     header = start.until(until, prepared, header)
     meter = start.choose_meter(header)

@@ -9,26 +9,27 @@ from bench.errors import UserError
 from bench.show import files
 from bench.suite import from_models
 from bench.suite.from_models import ModelsAsked
+from bench.suite.header import Overrides
 from bench.suite.sizing import DEFAULT_MINUTES
 
 
 def understood(
     what: Sequence[str],
+    changes: Overrides,
     *,
     prompts: str | None,
     pp: int | None,
     tg: int | None,
     dtype: str | None,
     batches: Sequence[int] | None,
-    backends: Sequence[str] | None,
     minutes: float | None,
-    blocks: int | None,
 ) -> tuple[str, ModelsAsked | None]:
     """The name of a suite with None, or the first model's name with all that is asked of models.
 
     Raises:
         UserError: a name is neither a suite nor a model, or an option of models stands beside a suite.
     """
+    backends, blocks = changes.backends, changes.blocks
     if minutes is not None and blocks is not None:
         raise UserError(
             f"--minutes {minutes:g} decides how many blocks there are, --blocks {blocks} too",
@@ -45,6 +46,7 @@ def understood(
             batches=tuple(batches or ()),
             backends=tuple(backends or ()),
             minutes=minutes or usual,
+            plain=bool(changes.plain),
         )
     given = {"--prompts": prompts, "--pp": pp, "--tg": tg, "--dtype": dtype, "--minutes": minutes}
     given["--batch"] = ", ".join(map(str, batches)) if batches else None

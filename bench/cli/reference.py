@@ -154,7 +154,7 @@ def _plain_kind(name: str) -> str:
     kinds = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
     kinds |= {"Cut": "a cut", "tuple": "list"}
     kinds |= {"int | None": "whole number", "str | None": "text", "tuple[str, ...]": "list of text"}
-    kinds |= {"tuple[int, ...]": "list of whole numbers"}
+    kinds |= {"tuple[int, ...]": "list of whole numbers", "bool | None": "true or false"}
     return kinds.get(name, "table")
 
 

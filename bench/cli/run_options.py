@@ -43,6 +43,9 @@ BatchSizes = Annotated[
         help="Of models: equal requests at a time; repeatable. [default: 1]",
     ),
 ]
+NoChat = Annotated[
+    bool, typer.Option("--no-chat", help="Prompts as plain text, also where a model has a chat template.")
+]
 RunMinutes = Annotated[
     float | None,
     typer.Option(

@@ -147,7 +147,7 @@ def models_fetch(
     from bench.run.fetch import ensure
     from bench.suite import libraries
     from bench.suite.from_models import readers_of
-    from bench.suite.models import SAFETENSORS
+    from bench.suite.weights import SAFETENSORS
 
     readers = readers_of(name)
     reads = libraries.weight_files(readers) if readers else SAFETENSORS

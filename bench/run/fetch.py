@@ -13,19 +13,17 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from backends.base import ModelError
 from bench.errors import RunFailed, UserError
-from bench.run import privilege
-from bench.show.safe_text import first_line
+from bench.run import hub, privilege
+from bench.run.hub import Progress
 from bench.suite import libraries
 from bench.suite.models import (
-    HUB_FILES,
-    SAFETENSORS,
     Entry,
     LocalModel,
     catalogue,
@@ -36,9 +34,7 @@ from bench.suite.models import (
     locate,
     parts_pattern,
 )
-
-Progress = Callable[[str, int | None, int | None], None]
-"""Called with what is going on, and bytes done and in total where they are known."""
+from bench.suite.weights import SAFETENSORS
 
 
 def ensure(
@@ -75,7 +71,7 @@ def ensure(
         wanted = (parts_pattern(file),) if file else weight_files
         if file is None and SAFETENSORS[0] not in weight_files:
             _check_holds_one(repo, revision, weight_files)
-        _fetch_from_hub(repo, revision, progress=progress, weight_files=wanted)
+        hub.fetch(repo, revision, progress=progress, weight_files=wanted)
     model = locate(name, revision, weight_files=weight_files)
     if model is None:
         raise RunFailed(
@@ -220,24 +216,3 @@ def _check_holds_one(repo: str, revision: str | None, weight_files: tuple[str, .
             f"{repo} holds {len(models)} models: {', '.join(models.values())}",
             fix=f"name one, such as {repo}:{next(iter(models.values()))}",
         )
-
-
-def _fetch_from_hub(
-    repo: str, revision: str | None, *, progress: Progress, weight_files: tuple[str, ...]
-) -> None:
-    libraries.require("huggingface_hub", what="a model of the hub", extra="embedded")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    progress(f"downloading {repo}", None, None)
-    at = f"{repo} at {revision}" if revision else repo
-    try:
-        snapshot_download(repo, revision=revision, allow_patterns=[*HUB_FILES, *weight_files])
-    except RepositoryNotFoundError:
-        raise UserError(
-            f"the hub has no model {at}, or it is private", fix="check the id, or log in with: hf auth login"
-        ) from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise UserError(
-            f"can't fetch {at} from the hub: {first_line(error)}", fix="try `bench models fetch` when online"
-        ) from None

@@ -126,6 +126,8 @@ class Settled:
 
     text: str | None = None
     """Like all that follows null in a slot that is void: it is asked for when the window is closed."""
+    reasoning_tokens: int | None = None
+    """New tokens between the marks of thinking aloud; null where the vocabulary has no such marks."""
     cut: dict[str, Any] | None = None
     """What was left out: the values of `backends.cut.Cut` that are not the default."""
     prefill_bytes: int | None = None

@@ -70,6 +70,10 @@ class SessionRecord(Record):
     """Number of prompt tokens by model key and prompt id."""
     gates: dict[str, Verdict]
     """Whether each gate takes effect, by `backend/gate label`."""
+    prompt_ids_sha256: dict[str, str] = field(default_factory=dict)
+    """Of the token ids of all prompts, by model key."""
+    chat_template_sha256: dict[str, str] = field(default_factory=dict)
+    """Of the template that wrote the prompts as chats, by model key; none where they are plain text."""
     reading_s: float | None = None
     """Seconds between readings, as seen before the first slot; null in runs of versions that did not look."""
     stretched: dict[str, float] = field(default_factory=dict)

@@ -32,6 +32,7 @@ from bench.run.records import (
 from bench.run.remaining import Remaining
 from bench.run.slot import Holder
 from bench.run.sources import ChosenMeter
+from bench.run.workers.encoding import ids_sha256
 from bench.run.workers.group import Workers
 from bench.run.workers.process import WorkerLost, WorkerRefused
 from bench.suite import cadence, prepare
@@ -61,16 +62,14 @@ class RunSession:
         self.prepared = prepared
         self.protocol = prepared.suite.protocol
         self._minutes = minutes
-        self.number = number
-        self.display = display
+        self.number, self.display = number, display
         self.stored = store.read(folder)
         self.folder = self.stored.session_folder(number)
         self.folder.mkdir(exist_ok=True)
         self._before = frozenset(self.stored.finished_blocks) - again
         """Blocks that earlier sessions have finished, but for those that are to be run once more."""
         self._whole = set(self._before)
-        self.meter = Meter(meter)
-        self.workers = Workers(prepared, folder=self.folder, display=display)
+        self.meter, self.workers = Meter(meter), Workers(prepared, folder=self.folder, display=display)
         self._holder = Holder(
             prepared,
             session=number,
@@ -113,6 +112,7 @@ class RunSession:
         """Start the meter, then the workers: loaded, warm, and known to do equal work."""
         self.meter.start(self.folder)
         agreements = self.workers.start()
+        self.prepared = self.workers.prepared
         reading_s, longer = self._fit_to_meter()
         record = SessionRecord(
             session=self.number,
@@ -121,6 +121,8 @@ class RunSession:
             note=self.meter.note,
             loaded=self.workers.loaded,
             equal_work=agreements,
+            prompt_ids_sha256=ids_sha256(next(iter(self.workers.ids.values()))),
+            chat_template_sha256=next(iter(self.workers.chats.values())),
             prompt_tokens=self.workers.prompt_tokens(),
             gates=self.workers.gates,
             reading_s=reading_s,
@@ -129,6 +131,8 @@ class RunSession:
         )
         self.store.append([record])
         self._has_begun = True
+        for backend, why in self.workers.refused.items():
+            self._event("backend left out", f"{backend}: {why}")
 
     def _fit_to_meter(self) -> tuple[float, dict[str, float]]:
         """Lengthen what is too short for the cadence of the meter, and say so; returns both."""

@@ -30,13 +30,14 @@ def prepared(
     backends: list[str] | None,
     blocks: int | None,
     as_published: bool = False,
+    plain: bool = False,
 ) -> tuple[Prepared, RunHeader]:
     """A suite ready to run, and the part of run.json that says what was asked for.
 
-    `as_published` puts the papers' protocol in place of the suite's own.
+    `as_published` puts the papers' protocol in place of the suite's own; `plain` gives prompts as plain text.
     """
-    ready = prepare.prepare(find_suite(suite), backends=backends, blocks=blocks)
-    header = _header(ready, energy=energy, backends=backends, blocks=blocks)
+    ready = prepare.prepare(find_suite(suite), backends=backends, blocks=blocks, plain=plain)
+    header = _header(ready, energy=energy, overrides=Overrides(backends=backends, blocks=blocks, plain=plain))
     if not as_published:
         return ready, header
     overrides = replace(header.overrides, as_published=True)
@@ -49,18 +50,16 @@ def prepared_models(
     """The same for models that the command line names."""
     suite, text = from_models.suite_of(asked)
     ready = prepare.resolve(suite, text, file=from_models.file_of(asked), blocks=blocks)
-    return ready, _header(ready, energy=energy, backends=None, blocks=blocks)
+    return ready, _header(ready, energy=energy, overrides=Overrides(blocks=blocks, plain=False))
 
 
-def _header(
-    ready: Prepared, *, energy: str | None, backends: list[str] | None, blocks: int | None
-) -> RunHeader:
+def _header(ready: Prepared, *, energy: str | None, overrides: Overrides) -> RunHeader:
     stated = ready.suite.energy
     asked = EnergyAsked(source=stated.source, options=stated.options, cross_check=list(stated.cross_check))
     file = str(ready.file.resolve())
     return RunHeader(
         suite=SuiteFile(name=ready.suite.name, path=file, sha256=ready.sha256, text=ready.text),
-        overrides=Overrides(backends=backends, blocks=blocks),
+        overrides=overrides,
         energy=asked if energy in (None, stated.source) else EnergyAsked(source=str(energy)),
         backends=list(ready.backends),
         baseline=ready.suite.baseline,
@@ -117,22 +116,22 @@ def _instead(folder: Path, done: int, void: list[int]) -> str:
 def ready_to_run(
     suite: str,
     asked: ModelsAsked | None,
+    changes: Overrides,
     *,
+    energy: str | None,
     resume: Path | None,
     void_again: bool,
-    energy: str | None,
-    backends: list[str] | None,
-    blocks: int | None,
 ) -> tuple[Prepared, RunHeader]:
     """What `bench run` is to run: the rest of an older run, a suite, or models.
 
     Raises:
         UserError: something that it refers to is not there.
     """
+    blocks, plain = changes.blocks, bool(changes.plain)
     if resume is not None:
         return prepared_again(resume, blocks=blocks, void_again=void_again)
     if asked is None:
-        return prepared(suite, energy=energy, backends=backends, blocks=blocks)
+        return prepared(suite, energy=energy, backends=changes.backends, blocks=blocks, plain=plain)
     return prepared_models(asked, energy=energy, blocks=blocks)
 
 

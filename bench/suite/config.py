@@ -21,7 +21,7 @@ class Model(_Table):
     """Weights under a key such as `full` or `small`."""
 
     name: str = Field(min_length=1)
-    """A name of `bench models`, a hub id such as `EleutherAI/pythia-70m`, a folder, or a file of weights."""
+    """A name of `bench models`, a hub id (`EleutherAI/pythia-70m`), a path relative to the suite."""
     revision: str | None = None
     """Commit or tag of a hub model; the default is the branch `main`, and its commit is recorded."""
     dtype: str = Field(default="float32", min_length=1)
@@ -43,11 +43,19 @@ class Prompts(_Table):
     """Use only the first prompts of the file."""
     tokens: int | None = Field(default=None, ge=1)
     """Instead of a file: one prompt of exactly so many tokens, as `bench run --pp` makes it."""
+    chat: bool | None = None
+    """Write prompts as chats by the model's own template: true, false, or left out: where it has one."""
+    system: str | None = None
+    """A system turn in front of every chat that has none."""
+    template: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the chat template, such as `{ enable_thinking = false }`."""
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Prompts:
         if (self.file is None) == (self.tokens is None):
             raise ValueError('give either file = "prompts.txt" or tokens = 512')
+        if self.chat is False and (self.system is not None or self.template):
+            raise ValueError("system and template belong to chats: remove them, or chat = false")
         return self
 
 

@@ -19,9 +19,10 @@ from bench.errors import UserError, nearest
 from bench.suite import libraries
 from bench.suite.bundled import suite_names
 from bench.suite.config import Generation, Suite
-from bench.suite.models import HUB_ID, SAFETENSORS, catalogue, file_of_hub, is_read, locate
+from bench.suite.models import HUB_ID, catalogue, file_of_hub, is_read, locate
 from bench.suite.prompts import load_prompts
 from bench.suite.suite_file import parse_suite
+from bench.suite.weights import SAFETENSORS
 
 PROMPTS = "short_questions"
 """The set that is used where the user names none; `LIMIT` of it."""
@@ -43,6 +44,8 @@ class ModelsAsked:
     dtype: str | None = None
     batches: tuple[int, ...] = ()
     """Equal requests at a time; of several each is a configuration, and the first is the baseline."""
+    plain: bool = False
+    """Give prompts as plain text, also to a model that has a chat template."""
     minutes: float | None = None
     """That the run may take; None: the usual blocks and windows, however long."""
 
@@ -103,7 +106,7 @@ def _tables(asked: ModelsAsked) -> dict[str, Any]:
         "name": labels[0],
         "backends": list(asked.backends or _backends_for(asked.models)),
         "models": models,
-        "prompts": _prompts(asked),
+        "prompts": _prompts(asked) | ({"chat": False} if asked.plain else {}),
         **_lengths(asked),
         "gates": {
             label: {"plugin": "constant", "budget": budget}

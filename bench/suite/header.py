@@ -30,6 +30,10 @@ class Overrides:
     blocks: int | None = None
     until_settled: bool = False
     """Whether the run ends at the first look that has every verdict."""
+    plain: bool | None = None
+    """Whether prompts are plain text, whatever the suite says of chats (`--no-chat`).
+
+    None in runs of versions that knew no chats: plain text."""
     as_published: bool = False
     """Whether the run repeats the papers' protocol: `bench.suite.prepare.as_published`."""
 

@@ -22,18 +22,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from analysis.values import counted
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
+from bench.suite.weights import INDEX, SAFETENSORS, weights_in
 from energy.user_cache import user_cache
 
-SAFETENSORS = ("*.safetensors",)
-"""Weight files that are read unless a backend says otherwise."""
 EMBEDDED_FORMS = ("*.safetensors", "*.gguf")
 """Weight files of an embedded model: it comes as the second, and the first is made of it."""
 _NUMBERED = re.compile(r"-\d{5}-of-(\d{5})(?=\.\w+$)")
-HUB_FILES = ("*.safetensors.index.json", "*.json", "tokenizer*", "*.model", "merges.txt")
 _PART = r"[A-Za-z0-9][\w.+-]*"
-HUB_ID = re.compile(rf"({_PART}/{_PART})(?::({_PART}(?:/{_PART})*))?")
+HUB_ID = re.compile(rf"((?![^:]*(?:\.\.|--)){_PART}/{_PART})(?::({_PART}(?:/{_PART})*))?")
 """A repository of the hub, and perhaps one file of it."""
 
 
@@ -77,11 +76,29 @@ class LocalModel:
 
     @property
     def weight_files(self) -> list[Path]:
-        """Those that are read, sorted by name."""
+        """Those that are read and are here, sorted by name."""
         if self.file is not None:
             return parts_of(self.file)
-        folder = self.folder
-        return sorted({file for p in self.patterns for file in folder.glob(p)}) if folder else []
+        if self.folder is None:
+            return []
+        return sorted(self.folder / name for name in self._weights if (self.folder / name).is_file())
+
+    @property
+    def missing_files(self) -> list[str]:
+        """Weight files that the model has and that are not here, sorted by name."""
+        if self.file is not None or self.folder is None:
+            return []
+        return sorted(name for name in self._weights if not (self.folder / name).is_file())
+
+    @property
+    def _weights(self) -> set[str]:
+        assert self.folder is not None
+        index = self.folder / INDEX
+        try:
+            known = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else None
+        except ValueError:
+            known = None  # broken: the files' own names say how many there are
+        return weights_in([file.name for file in self.folder.iterdir()], self.patterns, index=known)
 
     @property
     def saved_as(self) -> str | None:
@@ -141,9 +158,12 @@ def locate(
     if file is not None:
         return _hub_file(name, repo, file, revision, weight_files)
     snapshot = _hub_folder(repo, revision, needs_config=_has_config(weight_files))
-    if snapshot is None or not any(any(snapshot.glob(pattern)) for pattern in weight_files):
+    if snapshot is None:
         return None
-    return _checked(LocalModel(name=name, folder=snapshot, revision=snapshot.name, patterns=weight_files))
+    found = LocalModel(name=name, folder=snapshot, revision=snapshot.name, patterns=weight_files)
+    if not found.weight_files or found.missing_files:
+        return None  # a download that was interrupted: the next one goes on with it
+    return _checked(found)
 
 
 def hub_id(name: str) -> str:
@@ -264,4 +284,9 @@ def _checked(model: LocalModel) -> LocalModel:
     if not model.weight_files:
         wanted = " and no ".join(model.patterns)
         raise UserError(f"{model.folder} holds no {wanted}, the only weights that are loaded")
+    if missing := model.missing_files:
+        raise UserError(
+            f"{model.folder} lacks {counted(len(missing), 'file')} of its weights, such as {missing[0]}",
+            fix="copy or fetch the folder again",
+        )
     return model

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from backends.about import Ability
-from backends.cut import FULL
 from bench.errors import UserError, nearest
 from bench.suite import libraries, plugins, sizing
 from bench.suite.cadence import stretched
 from bench.suite.config import Model, Protocol, Suite
-from bench.suite.gates.base import Budget, Gate
+from bench.suite.gates.base import Gate
 from bench.suite.gates.matching import match_controls
 from bench.suite.header import RunHeader
 from bench.suite.models import LocalModel, locate
 from bench.suite.plan import Arm, PlannedSlot, make_arms, make_blocks, one_after_another
-from bench.suite.prompt_forms import Prompt
+from bench.suite.prompt_forms import Chat, Prompt
 from bench.suite.prompts import PromptSet, prompts_of
 from bench.suite.suite_file import load_suite, parse_suite
+from bench.suite.suite_models import beside, models_of, needs_of
 
 REST_S = 2.0
 LONGEST_H = 720
@@ -66,20 +66,33 @@ class Prepared:
         reads = libraries.weight_files(backends or self.backends)
         return locate(model.name, model.revision, weight_files=reads)
 
+    @property
+    def chat(self) -> Chat | None:
+        """How prompts are written as chats; None: they are plain text."""
+        asked = self.suite.prompts
+        if asked.chat is False:
+            return None
+        wants = {"chat = true": asked.chat, "system": asked.system, "template": asked.template}
+        demanded = " and ".join(key for key, value in wants.items() if value)
+        return Chat(demanded=demanded, system=asked.system, template=asked.template)
 
-def prepare(file: Path, *, backends: list[str] | None = None, blocks: int | None = None) -> Prepared:
+
+def prepare(
+    file: Path, *, backends: list[str] | None = None, blocks: int | None = None, plain: bool = False
+) -> Prepared:
     """Read a suite file and resolve what it names.
 
     Args:
         file: the suite.
         backends: run only these of the suite's backends.
         blocks: run so many blocks instead of the suite's number.
+        plain: give prompts as plain text, whatever the suite says of chats.
 
     Raises:
         UserError: whatever is wrong, in one line.
     """
     suite, text = load_suite(file)
-    return resolve(suite, text, file=file, backends=backends, blocks=blocks)
+    return resolve(suite, text, file=file, backends=backends, blocks=blocks, plain=plain)
 
 
 def prepare_again(
@@ -101,7 +114,13 @@ def prepare_again(
     if prompts:
         kept = PromptSet(file=Path(header.prompts.file), sha256=header.prompts.sha256, prompts=prompts)
     prepared = resolve(
-        suite, text, file=file, backends=changed.backends, blocks=blocks or changed.blocks, prompts=kept
+        suite,
+        text,
+        file=file,
+        backends=changed.backends,
+        blocks=blocks or changed.blocks,
+        prompts=kept,
+        plain=changed.plain is not False,
     )
     if prepared.prompts.sha256 != header.prompts.sha256:
         raise UserError(
@@ -145,17 +164,22 @@ def resolve(
     backends: list[str] | None = None,
     blocks: int | None = None,
     prompts: PromptSet | None = None,
+    plain: bool = False,
 ) -> Prepared:
     """Check every reference of a suite; its prompts are read unless they are given."""
+    if plain:
+        as_text: dict[str, Any] = {"chat": False, "system": None, "template": {}}
+        suite = suite.model_copy(update={"prompts": suite.prompts.model_copy(update=as_text)})
     suite = _narrow(suite, backends, blocks)
     for backend in suite.backends:
         plugins.check_options("backends", backend, suite.backend_options.get(backend, {}))
     if suite.energy.source != "auto":
         plugins.find("energy", suite.energy.source)
+    suite = suite.model_copy(update={"models": beside(file, suite.models)})
     gates = make_gates(suite)
     match_controls(gates, [])
-    models = _models_of(suite, gates)
-    needs = _needs(suite, gates, models)
+    models = models_of(suite, gates)
+    needs = needs_of(suite, gates, models)
     for backend in suite.backends:
         libraries.check(backend, [model.dtype for model in models.values()], needs=needs)
     for backend, model in product(suite.backends, models.values()):
@@ -214,29 +238,23 @@ def resized(
     )
 
 
+def without(prepared: Prepared, backends: Collection[str]) -> Prepared:
+    """The same for the other backends."""
+    suite = prepared.suite
+    kept = tuple(name for name in suite.backends if name not in backends)
+    arms = [arm for arm in prepared.arms if arm.backend in kept]
+    blocks = (
+        one_after_another(arms, baseline=suite.baseline)
+        if prepared.as_published
+        else make_blocks(arms, count=len(prepared.blocks), seed=suite.seed)
+    )
+    return replace(prepared, suite=suite.model_copy(update={"backends": kept}), arms=arms, blocks=blocks)
+
+
 def _new_tokens_to_choose_from(suite: Suite, gates: dict[str, Gate]) -> tuple[int, ...]:
     """None where the suite or a budget states the length of an answer."""
     stated = any(budget.max_new_tokens for gate in gates.values() for budget in gate.budgets)
     return sizing.NEW_TOKENS if suite.sizes_answers and not stated else ()
-
-
-def _largest_batch(suite: Suite, gates: dict[str, Gate]) -> int:
-    """Requests at a time, at most.
-
-    Raises:
-        UserError: a budget of several has a cut that means something for one only.
-    """
-    largest = 1
-    for label, gate in gates.items():
-        for budget in gate.budgets:
-            batch = budget.batch or suite.generation.batch
-            if batch > 1 and budget.cut.lookup:
-                raise UserError(
-                    f"gate {label!r}: lookup looks at the tokens of one request, but the batch is {batch}",
-                    fix=f"give its budget batch = 1, or leave lookup out of {label!r}",
-                )
-            largest = max(largest, batch)
-    return largest
 
 
 def make_gates(suite: Suite) -> dict[str, Gate]:
@@ -250,18 +268,6 @@ def _check_reads(backend: str, model: Model) -> None:
         locate(model.name, model.revision, weight_files=libraries.weight_files([backend]))
     except UserError as error:
         raise UserError(f"backend {backend!r}: {error.what}", fix=error.fix) from None
-
-
-def _needs(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> list[Ability]:
-    """What the backends have to be able to do."""
-    cuts = any(budget.cut != FULL for gate in gates.values() for budget in gate.budgets)
-    shortened = any(model.layers is not None for model in models.values())
-    needs: list[tuple[Ability, bool]] = [
-        ("cuts", cuts),
-        ("layers", shortened),
-        ("batches", _largest_batch(suite, gates) > 1),
-    ]
-    return [ability for ability, is_needed in needs if is_needed]
 
 
 def _narrow(suite: Suite, backends: list[str] | None, blocks: int | None) -> Suite:
@@ -278,22 +284,3 @@ def _narrow(suite: Suite, backends: list[str] | None, blocks: int | None) -> Sui
     protocol = sizing.shortened(suite.protocol.model_copy(update=update))
     chosen = tuple(b for b in suite.backends if b in backends) if backends else suite.backends
     return suite.model_copy(update={"protocol": protocol, "backends": chosen})
-
-
-def _models_of(suite: Suite, gates: dict[str, Gate]) -> dict[str, Model]:
-    """The models that the gates' budgets name."""
-    needed = {}
-    for label, gate in gates.items():
-        for budget in gate.budgets:
-            needed[budget.model] = _model_of(suite, label, budget)
-    return needed
-
-
-def _model_of(suite: Suite, label: str, budget: Budget) -> Model:
-    try:
-        return suite.models[budget.model]
-    except KeyError:
-        raise UserError(
-            f"gate {label!r} sends prompts to the model {budget.model!r}, which the suite lacks",
-            fix=f"add [models.{budget.model}] ({nearest(budget.model, suite.models)})",
-        ) from None

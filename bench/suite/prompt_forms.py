@@ -7,7 +7,8 @@
         {"messages": [{"role": "user", "content": "..."}]}        OpenAI
         {"conversations": [{"from": "human", "value": "..."}]}    ShareGPT
 
-Of a conversation, all that was said up to the last question is the prompt, a paragraph a turn.
+Of a conversation, all that was said up to the last question is the prompt: turn by turn in a chat, a
+paragraph a turn as plain text.
 """
 
 from __future__ import annotations
@@ -29,6 +30,20 @@ _TURNS = {"messages": ("role", "content", ("user",)), "conversations": ("from", 
 """Of each form of a conversation: the keys of who speaks and of what is said, and who asks."""
 
 
+_ROLES = {"human": "user", "gpt": "assistant"}
+"""Who speaks in ShareGPT's words, in those of chat templates."""
+
+
+class Turn(BaseModel):
+    """What somebody says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: str = Field(min_length=1, max_length=100)
+    """`system`, `user` or `assistant`."""
+    content: str
+
+
 class Prompt(BaseModel):
     """One prompt of a set."""
 
@@ -36,11 +51,34 @@ class Prompt(BaseModel):
 
     id: str = Field(min_length=1, max_length=100)
     text: str = Field(min_length=1)
+    """As plain text."""
+    messages: tuple[Turn, ...] | None = None
+    """The turns of a conversation, up to the last question; None for a prompt that is one question."""
     reference: str | tuple[str, ...] | None = None
     """The answer, or all accepted answers, where there is one that can be looked for in the output."""
     kind: str | None = None
     tokens: int | None = Field(default=None, ge=1)
     """Use only so many tokens of the text, from the front; it must have as many."""
+
+
+class Chat(BaseModel):
+    """How prompts are written as chats, by the template of each model that has one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    demanded: str = ""
+    """What of the suite is lost on a model that has no template; empty where plain text will do for it."""
+    system: str | None = None
+    """A system turn in front of prompts that have none."""
+    template: dict[str, Any] = {}
+    """Arguments of the template, such as `enable_thinking`."""
+
+    def turns_of(self, prompt: Prompt) -> list[Turn]:
+        """The conversation that a prompt is."""
+        turns = list(prompt.messages or [Turn(role="user", content=prompt.text)])
+        if self.system is not None and turns[0].role != "system":
+            return [Turn(role="system", content=self.system), *turns]
+        return turns
 
 
 def read(text: str, *, file: Path) -> tuple[Prompt, ...]:
@@ -112,7 +150,12 @@ def _fields(record: Any, made_id: str, place: str) -> dict[str, Any]:
     name = str(record.get("id", made_id))
     for form in _TURNS:
         if form in record:
-            return {"id": name, "text": _asked(record[form], form, place)}
+            turns = _asked(record[form], form, place)
+            text = "\n\n".join(turn.content for turn in turns if turn.content)
+            if not text:
+                raise UserError(f"{place}: the conversation is empty", fix=FORMS)
+            more = {key: record.get(key) for key in ("reference", "kind")}
+            return {"id": name, "text": text, "messages": turns, **more}
     if isinstance(record.get("prompt"), str) and record["prompt"]:
         return {"id": name, "text": record["prompt"]}
     if "text" not in record:
@@ -120,19 +163,16 @@ def _fields(record: Any, made_id: str, place: str) -> dict[str, Any]:
     return {**record, "id": name}
 
 
-def _asked(turns: Any, form: str, place: str) -> str:
-    """What a conversation says up to its last question."""
+def _asked(turns: Any, form: str, place: str) -> tuple[Turn, ...]:
+    """The turns of a conversation up to its last question."""
     who, what, asking = _TURNS[form]
     try:
         said = [(turn[who], turn[what]) for turn in turns]
         last = max(place for place, (speaker, _) in enumerate(said) if speaker in asking)
-        text = "\n\n".join(words for _, words in said[: last + 1] if words)
-    except (TypeError, KeyError, ValueError):
+        return tuple(Turn(role=_ROLES.get(who, who), content=words) for who, words in said[: last + 1])
+    except (TypeError, KeyError, ValueError):  # a wrong type of a turn's words is a ValueError too
         fix = f'"{form}" is a list of turns with "{who}" ("{asking[0]}" asks) and "{what}", a text'
         raise UserError(f"{place}: no question in {_shown(turns)}", fix=fix) from None
-    if not text:
-        raise UserError(f"{place}: the conversation is empty", fix=FORMS)
-    return text
 
 
 def _shown(record: Any) -> str:

@@ -45,7 +45,9 @@ class Counting(Decoder):
             cache="list",
             versions={},
         )
-        tokenizer: Any = SimpleNamespace(encode=None, decode_text=None)
+        tokenizer: Any = SimpleNamespace(
+            encode=None, decode_text=None, encode_chat=None, chat_template=None, reasoning_ids=None
+        )
         arrays: Any = SimpleNamespace(numpy=np.asarray)
         parts: Any = None
         super().__init__(

@@ -19,11 +19,13 @@ pytestmark = pytest.mark.model
 REAL = {
     "backends": ["torch", "mlx"],
     "backend_options": None,
-    "prompts": {"file": "short_questions", "limit": 2},
+    "prompts": {"file": "short_questions", "limit": 2, "chat": False},
     "generation__max_new_tokens": 4,
     "gates": {"ungated": {}, "norm_fraction": {}},
     "protocol__min_window_s": 0.1,
     "protocol__warm_up_s": 0.1,
+    "protocol__load_deadline_s": 600.0,
+    "protocol__request_deadline_s": 600.0,
     "protocol__a_a": False,
 }
 

@@ -8,7 +8,7 @@ from backends.echo import load as echo
 from backends.guard import Observed, Verdict, judge
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
-from tests.tiny_models import CONTEXT
+from tests.tiny_models import CONTEXT, LOGITS_APART
 
 MODEL_BACKENDS = {"torch": on_torch.load, "mlx": on_mlx.load}
 PROMPT = "Joules, not watts: größer"
@@ -19,6 +19,11 @@ def load_tiny(name: str, folder: Path | None, layers: int | None = None) -> Back
         return echo.load(layers=layers, cpu_s_per_token=0, context=CONTEXT)
     device = {"device": "cpu"} if name == "torch" else {}
     return MODEL_BACKENDS[name](folder=folder, layers=layers, **device)
+
+
+def logits_apart(backend: Backend) -> float:
+    """How far logits of two libraries may lie apart."""
+    return LOGITS_APART.get(backend.info.architecture, 1e-4)
 
 
 def generate(

@@ -25,7 +25,7 @@ IDS = [5, 9, 30, 77, 41, 12, 200, 33, 8, 8, 9, 100]
 LONG = [3 + 31 * n % 250 for n in range(48)]
 """Longer than the sliding windows."""
 NEW = 6
-UNLIKE = {"gemma": 5e-3, "starcoder2": 5e-3}
+UNLIKE = {"gemma": 5e-3, "starcoder2": 5e-3, "gpt_neox": 5e-3}
 """mlx-lm has another approximation of their activation: how far logits may lie apart."""
 WITHOUT_MLX = ("olmo",)
 """mlx-lm ends the process where a package for them is missing; that is an error like others here."""

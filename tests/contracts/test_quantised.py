@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from backends.cut import Cut
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
 from bench.suite.from_models import ModelsAsked, suite_of
-from tests.bench.processes import AS_ROOT, bench
+from tests.bench.processes import AS_ROOT, bench, of_type
+from tests.bench.suites import write_suite
 from tests.families import save_tiny
 
 IDS = [5, 9, 30, 77, 41, 12, 200, 33]
@@ -34,7 +36,7 @@ def quantised(whole: Path, bits: int, mode: str = "affine") -> Path:
         model, config = quantize_model(model, config, 32, bits, mode=mode)
         save_model(folder, model)
         save_config(config, folder / "config.json")
-        for file in ("tokenizer.json", "generation_config.json"):
+        for file in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
             shutil.copy(whole / file, folder / file)
     return folder
 
@@ -87,3 +89,28 @@ def test_two_sizes_and_the_whole_are_configurations_of_one_run(
     planned = bench("run", *names, "--prompts", "x.txt", "--dry-run", "--json", *AS_ROOT, cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
     assert json.loads(planned.stdout)["windows"] > 0
+
+
+def test_a_backend_that_refuses_the_folder_is_named_and_the_other_goes_on(
+    whole: Path, tmp_path: Path
+) -> None:
+    changes = {
+        "backends": ["torch", "mlx"],
+        "backend_options": {"torch": {"device": "cpu"}},
+        "models": {"full": {"name": str(quantised(whole, 4))}},
+        "gates": {"ungated": {}},
+        "protocol__idle_s": 0.05,
+        "protocol__min_window_s": 0.05,
+        "protocol__load_deadline_s": 600.0,
+        "protocol__request_deadline_s": 600.0,
+    }
+    write_suite(tmp_path, **changes)
+    done = bench("run", "suite.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"backend left out: torch: .* quantised for MLX .* --backend mlx", done.stdout)
+    slots = of_type(tmp_path / "results", "slot")
+    assert {slot["backend"] for slot in slots} == {"mlx"}
+    assert all(slot["error"] is None for slot in slots)
+    alone = bench("run", "suite.toml", "--backend", "torch", cwd=tmp_path)
+    assert alone.returncode == 2
+    assert "quantised for MLX" in alone.stderr

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.values import counted
-from backends.base import BackendInfo
+from backends.base import BackendInfo, ModelError
 from backends.cut import FULL, Cut
+from backends.folder import open_folder
 from bench.errors import RunFailed
 from bench.run.observed import SameLogits
 from bench.run.workers.likely_cause import likely_cause
@@ -28,6 +29,7 @@ from bench.run.workers.messages import AskLogits, Forget
 from bench.run.workers.process import WorkerProcess, WorkerRefused
 from bench.show.words import share_percent
 from bench.suite import libraries
+from bench.suite.models import LocalModel
 
 Ids = Mapping[str, list[int]]
 """Token ids by prompt id."""
@@ -106,6 +108,14 @@ def check(pair: Pair, ids: tuple[Ids, Ids], *, free_bytes: int) -> SameLogits:
             _refusal(found, dtype=pair.info.dtype), fix="run them apart with --backend, or mend the folder"
         )
     return found
+
+
+def config_in(model: LocalModel | None) -> Mapping[str, object]:
+    """What stands in the config of a model's folder; nothing for one that has none."""
+    try:
+        return {} if model is None or model.folder is None else open_folder(model.folder).config
+    except ModelError:
+        return {}
 
 
 def apart(a: Logits, b: Logits) -> float:

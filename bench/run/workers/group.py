@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from pathlib import Path
 
 import psutil
 
-from backends.base import BackendInfo, ModelError
-from backends.folder import open_folder
+from backends.base import BackendInfo
 from backends.guard import Verdict
 from bench.errors import RunFailed, UserError
 from bench.run.display.plain import Display
@@ -20,7 +19,7 @@ from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, 
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite.libraries import about
 from bench.suite.memory import check_fits
-from bench.suite.prepare import Prepared, make_gates
+from bench.suite.prepare import Prepared, make_gates, without
 
 _STILL_FASTER = 0.97
 """A request that takes less than this share of the best so far shows that warming up goes on."""
@@ -35,10 +34,15 @@ class Workers:
         self.display = display
         self._working: dict[str, WorkerProcess] = {}
         self._unfit: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
+        """Why a backend can't do what the suite asks for, by backend; the others go on without it."""
         self.loaded: dict[str, BackendInfo] = {}
         """By `backend/model key`."""
         self.ids: dict[str, dict[str, dict[str, list[int]]]] = {}
         """Token ids by backend, model key and prompt id."""
+        self._chat = prepared.chat
+        self.chats: dict[str, dict[str, str]] = {}
+        """SHA-256 of the chat template that wrote the prompts, by backend and model key."""
         self.gates: dict[str, Verdict] = {}
         """Whether each gate takes effect, by `backend/label`."""
         self._started: list[WorkerProcess] = []
@@ -46,8 +50,10 @@ class Workers:
     def start(self) -> list[SameLogits]:
         """Start a worker per backend, and check that they do equal work; returns how well they agree.
 
+        A backend that can't load what the suite asks for is left out, unless it is the only one.
+
         Raises:
-            UserError: one can't load what the suite asks for, or a prompt does not fit a model's context.
+            UserError: none can load what the suite asks for, or a prompt does not fit a model's context.
             WorkerLost: one died while it was loading.
             RunFailed: two backends disagree.
         """
@@ -55,7 +61,11 @@ class Workers:
         self.display.stage("loading " + ", ".join(self.prepared.backends), ticking=True)
         try:
             self._working = self._start(self.prepared.backends)
+            if self.refused:
+                self.prepared = without(self.prepared, self.refused)
             agreements = self._check_equal_work()
+            for key in next(iter(self.chats.values())):
+                self.display.note(f"{key}: prompts are chats by the model's template; plain text: --no-chat")
             for backend, worker in self._working.items():
                 self.display.stage(f"warming up {backend}", ticking=True)
                 self._warm_up(worker)
@@ -135,7 +145,7 @@ class Workers:
                 workers=(self._working[first], self._working[other]),
                 model=key,
                 info=self.loaded[f"{first}/{key}"],
-                config=self._config_of(key),
+                config=equal_work.config_in(self.prepared.locate(self.prepared.models[key])),
             )
             ids = self.ids[first][key], self.ids[other][key]
             free_bytes = psutil.virtual_memory().available
@@ -143,16 +153,12 @@ class Workers:
             self.display.equal_work(agreements[-1])
         return agreements
 
-    def _config_of(self, key: str) -> Mapping[str, object]:
-        """What stands in the config of a model's folder; nothing for one that has none."""
-        here = self.prepared.locate(self.prepared.models[key])
-        try:
-            return {} if here is None or here.folder is None else open_folder(here.folder).config
-        except ModelError:
-            return {}
-
     def _start(self, backends: Iterable[str]) -> dict[str, WorkerProcess]:
-        """Start workers; they load at the same time."""
+        """Start workers, which load at the same time; those that refuse are noted.
+
+        Raises:
+            WorkerRefused: all of them do.
+        """
         loads = {backend: self._what_to_load(backend) for backend in backends}
         workers = {}
         for backend, load in loads.items():
@@ -160,14 +166,56 @@ class Workers:
             self._started.append(workers[backend])
             workers[backend].send(load)
         deadline_s = self.prepared.suite.protocol.load_deadline_s
-        for backend, worker in workers.items():
+
+        def loaded_and_encoded(backend: str, worker: WorkerProcess) -> None:
             loaded = worker.receive(loads[backend], deadline_s=deadline_s).loaded
             self.loaded |= {f"{backend}/{key}": info for key, info in loaded.items()}
-            prompts = list(self.prepared.prompts.prompts)
-            self.ids[backend] = worker.ask(Encode(prompts=prompts), deadline_s=deadline_s).ids
+            self._encode(backend, worker)
+
+        def make_ready(backend: str, worker: WorkerProcess) -> None:
             self._check_lengths(backend)
             worker.ask(Ready(gate_model=self.prepared.baseline_model), deadline_s=deadline_s)
+
+        self._each(workers, loaded_and_encoded)
+        self._write_alike(workers)
+        self._each(workers, make_ready)
         return workers
+
+    def _each(self, workers: dict[str, WorkerProcess], step: Callable[[str, WorkerProcess], None]) -> None:
+        """Do a step with every worker; one that refuses is left out, unless it is the last."""
+        for backend, worker in list(workers.items()):
+            try:
+                step(backend, worker)
+            except WorkerRefused as error:
+                worker.stop()
+                del workers[backend]
+                if not workers:
+                    raise
+                self._leave_out(backend, str(error))
+
+    def _encode(self, backend: str, worker: WorkerProcess) -> None:
+        asked = Encode(prompts=list(self.prepared.prompts.prompts), chat=self._chat)
+        encoded = worker.ask(asked, deadline_s=self.prepared.suite.protocol.load_deadline_s)
+        self.ids[backend], self.chats[backend] = encoded.ids, encoded.chats
+
+    def _write_alike(self, workers: Mapping[str, WorkerProcess]) -> None:
+        """Prompts are plain text for all backends where one of them can't write the chats of the others."""
+        by_backend = {backend: set(self.chats[backend]) for backend in workers}
+        can = set.union(*by_backend.values())
+        lacking = [backend for backend, keys in by_backend.items() if keys != can]
+        if lacking and self._chat is not None and not all(map(self._is_stand_in, lacking)):
+            keys = ", ".join(sorted(can))
+            self.display.note(f"prompts are plain text: {lacking[0]} writes no chats for {keys}")
+            self._chat = None
+            for backend, worker in workers.items():
+                self._encode(backend, worker)
+
+    def _leave_out(self, backend: str, why: str) -> None:
+        """The others go on without a backend that can't do what the suite asks for."""
+        self.refused[backend] = why
+        self.loaded = {key: info for key, info in self.loaded.items() if not key.startswith(f"{backend}/")}
+        self.ids.pop(backend, None)
+        self.chats.pop(backend, None)
 
     def _start_afresh(self) -> None:
         """Workers that have answered nothing yet, in place of those that were checked."""

@@ -15,7 +15,7 @@ from backends.guard import Verdict
 from bench.run.observed import Answered, Latency, Settled
 from bench.run.workers.logits import LogitComparison
 from bench.suite.config import GateConfig
-from bench.suite.prompt_forms import Prompt
+from bench.suite.prompt_forms import Chat, Prompt
 
 A = TypeVar("A")
 
@@ -96,6 +96,8 @@ class Encoded:
     """Token ids by model key and prompt id."""
 
     ids: dict[str, dict[str, list[int]]]
+    chats: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the chat template that wrote the prompts, by model key; none for plain text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,8 @@ class Encode(Message[Encoded]):
 
     command: ClassVar[str] = "encode"
     prompts: list[Prompt]
+    chat: Chat | None = None
+    """How they are written as chats; None: they are plain text."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from backends.guard import Verdict
 from backends.ledger import request_ledger
 from bench.errors import BenchError, UserError
 from bench.run.observed import Answered, Latency, Settled
-from bench.run.workers import takes_effect
+from bench.run.workers import encoding, takes_effect
 from bench.run.workers.in_float32 import InFloat32
 from bench.run.workers.logits import compare
 from bench.run.workers.messages import (
@@ -61,7 +61,6 @@ from bench.run.workers.messages import (
 from bench.suite import plugins
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
-from bench.suite.prompt_forms import Prompt
 from bench.typed import from_json, to_json
 
 _DISCARDED_TOKENS = 2
@@ -82,7 +81,7 @@ class Worker:
         self.default_new_tokens, self.default_batch = 1, 1
         self.ignore_eos = True
         self.gate_model = ""
-        self._unsettled: list[tuple[Budget, int, Generated]] = []
+        self._unsettled: list[tuple[Budget, list[int], Generated]] = []
         self._in_float32 = InFloat32(backend, {})
 
     def load(self, message: Load) -> Loaded:
@@ -99,9 +98,12 @@ class Worker:
 
     def encode(self, message: Encode) -> Encoded:
         """Tokenise every prompt for every model, so that no window contains it."""
-        for key, model in self.models.items():
-            self.prompts[key] = {prompt.id: _encode(model, prompt) for prompt in message.prompts}
-        return Encoded(ids=self.prompts)
+        chat = message.chat
+        for key in self.models:
+            self.prompts[key] = {
+                prompt.id: encoding.encode(self.models, key, prompt, chat) for prompt in message.prompts
+            }
+        return Encoded(ids=self.prompts, chats=encoding.templates(self.models) if chat is not None else {})
 
     def ready(self, message: Ready) -> Done:
         """Match the controls to their gates, and prepare every cut that some prompt will get."""
@@ -194,7 +196,7 @@ class Worker:
         generated = model.decode(session, max_new_tokens=max_new_tokens, ignore_eos=self.ignore_eos)
         model.synchronize()
         end_s = time.perf_counter()
-        self._unsettled.append((budget, len(ids), generated))
+        self._unsettled.append((budget, ids, generated))
         return Answered(
             model=budget.model,
             prompt_tokens=len(ids),
@@ -224,16 +226,18 @@ class Worker:
         self._unsettled.clear()
         return AllSettled(requests=settled)
 
-    def _settled(self, budget: Budget, prompt_tokens: int, generated: Generated) -> Settled:
+    def _settled(self, budget: Budget, ids: list[int], generated: Generated) -> Settled:
         """Text, cut and counted work of one request."""
         model, cut = self.models[budget.model], budget.cut
         settled = Settled(
-            text=model.decode_text(generated.tokens), cut=cut.model_dump(exclude_defaults=True, mode="json")
+            text=model.decode_text(generated.tokens),
+            cut=cut.model_dump(exclude_defaults=True, mode="json"),
+            reasoning_tokens=encoding.reasoning_tokens(model, ids, generated.tokens),
         )
         shape = model.shape(cut)
         if shape is None:  # what can't be counted stays unknown; tokens, seconds and joules need no count
             return settled
-        work = request_ledger(shape, cut, prompt_tokens=prompt_tokens, generated=generated)
+        work = request_ledger(shape, cut, prompt_tokens=len(ids), generated=generated)
         return replace(
             settled,
             prefill_bytes=work.prefill.bytes,
@@ -301,18 +305,6 @@ class Worker:
 def _peak_bytes() -> int:
     """Most memory of this process so far; macOS counts it in bytes, Linux in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _encode(model: Backend, prompt: Prompt) -> list[int]:
-    """Token ids of a prompt, cut to its length where it has one.
-
-    Raises:
-        UserError: it has fewer.
-    """
-    ids, wanted = model.encode(prompt.text), prompt.tokens
-    if wanted is not None and len(ids) < wanted:
-        raise UserError(f"prompt {prompt.id!r} has {len(ids)} tokens, not {wanted}", fix="ask for fewer")
-    return ids[:wanted]
 
 
 def serve(kind: type[Worker]) -> None:

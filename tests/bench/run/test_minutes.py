@@ -15,6 +15,7 @@ from bench.run import start, store
 from bench.run.minutes import Minutes, sentence
 from bench.run.records import RequestRecord, SizedRecord, SlotRecord
 from bench.suite.config import Protocol
+from bench.suite.header import Overrides
 from bench.suite.plan import Arm
 from bench.suite.sizing import BLOCKS, DEFAULT_MINUTES, NEW_TOKENS, Pace
 from tests.bench.processes import bench
@@ -91,9 +92,9 @@ def test_options_that_contradict_minutes_are_refused(tmp_path: Path, arguments: 
 
 
 def test_models_get_the_usual_minutes_unless_blocks_are_asked_for() -> None:
-    nothing: dict[str, Any] = dict.fromkeys(("prompts", "pp", "tg", "dtype", "batches", "backends"))
+    nothing: dict[str, Any] = dict.fromkeys(("prompts", "pp", "tg", "dtype", "batches"))
     for minutes, blocks, found in [(None, None, DEFAULT_MINUTES), (7.0, None, 7.0), (None, 4, None)]:
-        _, asked = understood(["echo"], minutes=minutes, blocks=blocks, **nothing)
+        _, asked = understood(["echo"], Overrides(blocks=blocks), minutes=minutes, **nothing)
         assert asked is not None
         assert asked.minutes == found
 

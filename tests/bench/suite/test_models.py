@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +17,7 @@ from bench.errors import RunFailed, UserError
 from bench.run import fetch
 from bench.suite import models
 from bench.suite.models import Entry, catalogue, embedded_folder, hub_id, locate
+from bench.suite.weights import INDEX
 from energy.user_cache import user_cache
 
 MEMBER = "package/model.gguf"
@@ -140,25 +143,33 @@ def test_hub_names_are_read_from_the_hubs_own_cache(monkeypatch: pytest.MonkeyPa
     assert locate("owner/name") is None
 
 
-def test_only_safetensors_and_texts_are_taken_from_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lost", ["model-00002-of-00003.safetensors", INDEX])
+def test_an_interrupted_download_is_not_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lost: str
+) -> None:
     import huggingface_hub
 
-    asked = {}
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **more: asked.update(more))
-    fetch._fetch_from_hub("owner/name", "v1", progress=quiet, weight_files=("*.safetensors",))
-    assert asked["revision"] == "v1"
-    assert not [p for p in asked["allow_patterns"] if p.endswith((".py", ".bin", ".pt", ".pkl"))]
-
-
-def test_a_hub_that_can_not_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
-
-    def unreachable(*_: object, **__: object) -> None:
-        raise ConnectionError("no route\nto host")
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(UserError, match=r"can't fetch owner/name from the hub: no route;"):
-        fetch._fetch_from_hub("owner/name", None, progress=quiet, weight_files=("*.gguf",))
+    snapshot = tmp_path / "0123abcd"
+    snapshot.mkdir()
+    (snapshot / "config.json").write_text("{}")
+    files = [f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
+    for name in files:
+        (snapshot / name).write_bytes(b"1234")
+    (snapshot / INDEX).write_text(json.dumps({"weight_map": dict(zip("abc", files, strict=True))}))
+    (snapshot / "consolidated.safetensors").write_bytes(b"the same again")
+    monkeypatch.setattr(
+        huggingface_hub, "try_to_load_from_cache", lambda *_, **__: str(snapshot / "config.json")
+    )
+    found = locate("owner/name")
+    assert found is not None
+    assert found.size_bytes == 12
+    (snapshot / lost).unlink()
+    still = locate("owner/name")
+    assert (still is None) == (lost != INDEX)
+    (snapshot / files[0]).unlink()
+    assert locate("owner/name") is None
+    with pytest.raises(UserError, match=r"lacks [12] files? of its weights, such as model-0000\d"):
+        locate(str(snapshot))
 
 
 GGUF = ("*.gguf",)
@@ -246,12 +257,15 @@ def test_of_a_hub_repository_only_the_named_file_is_fetched(
     def cached(_: str, file: str, **__: object) -> str | None:
         return str(snapshot / file) if (snapshot / file).exists() else None
 
+    held = [SimpleNamespace(rfilename=f"m-0000{n}-of-00002.gguf", size=1) for n in (1, 2)]
+    about = SimpleNamespace(sha="0123abcd", siblings=[*held, SimpleNamespace(rfilename="o.gguf", size=1)])
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(model_info=lambda *_, **__: about))
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", cached)
     name = "owner/name:m-00001-of-00002.gguf"
     fetched = fetch.ensure(name, None, progress=quiet, weight_files=GGUF)
     assert asked["repo"] == "owner/name"
-    assert asked["allow_patterns"][-1] == "m-?????-of-00002.gguf"
+    assert asked["allow_patterns"] == [file.rfilename for file in held]
     assert fetched.path == snapshot / "m-00001-of-00002.gguf"
 
 
@@ -271,8 +285,9 @@ def test_a_hub_repository_of_many_files_is_refused_before_they_are_fetched(
 def test_unknown_names_say_what_is_near() -> None:
     with pytest.raises(UserError, match="did you mean 'smollm2-135m'"):
         hub_id("smollm-135m")
-    with pytest.raises(UserError, match=r"unknown model '\.\./etc'"):
-        hub_id("../etc")
+    for name in ("../etc", "owner/../etc", "a..b/c", "owner/na--me"):
+        with pytest.raises(UserError, match=f"unknown model {name!r}"):
+            hub_id(name)
 
 
 def test_the_catalogue_holds_the_embedded_model_and_the_published_pair() -> None:

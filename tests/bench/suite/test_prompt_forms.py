@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UserError
-from bench.suite.prompt_forms import Prompt, read, write
+from bench.suite.prompt_forms import Chat, Prompt, read, write
 
 OPENAI = {
     "messages": [
@@ -36,6 +36,24 @@ SHAREGPT = {"id": 7, "conversations": [{"from": "human", "value": "Why?"}, {"fro
 )
 def test_every_form_is_read(name: str, content: str, texts: list[str]) -> None:
     assert [prompt.text for prompt in read(content, file=Path(name))] == texts
+
+
+def test_a_conversation_keeps_its_turns_and_who_speaks() -> None:
+    (openai,) = read(json.dumps(OPENAI), file=Path("a.jsonl"))
+    (sharegpt,) = read(json.dumps(SHAREGPT | {"reference": "So."}), file=Path("a.jsonl"))
+    assert [(t.role, t.content) for t in openai.messages or ()] == [("system", "Be brief."), ("user", "Why?")]
+    assert [t.role for t in sharegpt.messages or ()] == ["user"]
+    assert sharegpt.reference == "So."
+    assert read(write([openai, sharegpt]), file=Path("a.jsonl")) == (openai, sharegpt)
+
+
+def test_a_chat_has_a_system_turn_in_front_unless_it_has_its_own() -> None:
+    (own,) = read(json.dumps(OPENAI), file=Path("a.jsonl"))
+    plain = Prompt(id="p", text="Why?")
+    chat = Chat(system="Be long.")
+    assert [t.content for t in chat.turns_of(own)] == ["Be brief.", "Why?"]
+    assert [t.content for t in chat.turns_of(plain)] == ["Be long.", "Why?"]
+    assert [t.role for t in Chat().turns_of(plain)] == ["user"]
 
 
 def test_ids_are_kept_or_made() -> None:

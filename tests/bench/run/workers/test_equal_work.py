@@ -20,7 +20,7 @@ from bench.run.workers.messages import Load, Message, ModelToLoad
 from bench.run.workers.process import WorkerRefused
 from bench.run.workers.worker import Worker
 from bench.typed import from_json, to_json
-from tests.tiny_models import ENDS, VOCABULARY, edit_config, random_model, save_tiny_llama, tokenizer
+from tests.tiny_models import ENDS, VOCABULARY, edit_config, random_model, save_tiny_llama, save_tokenizer
 
 LONG = [1, *np.random.default_rng(3).integers(4, VOCABULARY, 39).tolist()]
 PLENTY = 1 << 40
@@ -80,9 +80,7 @@ def wrong_base(llama: Path, tmp_path: Path) -> Path:
 def save(model: Any, folder: Path, **config_keys: object) -> Path:
     model.save_pretrained(folder)
     edit_config(folder, **config_keys)
-    (folder / "generation_config.json").write_text(json.dumps(ENDS))
-    tokenizer().save(str(folder / "tokenizer.json"))
-    return folder
+    return save_tokenizer(folder)
 
 
 def sizes(**more: Any) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""The models that a suite names: where they are, which its gates choose, and what they ask of a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from backends.about import Ability
+from backends.cut import FULL
+from bench.errors import UserError, nearest
+from bench.suite.config import Model, Suite
+from bench.suite.gates.base import Budget, Gate
+from bench.suite.models import catalogue
+
+
+def beside(file: Path, models: Mapping[str, Model]) -> dict[str, Model]:
+    """Models whose name is a folder or a file relative to the suite, found from anywhere."""
+    found = {}
+    for key, model in models.items():
+        folder = file.parent / Path(model.name).expanduser()
+        elsewhere = model.name not in catalogue() and folder.exists() and not _same(folder, Path(model.name))
+        found[key] = model.model_copy(update={"name": str(folder.resolve())}) if elsewhere else model
+    return found
+
+
+def _same(folder: Path, from_here: Path) -> bool:
+    return from_here.expanduser().resolve() == folder.resolve()
+
+
+def models_of(suite: Suite, gates: dict[str, Gate]) -> dict[str, Model]:
+    """The models that the gates' budgets name."""
+    needed = {}
+    for label, gate in gates.items():
+        for budget in gate.budgets:
+            needed[budget.model] = _model_of(suite, label, budget)
+    return needed
+
+
+def _model_of(suite: Suite, label: str, budget: Budget) -> Model:
+    try:
+        return suite.models[budget.model]
+    except KeyError:
+        raise UserError(
+            f"gate {label!r} sends prompts to the model {budget.model!r}, which the suite lacks",
+            fix=f"add [models.{budget.model}] ({nearest(budget.model, suite.models)})",
+        ) from None
+
+
+def needs_of(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> list[Ability]:
+    """What the backends have to be able to do."""
+    cuts = any(budget.cut != FULL for gate in gates.values() for budget in gate.budgets)
+    shortened = any(model.layers is not None for model in models.values())
+    needs: list[tuple[Ability, bool]] = [
+        ("cuts", cuts),
+        ("layers", shortened),
+        ("batches", _largest_batch(suite, gates) > 1),
+    ]
+    return [ability for ability, is_needed in needs if is_needed]
+
+
+def _largest_batch(suite: Suite, gates: dict[str, Gate]) -> int:
+    """Requests at a time, at most.
+
+    Raises:
+        UserError: a budget of several has a cut that means something for one only.
+    """
+    largest = 1
+    for label, gate in gates.items():
+        for budget in gate.budgets:
+            batch = budget.batch or suite.generation.batch
+            if batch > 1 and budget.cut.lookup:
+                raise UserError(
+                    f"gate {label!r}: lookup looks at the tokens of one request, but the batch is {batch}",
+                    fix=f"give its budget batch = 1, or leave lookup out of {label!r}",
+                )
+            largest = max(largest, batch)
+    return largest

@@ -1,0 +1,39 @@
+"""Which files of a folder or a repository are the weights of its model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatch
+
+SAFETENSORS = ("*.safetensors",)
+"""Weight files that are read unless a backend says otherwise."""
+INDEX = "model.safetensors.index.json"
+"""Which weight is in which file, of a model whose weights are several files."""
+_ONE_OF_SEVERAL = re.compile(r"(.*-)(\d{5})-of-(\d{5})(\..*)")
+"""A file of weights that are several files."""
+
+
+def weights_in(
+    names: Collection[str], patterns: tuple[str, ...], *, index: Mapping[str, object] | None = None
+) -> set[str]:
+    """The weight files of a model among the files of its folder, those that should be there included.
+
+    Args:
+        names: of the files.
+        patterns: of the weight files that are read.
+        index: content of the file `INDEX`, which names them.
+    """
+    named = (index or {}).get("weight_map")
+    if SAFETENSORS[0] in patterns and isinstance(named, dict) and named:
+        others = tuple(pattern for pattern in patterns if pattern != SAFETENSORS[0])
+        return {str(name) for name in named.values()} | (weights_in(names, others) if others else set())
+    found = {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+    tensors = {name for name in found if name.endswith(".safetensors")}
+    if usual := {name for name in tensors if name.startswith("model")}:
+        found -= tensors - usual  # other forms of the same weights, such as consolidated.safetensors
+    whole = [_ONE_OF_SEVERAL.fullmatch(name) for name in found]
+    for one in filter(None, whole):
+        start, _, count, ending = one.groups()
+        found |= {f"{start}{number:05}-of-{count}{ending}" for number in range(1, int(count) + 1)}
+    return found
