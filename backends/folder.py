@@ -62,6 +62,15 @@ def quantised(config: dict[str, Any]) -> str | None:
     return f"mlx, {said.get('mode', 'affine')}, {said.get('bits')} bits"
 
 
+def saved_as(config: dict[str, Any]) -> str | None:
+    """Type of the weights by the config's own word: `bfloat16`, `8 bits`, `gptq`; None if it says nothing."""
+    said = _quantisation(config)
+    if said is None:
+        word = config.get("dtype") or config.get("torch_dtype")
+        return word if isinstance(word, str) else None
+    return str(said["quant_method"]) if "quant_method" in said else f"{said.get('bits')} bits"
+
+
 def _quantisation(config: dict[str, Any]) -> dict[str, Any] | None:
     said = next((config[key] for key in QUANTISATION_KEYS if config.get(key)), None)
     return said if isinstance(said, dict) else None

@@ -48,9 +48,9 @@ def certainty_table(summary: Summary, *, place: Place = "terminal") -> Table | N
 
 def latency_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
     """Times of single tokens and peak memory; None if neither was measured."""
-    found = [row for row in summary.rows if row.process_peak_bytes is not None]
+    timed = [row for row in summary.rows if row.process_peak_bytes is not None]
     title = "Latency and memory, measured outside every window"
-    return Table.of(_LATENCY, found, place=place, name="latency-by-arm", title=title) if found else None
+    return Table.of(_LATENCY, timed, place=place, name="latency-by-arm", title=title) if timed else None
 
 
 def withheld_splits(summary: Summary) -> list[tuple[str, str]]:

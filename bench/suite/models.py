@@ -105,16 +105,13 @@ class LocalModel:
         """Type of the weights by the folder's own word: `bfloat16`, `8 bits`; None where it says nothing."""
         if self.folder is None or self.file is not None:
             return None
-        from backends.folder import quantised  # with numpy, which `bench init` asks nobody to wait for
+        from backends.folder import saved_as  # with numpy, which `bench init` asks nobody to wait for
 
         try:
             config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if not isinstance(config, dict):
-            return None
-        found = quantised(config) or config.get("dtype") or config.get("torch_dtype")
-        return found.rpartition(", ")[2] if isinstance(found, str) else None
+        return saved_as(config) if isinstance(config, dict) else None
 
     def weight_hash(self) -> str | None:
         """SHA-256 over all weight files, in the order of their names; None without weights."""

@@ -186,4 +186,7 @@ def test_it_is_swept(skips: Outside) -> None:
     write_suite(skips.cwd, gates={"ungated": {}})
     options = ("suite.toml", "--cut", "skip_mlp=2/4", "--json")
     result = json.loads(skips.works("sweep", *options).splitlines()[-1])
-    assert [arm["cut"] for arm in result["arms"] if arm["cut"]] == [{"skip_mlp": 2}, {"skip_mlp": 4}]
+    assert [arm["cut"] for arm in result["configurations"] if arm["cut"]] == [
+        {"skip_mlp": 2},
+        {"skip_mlp": 4},
+    ]

@@ -46,8 +46,8 @@ class Evidence:
     @property
     def keys(self) -> list[ArmKey]:
         """The arms, those of a backend together."""
-        found = {(slot.backend, slot.gate, False) for slot in self.slots}
-        return sorted(key for key in found if arm_label(key) in self.arms)
+        keys = {(slot.backend, slot.gate, False) for slot in self.slots}
+        return sorted(key for key in keys if arm_label(key) in self.arms)
 
     @property
     def arms(self) -> set[str]:

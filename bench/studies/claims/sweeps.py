@@ -40,8 +40,8 @@ def read_sweeps(folders: Iterable[Path]) -> list[dict[str, Any]]:
     for file in (folder / "sweep" / "sweep.json" for folder in folders):
         if file.exists():
             try:
-                found = json.loads(file.read_text(encoding="utf-8"))
-                sweeps.append({"configurations": found.get("arms"), **found})  # `arms` in 0.1.0
+                sweep = json.loads(file.read_text(encoding="utf-8"))
+                sweeps.append({"configurations": sweep.get("arms"), **sweep})  # `arms` in 0.1.0
             except ValueError as error:
                 raise UserError(
                     f"{file} is damaged: {error}", fix="make it again: bench sweep --resume RUN"

@@ -175,12 +175,12 @@ def _control_p(row: Control) -> str | None:
 
 _ASSOCIATIONS: tuple[Column[Association], ...] = (
     Column("of", lambda row: row.diagnostic),
-    Column("points", _of_correlation(lambda found: f"{found.distinct}\nof {found.rows}")),
+    Column("points", _of_correlation(lambda one: f"{one.distinct}\nof {one.rows}")),
     Column("r", _r, is_text=True),
-    Column("p", _of_correlation(lambda found: _p(found.pearson.p))),
-    Column("p permuted", _of_correlation(lambda found: _permuted(found.permutation)), is_text=True),
-    Column("rho", _of_correlation(lambda found: f"{found.spearman.value.point:.3f}")),
-    Column("p of all rows", _of_correlation(lambda found: _p(found.nominal.p) if found.nominal else None)),
+    Column("p", _of_correlation(lambda one: _p(one.pearson.p))),
+    Column("p permuted", _of_correlation(lambda one: _permuted(one.permutation)), is_text=True),
+    Column("rho", _of_correlation(lambda one: f"{one.spearman.value.point:.3f}")),
+    Column("p of all rows", _of_correlation(lambda one: _p(one.nominal.p) if one.nominal else None)),
 )
 _CONFOUNDERS: tuple[Column[Confounding], ...] = (
     Column("covariate", lambda row: row.covariate),
