@@ -10,7 +10,7 @@ from threading import get_native_id
 import psutil
 import pytest
 
-from backends.about import about_of
+from backends.about import ABILITIES, about_of
 from backends.base import Backend, ModelError, RequestError
 from backends.cut import Cut
 from backends.llama_cpp.load import ABOUT, load
@@ -128,7 +128,7 @@ def test_what_the_engine_has_not_is_refused_by_name(backend: Backend, file: Path
             ask()
     with pytest.raises(ModelError, match=f"layers = {LAYERS - 1}"):
         load(folder=file, layers=LAYERS - 1)
-    assert set(about_of(load).lacks) == {"cuts", "layers", "logits", "hidden", "redundancy", "probes"}
+    assert set(about_of(load).lacks) == set(ABILITIES)
 
 
 def test_a_session_whose_cache_is_gone_is_refused(backend: Backend) -> None:
