@@ -130,22 +130,26 @@ def _draw(story: Story, table: pd.DataFrame) -> Figure:
             row["saved_percent"], position, look.marker, color=look.colour, mfc=look.face, ms=6.5, zorder=4
         )
     axes.axvline(0, color=GREY, linewidth=0.8)
-    name_rows(axes, [_row_name(row) for row in rows])
+    name_rows(axes, _row_names(rows))
     axes.margins(x=0.08)
     axes.set_xlabel("joules saved (%), negative: costs more")
     _legend(figure, table)
     return figure
 
 
-def _row_name(row: dict[str, Any]) -> str:
-    """The configuration with its verdict, and what there is room for of the figure and the answers."""
+def _row_names(rows: list[dict[str, Any]]) -> list[str]:
+    """Each configuration with its verdict, and as much of the figure and the answers as fits for all."""
+    least = [_row_name(row, most=0) for row in rows]
+    named = ([_row_name(row, most=most) for row in rows] for most in (2, 1))
+    return next((names for names in named if max(map(len, names)) < 0.95 * letters_a_line()), least)
+
+
+def _row_name(row: dict[str, Any], *, most: int) -> str:
     saved, match = row["saved_percent"], row["token_match_percent"]
-    figure = "" if saved != saved else f" {_percent(saved)},"
+    figure = "" if saved != saved or most < 1 else f" {_percent(saved)},"
     is_told = match == match and row["verdict"] != COPY and not row["is_of_other_answers"]
-    matched = f", token match {match:.0f} %" if is_told else ""
-    name = words(row["arm"], most=24)
-    said = [f"{name}:{figure} {row['verdict']}{matched}", f"{name}:{figure} {row['verdict']}"]
-    return next((one for one in said if len(one) < 0.95 * letters_a_line()), f"{name}: {row['verdict']}")
+    matched = f", token match {match:.0f} %" if is_told and most > 1 else ""
+    return f"{words(row['arm'], most=24)}:{figure} {row['verdict']}{matched}"
 
 
 def _legend(figure: Figure, table: pd.DataFrame) -> None:
