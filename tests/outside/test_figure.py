@@ -56,6 +56,6 @@ def test_a_new_figure_is_listed_drawn_and_labelled_on_the_page(outside: Outside)
     outside.works("report", run, "--out", str(page))
     assert TITLE in (page / "report.html").read_text(encoding="utf-8")
     assert f"{TITLE}. " in (page / "report.html").read_text(encoding="utf-8")
-    assert (page / "lengths.csv").read_text(encoding="utf-8").startswith("slot,joules_j")
+    assert (page / "lengths.csv").read_text(encoding="utf-8").startswith("window,joules_j")
 
     assert "did you mean 'lengths'" in outside.refused("plot", run, "length")
