@@ -1,10 +1,12 @@
 """Tokens/s of our loops over the libraries' own, on the same loaded model.
 
-    python benchmarks/decode.py MODEL_FOLDER [--backend mlx] [--new-tokens 32] [--rounds 25] [--threads 2]
+    python benchmarks/decode.py MODEL_FOLDER [--backend mlx] [--batch 1 8] [--new-tokens 32] [--rounds 25]
+                                [--threads 2]
 
-The rivals are `transformers.generate`, `mlx_lm.stream_generate` and, where the folder holds a GGUF
-file, a whole request of llama.cpp's server, greedy, without a stop token. Both sides run in this
-process and take turns (ours first, then theirs first).
+The rivals are `transformers.generate`, `mlx_lm.stream_generate` (of several requests at a time
+`mlx_lm.batch_generate`) and, where the folder holds a GGUF file, a whole request of llama.cpp's
+server, greedy, without a stop token. Both sides run in this process and take turns (ours first,
+then theirs first). A batch is copies of the prompt, whose tokens all have to be the same.
 
 `decode` is the same subtraction on both sides: the time of a request for M new tokens minus the
 time of the same request for one, each until the device is idle. Prefill, tokenising, set-up and
@@ -21,12 +23,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 from unittest.mock import patch
 
-from backends.base import Backend
+from backends.base import Backend, HasBatches
 from backends.llama_cpp import load as on_llama_cpp
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
@@ -59,21 +62,21 @@ class Contest:
     """Seconds of all our requests so far by the library's own clock, for one that has a clock."""
 
 
-def torch_contest(folder: Path, prompt: str) -> Contest:
+def torch_contest(folder: Path, prompt: str, batch: int) -> Contest:
     """Our loop against `generate` of the same module."""
     import torch
 
     backend = on_torch.load(folder=folder)
     model: Any = backend._model  # type: ignore[attr-defined]
     model.generation_config.eos_token_id = None
-    ids = torch.tensor([backend.encode(prompt)], device=backend.info.device)
+    ids = torch.tensor([backend.encode(prompt)] * batch, device=backend.info.device)
 
     def library(new_tokens: int) -> list[int]:
         output = model.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=new_tokens, do_sample=False
         )
         backend.synchronize()
-        return [int(token) for token in output[0, ids.shape[1] :]]
+        return of_equal_rows(output[:, ids.shape[1] :].tolist())
 
     def count(request: Request, new_tokens: int) -> list[int]:
         lengths: list[int] = []
@@ -86,13 +89,13 @@ def torch_contest(folder: Path, prompt: str) -> Contest:
         handle.remove()
         return lengths
 
-    return Contest(backend=backend, ours=our_request(backend, prompt), library=library, count=count)
+    return Contest(backend=backend, ours=our_request(backend, prompt, batch), library=library, count=count)
 
 
-def mlx_contest(folder: Path, prompt: str) -> Contest:
-    """Our loop against `stream_generate` of the same module."""
+def mlx_contest(folder: Path, prompt: str, batch: int) -> Contest:
+    """Our loop against `stream_generate` of the same module; `batch_generate` for several rows."""
     import mlx.core as mx
-    from mlx_lm.generate import generation_stream, stream_generate
+    from mlx_lm.generate import batch_generate, generation_stream, stream_generate
     from mlx_lm.tokenizer_utils import load as load_tokenizer
 
     backend = on_mlx.load(folder=folder)
@@ -102,6 +105,12 @@ def mlx_contest(folder: Path, prompt: str) -> Contest:
 
     def library(new_tokens: int) -> list[int]:
         model = backend._model  # type: ignore[attr-defined]
+        if batch > 1:
+            made = batch_generate(
+                model, tokenizer, [ids] * batch, max_tokens=new_tokens, return_token_ids=True
+            )
+            mx.synchronize(generation_stream)
+            return of_equal_rows(made.token_ids)
         tokens = [part.token for part in stream_generate(model, tokenizer, ids, max_tokens=new_tokens)]
         mx.synchronize(generation_stream)
         return tokens
@@ -111,7 +120,7 @@ def mlx_contest(folder: Path, prompt: str) -> Contest:
             request(new_tokens)
         return lengths
 
-    return Contest(backend=backend, ours=our_request(backend, prompt), library=library, count=count)
+    return Contest(backend=backend, ours=our_request(backend, prompt, batch), library=library, count=count)
 
 
 def llama_cpp_contest(folder: Path, prompt: str, threads: int | None) -> Contest:
@@ -146,15 +155,27 @@ def llama_cpp_contest(folder: Path, prompt: str, threads: int | None) -> Contest
     return Contest(backend=backend, ours=ours, library=library, count=count, own_s=own_s)
 
 
-def our_request(backend: Backend, prompt: str) -> Request:
-    """Prefill and decode of one request by our loop."""
+def our_request(backend: Backend, prompt: str, batch: int = 1) -> Request:
+    """Prefill and decode of one request by our loop, or of several equal ones at a time."""
     ids = backend.encode(prompt)
 
     def request(new_tokens: int) -> list[int]:
-        session = backend.prefill(ids)
-        return backend.decode(session, max_new_tokens=new_tokens, ignore_eos=True).tokens
+        if batch == 1:
+            session = backend.prefill(ids)
+        else:
+            assert isinstance(backend, HasBatches)
+            session = backend.prefill_batch(ids, batch=batch)
+        made = backend.decode(session, max_new_tokens=new_tokens, ignore_eos=True)
+        assert not made.unlike_rows
+        return made.tokens
 
     return request
+
+
+def of_equal_rows(rows: list[list[int]]) -> list[int]:
+    """The tokens of each of these rows, which are the same."""
+    assert all(row == rows[0] for row in rows)
+    return rows[0]
 
 
 @contextmanager
@@ -210,7 +231,7 @@ def forwards_text(lengths: list[int]) -> str:
     return " + ".join([*parts, f"{lengths.count(1)}x1"])
 
 
-def verdict(contest: Contest, *, new_tokens: int, rounds: int) -> tuple[bool, str]:
+def verdict(contest: Contest, *, batch: int, new_tokens: int, rounds: int) -> tuple[bool, str]:
     """Whether our decode is the slower one, and the lines that show it.
 
     Slower means in three rounds of four: on a machine that does other things too, the median of two equal
@@ -223,10 +244,10 @@ def verdict(contest: Contest, *, new_tokens: int, rounds: int) -> tuple[bool, st
     request = [(ours.request_s, library.request_s) for ours, library in times]
     info = contest.backend.info
     lines = [
-        f"{info.backend} on {info.device}, forwards: ours {forwards[0]}, library {forwards[1]}; "
-        f"tokens {'equal' if same else 'DIFFER'}",
-        "  decode   " + compared(decode, new_tokens - 1),
-        "  request  " + compared(request, new_tokens),
+        f"{info.backend} on {info.device}, batch {batch}; "
+        f"forwards: ours {forwards[0]}, library {forwards[1]}; tokens {'equal' if same else 'DIFFER'}",
+        "  decode   " + compared(decode, batch * (new_tokens - 1)),
+        "  request  " + compared(request, batch * new_tokens),
     ]
     if contest.own_s is not None:
         lines.append(f"  by its own clock: {own_share(contest, new_tokens, rounds)}")
@@ -255,14 +276,15 @@ def compared(pairs_s: list[tuple[float, float]], tokens: int) -> str:
 
 def main() -> int:
     """Print the table; 1 if our loop is the slower one anywhere."""
-    contests: dict[str, Callable[[Path, str], Contest]] = {
+    contests: dict[str, Callable[[Path, str, int], Contest]] = {
         "torch": torch_contest,
         "mlx": mlx_contest,
-        "llama_cpp": lambda folder, prompt: llama_cpp_contest(folder, prompt, options.threads),
+        "llama_cpp": lambda folder, prompt, _: llama_cpp_contest(folder, prompt, options.threads),
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER")
     parser.add_argument("--backend", choices=list(contests), help="only this one; default: all")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1], help="requests at a time")
     parser.add_argument("--new-tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--threads", type=int, help="of llama.cpp; default: its own number")
@@ -271,9 +293,12 @@ def main() -> int:
     print("               ours  library    ratio  (quartiles)")
     slower = False
     here = [name for name in contests if name != "llama_cpp" or any(options.folder.glob("*.gguf"))]
-    for name in [options.backend] if options.backend else here:
-        contest = contests[name](options.folder, PROMPT)
-        loses, lines = verdict(contest, new_tokens=options.new_tokens, rounds=options.rounds)
+    asked = [options.backend] if options.backend else here
+    for name, batch in product(asked, options.batch):
+        if batch > 1 and name == "llama_cpp":
+            continue  # it runs one request at a time
+        contest = contests[name](options.folder, PROMPT, batch)
+        loses, lines = verdict(contest, batch=batch, new_tokens=options.new_tokens, rounds=options.rounds)
         print(lines, flush=True)
         slower |= loses
         contest.backend.close()
