@@ -27,7 +27,7 @@ has room for matrices that a GPU multiplies in fewer bits (TF32 on an M5), and f
 library approximates (2e-4 for GELU by a hyperbolic tangent). A wrong rope base makes more than 3e-2."""
 
 
-Ability = Literal["cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches"]
+Ability = Literal["cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches", "kv_bits"]
 """What not every backend can do; `ABILITIES` says it in words."""
 ABILITIES: Mapping[Ability, str] = {
     "cuts": "leave parts of a model out",
@@ -37,6 +37,7 @@ ABILITIES: Mapping[Ability, str] = {
     "redundancy": "compare the layers of a model",
     "probes": "run the isolation's probes",
     "batches": "run several requests at a time",
+    "kv_bits": "keep its cache in few bits (kv_bits)",
 }
 
 

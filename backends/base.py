@@ -97,6 +97,8 @@ class Used:
     """Units of each layer's MLP; 0 where it is left out. None for an architecture that is not counted."""
     weight_bytes: int | None
     """Bytes of weights that a forward reads, without the embedding table; None like the units."""
+    cache_bits: int | None = None
+    """Of a number in the cache of every layer; None: as the model was loaded."""
     chunks: tuple[int, ...] = ()
     """Prompt tokens of each forward of the prefill; empty: one forward of all of them."""
 

@@ -22,6 +22,9 @@ MlpPolicy = Literal["first", "random", "largest_norm"]
 
 MLP_UNITS_AT_LEAST = 32
 """Units that are always kept, as in the Redundancy Cliff paper (10.5281/zenodo.17902977)."""
+KV_BITS = (8, 6, 5, 4, 3, 2)
+KV_GROUPS = (32, 64, 128)
+"""What MLX's quantised cache offers."""
 GROUP = 64
 """Weights that share a scale. Quantised MLP matrices keep a multiple of so many units."""
 
@@ -48,6 +51,18 @@ def _layers(value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
     if any(layer < 0 for layer in value):
         raise ValueError(f"{info.field_name} = {list(value)}; layers are numbered from 0")
     return tuple(sorted(set(value)))
+
+
+def _kv_bits(value: int | None) -> int | None:
+    if value not in (None, *KV_BITS):
+        raise ValueError(f"kv_bits = {value}; give one of {', '.join(map(str, KV_BITS))}")
+    return value
+
+
+def _kv_group(value: int) -> int:
+    if value not in KV_GROUPS:
+        raise ValueError(f"kv_group_size = {value}; give one of {', '.join(map(str, KV_GROUPS))}")
+    return value
 
 
 def _bits(value: int | None) -> int | None:
@@ -81,6 +96,10 @@ class Cut(BaseModel):
     """First positions that `sinks_window` keeps."""
     snapkv_window: Count = 32
     """Last prompt tokens whose attention `snapkv` looks at; it keeps them too."""
+    kv_bits: Annotated[int | None, AfterValidator(_kv_bits)] = None
+    """Bits of a number in the cache, from the end of the first chunk of the prompt on; None as loaded."""
+    kv_group_size: Annotated[int, AfterValidator(_kv_group)] = 64
+    """Numbers of the cache that share a scale and a bias."""
     mlp_keep: Fraction = 1.0
     """Of D units an MLP keeps max(32, floor(mlp_keep * D)), at most D."""
     mlp_policy: MlpPolicy = "first"
@@ -124,6 +143,12 @@ class Cut(BaseModel):
             raise ValidationError.from_exception_data(cls.__name__, wrong)
         return values
 
+    @model_validator(mode="after")
+    def _keeps_or_quantises(self) -> Cut:
+        if self.kv_bits is not None and self.kv_keep < 1:
+            raise ValueError(f"kv_bits = {self.kv_bits} stores a whole cache: leave kv_keep out")
+        return self
+
     @cached_property
     def added(self) -> tuple[AddedCut, ...]:
         """The cuts of packages that it has, by the order of their keys."""
@@ -138,7 +163,12 @@ class Cut(BaseModel):
     @property
     def is_full(self) -> bool:
         """Whether nothing is left out."""
-        return self.kv_keep == 1 and not self.lookup and self.weights == FULL
+        return not self.changes_cache and not self.lookup and self.weights == FULL
+
+    @property
+    def changes_cache(self) -> bool:
+        """Whether the cache holds fewer positions, or its numbers in fewer bits."""
+        return self.kv_keep < 1 or self.kv_bits is not None
 
     @cached_property
     def weights(self) -> Cut:

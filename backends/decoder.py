@@ -71,6 +71,8 @@ class Decoder(Library):
     def ready(self, cut: Cut) -> None:
         """Prepare `cut`, so that requests switch to it at no cost."""
         self._cuts.prepare(cut, self.info)
+        if cut.kv_bits is not None:
+            self._fresh_cache(cut)  # refuses what `prefill` would refuse
 
     def forget(self) -> None:
         """Free what `ready` prepared."""
@@ -90,7 +92,7 @@ class Decoder(Library):
         chunks = chunks_of(len(ids), self._chunk)
         with self._no_gradients():
             with self._choosing(model, cut, len(ids)) as seen:
-                first = self._feed(model, [ids] * batch, cache, chunks, seen)
+                first = self._feed(model, [ids] * batch, cache, chunks, seen, cut)
             self._shorten(cache, cut, len(ids), seen)
         return Session(
             prompt_tokens=len(ids),
@@ -98,17 +100,24 @@ class Decoder(Library):
             cache=cache,
             ids=ids,
             cut=cut,
-            used=self._cuts.get(cut).used(self._cache_lengths(cache), chunks),
+            used=self._cuts.get(cut).used(self._cache_lengths(cache), chunks, self._cache_bits(cache)),
             batch=batch,
         )
 
     def _feed(
-        self, model: Any, rows: list[list[int]], cache: Any, chunks: list[int], seen: AttentionSeen | None
+        self,
+        model: Any,
+        rows: list[list[int]],
+        cache: Any,
+        chunks: list[int],
+        seen: AttentionSeen | None,
+        cut: Cut,
     ) -> Any:
         """Queue the forwards of a prompt chunk by chunk; the token after it."""
         start = 0
         for tokens in chunks[:-1]:
             self._fill(model, [row[start : start + tokens] for row in rows], cache, start=start)
+            self._store_in_few_bits(cache, cut)
             self._settle(cache, list(seen.sums.values()) if seen else [])
             start += tokens
         return self._first_token(model, [row[start:] for row in rows], cache, start=start)
@@ -206,7 +215,10 @@ class Decoder(Library):
 
     def shape(self, cut: Cut = FULL) -> Shape | None:
         """Counted sizes of what a forward under `cut` reads and multiplies; None if that is not known."""
-        return self._cuts.get(cut).shape
+        shape = self._cuts.get(cut).shape
+        if shape is None or cut.kv_bits is None:
+            return shape
+        return replace(shape, cache_bits=cut.kv_bits, cache_group=cut.kv_group_size)
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -247,16 +259,17 @@ class Decoder(Library):
 
     def _fresh_cache(self, cut: Cut) -> Any:
         cache = self._new_cache(cut)
-        if (cut.kv_keep < 1 or cut.lookup) and (others := self._forgetful_layers(cache)):
+        if (cut.changes_cache or cut.lookup) and (others := self._forgetful_layers(cache)):
             raise RequestError(
-                f"{self.info.backend}: kv_keep and lookup need layers that hold all positions, but this "
-                f"model has {', '.join(sorted(others))}",
+                f"{self.info.backend}: kv_keep, kv_bits and lookup need layers that hold all positions, but "
+                f"this model has {', '.join(sorted(others))}",
                 fix="leave them out for this model",
             )
         return cache
 
     def _shorten(self, cache: Any, cut: Cut, prompt_tokens: int, seen: AttentionSeen | None) -> None:
         """Keep only what `cut` says of every layer; keys were rotated to their positions before."""
+        self._store_in_few_bits(cache, cut)
         if cut.kv_keep == 1:
             return
         for_all = None if seen else self._arrays.numbers(kept_positions(cut, prompt_tokens))[None]
@@ -281,9 +294,10 @@ class Decoder(Library):
         """Let every query see only what `cut` keeps of the positions before it, if it does not keep all."""
 
         def look(queries: Any, keys: Any, values: Any, scale: float) -> Any:
+            keys, values = self._as_stored(keys, cut), self._as_stored(values, cut)
             return attend_per_query(self._arrays, cut, queries, keys, values, scale)
 
-        return self._attention(model, look) if cut.kv_keep < 1 else nullcontext()
+        return self._attention(model, look) if cut.changes_cache else nullcontext()
 
     def _noting(self, stream: LayerStreams, name: str) -> Callable[[Any], None]:
         def note(states: Any) -> None:

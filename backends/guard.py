@@ -69,6 +69,8 @@ def _miscounted(cut: Cut, seen: Observed) -> str:
         asked = cut.positions_of(layer, whole) if whole else 0
         if held != asked:
             return f"{asked} of {whole} cache positions were asked for, but layer {layer} held {held}"
+    if used.cache_bits != cut.kv_bits:
+        return f"a cache of {cut.kv_bits} bits was asked for, but it has {used.cache_bits or 'all its'} bits"
     return _same_weights(cut, full, used)
 
 
@@ -81,7 +83,7 @@ def _same_weights(cut: Cut, full: Used, used: Used) -> str:
 
 
 def _unchanged(cut: Cut, seen: Observed) -> str:
-    if cut.weights == FULL and cut.kv_keep == 1:
+    if cut.weights == FULL and not cut.changes_cache:
         return ""
     if np.array_equal(seen.full_logits, seen.cut_logits):
         return "the logits are the same with and without the cut, so the same was computed"
@@ -89,7 +91,7 @@ def _unchanged(cut: Cut, seen: Observed) -> str:
 
 
 def _lookup(cut: Cut, seen: Observed) -> str:
-    if cut.lookup and seen.cut.tokens != seen.full.tokens and cut.weights == FULL and cut.kv_keep == 1:
+    if cut.lookup and seen.cut.tokens != seen.full.tokens and cut.weights == FULL and not cut.changes_cache:
         return "lookup changed the tokens, which it must not"
     if cut.lookup and seen.cut.forwards >= len(seen.cut.tokens) - 1:
         made = len(seen.cut.tokens)

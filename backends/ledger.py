@@ -86,13 +86,15 @@ def _work(
 
     `logits`: forwards that read the output head, for all their tokens; None: the last one, for its last.
     """
-    tokens = positions = pairs = 0
+    tokens = pairs = 0
+    kv_bytes = 0.0
     cached = kept
     for new, stay in fed:
         tokens += new
+        each = shape.stored_position_bytes if cached else shape.position_bytes
         for window, count in shape.windows.items():
             most = cached + new if window is None else window + new - 1
-            positions += count * min(cached + new, most)
+            kv_bytes += each * count * min(cached + new, most)
             pairs += count * _seen(cached, new, window)
         cached += stay
     heads, said = (1, 1) if logits is None else (logits, tokens)
@@ -101,7 +103,7 @@ def _work(
     return Phase(
         forwards=len(fed),
         weight_bytes=layers_bytes + heads * shape.head_bytes + batch * tokens * shape.row_bytes,
-        kv_bytes=batch * shape.position_bytes * positions,
+        kv_bytes=batch * round(kv_bytes),
         flops=batch * flops,
     )
 

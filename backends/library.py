@@ -93,6 +93,18 @@ class Library(ABC):
         """Queue that a layer keeps positions `index` (1, key-value heads or 1, kept, 1) of its cache only."""
 
     @abstractmethod
+    def _store_in_few_bits(self, cache: Any, cut: Cut) -> None:
+        """Queue that what the cache holds is in `cut.kv_bits` from now on; nothing where that is None."""
+
+    @abstractmethod
+    def _as_stored(self, array: Any, cut: Cut) -> Any:
+        """Keys or values as they come back from a cache of `cut.kv_bits`."""
+
+    @abstractmethod
+    def _cache_bits(self, cache: Any) -> int | None:
+        """Bits of a number in the cache where it is quantised."""
+
+    @abstractmethod
     def _cache_lengths(self, cache: Any) -> list[int]:
         """Positions that each layer holds; 0 where no attention ran."""
 

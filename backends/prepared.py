@@ -22,9 +22,10 @@ class PreparedModel:
     model: Any
     shape: Shape | None
 
-    def used(self, cache_lengths: list[int], chunks: list[int]) -> Used:
+    def used(self, cache_lengths: list[int], chunks: list[int], cache_bits: int | None) -> Used:
         """What a prefill of forwards of so many tokens, which left such caches, really ran."""
         return Used(
+            cache_bits=cache_bits,
             chunks=tuple(chunks),
             cache_lengths=tuple(cache_lengths),
             mlp_units=tuple(layer.mlp_units for layer in self.shape.layers) if self.shape else None,

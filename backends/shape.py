@@ -52,6 +52,10 @@ class Shape:
     head_dim: int
     number_bytes: int
     """Of one number in the cache."""
+    cache_bits: int | None = None
+    """Of a number in the cache once it is stored in fewer."""
+    cache_group: int = 64
+    """Numbers that then share a scale and a bias."""
 
     @property
     def weight_bytes(self) -> int:
@@ -62,6 +66,14 @@ class Shape:
     def position_bytes(self) -> int:
         """Bytes of the key and the value of one position in one layer."""
         return 2 * self.kv_heads * self.head_dim * self.number_bytes
+
+    @property
+    def stored_position_bytes(self) -> float:
+        """The same as it is stored for later forwards: in few bits, with scales and biases."""
+        if self.cache_bits is None:
+            return self.position_bytes
+        shared = 2 * self.number_bytes / self.cache_group
+        return 2 * self.kv_heads * self.head_dim * (self.cache_bits / 8 + shared)
 
     @property
     def windows(self) -> Counter[int | None]:

@@ -19,7 +19,7 @@ ABOUT = About(
     packages=("xllamacpp",),
     weight_files=("*.gguf",),
     dtype_of_file=True,
-    lacks=("cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches"),
+    lacks=("cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches", "kv_bits"),
 )
 
 

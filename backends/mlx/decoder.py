@@ -15,11 +15,12 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
-from mlx_lm.models.cache import CacheList, KVCache, make_prompt_cache
+from mlx_lm.models.cache import CacheList, KVCache, QuantizedKVCache, make_prompt_cache
 from numpy.typing import NDArray
 
+from backends.anatomy import heads_of
 from backends.base import RequestError
-from backends.cut import Cut
+from backends.cut import KV_GROUPS, Cut
 from backends.decoder import Decoder
 from backends.folder import ModelFolder, describe
 from backends.library import Drop, Look, Verify
@@ -168,6 +169,13 @@ class MlxDecoder(Decoder):
             setattr(file, ATTENTION, stock)
 
     def _new_cache(self, cut: Cut) -> list[Any]:
+        if cut.kv_bits is not None and (width := heads_of(self._folder)[2]) % cut.kv_group_size:
+            raise RequestError(
+                f"mlx: kv_group_size = {cut.kv_group_size} does not divide the {width} numbers of a head",
+                fix="set kv_group_size to " + " or ".join(str(g) for g in KV_GROUPS if not width % g)
+                if width % KV_GROUPS[0] == 0
+                else "leave kv_bits out for this model",
+            )
         caches = make_prompt_cache(self._model)
         return [cache if cut.attends(layer) else PositionOnly() for layer, cache in enumerate(caches)]
 
@@ -180,6 +188,24 @@ class MlxDecoder(Decoder):
         keys, values = (_taken(array, index) for array in held.keys_and_values())
         mx.async_eval(keys, values)  # type: ignore[no-untyped-call]
         cache[layer] = ShortenedCache(keys, values, left_out=held.offset - keys.shape[2])
+
+    def _store_in_few_bits(self, cache: list[Any], cut: Cut) -> None:
+        if cut.kv_bits is None:
+            return
+        for layer, held in enumerate(cache):
+            if isinstance(held, KVCache):
+                cache[layer] = held.to_quantized(group_size=cut.kv_group_size, bits=cut.kv_bits)
+
+    def _as_stored(self, array: Any, cut: Cut) -> Any:
+        if cut.kv_bits is None:
+            return array
+        size, bits = cut.kv_group_size, cut.kv_bits
+        packed, scales, biases = mx.quantize(array, group_size=size, bits=bits)
+        return mx.dequantize(packed, scales, biases, group_size=size, bits=bits)
+
+    def _cache_bits(self, cache: list[Any]) -> int | None:
+        bits = {layer.bits for layer in cache if isinstance(layer, QuantizedKVCache)}
+        return bits.pop() if bits else None
 
     def _cache_lengths(self, cache: list[Any]) -> list[int]:
         return [_held(layer) for layer in cache]

@@ -21,6 +21,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from backends.base import RequestError
 from backends.cut import Cut
 from backends.decoder import Decoder
 from backends.folder import ModelFolder, describe
@@ -198,6 +199,8 @@ class TorchDecoder(Decoder):
             model.config._attn_implementation = former
 
     def _new_cache(self, cut: Cut) -> DynamicCache:
+        if cut.kv_bits is not None:
+            raise RequestError("torch has no cache in few bits (kv_bits)", fix="run it with --backend mlx")
         return DynamicCache(config=self._model.config)
 
     def _forgetful_layers(self, cache: DynamicCache) -> set[str]:
@@ -207,6 +210,15 @@ class TorchDecoder(Decoder):
         held: Any = cache.layers[layer]
         held.keys = torch.take_along_dim(held.keys, index, 2)
         held.values = torch.take_along_dim(held.values, index, 2)
+
+    def _store_in_few_bits(self, cache: DynamicCache, cut: Cut) -> None:
+        """A cut that asks for it was refused."""
+
+    def _as_stored(self, array: Tensor, cut: Cut) -> Tensor:
+        return array
+
+    def _cache_bits(self, cache: DynamicCache) -> int | None:
+        return None
 
     def _cache_lengths(self, cache: DynamicCache) -> list[int]:
         layers: list[Any] = cache.layers  # a state-space layer holds a state and no positions

@@ -33,6 +33,7 @@ ABOUT = About(
     needs=("torch", "transformers"),
     install="joulebench[torch]",
     packages=("torch", "transformers", "tokenizers"),
+    lacks=("kv_bits",),
     gpu="MPS",
     tools=_tools,
 )

@@ -53,6 +53,7 @@ def needs_of(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> 
     needs: list[tuple[Ability, bool]] = [
         ("cuts", cuts),
         ("layers", shortened),
+        ("kv_bits", any(b.cut.kv_bits is not None for gate in gates.values() for b in gate.budgets)),
         ("batches", _largest_batch(suite, gates) > 1),
     ]
     return [ability for ability, is_needed in needs if is_needed]

@@ -110,6 +110,15 @@ class Counting(Decoder):
     def _keep(self, cache: Any, layer: int, index: Any) -> None:
         raise AssertionError("nothing is cut")
 
+    def _store_in_few_bits(self, cache: Any, cut: Cut) -> None:
+        """It has none."""
+
+    def _as_stored(self, array: Any, cut: Cut) -> Any:
+        return array
+
+    def _cache_bits(self, cache: Any) -> int | None:
+        return None
+
     def _cache_lengths(self, cache: Any) -> list[int]:
         return [len(cache)]
 

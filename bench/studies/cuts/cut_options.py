@@ -84,14 +84,14 @@ def strength(cut: Cut, key: str, *, layers: int, loaded_bits: int) -> float | No
         cut: the cut.
         key: one of its fields.
         layers: of the model.
-        loaded_bits: bits of a weight as loaded.
+        loaded_bits: bits of a weight, and of a number of the cache, as loaded.
     """
     if key in ("kv_keep", "mlp_keep"):
         return float(getattr(cut, key))
     if key in DROPS:
         return 1 - len(getattr(cut, key)) / layers
-    if key == "weight_bits":
-        return (cut.weight_bits or loaded_bits) / loaded_bits
+    if key in ("weight_bits", "kv_bits"):
+        return (getattr(cut, key) or loaded_bits) / loaded_bits
     if key in (cut.model_extra or {}):
         return added_cut(key, getattr(cut, key))[1].kept_share(layers)
     return None
