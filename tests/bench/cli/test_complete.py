@@ -33,7 +33,7 @@ def tab(line: str, *, cwd: Path) -> list[str]:
         ("bench run --energy mod", ["modelled"]),
         ("bench run --backend ec", ["echo"]),
         ("bench models fetch smo", ["smollm2-135m"]),
-        ("bench quality smollm2-135m --cut kv", ["kv_keep="]),
+        ("bench quality smollm2-135m --cut kv", ["kv_keep=", "kv_bits="]),
         ("bench init --question c", ["cost", "cut"]),
         ("bench report results/2", ["results/2026-b", "results/2026-a"]),
     ],
