@@ -88,8 +88,7 @@ class Decoder(Library):
         check_prompt(ids, self.info)
         check_cut(cut, ids)
         check_batch(batch, cut)
-        model, cache = self._model_for(cut), self._fresh_cache(cut)
-        chunks = chunks_of(len(ids), self._chunk)
+        model, cache, chunks = self._model_for(cut), self._fresh_cache(cut), chunks_of(len(ids), self._chunk)
         with self._no_gradients():
             with self._choosing(model, cut, len(ids)) as seen:
                 first = self._feed(model, [ids] * batch, cache, chunks, seen, cut)
@@ -216,9 +215,7 @@ class Decoder(Library):
     def shape(self, cut: Cut = FULL) -> Shape | None:
         """Counted sizes of what a forward under `cut` reads and multiplies; None if that is not known."""
         shape = self._cuts.get(cut).shape
-        if shape is None or cut.kv_bits is None:
-            return shape
-        return replace(shape, cache_bits=cut.kv_bits, cache_group=cut.kv_group_size)
+        return shape and replace(shape, cache_bits=cut.kv_bits, cache_group=cut.kv_group_size)
 
     def close(self) -> None:
         """Free the model's memory."""
