@@ -103,15 +103,7 @@ class Decoder(Library):
             batch=batch,
         )
 
-    def _feed(
-        self,
-        model: Any,
-        rows: list[list[int]],
-        cache: Any,
-        chunks: list[int],
-        seen: AttentionSeen | None,
-        cut: Cut,
-    ) -> Any:
+    def _feed(self, model: Any, rows: Any, cache: Any, chunks: list[int], seen: Any, cut: Cut) -> Any:
         """Queue the forwards of a prompt chunk by chunk; the token after it."""
         start = 0
         for tokens in chunks[:-1]:
