@@ -39,7 +39,7 @@ def test_plain_lines_say_what_was_measured_and_of_which_kind() -> None:
     lines = plain().splitlines()
     assert "note: simulated, as asked for" in lines
     assert "idle: 3.00 W simulated, over 20 s" in lines
-    assert lines[-1].startswith("window 3/12  torch ")
+    assert lines[-1].startswith("window 3/12  torch: ")
     assert "2 repeats, 12.0 s, 4 tokens, 15.0 J/token simulated" in lines[-1]
     assert lines[-1].endswith(", about 10 min left")  # 9 slots of 62 s, 2 idles of 20 s
 
