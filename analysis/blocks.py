@@ -16,7 +16,8 @@ import numpy as np
 
 from analysis.comparable import unlike_joules
 from analysis.rows import Slot
-from analysis.values import FloatArray, Withheld, counted, listed
+from analysis.values import FloatArray, Withheld
+from analysis.words import counted, listed
 
 Amount = Literal["gross_j", "net_j", "seconds_s"]
 Per = Literal["request", "new_token", "total_token"]

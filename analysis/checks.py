@@ -30,8 +30,9 @@ import numpy as np
 from scipy import stats
 
 from analysis.rows import Slot
-from analysis.values import FloatArray, counted, listed
+from analysis.values import FloatArray
 from analysis.verdict import Judgement, too_few_blocks
+from analysis.words import counted, listed
 
 AS_PUBLISHED = "the published protocol: unwarmed, one configuration after another"
 SHORTEST_WINDOW_S = 60.0

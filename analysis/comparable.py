@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.rows import Slot
-from analysis.values import Withheld, listed
+from analysis.values import Withheld
+from analysis.words import listed
 
 
 @dataclass(frozen=True, kw_only=True)

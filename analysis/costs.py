@@ -18,7 +18,8 @@ import numpy as np
 
 from analysis.regression import LinearFit, least_squares
 from analysis.rows import Work
-from analysis.values import Estimate, FloatArray, Withheld, listed
+from analysis.values import Estimate, FloatArray, Withheld
+from analysis.words import listed
 
 UNITS = ("requests", "prompt_tokens", "new_tokens")
 

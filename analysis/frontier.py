@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.rows import Trade
-from analysis.values import Withheld, listed
+from analysis.values import Withheld
+from analysis.words import listed
 
 CLIFF_RISE = 0.01
 """Rise in perplexity that counts as the cliff, as a fraction."""

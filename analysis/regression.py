@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.values import LEVEL, Estimate, FloatArray, Withheld, listed
+from analysis.values import LEVEL, Estimate, FloatArray, Withheld
+from analysis.words import listed
 
 COLLINEAR = 1e-7
 """Smallest over largest singular value of the scaled columns, below which the terms are one term."""

@@ -14,7 +14,8 @@ from scipy import stats
 
 from analysis.regression import least_squares
 from analysis.rows import Step
-from analysis.values import LEVEL, Estimate, FloatArray, Withheld, listed
+from analysis.values import LEVEL, Estimate, FloatArray, Withheld
+from analysis.words import listed
 
 GB = 1e9
 FEWEST_WINDOWS = 6

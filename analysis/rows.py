@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
-from analysis.values import LEVEL, Withheld, listed
+from analysis.values import LEVEL, Withheld
+from analysis.words import listed
 
 Row = TypeVar("Row")
 

@@ -23,7 +23,8 @@ from analysis.correlation import (
     shuffled_table_p,
 )
 from analysis.rows import SpectralPoint
-from analysis.values import FloatArray, IntArray, Withheld, counted
+from analysis.values import FloatArray, IntArray, Withheld
+from analysis.words import counted
 
 Tables = Mapping[int, Mapping[int, float]]
 """Modulus -> residue -> lambda2, undefined residues left out."""

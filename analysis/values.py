@@ -6,12 +6,13 @@ reader understands; it is never NaN, zero, or the last good value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analysis.words import counted
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -51,18 +52,6 @@ class Withheld:
     reason: str
 
 
-def listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`, for reasons that a person reads."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def too_few(number: int, what: str) -> str:
     """`1 prompt is too few`, `2 prompts are too few`."""
     return f"{counted(number, what)} {'is' if number == 1 else 'are'} too few"
-
-
-def counted(number: int, what: str) -> str:
-    """`1 block`, `2 blocks`."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -29,7 +29,8 @@ from analysis import stats
 from analysis.effect import FEWEST_BLOCKS, LogPair, exceeds, noise_floor
 from analysis.statistical_power import PowerQuestion, blocks_to_settle
 from analysis.stats import log_distance
-from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld
+from analysis.words import counted
 
 Settled = Literal["saves", "costs", "equivalent"]
 Verdict = Literal[Settled, "inconclusive", "not enough blocks", "not estimated"]

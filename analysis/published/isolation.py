@@ -8,7 +8,8 @@ from analysis.claims import Claim, ClaimFigure
 from analysis.isolation import Bound, Figures, classify
 from analysis.published.record import record
 from analysis.roofline import apple_bandwidth
-from analysis.values import Withheld, listed
+from analysis.values import Withheld
+from analysis.words import listed
 
 BITS = (16, 4)
 """Of a weight: what is assumed, and how far that goes. The paper does not state the precision."""

@@ -48,7 +48,7 @@ def repair_run(
 
     Example: [bold]bench runs repair results/RUN[/]
     """
-    from analysis.values import counted
+    from analysis.words import counted
     from bench.run.repair import repair
 
     done = repair(folder)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.values import counted
+from analysis.words import counted
 from bench.run import store
 from bench.run.display.plain import clock
 from bench.run.records import EventRecord, SessionRecord

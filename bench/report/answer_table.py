@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from analysis.values import listed
+from analysis.words import listed
 from bench.report.answer import Answer, Comparison, Cost
 from bench.show import table
 from bench.show.table import Column, Table

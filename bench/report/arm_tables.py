@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld
 from analysis.verdict import INACTIVE
+from analysis.words import counted
 from bench.report.arm_row import ArmRow
 from bench.report.names import arm_label
 from bench.report.split import ArmSplit

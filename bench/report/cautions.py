@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from analysis.checks import Caution, check_judgements, check_slots
 from analysis.rows import Slot
-from analysis.values import NOT_ESTIMATED, counted, listed
+from analysis.values import NOT_ESTIMATED
 from analysis.verdict import INACTIVE, Judgement
+from analysis.words import counted, listed
 from bench.report.looks import level_of_run, looks_of, spent
 from bench.report.readback import Readback
 from bench.run.records import ArmKey, EventRecord, SessionRecord

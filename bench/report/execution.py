@@ -9,8 +9,9 @@ from analysis.arms import Level, level
 from analysis.blocks import Amount
 from analysis.contrast import Held, judge
 from analysis.rows import Slot
-from analysis.values import Withheld, listed
+from analysis.values import Withheld
 from analysis.verdict import Judgement
+from analysis.words import listed
 from bench.report.slots import Idle
 from bench.run.execution import BASELINE, COMMAND, COPY, CommandWindow, Execution
 from bench.show.safe_text import one_line

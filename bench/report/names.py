@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.values import listed
+from analysis.words import listed
 from backends.base import BackendInfo
 from bench.run.records import ArmKey
 from bench.suite.asked import asked_of_run

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.effect import FEWEST_BLOCKS
-from analysis.values import NOT_ESTIMATED, counted, listed
+from analysis.values import NOT_ESTIMATED
 from analysis.verdict import COPY, INACTIVE, more_blocks
+from analysis.words import counted, listed
 from bench.report.names import boundary_words, models_and_types
 from bench.run.records import SessionRecord
 from bench.show.words import kind_label, percent_range, short_percent, significant_range

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.values import counted
+from analysis.words import counted
 from bench.report.answer_table import show_answer
 from bench.report.arm_row import COLUMNS
 from bench.report.arm_tables import (

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from analysis.effect import FEWEST_BLOCKS
-from analysis.values import counted
+from analysis.words import counted
 from bench.report.arm_row import ArmRow
 from bench.report.readback import Readback
 

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import cast
 
-from analysis.values import counted
+from analysis.words import counted
 from bench.errors import UserError
 from bench.show.safe_text import first_line
 from bench.suite import libraries

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.values import counted
+from analysis.words import counted
 from bench.errors import UserError
 from bench.run import store
 from bench.run.records import BlockRecord, EventRecord, Record, SessionRecord

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from analysis.values import counted
+from analysis.words import counted
 from backends.about import ABILITIES, Ability, About, about_of
 from backends.base import MissingLibrary
 from bench import lifeline

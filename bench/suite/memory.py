@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from analysis.values import listed
+from analysis.words import listed
 from backends.base import ModelError
 from backends.folder import open_folder
 from backends.weights import SMALLER, loaded_bytes

@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from analysis.values import counted
+from analysis.words import counted
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
 from bench.suite.weights import INDEX, SAFETENSORS, weights_in

@@ -1,4 +1,5 @@
-from analysis.values import Estimate, listed
+from analysis.values import Estimate
+from analysis.words import listed
 
 
 def test_a_negative_factor_keeps_low_below_high() -> None:

@@ -9,6 +9,8 @@ from backends.cut_keys import STRENGTHS
 
 OTHER_VALUES = {
     "kv_keep": 0.5,
+    "kv_bits": 8,
+    "kv_group_size": 32,
     "kv_policy": "snapkv",
     "kv_sinks": 2,
     "snapkv_window": 8,

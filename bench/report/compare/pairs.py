@@ -15,8 +15,9 @@ from analysis.contrast import Held, contrast, judge
 from analysis.effect import LogPair
 from analysis.quality import Mean, mean_agreement
 from analysis.rows import Slot
-from analysis.values import Withheld, listed
+from analysis.values import Withheld
 from analysis.verdict import Judgement, Verdict
+from analysis.words import listed
 from bench.errors import UserError
 from bench.report.arm_row import ArmRow
 from bench.report.compare import conditions

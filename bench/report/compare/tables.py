@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from analysis.effect import FEWEST_BLOCKS, LogPair
-from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted, listed
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld
 from analysis.verdict import Judgement
+from analysis.words import counted, listed
 from bench.report.compare.pairs import PairComparison, Side
 from bench.show import rates, table
 from bench.show.rates import Rate

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from analysis.values import NOT_ESTIMATED, counted
+from analysis.values import NOT_ESTIMATED
+from analysis.words import counted
 from bench.report.export.collect import Collected
 from bench.show import table
 from bench.show.table import Column, Table, say

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.values import listed
+from analysis.words import listed
 from bench.report.figures.arms import ROW_IN, arm_legend, name_rows
 from bench.report.figures.drawing import Drawing, NotDrawn
 from bench.report.names import arm_label

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.values import listed
 from analysis.verdict import COPY, VERDICTS
+from analysis.words import listed
 from bench.report.answer import importance
 from bench.report.figures.arms import (
     ROW_IN,

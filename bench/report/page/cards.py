@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from analysis.values import NOT_ESTIMATED, counted
+from analysis.values import NOT_ESTIMATED
+from analysis.words import counted
 from bench.report.answer import SETTLED, Answer, Comparison, Cost
 from bench.report.arm_row import ArmRow
 from bench.report.page.prompt_table import prompt_texts

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from analysis.checks import FEWEST_SLOTS, LARGEST_FLOOR, Caution
-from analysis.values import listed
 from analysis.verdict import INACTIVE
+from analysis.words import listed
 from bench.report.answer import Answer
 from bench.report.sentences import control as control_words
 from bench.report.story import Story

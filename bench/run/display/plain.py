@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from analysis.values import counted
+from analysis.words import counted
 from bench.run.observed import Joules, SameLogits
 from bench.run.records import RequestRecord, SlotRecord, VoidSlot
 from bench.run.remaining import Expected, Remaining

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.values import counted
+from analysis.words import counted
 from backends.base import BackendInfo, ModelError
 from backends.cut import FULL, Cut
 from backends.folder import open_folder

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis.claims import ChangeParts, ClaimFigure, Rerun, Role
-from analysis.values import NOT_ESTIMATED, Estimate, Withheld, counted
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld
+from analysis.words import counted
 from bench.studies.claims.repeated import Repeated
 from bench.studies.claims.reproduce import JudgedClaim, Remeasured
 from bench.studies.claims.statements import Whose

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.values import listed
+from analysis.words import listed
 from bench.report.readback import Readback
 from bench.show.table import Table
 from bench.studies.claims.claim_words import apart, how_many

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.claims import ClaimFigure, ClaimVerdict, Rerun
-from analysis.values import NOT_ESTIMATED, Withheld, listed
+from analysis.values import NOT_ESTIMATED, Withheld
+from analysis.words import listed
 from bench.show import table
 from bench.show.table import Column, Table, say
 from bench.show.words import WIDE, kind_label

@@ -15,7 +15,8 @@ from analysis.published.isolation import isolation_claims
 from analysis.roofline import GB, EnergyModel
 from analysis.rows import Step
 from analysis.stats import geometric_mean
-from analysis.values import NOT_ESTIMATED, Estimate, Withheld, listed
+from analysis.values import NOT_ESTIMATED, Estimate, Withheld
+from analysis.words import listed
 from bench.show import table
 from bench.show.files import csv_text
 from bench.show.table import Column, Table, say

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from analysis.effect import FEWEST_BLOCKS
 from analysis.frontier import CLIFF_RISE, cliff, pareto
 from analysis.rows import Trade
-from analysis.values import Estimate, Withheld, counted, listed
+from analysis.values import Estimate, Withheld
 from analysis.verdict import INACTIVE, more_blocks
+from analysis.words import counted, listed
 from backends.cut import FULL, Cut
 from bench.report.arm_row import ArmRow
 from bench.show.words import percent
