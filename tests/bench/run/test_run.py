@@ -281,7 +281,7 @@ def test_an_external_meter_leads_where_its_samples_fit_the_run(
     begin_s, end_s = truth.time_s[0], truth.time_s[-1]
     edges_s = np.arange(begin_s, end_s, 0.1)
     joules = [float(truth.joules_between(a, b).sum()) for a, b in pairwise(edges_s)]
-    rows = [f"{b + 1000:.3f},{j / 0.1 + 5.0:.4f}" for b, j in zip(edges_s[1:], joules, strict=True)]
+    rows = [f"{b + 1000:.3f},{j / 0.1 + 200.0:.4f}" for b, j in zip(edges_s[1:], joules, strict=True)]
     (tmp_path / "wall.csv").write_text("time,W\n" + "\n".join(rows) + "\n")
     done = bench("report", str(folder), "--wall", "wall.csv", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -290,10 +290,12 @@ def test_an_external_meter_leads_where_its_samples_fit_the_run(
     assert {(row["boundary"], row["kind"]) for row in found} == {("wall", "measured")}
     assert {(row["boundary"], row["kind"]) for row in own} == {("soc_cpu_gpu_ane", "simulated")}
     for wall, chip in zip(found, own, strict=True):
-        beside_j = wall["gross_per_repeat_j"] - chip["gross_per_repeat_j"]  # 5 W more, at the edges' doubt
+        beside_j = (
+            wall["gross_per_repeat_j"] - chip["gross_per_repeat_j"]
+        )  # 200 W more, up to the edges' doubt
         doubt_j = wall["bound_per_repeat_j"] + chip["bound_per_repeat_j"]
-        assert doubt_j < 5 * chip["seconds_per_repeat_s"]
-        assert beside_j == pytest.approx(5 * chip["seconds_per_repeat_s"], abs=doubt_j)
+        assert 2 * doubt_j < 200 * chip["seconds_per_repeat_s"]
+        assert beside_j == pytest.approx(200 * chip["seconds_per_repeat_s"], abs=doubt_j)
 
 
 def test_a_wall_meter_that_does_not_fit_is_refused(echo_run: Path, tmp_path: Path) -> None:
