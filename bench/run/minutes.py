@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
+from analysis.words import counted
 from bench.errors import UserError
 from bench.run.records import RequestRecord, SizedRecord, SlotRecord
 from bench.suite import sizing
@@ -146,9 +147,10 @@ def pace_of(record: SlotRecord, requests: Sequence[RequestRecord], *, took_s: fl
 
 def sentence(sized: SizedRecord) -> str:
     """What was chosen, in words."""
+    blocks = counted(sized.blocks, "block")
     if sized.done:
-        return f"{sized.blocks} blocks of this length fit into {sized.minutes:g} min"
-    plan = f"{sized.blocks} blocks, windows of {sized.window_s:.1f} s, answers of {sized.new_tokens} tokens"
+        return f"{blocks} of this length {'fits' if sized.blocks == 1 else 'fit'} into {sized.minutes:g} min"
+    plan = f"{blocks}, windows of {sized.window_s:.1f} s, answers of {sized.new_tokens} tokens"
     words = f"for {sized.minutes:g} min: {plan}"
     if sized.run_s > (1 + _LATE) * 60 * sized.minutes:
         words = (

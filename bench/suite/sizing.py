@@ -19,8 +19,8 @@ from bench.suite.config import Protocol
 DEFAULT_MINUTES = 3.0
 """Of models on the command line, where nothing else is asked for."""
 
-BLOCKS = (5, 3, 2)
-"""Numbers of blocks, best first: a verdict needs five, an interval two."""
+BLOCKS = (5, 3, 2, 1)
+"""Numbers of blocks, best first: a verdict needs five; one alone is a look that keeps to its minutes."""
 WINDOW_S = 60.0
 """As long as a claim needs; more time goes into more blocks."""
 NEW_TOKENS = (64, 48, 32, 24, 16, 12, 8)
