@@ -8,7 +8,7 @@ on this machine from these very raw files (their sizes, the digest of the index)
 other case, and if anything in it is odd, the stream is decoded anew and nothing is said.
 
 The seal is an HMAC (RFC 2104) with a key that never leaves the user's cache. So a file that came with
-somebody's run folder is not even opened, whatever joules it holds.
+somebody's run folder is not decoded, whatever joules it holds.
 """
 
 from __future__ import annotations

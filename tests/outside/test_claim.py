@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from bench.studies.claims.own_claims import read_claims
 from tests.bench.suites import write_suite
 from tests.outside.conftest import Outside
 
@@ -85,3 +87,11 @@ def test_a_file_that_is_none_is_refused_in_one_line(outside: Outside, text: str,
 
 def test_a_file_that_is_not_there_is_refused(outside: Outside) -> None:
     assert "can't read the claims" in outside.refused("reproduce", "--claims", "nowhere.toml")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\\u0000b"])
+def test_a_suite_of_a_name_that_no_file_can_have_is_no_file_beside_it(tmp_path: Path, name: str) -> None:
+    line = next(line for line in CLAIM.splitlines() if line.startswith("suite"))
+    file = write(tmp_path / "c.toml", CLAIM.replace(line, f'suite = "{name}"'))
+    (claim,) = read_claims([file]).values()
+    assert claim.suite == tomllib.loads(f'suite = "{name}"')["suite"]

@@ -77,7 +77,10 @@ def read_claims(files: Sequence[Path]) -> dict[str, AddedStatement]:
 
 
 def _is_file(beside: Path | None) -> bool:
-    return beside is not None and beside.is_file()
+    try:
+        return beside is not None and beside.is_file()
+    except (OSError, ValueError):  # no file can have this name
+        return False
 
 
 def _tables(file: Path) -> dict[str, dict[str, object]]:
