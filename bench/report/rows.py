@@ -68,8 +68,8 @@ def agreement_with(readback: Readback, treated: ArmKey, baseline: ArmKey) -> Est
 
 
 def likeness(header: RunHeader) -> tuple[str, ...]:
-    """What has to be the same for two runs to be pooled: machine, suite, prompts, weights."""
-    host = header.host
+    """What has to be the same for two runs to be pooled: machine, suite, prompts, their form, weights."""
+    host, asked = header.host, asked_of_run(header)
     return (
         *map(str, (host.chip, host.gpu_cores, host.memory_bytes)),
         *map(str, (host.os_build, host.power_source, host.mode)),
@@ -77,7 +77,8 @@ def likeness(header: RunHeader) -> tuple[str, ...]:
         header.prompts.sha256,
         *(str(model.weight_sha256) for model in header.models.values()),
         *(["as published"] if header.overrides.as_published else []),
-        *([header.run_id] if asked_of_run(header).generation is None else []),  # answers of unknown length
+        str(asked.chats),
+        *([header.run_id] if asked.generation is None else []),  # answers of unknown length
     )
 
 

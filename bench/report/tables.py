@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ from bench.report.summary import Summary
 from bench.run.store import StoredRun
 from bench.show import rates, table
 from bench.show.files import csv_text, together
-from bench.show.rates import Rate
 from bench.show.safe_text import visible
 from bench.show.table import say
 
@@ -36,18 +34,16 @@ STEM = "configurations"
 """Of the files with a row per configuration."""
 
 
-def show(story: Story, console: Console, *, everything: bool = False, at: Sequence[Rate] = ()) -> None:
+def show(story: Story, console: Console, *, everything: bool = False) -> None:
     """Print what a run answers.
 
     Args:
         story: the run.
         console: where to.
         everything: print every table too, and whatever could overturn them.
-        at: what the user says that a kilowatt-hour costs.
     """
     show_answer(story.answer, console, every=everything)
-    kinds = [row.kind for row in story.summary.rows]
-    say(console, *rates.lines(at, _million_tokens(story), what=rates.MILLION_TOKENS, kinds=kinds))
+    say(console, *story.at_given_rates)
     run, warnings = story.readback.run, story.summary.warnings
     if everything:
         show_all(run, story.summary, console)
@@ -99,17 +95,11 @@ def write(run: StoredRun, summary: Summary) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def _million_tokens(story: Story) -> dict[str, float | None]:
-    """Joules of a million generated tokens, by configuration."""
-    per_token = {cost.name: cost.joules_per_token for cost in story.answer.costs}
-    return {name: None if joules is None else 1e6 * joules for name, joules in per_token.items()}
-
-
-def to_json(story: Story, *, at: Sequence[Rate] = ()) -> dict[str, Any]:
+def to_json(story: Story) -> dict[str, Any]:
     """The same for programs."""
     summary = story.summary
     return {
-        **({"at_given_rates": _at(story, at)} if at else {}),
+        **({"at_given_rates": _at(story)} if story.at else {}),
         "event": "result",
         "run": str(story.readback.run.folder),
         "answer": asdict(story.answer),
@@ -118,8 +108,8 @@ def to_json(story: Story, *, at: Sequence[Rate] = ()) -> dict[str, Any]:
     }
 
 
-def _at(story: Story, at: Sequence[Rate]) -> list[dict[str, Any]]:
-    return rates.to_json(at, _million_tokens(story), what=rates.MILLION_TOKENS)
+def _at(story: Story) -> list[dict[str, Any]]:
+    return rates.to_json(story.at, story.million_tokens, what=rates.MILLION_TOKENS)
 
 
 def files(summary: Summary) -> dict[str, bytes]:

@@ -32,6 +32,22 @@ class PromptsAsked(_Value):
         return f"the first {self.count} of set {self.sha256[:12]}"
 
 
+class ChatsAsked(_Value):
+    """How prompts are written as chats."""
+
+    chat: bool | None
+    """False: plain text; None: where the model has a template."""
+    system: str | None = None
+    template: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        if self.chat is False:
+            return "plain text"
+        system = f", system {self.system!r}" if self.system is not None else ""
+        arguments = f", template {self.template}" if self.template else ""
+        return f"by the model's template{system}{arguments}"
+
+
 class GateAsked(_Value):
     """A gate with all its options."""
 
@@ -44,6 +60,8 @@ class Asked(_Value):
     """Two runs that ask for the same are equal, however their suites are written."""
 
     prompts: PromptsAsked
+    chats: ChatsAsked | None = None
+    """None where it was not noted down."""
     generation: Generation | None = None
     """None where runs size their answers; like what follows empty for a suite that can't be read."""
     gates: dict[str, GateAsked] = {}
@@ -51,7 +69,7 @@ class Asked(_Value):
 
     def work(self, gate: str) -> dict[str, object]:
         """What decides the work of a gate's arm, by name."""
-        facts: dict[str, object] = {"prompts": self.prompts, "answers": self.generation}
+        facts: dict[str, object] = {"prompts": self.prompts, "chats": self.chats, "answers": self.generation}
         asked = self.gates.get(gate)
         if asked is None:
             return facts | {f"gate {gate}": None}
@@ -72,15 +90,17 @@ def asked_by_suite(name: str) -> Asked:
     file = find_suite(name)
     suite, text = load_suite(file)
     prompts = prompts_of(suite.prompts, beside=file.parent)
-    return Asked(prompts=PromptsAsked(count=len(prompts.prompts), sha256=prompts.sha256), **_rest_of(text))
+    asked = PromptsAsked(count=len(prompts.prompts), sha256=prompts.sha256)
+    return Asked(prompts=asked, **_rest_of(text))
 
 
 def asked_of_run(header: RunHeader) -> Asked:
     """The same of a stored run."""
-    prompts = header.prompts
-    return Asked(
-        prompts=PromptsAsked(count=len(prompts.ids), sha256=prompts.sha256), **_rest_of(header.suite.text)
-    )
+    asked = PromptsAsked(count=len(header.prompts.ids), sha256=header.prompts.sha256)
+    rest = _rest_of(header.suite.text)
+    if header.overrides.plain is not False:
+        rest = rest | {"chats": ChatsAsked(chat=False)}
+    return Asked(prompts=asked, **rest)
 
 
 @lru_cache(maxsize=64)  # thousands of collected runs are of a few suites
@@ -92,7 +112,12 @@ def _rest_of(text: str) -> dict[str, Any]:
         return {}
     gates = {label: GateAsked(plugin=g.plugin, options=_all_options(g)) for label, g in suite.gates.items()}
     generation = None if suite.sizes_answers else suite.generation
-    return {"generation": generation, "gates": gates, "models": suite.models}
+    return {"chats": _chats(suite), "generation": generation, "gates": gates, "models": suite.models}
+
+
+def _chats(suite: Suite) -> ChatsAsked:
+    asked = suite.prompts
+    return ChatsAsked(chat=asked.chat, system=asked.system, template=asked.template)
 
 
 def _all_options(gate: GateConfig) -> dict[str, Any]:

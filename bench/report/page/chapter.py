@@ -75,6 +75,8 @@ class Chapter:
     noise_is: str
     """What noise is, written once."""
     lines: list[CostLine]
+    at_given_rates: list[str]
+    """What a million tokens cost by the user's own numbers."""
     cards: list[Card]
     colours: list[tuple[str, str]]
     """Of lines and cards, for a light page and a dark one."""
@@ -149,6 +151,7 @@ def _head(story: Story) -> dict[str, Any]:
         "answer": answer,
         "noise_is": NOISE_IS,
         "lines": cost_lines(answer),
+        "at_given_rates": story.at_given_rates,
         "cards": cards(story, answer),
         "colours": colours(story, answer),
         "first": first_table(answer) if answer.costs else None,

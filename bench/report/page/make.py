@@ -55,7 +55,7 @@ def report_runs(
     if as_json:
         story = next(stories)
         page = write_page([story], place, claims=claims)
-        print(json.dumps({**report.to_json(story, at=at), "page": str(page)}))
+        print(json.dumps({**report.to_json(story), "page": str(page)}))
         return
     page = write_page(stories, place, apart=len(folders) > 1, claims=claims)
     console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
@@ -72,9 +72,9 @@ def _told(
 ) -> Iterator[Story]:
     """Each run, read when it is its turn: several long ones would not fit into memory together."""
     for folder in folders:
-        story = Story.of(folder, wall=wall)
+        story = Story.of(folder, wall=wall, at=at)
         if not as_json:
-            report.show(story, console, everything=everything, at=at)
+            report.show(story, console, everything=everything)
         yield story
 
 

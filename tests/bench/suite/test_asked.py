@@ -11,8 +11,8 @@ import pytest
 from bench.errors import UserError
 from bench.report.rows import likeness
 from bench.studies.claims.evidence import read_evidence
-from bench.suite.asked import Asked, asked_of_run
-from bench.suite.header import PromptsUsed, SuiteFile
+from bench.suite.asked import Asked, ChatsAsked, asked_of_run
+from bench.suite.header import Overrides, PromptsUsed, RunHeader, SuiteFile
 from tests.bench.stored import run_header
 
 SUITE = """
@@ -68,6 +68,24 @@ def test_what_differs_is_named_to_the_option() -> None:
     assert differing == {"gate norm_fraction, small.cut.kv_keep": 0.5}
 
 
+def test_chats_and_plain_text_are_other_work_and_are_not_pooled() -> None:
+    def header(*, plain: bool | None, text: str = SUITE) -> RunHeader:
+        return run_header(
+            overrides=Overrides(plain=plain), suite=SuiteFile(name="s", path="s.toml", sha256="", text=text)
+        )
+
+    chats, plain, before_chats = (header(plain=plain) for plain in (False, True, None))
+    never = header(plain=False, text=SUITE.replace('"any" }', '"any", chat = false }'))
+    told = header(plain=False, text=SUITE.replace('"any" }', '"any", system = "Be brief." }'))
+    headers = (chats, plain, before_chats, never, told)
+    assert [str(asked_of_run(each).work("ungated")["chats"]) for each in headers] == [
+        "by the model's template",
+        *["plain text"] * 3,
+        "by the model's template, system 'Be brief.'",
+    ]
+    assert likeness(chats) != likeness(plain) == likeness(before_chats)
+
+
 def test_it_survives_a_file() -> None:
     value = asked('[gates.kappa]\n[gates.random]\nmatches = "kappa"')
     assert Asked.model_validate_json(value.model_dump_json()) == value
@@ -75,7 +93,7 @@ def test_it_survives_a_file() -> None:
 
 def test_a_suite_that_this_version_cannot_read_says_its_prompts_alone() -> None:
     value = asked("[gates.kappa]", suite=SUITE.replace("backends", "engines"))
-    assert value == Asked(prompts=value.prompts)
+    assert value == Asked(prompts=value.prompts, chats=ChatsAsked(chat=False))
     assert str(value.prompts) == "the first 2 of set c0ffee"
     assert value.work("kappa")["gate kappa"] is None
 

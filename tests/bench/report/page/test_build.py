@@ -17,6 +17,7 @@ import pytest
 from bench.errors import UserError
 from bench.report.page.build import write_page
 from bench.report.story import Story
+from bench.show.rates import given
 from tests.bench.report.page.stubs import nothing, one_stub
 
 
@@ -97,6 +98,17 @@ def test_the_same_run_gives_the_same_page(echo_run: Path, tmp_path: Path) -> Non
     story = Story.of(echo_run)
     pages = [write_page([story], tmp_path / name, drawings=one_stub).read_bytes() for name in ("a", "b")]
     assert pages[0] == pages[1]
+
+
+def test_money_and_carbon_stand_on_the_page_as_they_are_printed(echo_run: Path, tmp_path: Path) -> None:
+    rates = given(price="0.30 EUR/kWh", carbon="400 g/kWh")
+    story = Story.of(echo_run, at=rates)
+    text, _ = read(write_page([story], tmp_path / "page", drawings=nothing))
+    assert len(story.at_given_rates) == 2
+    for line in story.at_given_rates:
+        assert " ".join(line.split()) in " ".join(text.replace("\u00a0", " ").split())
+    without, _ = read(write_page([Story.of(echo_run)], tmp_path / "without", drawings=nothing))
+    assert "your number" not in without
 
 
 def test_a_page_that_fails_leaves_the_old_one_and_no_half_file(echo_run: Path, tmp_path: Path) -> None:
