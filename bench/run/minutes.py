@@ -51,6 +51,20 @@ class Minutes:
         """For the pulses on either side of the blocks."""
         return sizing.PULSES_SHARE * self.run_s
 
+    def latency_prompts(self, paces: Mapping[str, Pace], prepared: Prepared, *, most: int) -> int:
+        """Prompts that are timed token by token: `most`, or what fits into a share of the run, one at least.
+
+        Args:
+            paces: by label of the arm, as a first pass showed them.
+            prepared: what is to run.
+            most: of the protocol.
+        """
+        new_tokens = prepared.suite.generation.max_new_tokens
+        passes_s = sum(pace.pass_s(new_tokens) for pace in paces.values())
+        share = sizing.LATENCY_SHARE * self.run_s / passes_s if passes_s else math.inf
+        fit = min(share * len(prepared.prompts.prompts) - 1, most)  # of each arm one more is discarded
+        return min(most, max(1, int(fit)))
+
     def divide(
         self,
         paces: Mapping[str, Pace],

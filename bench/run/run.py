@@ -93,6 +93,7 @@ def _measure(session: RunSession) -> None:
             session.self_test()
             session.lag("before")
             session.idle("before")
+            session.time_passes()
             session.latency()
             session.size()
             for block in session.remaining_blocks():

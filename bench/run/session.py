@@ -17,7 +17,7 @@ from bench.errors import RunFailed
 from bench.run import store
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
-from bench.run.minutes import Minutes, pace_of, sentence
+from bench.run.minutes import Minutes, sentence
 from bench.run.records import (
     BlockRecord,
     EventRecord,
@@ -167,9 +167,18 @@ class RunSession:
             said = record.lag or "not known, the pulses told nothing"
             self.display.note(f"lag of the meter {where} the blocks: {said}")
 
+    def time_passes(self) -> None:
+        """Where the run has minutes: time a pass of every configuration."""
+        if self._minutes is not None:
+            self.display.stage("a first repeat of every configuration")
+            self._paces = {arm.label: self._first_pass(arm) for arm in self.prepared.arms if not arm.a_a}
+
     def latency(self) -> None:
         """Time single tokens of every configuration, unless an earlier session has done so."""
-        prompts = self.prepared.prompts.prompts[: self.protocol.latency_prompts]
+        most = self.protocol.latency_prompts
+        if self._minutes is not None:
+            most = self._minutes.latency_prompts(self._paces, self.prepared, most=most)
+        prompts = self.prepared.prompts.prompts[:most]
         if not prompts or self.prepared.as_published or self.stored.of(LatencyRecord):
             return
         self.display.stage("latency, token by token")
@@ -183,33 +192,24 @@ class RunSession:
                 self.store.append([found])
 
     def size(self) -> None:
-        """Where the run has minutes: time a pass of every arm, and divide what is left.
+        """Where the run has minutes: divide what is left of them.
 
         Raises:
             UserError: the least there is would end far too late.
         """
         if self._minutes is None:
             return
-        self.display.stage("a first repeat of every configuration")
-        paces = {arm.label: self._first_pass(arm) for arm in self.prepared.arms if not arm.a_a}
         reading_s, room = self.meter.cadence_s(), self.workers.room()
-        sized = self._minutes.divide(
-            paces, self.prepared, self.protocol, session=self.number, reading_s=reading_s, room=room
-        )
-        self._resize(sized)
+        ask = partial(self._minutes.divide, self._paces, self.prepared, self.protocol, session=self.number)
+        self._resize(ask(reading_s=reading_s, room=room))
 
     def _first_pass(self, arm: Arm) -> Pace:
-        """The pace of an arm, from a slot that is not stored; an arm that fails takes no time."""
-        requests: list[RequestRecord] = []
-        began_s = time.perf_counter()
+        """The pace of an arm; one that fails takes no time."""
         try:
-            one_pass = self.protocol.model_copy(update={"min_window_s": ONE_PASS_S})
-            record = self._holder.hold(PlannedSlot(block=0, position=0, arm=arm), requests, one_pass)
+            return self._holder.first_pass(arm, self.protocol)
         except (WorkerLost, WorkerRefused) as error:
             self._replace_if_lost(arm.backend, error)
             return Pace(fixed_s=ONE_PASS_S, token_s=0.0, gap_s=0.0)
-        took_s, generation = time.perf_counter() - began_s, self.prepared.suite.generation
-        return pace_of(record, requests, took_s=took_s, new_tokens=generation.max_new_tokens)
 
     def _resize(self, sized: SizedRecord) -> None:
         """From now on the plan is this one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -10,13 +11,15 @@ from typing import Any
 from bench.run import host
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
+from bench.run.minutes import pace_of
 from bench.run.power import Power, changed
 from bench.run.records import FailedRequest, LatencyRecord, RequestRecord, SlotRecord, VoidSlot
 from bench.run.workers.group import Workers
 from bench.run.workers.messages import Discard, Request, Settle, Synchronize, TimeTokens
 from bench.suite.config import Protocol
 from bench.suite.plan import Arm, PlannedSlot
-from bench.suite.prepare import Prepared
+from bench.suite.prepare import ONE_PASS_S, Prepared
+from bench.suite.sizing import Pace
 
 
 class Holder:
@@ -45,6 +48,7 @@ class Holder:
         """The power supply at the start of the session."""
         self._prompts = prepared.prompts.prompts
         self._as_published = prepared.as_published
+        self._new_tokens = prepared.suite.generation.max_new_tokens
         self._session = session
         self._meter, self._workers, self._display, self._event = meter, workers, display, event
 
@@ -76,6 +80,20 @@ class Holder:
         power = self._held_power(power)
         joules = self._meter.joules(start_s, end_s)
         return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)
+
+    def first_pass(self, arm: Arm, protocol: Protocol) -> Pace:
+        """How fast an arm is, from a slot of one pass that is not stored.
+
+        Raises:
+            WorkerLost: the worker died or hung.
+            WorkerRefused: it can't do what it was asked.
+        """
+        requests: list[RequestRecord] = []
+        began_s = time.perf_counter()
+        one_pass = protocol.model_copy(update={"min_window_s": ONE_PASS_S})
+        record = self.hold(PlannedSlot(block=0, position=0, arm=arm), requests, one_pass)
+        took_s = time.perf_counter() - began_s
+        return pace_of(record, requests, took_s=took_s, new_tokens=self._new_tokens)
 
     def latency(self, arm: Arm, prompts: list[str], protocol: Protocol) -> LatencyRecord:
         """Time the tokens of these prompts one by one; no window is open.

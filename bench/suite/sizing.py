@@ -32,6 +32,8 @@ PULSES_SHARE = 0.03
 """Of the minutes, for the pulses before the blocks, and for those after."""
 REPORT_SHARE = 0.01
 """Of the minutes, for what comes after the meter has stopped."""
+LATENCY_SHARE = 0.05
+"""Of the minutes, for timing tokens one by one."""
 _SHARES = {
     "self_test_s": 0.01,
     "idle_s": 0.01,

@@ -128,3 +128,15 @@ def test_a_block_is_priced_with_the_idle_measurement_after_it(monkeypatch: pytes
     per_block_s = (220 + 20) / 2
     left_s = 600 - 0.5 - 6 - 40 - 220 - 20
     assert minutes.blocks(2, here=2, idle_s=20) == 2 + int(left_s / per_block_s + 0.25)
+
+
+def test_as_many_prompts_are_timed_token_by_token_as_fit_into_a_share_of_the_minutes() -> None:
+    """A prompt takes 2 s on both configurations; 5 % of 3 min are 9 s: one is discarded, three are timed."""
+    prepared = MagicMock()
+    prepared.suite.generation.max_new_tokens = 8
+    prepared.prompts.prompts = ["prompt"] * 5
+    paces = {name: Pace(fixed_s=1.0, token_s=0.5, gap_s=1.0) for name in ("torch", "mlx")}
+    minutes = {count: Minutes(count, before_s=0.0) for count in (1, 3, 30)}
+    timed = {count: one.latency_prompts(paces, prepared, most=4) for count, one in minutes.items()}
+    assert timed == {1: 1, 3: 3, 30: 4}
+    assert minutes[30].latency_prompts(paces, prepared, most=0) == 0
