@@ -255,4 +255,4 @@ def _running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield child
         finally:
-            child.terminate()
+            child.kill()  # one that somebody has stopped would not hear of anything less

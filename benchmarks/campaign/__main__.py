@@ -1,14 +1,17 @@
 """Run a campaign and print what was counted; exit code 1 if anything went wrong.
 
 python -m benchmarks.campaign folders --count 500
+python -m benchmarks.campaign kills --seconds 600
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -17,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.campaign import folders, inputs
+from benchmarks.campaign import folders, inputs, kills
 from benchmarks.campaign.attempt import Outcome, peak_mib
 
 KINDS = ("done", "refused", "failed", "traceback", "hang", "reached outside")
@@ -28,21 +31,64 @@ Tried = Iterator[tuple[str, str, Outcome]]
 def main() -> int:
     """Damage, try, count."""
     parser = argparse.ArgumentParser(prog="benchmarks.campaign")
-    parser.add_argument("campaign", choices=["folders", "inputs"])
-    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("campaign", choices=["folders", "inputs", "kills"])
+    parser.add_argument(
+        "--count", type=int, default=500, help="of folders, of mutants of each input, of kills"
+    )
+    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so long")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    if asked.campaign == "kills":
+        return _kills(asked.count, asked.seconds, asked.seed)
+    until_s = time.monotonic() + asked.seconds
     counts: Counter[tuple[str, str]] = Counter()
     bad: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="campaign-") as work:
         campaign = _folders if asked.campaign == "folders" else _inputs
         for seed in range(asked.seed, asked.seed + asked.count):
+            if time.monotonic() > until_s:
+                break
             for name, damage, outcome in campaign(Path(work), seed):
                 counts[name, outcome.kind] += 1
                 if outcome.is_bad:
                     bad[f"{name}, {damage}: {outcome.kind}: {outcome.detail}"] += 1
     _show(counts, bad)
     return 1 if bad else 0
+
+
+def _kills(count: int, seconds: float, seed: int) -> int:
+    """Runs, each killed a few times, until there were so many kills or the time is over."""
+    until_s = time.monotonic() + seconds
+    counts: Counter[tuple[str, str, str]] = Counter()
+    bad: Counter[str] = Counter()
+    runs = 0
+    with tempfile.TemporaryDirectory(prefix="campaign-") as work:
+        while counts.total() < count and time.monotonic() < until_s:
+            scratch = Path(work) / str(seed + runs)
+            done = kills.one(scratch, seed=seed + runs)
+            counts += done.kills
+            bad.update(f"seed {seed + runs}: {what}" for what in done.bad)
+            for what in done.bad:
+                print(f"seed {seed + runs}: {what}", flush=True)
+            runs += 1
+            shutil.rmtree(scratch)
+    _show_kills(counts, runs)
+    _show_bad(bad)
+    return 1 if bad else 0
+
+
+def _show_kills(counts: Counter[tuple[str, str, str]], runs: int) -> None:
+    table = Table("", *kills.STAGES, "all")
+    for target in kills.TARGETS:
+        row = [sum(n for key, n in counts.items() if key[:2] == (target, stage)) for stage in kills.STAGES]
+        table.add_row(target, *map(str, row), str(sum(row)))
+    signals = Counter[str]()
+    for (_, _, name), number in counts.items():
+        signals[name] += number
+    terminal = Console(width=120)
+    terminal.print(table)
+    told = ", ".join(f"{number} {name}" for name, number in signals.most_common())
+    terminal.print(f"{counts.total()} kills ({told}) in {runs} runs")
 
 
 def _folders(work: Path, seed: int) -> Tried:
@@ -72,6 +118,12 @@ def _show(counts: Counter[tuple[str, str]], bad: Counter[str]) -> None:
         table.add_row(name, *(str(counts[name, kind]) for kind in KINDS))
     terminal.print(table)
     terminal.print(f"{sum(counts.values())} tried; most memory: {peak_mib():.0f} MiB")
+    _show_bad(bad)
+
+
+def _show_bad(bad: Counter[str]) -> None:
+    terminal = Console(width=100)
+    terminal.print(f"{bad.total()} went wrong")
     for text, count in bad.most_common():
         terminal.print(f"{count} x {text}", markup=False, highlight=False)
 

@@ -1,13 +1,16 @@
-"""A short campaign: damaged run folders through every command that reads one."""
+"""Short campaigns: damaged run folders and inputs, and kills of a run."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from bench.errors import UserError
-from benchmarks.campaign import folders, inputs
+from bench.report.readback import read_back
+from bench.run import store
+from benchmarks.campaign import folders, inputs, kills
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +41,21 @@ def test_more_blocks_than_anybody_waits_for_are_refused_by_their_hours(tmp_path:
     (tmp_path / "suite.toml").write_bytes(honest.replace(b"blocks = 5", b"blocks = %d" % blocks))
     with pytest.raises(UserError, match=r"takes .* hours at least"):
         read(tmp_path / "suite.toml")
+
+
+def test_a_run_that_is_killed_again_and_again_ends_whole(tmp_path: Path) -> None:
+    done = kills.one(tmp_path / "run", seed=7, kills=2)
+    assert not done.bad
+    assert done.kills
+
+
+def test_a_record_that_is_gone_or_stands_twice_is_seen(good: Path, tmp_path: Path) -> None:
+    whole = kills.whole(good)
+    assert whole is not None
+    assert kills.looked_at(good, whole) == []
+    run = Path(shutil.copytree(good, tmp_path / good.name))
+    lines = (run / "records.jsonl").read_bytes().splitlines(keepends=True)
+    request = next(number for number, line in enumerate(lines) if b'"type": "request"' in line)
+    for damaged in (lines[:request] + lines[request + 1 :], lines[: request + 1] + lines[request:]):
+        (run / "records.jsonl").write_bytes(b"".join(damaged))
+        assert "a request is missing or twice" in kills.looked_at(run, read_back(store.read(run)))

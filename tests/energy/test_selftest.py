@@ -69,6 +69,18 @@ def test_the_stand_in_answers_a_command_that_spins(tmp_path: Path):
     assert outcome(findings, source.info.rails).passed
 
 
+def test_a_load_that_somebody_has_stopped_is_ended(tmp_path: Path):
+    stops = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
+    source = simulated(interval_ms=20)
+    source.start(tmp_path)
+    try:
+        findings = run_self_test(source, {"cpu spin": stops}, seconds=0.01)
+    finally:
+        source.stop()
+    [moves] = [f for f in findings if (f.load, f.rail, f.expected) == ("cpu spin", "cpu", "moves")]
+    assert moves.passed is False
+
+
 def test_a_load_that_crashes_tests_nothing_and_is_not_held_against_its_rail(tmp_path: Path):
     source = simulated(watts_per_core=100.0, interval_ms=20)
     source.start(tmp_path)
