@@ -74,6 +74,9 @@ class About:
     lacks: tuple[Ability, ...] = ()
     """What it can't do. Whatever needs it is refused before a model is loaded, and where logits are lacking,
     two backends are held against each other by token ids and forwards alone."""
+    unused: tuple[str, ...] = ()
+    """Modules that its libraries import where they are installed, and it has no use for: seconds of every
+    start, and memory. A process of its own goes without."""
     gpu: str | None = None
     """What it calls the GPU of a Mac, such as `MPS`."""
     tools: Callable[[], Tools] | None = None

@@ -5,7 +5,8 @@ A backend is one model loaded by one library. It has no stopwatch: whoever measu
 loops are the project's own, because the stock ones do different work for the same request
 (see `Generated.forwards`), and a comparison of joules needs equal work.
 
-What a backend says of itself without a model being loaded is `backends.about`.
+What a backend says of itself without a model being loaded is `backends.about`; what not every one can do is
+`backends.abilities`.
 
     BackendError
     ├── ModelError      the model folder can't be used (missing file, unknown architecture, dtype)
@@ -15,9 +16,8 @@ What a backend says of itself without a model being loaded is `backends.about`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -269,37 +269,3 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the model's memory."""
-
-
-@runtime_checkable
-class HasBatches(Protocol):
-    """A backend that can run equal requests at a time."""
-
-    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int) -> Session:
-        """As `Backend.prefill`, with so many equal rows in every forward; `decode` goes on with them.
-
-        Raises:
-            RequestError: As there; or the cut has no meaning for several rows (`lookup`).
-        """
-
-
-@runtime_checkable
-class HasLatency(Protocol):
-    """A backend whose single tokens can be timed, in a pass of its own: each of them is waited for."""
-
-    def decode_watched(
-        self, session: Session, *, max_new_tokens: int, ignore_eos: bool, after: Callable[[], None]
-    ) -> Generated:
-        """As `Backend.decode`, with a call of `after` as soon as the host has a token, the first included.
-
-        With `lookup` it is called once a forward, after all tokens that it gave.
-        """
-
-    def reset_peak_memory(self) -> None:
-        """From now on the peak is counted anew."""
-
-    def peak_memory_bytes(self) -> int | None:
-        """Most that the library held on the device since, weights included; None where it does not say.
-
-        On MPS, which has no peak, what its allocator has taken from the system.
-        """

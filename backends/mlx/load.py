@@ -35,6 +35,7 @@ ABOUT = About(
     needs=("mlx", "mlx_lm"),
     install="joulebench[mlx]",
     packages=("mlx", "mlx-lm", "mlx-cpu", "tokenizers"),
+    unused=("torch",),  # transformers, which mlx-lm imports for its tokenizers, would import it
     gpu="Metal",
     tools=_tools,
 )

@@ -187,7 +187,7 @@ class RunSession:
                 found = self._holder.latency(arm, [prompt.id for prompt in prompts], self.protocol)
             except (WorkerLost, WorkerRefused) as error:
                 self._event("latency not measured", f"{arm.label}: {error}")
-                self._replace_if_lost(arm.backend, error)
+                self._holder.replace_if_lost(arm.backend, error)
             else:
                 self.store.append([found])
 
@@ -208,7 +208,7 @@ class RunSession:
         try:
             return self._holder.first_pass(arm, self.protocol)
         except (WorkerLost, WorkerRefused) as error:
-            self._replace_if_lost(arm.backend, error)
+            self._holder.replace_if_lost(arm.backend, error)
             return Pace(fixed_s=ONE_PASS_S, token_s=0.0, gap_s=0.0)
 
     def _resize(self, sized: SizedRecord) -> None:
@@ -216,7 +216,7 @@ class RunSession:
         self.store.append([sized])
         self._sized = sized
         self.prepared = prepare.resized(self.prepared, **sized.sizes)
-        self._on_every_worker(partial(self.workers.resize, self.prepared))
+        self._holder.on_every_worker(partial(self.workers.resize, self.prepared))
         self.protocol = self.prepared.suite.protocol
         self.display.note(sentence(sized))
 
@@ -235,7 +235,7 @@ class RunSession:
     def idle(self, where: str) -> None:
         """Measure the machine with the models loaded and nothing running."""
         self.display.stage(f"idle {where} the blocks, {self.protocol.idle_s:g} s")
-        self._on_every_worker(self.workers.synchronize)
+        self._holder.on_every_worker(self.workers.synchronize)
         start_s, end_s, joules = self.meter.idle(self.protocol.idle_s)
         record = IdleRecord(session=self.number, where=where, start_s=start_s, end_s=end_s, joules=joules)
         self.store.append([record])
@@ -253,7 +253,10 @@ class RunSession:
             record = self._holder.hold(slot, requests, self.protocol)
             self.store.append([*requests, record])
         except (WorkerLost, WorkerRefused) as error:
-            record = self._void(slot, requests, error)
+            failed, record = self._holder.void(slot, requests, error)
+            self._event("window void", str(error))
+            self._holder.replace_if_lost(slot.arm.backend, error)
+            self.store.append([*requests, failed, record])
         self.meter.check_alive()
         self._remaining.slot_took(slot, seconds_s=time.perf_counter() - began_s)
         self.display.slot_done(record, requests, thermal=self.meter.thermal)
@@ -283,33 +286,6 @@ class RunSession:
         said = ", ".join(f"{arm} {verdict}" for arm, verdict in verdicts.items())
         self._event("settled" if settled else "look", f"after {blocks} blocks: {said}")
         return settled
-
-    def _void(self, slot: PlannedSlot, requests: list[RequestRecord], error: Exception) -> VoidSlot:
-        """Store why a slot has no figures, and get a new worker if its own is gone."""
-        failed, void = self._holder.void(slot, requests, error)
-        self._event("window void", str(error))
-        self._replace_if_lost(slot.arm.backend, error)
-        self.store.append([*requests, failed, void])
-        return void
-
-    def _on_every_worker(self, asked: Callable[[], None]) -> None:
-        """Ask all workers; one that was lost since its last answer is replaced, and all are asked again.
-
-        Raises:
-            RunFailed: no worker is left.
-            WorkerLost: a new one was lost at once.
-        """
-        try:
-            asked()
-        except WorkerLost as error:
-            self._event("worker lost", str(error))
-            self._replace_if_lost(error.backend, error)
-            asked()
-
-    def _replace_if_lost(self, backend: str, error: Exception) -> None:
-        lost = self.workers.replace(backend) if isinstance(error, WorkerLost) else None
-        if lost is not None:
-            self._event("backend lost", lost)
 
     # Records ---------------------------------------------------------------------------------------
 

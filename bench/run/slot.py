@@ -16,6 +16,7 @@ from bench.run.power import Power, changed
 from bench.run.records import FailedRequest, LatencyRecord, RequestRecord, SlotRecord, VoidSlot
 from bench.run.workers.group import Workers
 from bench.run.workers.messages import Discard, Request, Settle, Synchronize, TimeTokens
+from bench.run.workers.process import WorkerLost
 from bench.suite.config import Protocol
 from bench.suite.plan import Arm, PlannedSlot
 from bench.suite.prepare import ONE_PASS_S, Prepared
@@ -116,6 +117,26 @@ class Holder:
         prompt_id = self._prompts[done].id
         failed = FailedRequest(**place, pass_number=passes + 1, prompt_id=prompt_id, error=why)
         return failed, VoidSlot(**place, passes=passes, error=why)
+
+    def on_every_worker(self, asked: Callable[[], None]) -> None:
+        """Ask all workers; one that was lost since its last answer is replaced, and all are asked again.
+
+        Raises:
+            RunFailed: no worker is left.
+            WorkerLost: a new one was lost at once.
+        """
+        try:
+            asked()
+        except WorkerLost as error:
+            self._event("worker lost", str(error))
+            self.replace_if_lost(error.backend, error)
+            asked()
+
+    def replace_if_lost(self, backend: str, error: Exception) -> None:
+        """Get a new worker if it was lost; says so where there is none."""
+        lost = self._workers.replace(backend) if isinstance(error, WorkerLost) else None
+        if lost is not None:
+            self._event("backend lost", lost)
 
     def _held_power(self, before: Power) -> Power:
         """The power supply that stands for a slot, given what it was before; says so if it changed."""

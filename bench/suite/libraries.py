@@ -104,6 +104,11 @@ def gpu_backend() -> str | None:
     return usable[0] if usable else None
 
 
+def without_unused(backend: str) -> None:
+    """From now on this process, which is one backend's, can't import what the backend has no use for."""
+    sys.modules |= dict.fromkeys(about(backend).unused)  # type: ignore[arg-type]
+
+
 def command(backend: str, task: Task, *folders: Path) -> list[str]:
     """What runs one of a backend's tools; one without an end ends when its standard input, a pipe, closes."""
     module, arguments = "bench.suite.libraries", [backend, task, *map(str, folders)]
@@ -120,6 +125,7 @@ def _refuse_without(said: About, what: str) -> None:
 
 
 def _run(backend: str, task: str, folders: list[Path]) -> None:
+    without_unused(backend)
     make = about(backend).tools
     if make is None:
         raise SystemExit(f"backend {backend!r} brings no tools")

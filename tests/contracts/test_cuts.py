@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from backends.base import Backend, HasBatches, ModelError, RequestError
+from backends.abilities import HasBatches
+from backends.base import Backend, ModelError, RequestError
 from backends.cut import FULL, Cut
 from backends.ledger import request_ledger
 from tests.backends.references import per_query_logits, reference_tokens

@@ -11,8 +11,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from backends.abilities import HasBatches
 from backends.anatomy import ANATOMIES
-from backends.base import Backend, BackendError, HasBatches, ModelError
+from backends.base import Backend, BackendError, ModelError
 from backends.cut import FULL, Cut
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from mlx_lm.generate import generate_step
 
-from backends.base import Backend, HasBatches, RequestError
+from backends.abilities import HasBatches
+from backends.base import Backend, RequestError
 from backends.cut import FULL, Cut
 from backends.ledger import request_ledger
 from backends.mlx import load as on_mlx

@@ -9,22 +9,21 @@ conductor is gone and this process ends at once, in the middle of a request or a
 
 from __future__ import annotations
 
+import gc
 import json
-import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
 
-from backends.base import Backend, BackendError, Generated, HasBatches, HasLatency, Redundancy, Session
+from backends.abilities import HasLatency
+from backends.base import Backend, BackendError, Generated, Redundancy
 from backends.guard import Verdict
-from backends.ledger import request_ledger
-from bench.errors import BenchError, UserError
-from bench.run.observed import Answered, Latency, Settled
+from bench.errors import BenchError
+from bench.run.observed import Answered, Latency
 from bench.run.workers import encoding, takes_effect
 from bench.run.workers.in_float32 import InFloat32
 from bench.run.workers.logits import compare
@@ -58,7 +57,8 @@ from bench.run.workers.messages import (
     Warm,
     Warmed,
 )
-from bench.suite import plugins
+from bench.run.workers.requests import peak_bytes, prefill, settled
+from bench.suite import libraries, plugins
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
 from bench.typed import from_json, to_json
@@ -94,6 +94,8 @@ class Worker:
             self.gates[label] = plugins.create("gates", gate.plugin, gate.options)
         self.default_new_tokens, self.default_batch = message.max_new_tokens, message.batch
         self.ignore_eos = message.ignore_eos
+        gc.freeze()
+        gc.enable()
         return Loaded(loaded={key: model.info for key, model in self.models.items()})
 
     def encode(self, message: Encode) -> Encoded:
@@ -152,7 +154,7 @@ class Worker:
         budget = self.gates[message.gate].decide(self.prompts[self.gate_model][message.prompt_id])
         model, ids = self.models[budget.model], self.prompts[budget.model][message.prompt_id]
         tokens = min(budget.max_new_tokens or self.default_new_tokens, _DISCARDED_TOKENS)
-        session = self._prefill(model, ids, budget)
+        session = prefill(model, ids, budget.cut, batch=budget.batch or self.default_batch)
         model.decode(session, max_new_tokens=tokens, ignore_eos=self.ignore_eos)
         model.synchronize()
         return Done()
@@ -164,12 +166,12 @@ class Worker:
         model, ids = self.models[budget.model], self.prompts[budget.model][message.prompt_id]
         if not isinstance(model, HasLatency):
             return Latency(
-                first_token_s=None, token_s=None, device_peak_bytes=None, process_peak_bytes=_peak_bytes()
+                first_token_s=None, token_s=None, device_peak_bytes=None, process_peak_bytes=peak_bytes()
             )
         stamps_s: list[float] = []
         model.reset_peak_memory()
         model.decode_watched(
-            self._prefill(model, ids, budget),
+            prefill(model, ids, budget.cut, batch=budget.batch or self.default_batch),
             max_new_tokens=budget.max_new_tokens or self.default_new_tokens,
             ignore_eos=self.ignore_eos,
             after=lambda: stamps_s.append(time.perf_counter()),
@@ -178,7 +180,7 @@ class Worker:
             first_token_s=stamps_s[0] - start_s,
             token_s=[late - early for early, late in pairwise(stamps_s)],
             device_peak_bytes=model.peak_memory_bytes(),
-            process_peak_bytes=_peak_bytes(),
+            process_peak_bytes=peak_bytes(),
         )
 
     def resize(self, message: Resize) -> Done:
@@ -190,7 +192,7 @@ class Worker:
         gated_s = time.perf_counter()
         model, ids = self.models[budget.model], self.prompts[budget.model][prompt_id]
         max_new_tokens = budget.max_new_tokens or self.default_new_tokens
-        session = self._prefill(model, ids, budget)
+        session = prefill(model, ids, budget.cut, batch=budget.batch or self.default_batch)
         model.synchronize()
         prefilled_s = time.perf_counter()
         generated = model.decode(session, max_new_tokens=max_new_tokens, ignore_eos=self.ignore_eos)
@@ -210,41 +212,13 @@ class Worker:
             unlike_rows=generated.unlike_rows,
         )
 
-    def _prefill(self, model: Backend, ids: list[int], budget: Budget) -> Session:
-        batch = budget.batch or self.default_batch
-        if batch == 1:
-            return model.prefill(ids, budget.cut)
-        if not isinstance(model, HasBatches):
-            raise UserError(
-                f"{model.info.backend} runs one request at a time, not {batch}", fix="set batch = 1"
-            )
-        return model.prefill_batch(ids, budget.cut, batch=batch)
-
     def settle(self, _: Settle) -> AllSettled:
         """What is worth knowing of the requests since the last call; asked for once a window is closed."""
-        settled = [self._settled(*request) for request in self._unsettled]
+        requests = [
+            settled(self.models[budget.model], budget.cut, ids, made) for budget, ids, made in self._unsettled
+        ]
         self._unsettled.clear()
-        return AllSettled(requests=settled)
-
-    def _settled(self, budget: Budget, ids: list[int], generated: Generated) -> Settled:
-        """Text, cut and counted work of one request."""
-        model, cut = self.models[budget.model], budget.cut
-        settled = Settled(
-            text=model.decode_text(generated.tokens),
-            cut=cut.model_dump(exclude_defaults=True, mode="json"),
-            reasoning_tokens=encoding.reasoning_tokens(model, ids, generated.tokens),
-        )
-        shape = model.shape(cut)
-        if shape is None:  # what can't be counted stays unknown; tokens, seconds and joules need no count
-            return settled
-        work = request_ledger(shape, cut, prompt_tokens=len(ids), generated=generated)
-        return replace(
-            settled,
-            prefill_bytes=work.prefill.bytes,
-            decode_bytes=work.decode.bytes,
-            prefill_flops=work.prefill.flops,
-            decode_flops=work.decode.flops,
-        )
+        return AllSettled(requests=requests)
 
     def logits(self, message: AskLogits) -> LogitsSent:
         """Logits of a probe prompt, of a loaded model or of its form in float32."""
@@ -302,16 +276,13 @@ class Worker:
             return to_json(Refused(error=Refusal(what=error.what, fix=error.fix)))
 
 
-def _peak_bytes() -> int:
-    """Most memory of this process so far; macOS counts it in bytes, Linux in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def serve(kind: type[Worker]) -> None:
     """Obey until the conductor closes the channel."""
     backend, channel = sys.argv[1], int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the conductor to act on
     connection = Connection(channel)
+    libraries.without_unused(backend)
+    gc.disable()  # until models are loaded: what libraries make while they are imported stays
     worker = kind(backend)
     while True:
         try:

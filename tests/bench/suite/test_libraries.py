@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,13 @@ def test_what_a_backend_lacks_is_refused_with_who_can(monkeypatch: pytest.Monkey
     libraries.check("engine", ["float32"], needs=["cuts"])
     with pytest.raises(UserError, match="'engine' can't give logits; use torch for that"):
         libraries.check("engine", ["float32"], needs=["cuts", "logits"])
+
+
+def test_an_mlx_process_does_without_torch() -> None:
+    """transformers, which mlx-lm imports, would import it: three quarters of a worker's start."""
+    code = (
+        "import sys; from bench.suite import libraries; libraries.without_unused('mlx'); import mlx_lm; "
+        "print(sys.modules['torch'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "None"
