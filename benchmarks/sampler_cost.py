@@ -21,7 +21,8 @@ import psutil
 from energy import stream
 from energy.attribute import attribute
 from energy.base import SourceInfo
-from energy.recording import RAW, Header, Recording
+from energy.packing import RAW
+from energy.recording import Header, Recording
 
 WATCHED_S = 30.0
 HOURS = 10

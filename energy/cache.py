@@ -31,7 +31,8 @@ import numpy as np
 
 from energy.base import EnergyError, Fault, SourceInfo, Trace
 from energy.decode import RecordingDecoder
-from energy.recording import INDEX, RAW
+from energy.packing import pack, stream_bytes
+from energy.recording import INDEX
 from energy.timeline import trace_of
 from energy.user_cache import user_cache
 
@@ -40,7 +41,7 @@ MOST_BYTES = 2**28
 """Of a file that is worth keeping: ten readings a second for more than a month."""
 _SEAL_BYTES = 32
 MAKERS = (
-    *("align", "base", "cache", "chip", "decode", "faults", "framing", "labels", "plist", "rails"),
+    *("align", "base", "cache", "chip", "decode", "faults", "framing", "labels", "packing", "plist", "rails"),
     *("recording", "text", "timeline", "user_cache"),
 )
 """The modules between bytes and a trace: all that this one imports, which a test checks."""
@@ -91,11 +92,19 @@ def keep(decoder: RecordingDecoder) -> None:
             decode_and_keep(decoder)
 
 
+def pack_and_keep(folder: Path) -> None:
+    """Compress the stream of a session that has ended; the readings that were kept of it stay kept."""
+    decoded = kept(folder)
+    if pack(folder) and decoded is not None and (made_from := _made_from(folder)) is not None:
+        with contextlib.suppress(OSError):
+            _write(folder, decoded, made_from)
+
+
 def _made_from(folder: Path) -> dict[str, Any] | None:
     """What tells raw files and code from all others; None without raw files."""
     try:
         index = (folder / INDEX).read_bytes()
-        raw_bytes = (folder / RAW).stat().st_size
+        raw_bytes = stream_bytes(folder)
     except OSError:
         return None
     digest = hashlib.sha256(index).hexdigest()

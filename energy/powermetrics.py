@@ -27,8 +27,9 @@ from energy.base import EnergyError, EnergySource, Kind, SourceInfo, SourceUnava
 from energy.cache import keep
 from energy.chip import chip_name
 from energy.decode import RecordingDecoder
+from energy.packing import RAW
 from energy.preflight import ENVIRONMENT, check_program, help_text, root_prefix, why_it_ended
-from energy.recording import INDEX, NOISE, RAW, Header, Recording
+from energy.recording import INDEX, NOISE, Header, Recording
 from energy.stream import StreamReader
 from energy.timeline import trace_of
 

@@ -1,6 +1,6 @@
 """What a meter leaves in a run folder, and how it is read again.
 
-    power.raw     the meter's byte stream, untouched
+    power.raw     the meter's byte stream, untouched; `power.raw.gz` once its session has ended
     power.index   one JSON object a line:
                   {"schema": 1, "form": "plist", "source": {...}}       opens every session
                   {"received": 65012, "at": [...]}      bytes of power.raw that had arrived, and when
@@ -28,11 +28,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from energy.base import EnergyError, SourceInfo
+from energy.packing import RAW, StreamFile
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-RAW, INDEX, NOISE = "power.raw", "power.index", "stderr.log"
+INDEX, NOISE = "power.index", "stderr.log"
 SCHEMA = 1
 MOST_AT_ONCE_BYTES = 2**26
 """Of one arrival: the reader takes a hundredth of it, older versions took what a pipe holds."""
@@ -146,7 +147,7 @@ class RecordingReader:
     """Reads a recording from where it last stopped; works while it is still growing."""
 
     def __init__(self, folder: Path) -> None:
-        self._raw_path, self._index_path = folder / RAW, folder / INDEX
+        self._raw, self._index_path = StreamFile(folder), folder / INDEX
         self._position = 0
 
     def new_entries(self) -> Iterator[Entry]:
@@ -175,12 +176,7 @@ class RecordingReader:
         """
         if not 0 <= end - begin <= MOST_AT_ONCE_BYTES:
             raise EnergyError(f"{INDEX} says that {end - begin:,} bytes arrived at once")
-        try:
-            with self._raw_path.open("rb") as raw:
-                raw.seek(begin)
-                return raw.read(end - begin)
-        except OSError as error:
-            raise EnergyError(f"can't read {self._raw_path} ({error.strerror})") from error
+        return self._raw.read(begin, end)
 
 
 def _entry(line: bytes) -> Entry:

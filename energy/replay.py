@@ -19,6 +19,7 @@ from energy.chip import limit_w
 from energy.decode import DocumentTable, RecordingDecoder
 from energy.framing import BETWEEN_DOCUMENTS, Framer
 from energy.labels import on_their_own_clock
+from energy.packing import unpacked
 from energy.recording import Header, Recording, Stamp
 from energy.text import HEADING, split_text
 from energy.timeline import stream_trace
@@ -127,7 +128,7 @@ def _kept_folder(folder: Path) -> tuple[Trace, SourceInfo]:
 
 def _kept_stream(file: Path) -> tuple[Trace, SourceInfo]:
     """A bare stream: decoded and judged as any other, with its labels for the only clock."""
-    table = _table(file.read_bytes())
+    table = _table(unpacked(file))
     columns = on_their_own_clock(table.columns())
     lengths_s = columns.elapsed_s[columns.is_delta & ~np.isnan(columns.elapsed_s)]
     if table.boundary is None or not lengths_s.size:

@@ -16,7 +16,7 @@ MOST_FILES = 10_000
 """In all folders of a run, which has a few dozen."""
 MOST_BYTES = 2**28
 """Of a file that is read at once; records of a day have a tenth of it. The raw stream is read in pieces."""
-_IN_PIECES = ("power.raw", "power.index")
+_IN_PIECES = ("power.raw", "power.raw.gz", "power.index")
 
 
 def enter(folder: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import BenchError, Interrupted, NoJoules, RunFailed, UserError
-from bench.run import store
+from bench.run import disk, store
 from bench.run.display.plain import Display
 from bench.run.minutes import Minutes
 from bench.run.session import Ask, RunSession
@@ -110,3 +111,6 @@ def _measure(session: RunSession) -> None:
         raise
     except RunFailed as error:
         raise RunFailed(error.what, fix=session.how_to_go_on()) from None
+    finally:
+        with suppress(KeyboardInterrupt):  # which ends this alone
+            disk.pack_streams(session.stored.folder, but=None if session.has_begun else session.folder)

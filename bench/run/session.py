@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.errors import RunFailed
-from bench.run import store
+from bench.run import disk, store
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
 from bench.run.minutes import Minutes, sentence
@@ -79,7 +79,7 @@ class RunSession:
             event=self._event,
         )
         self._ask = ask
-        self._has_begun = False
+        self.has_begun = False  # with a record of its own
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -93,7 +93,7 @@ class RunSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._has_begun:
+            if self.has_begun:
                 # on a full disk the first error is told
                 with suppress(RunFailed) if error else nullcontext():
                     self._event(*store.ending(kind, error))
@@ -102,7 +102,7 @@ class RunSession:
 
     def how_to_go_on(self) -> str:
         """What to tell somebody when this session ended early."""
-        if not self._has_begun:
+        if not self.has_begun:
             return "nothing was measured and nothing is kept"
         return f"what is measured is kept, go on with: bench run --resume {self.stored.folder}"
 
@@ -111,6 +111,9 @@ class RunSession:
     def load(self) -> None:
         """Start the meter, then the workers: loaded, warm, and known to do equal work."""
         self.meter.start(self.folder)
+        windows = sum(map(len, self._to_come()))
+        if narrow := disk.check_room(self.folder, self.protocol, windows=windows, source=self.meter.info):
+            self.display.note(narrow)
         agreements = self.workers.start()
         self.prepared = self.workers.prepared
         reading_s, longer = self._fit_to_meter()
@@ -130,7 +133,7 @@ class RunSession:
             power=self._holder.power,
         )
         self.store.append([record])
-        self._has_begun = True
+        self.has_begun = True
         for backend, why in self.workers.refused.items():
             self._event("backend left out", f"{backend}: {why}")
 
@@ -230,8 +233,6 @@ class RunSession:
     def _to_come(self) -> list[list[PlannedSlot]]:
         return [block for block in self.prepared.blocks if block[0].block not in self._whole]
 
-    # Measuring -------------------------------------------------------------------------------------
-
     def idle(self, where: str) -> None:
         """Measure the machine with the models loaded and nothing running."""
         self.display.stage(f"idle {where} the blocks, {self.protocol.idle_s:g} s")
@@ -286,8 +287,6 @@ class RunSession:
         said = ", ".join(f"{arm} {verdict}" for arm, verdict in verdicts.items())
         self._event("settled" if settled else "look", f"after {blocks} blocks: {said}")
         return settled
-
-    # Records ---------------------------------------------------------------------------------------
 
     def _event(self, kind: str, detail: str) -> None:
         event = EventRecord(session=self.number, kind=kind, detail=detail, at_s=time.perf_counter())

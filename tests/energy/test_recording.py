@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from energy.base import EnergyError, SourceInfo
-from energy.recording import INDEX, RAW, Arrival, Event, Header, Recording, RecordingReader, Stamp
+from energy.packing import RAW
+from energy.recording import INDEX, Arrival, Event, Header, Recording, RecordingReader, Stamp
 
 SOURCE = SourceInfo(
     name="fake", kind="simulated", rails=("cpu",), boundary="package", interval_s=0.1, resolution_j=0.001
