@@ -5,7 +5,7 @@ release for every machine that PyTorch has one for. Activations are cast to the 
 are fast and back, so that the residual stream and the cache keep their type.
 
 16  float16.
-8   One scale per row, symmetric (`_weight_int8pack_mm`).
+8   One scale per row, symmetric (`_weight_int8pack_mm`); on MPS its sides are multiples of 32.
 4   A scale and a zero point per 64 weights of a row, in the packing of the device (`_weight_int4pack_mm`).
 """
 
@@ -21,8 +21,8 @@ from transformers.pytorch_utils import Conv1D
 from backends.base import ModelError
 from backends.cut import GROUP
 
-ROWS_TOGETHER = 32
-"""Rows that the 4-bit packings take at a time; the matrix is filled up with zeros."""
+TOGETHER = 32
+"""Rows that the packings take at a time, and columns that MPS's 8-bit one does; filled up with zeros."""
 INNER_TILES = 2
 """Of the 4-bit packing on MPS."""
 LEVELS = 15
@@ -73,13 +73,17 @@ class EightBits(FewBits):
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__(weight)
-        scales = weight.float().abs().amax(dim=1).clamp(min=1e-12) / 127
-        packed = (weight.float() / scales[:, None]).round().clamp(-127, 127).to(torch.int8)
+        self._added_inputs = -self.inputs % TOGETHER
+        filled = functional.pad(weight.float(), (0, self._added_inputs, 0, -self.outputs % TOGETHER))
+        scales = filled.abs().amax(dim=1).clamp(min=1e-12) / 127
+        packed = (filled / scales[:, None]).round().clamp(-127, 127).to(torch.int8)
         self.register_buffer("packed", packed.contiguous())
         self.register_buffer("scales", scales.to(self.computes_in))
 
     def product(self, flat: Tensor) -> Tensor:
         """PyTorch's kernel for int8 weights."""
+        if self._added_inputs:
+            flat = functional.pad(flat, (0, self._added_inputs))
         return torch.ops.aten._weight_int8pack_mm(  # type: ignore[no-any-return]
             flat.contiguous(), self.get_buffer("packed"), self.get_buffer("scales")
         )
@@ -101,7 +105,7 @@ class FourBits(FewBits):
                 f"{self.inputs}",
                 fix="use 8 or 16",
             )
-        filled = functional.pad(weight.float(), (0, 0, 0, -self.outputs % ROWS_TOGETHER))
+        filled = functional.pad(weight.float(), (0, 0, 0, -self.outputs % TOGETHER))
         levels, scales, zeros = _grouped(filled)
         self.register_buffer("packed", _packed(levels, device))
         pairs = torch.stack([scales, zeros], dim=-1).transpose(0, 1)

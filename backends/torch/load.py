@@ -73,7 +73,7 @@ def load(
     tokenizer = Tokenizer(folder)
     target = _device(device)
     check_fits(opened, dtype, limit_bytes=_limit_bytes(target), what=f"what {target.type} can hold")
-    model = _load_model(opened, dtype).to(target).eval()
+    model = _load_model(opened, dtype).to(target).eval().requires_grad_(False)
     return TorchDecoder(
         model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target, chunk=prefill_chunk
     )
@@ -123,6 +123,8 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(f"transformers can't load {folder.path}: {error}") from error
     _check_weights_used(report, folder)
+    # where it is set, each forward of GPT-2 looks for padding among its tokens, and so waits for the device
+    model.config.pad_token_id = None
     return model
 
 
