@@ -6,6 +6,7 @@ and the moment at which the counter was read is the stamp in `power.index`, so n
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from energy.base import EnergyError, SourceInfo, Trace
 from energy.cache import keep
 from energy.decode import RecordingDecoder
-from energy.recording import Header, Recording, Stamp
+from energy.recording import Header, Recording, RecordingFailed, Stamp
 from energy.timeline import trace_of
 
 Counters = Mapping[str, float | None]
@@ -44,6 +45,7 @@ class PolledSource:
         self._news = threading.Condition()
         self._before_s = self._read_s = -1.0
         self._dead: str | None = None
+        self._failure: RecordingFailed | None = None
         self._thread: threading.Thread | None = None
         self._decoder: RecordingDecoder | None = None
         self._poll_s = info.interval_s
@@ -77,11 +79,17 @@ class PolledSource:
         self._thread.start()
 
     def wait(self, until_s: float, *, timeout_s: float) -> bool:
-        """Sleep until a reading covers `until_s` and the one after it is in; False if that can't be."""
+        """Sleep until a reading covers `until_s` and the one after it is in; False if that can't be.
+
+        Raises:
+            RecordingFailed: readings can't be kept.
+        """
         deadline_s = time.perf_counter() + timeout_s
         with self._news:
             while self._before_s < until_s:
                 left_s = deadline_s - time.perf_counter()
+                if self._failure is not None:
+                    raise self._failure
                 if self._dead is not None or left_s <= 0:
                     return False
                 self._news.wait(left_s)
@@ -126,18 +134,20 @@ class PolledSource:
                     self._record(recording, before, after, before_at, at)
                     before, before_at = after, at
             recording.event("stopped", "asked to")
-        except Exception as error:  # a counter that vanished, a full disk: said, not lost
+        except RecordingFailed as error:
+            self._failure = error
+            self._die(recording, str(error))
+        except Exception as error:  # a counter that vanished: said, not lost
             self._die(recording, f"{type(error).__name__}: {error}")
         finally:
             recording.close()
 
     def _die(self, recording: Recording, reason: str) -> None:
-        try:
+        with contextlib.suppress(RecordingFailed):
             recording.event("died", reason)  # before it is announced: whoever is woken reads it
-        finally:
-            with self._news:
-                self._dead = reason
-                self._news.notify_all()
+        with self._news:
+            self._dead = reason
+            self._news.notify_all()
 
     def _record(
         self, recording: Recording, before: Counters, after: Counters, begin: Stamp, end: Stamp

@@ -95,14 +95,20 @@ class Event:
 Entry = Header | Arrival | Event
 
 
+class RecordingFailed(EnergyError):
+    """What the meter says can't be kept; the meter is all right."""
+
+
 class Recording:
     """The files of a run folder, open for appending.
 
     Raises:
         OSError: the folder can't be written to.
+        RecordingFailed: later, when a write fails, and whenever something is written.
     """
 
     def __init__(self, folder: Path, header: Header) -> None:
+        self._folder = folder
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._raw = os.open(folder / RAW, flags, 0o644)
         self._index = os.open(folder / INDEX, flags, 0o644)
@@ -114,10 +120,10 @@ class Recording:
 
         Happens while others measure, so the line is written out by hand.
         """
-        _write_all(self._raw, chunk)
+        self._write(self._raw, chunk)
         self.raw_bytes += len(chunk)
         line = f'{{"received": {self.raw_bytes}, "at": [{at[0]!r}, {at[1]!r}, {at[2]!r}]}}\n'
-        _write_all(self._index, line.encode())
+        self._write(self._index, line.encode())
 
     def reading(self, elapsed_s: float, joules: Mapping[str, float | None], at: Stamp) -> None:
         """Keep a reading that is already in SI units, as one line of JSON; None is not measured."""
@@ -134,13 +140,17 @@ class Recording:
         os.close(self._index)
 
     def _line(self, content: dict[str, Any]) -> None:
-        _write_all(self._index, json.dumps(content).encode() + b"\n")
+        self._write(self._index, json.dumps(content).encode() + b"\n")
 
-
-def _write_all(descriptor: int, content: bytes | memoryview) -> None:
-    written = os.write(descriptor, content)
-    while written < len(content):
-        written += os.write(descriptor, content[written:])
+    def _write(self, descriptor: int, content: bytes | memoryview) -> None:
+        """Write all of it: a full disk, a limit of sizes and a broken disk are told as what they are."""
+        try:
+            written = os.write(descriptor, content)
+            while written < len(content):
+                written += os.write(descriptor, content[written:])
+        except OSError as error:
+            file = self._folder / (RAW if descriptor == self._raw else INDEX)
+            raise RecordingFailed(f"can't write {file} ({error.strerror})") from error
 
 
 class RecordingReader:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from energy.framing import END_OF_DOCUMENT
 from energy.plist import MAX_DOCUMENT_BYTES
-from energy.recording import Recording, Stamp
+from energy.recording import Recording, RecordingFailed, Stamp
 
 GATHER_S = 0.002
 """How long the rest of a document may gather; the most by which an arrival is stamped late."""
@@ -43,6 +43,7 @@ class StreamReader:
         self._stopping = False
         self._waiting = False
         self.dead: str | None = None
+        self._failure: RecordingFailed | None = None
         self._buffer = bytearray(CHUNK_BYTES)
         self.last_arrival_s = -1.0
         """Harness time of the last arrival; -1 before the first."""
@@ -51,12 +52,18 @@ class StreamReader:
         self._thread.start()
 
     def wait_for_document(self, after_s: float, *, deadline_s: float) -> bool:
-        """Sleep until a document has arrived later than `after_s`; False at the deadline or on death."""
+        """Sleep until a document has arrived later than `after_s`; False at the deadline or on death.
+
+        Raises:
+            RecordingFailed: what arrives can't be kept.
+        """
         with self._news:
             self._waiting = True
             try:
                 while self.last_arrival_s <= after_s:
                     left_s = deadline_s - time.perf_counter()
+                    if self._failure is not None:
+                        raise self._failure
                     if self.dead is not None or left_s <= 0:
                         return False
                     self._news.wait(left_s)
@@ -73,7 +80,8 @@ class StreamReader:
             self._end_process(grace_s)
             os.close(self._wake_read)
             os.close(self._wake_write)
-            self._recording.event("stopped", self.dead or "asked to")
+            with contextlib.suppress(RecordingFailed):
+                self._recording.event("stopped", self.dead or "asked to")
             self._recording.close()
 
     def _end_process(self, grace_s: float) -> None:
@@ -87,7 +95,9 @@ class StreamReader:
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            self._recording.event("lingers", f"process {self._process.pid} has not ended after {grace_s} s")
+            with contextlib.suppress(RecordingFailed):
+                said = f"process {self._process.pid} has not ended after {grace_s} s"
+                self._recording.event("lingers", said)
             with contextlib.suppress(PermissionError):
                 self._process.kill()
                 self._process.wait(grace_s)
@@ -104,7 +114,10 @@ class StreamReader:
                 reason = self._follow()
             if not self._stopping:
                 self._die(self._note_death(reason))
-        except Exception as error:  # a full disk, a meter that can't be started again: said, not lost
+        except RecordingFailed as error:
+            self._failure = error
+            self._die(str(error))
+        except Exception as error:  # a meter that can't be started again: said, not lost
             self._die(f"{type(error).__name__}: {error}")
 
     def _note_death(self, reason: str | None) -> str:

@@ -15,6 +15,7 @@ from bench.run.writer import sole_writer
 from bench.suite.header import RunHeader
 from bench.suite.prepare import Prepared
 from energy.base import EnergyError
+from energy.recording import RecordingFailed
 
 
 def run(
@@ -109,7 +110,7 @@ def _measure(session: RunSession) -> None:
         raise Interrupted("interrupted", fix=f"{session.how_to_go_on()}") from None
     except NoJoules:
         raise
-    except RunFailed as error:
+    except (RunFailed, RecordingFailed) as error:
         raise RunFailed(error.what, fix=session.how_to_go_on()) from None
     finally:
         with suppress(KeyboardInterrupt):  # which ends this alone

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import random
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.campaign import folders, inputs, kills
+from benchmarks.campaign import folders, full_disk, inputs, kills
 from benchmarks.campaign.attempt import Outcome, peak_mib
 
 KINDS = ("done", "refused", "failed", "traceback", "hang", "reached outside")
@@ -31,7 +32,7 @@ Tried = Iterator[tuple[str, str, Outcome]]
 def main() -> int:
     """Damage, try, count."""
     parser = argparse.ArgumentParser(prog="benchmarks.campaign")
-    parser.add_argument("campaign", choices=["folders", "inputs", "kills"])
+    parser.add_argument("campaign", choices=["folders", "inputs", "kills", "disk"])
     parser.add_argument(
         "--count", type=int, default=500, help="of folders, of mutants of each input, of kills"
     )
@@ -44,7 +45,7 @@ def main() -> int:
     counts: Counter[tuple[str, str]] = Counter()
     bad: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="campaign-") as work:
-        campaign = _folders if asked.campaign == "folders" else _inputs
+        campaign = {"folders": _folders, "inputs": _inputs, "disk": _disk}[asked.campaign]
         for seed in range(asked.seed, asked.seed + asked.count):
             if time.monotonic() > until_s:
                 break
@@ -98,6 +99,16 @@ def _folders(work: Path, seed: int) -> Tried:
     command, damage, outcome = folders.one(good, scratch, seed=seed)
     yield command, f"seed {seed}, {damage}", outcome
     shutil.rmtree(scratch)
+
+
+def _disk(work: Path, seed: int) -> Tried:
+    """A run on a disk that is full after somewhere between a hundred bytes and two megabytes."""
+    free = round(10 ** random.Random(seed).uniform(2.0, 6.3))
+    kind, bad = full_disk.one(work / str(seed), seed=seed, bytes_free=free)
+    yield "run", f"{free} bytes free", Outcome(kind)
+    for what in bad:
+        yield "resumed", what, Outcome("traceback", what)
+    shutil.rmtree(work / str(seed))
 
 
 @cache

@@ -43,13 +43,14 @@ class Outcome:
         return self.kind in ("traceback", "hang", "reached outside")
 
 
-def attempt(arguments: list[str], *, cwd: Path, outside: Path) -> Outcome:
+def attempt(arguments: list[str], *, cwd: Path, outside: Path, limit_s: float = LIMIT_S) -> Outcome:
     """Run `bench` with these arguments.
 
     Args:
         arguments: of the command line.
         cwd: the folder that it stands in.
         outside: a folder of which nothing may be opened.
+        limit_s: CPU seconds after which it hangs.
     """
     out, err = io.StringIO(), io.StringIO()
     began_s = time.process_time()
@@ -57,14 +58,16 @@ def attempt(arguments: list[str], *, cwd: Path, outside: Path) -> Outcome:
     reached: list[str] = []
     with _watched(outside, reached), patch.object(sys, "argv", ["bench", *arguments]), _standing_in(cwd):
         try:
-            with redirect_stdout(out), redirect_stderr(err), limited():
+            with redirect_stdout(out), redirect_stderr(err), limited(limit_s):
                 kind = _kind(_exit_code())
         except Hung:
-            kind, detail = "hang", f"more than {LIMIT_S:g} s"
+            kind, detail = "hang", f"more than {limit_s:g} s"
         except BaseException as error:
             kind, detail = "traceback", place_of(error)
     if "Traceback" in err.getvalue():
         kind, detail = "traceback", err.getvalue()
+    if kind in ("refused", "failed"):
+        detail = err.getvalue().strip()
     if reached:
         kind, detail = "reached outside", ", ".join(sorted(set(reached)))
     return Outcome(kind, detail, time.process_time() - began_s)
@@ -109,7 +112,7 @@ def _standing_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def limited() -> Iterator[None]:
+def limited(limit_s: float = LIMIT_S) -> Iterator[None]:
     """Raise `Hung` in what takes too long.
 
     CPU time is limited for a loop, and time by the clock, six times as much, for a wait.
@@ -120,8 +123,8 @@ def limited() -> Iterator[None]:
 
     for number in (signal.SIGVTALRM, signal.SIGALRM):
         signal.signal(number, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT_S)
-    signal.setitimer(signal.ITIMER_REAL, 6 * LIMIT_S)
+    signal.setitimer(signal.ITIMER_VIRTUAL, limit_s)
+    signal.setitimer(signal.ITIMER_REAL, 6 * limit_s)
     try:
         yield
     finally:

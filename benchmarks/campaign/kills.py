@@ -49,6 +49,8 @@ _SAID = {
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSTOP)
 BLOCKS, WINDOWS, PROMPTS = 2, 6, 2
 KILLS_A_RUN = 10
+EXIT_CODES = (0, 1, 130, -signal.SIGINT, -signal.SIGKILL)
+"""Python ends by SIGINT itself, after the line, if Ctrl-C came while an import executed a string."""
 GONE_S = 2.0
 """After its conductor's end nothing of a run is there for longer."""
 HUNG_S = 90.0
@@ -69,14 +71,13 @@ class Killed:
 def one(work: Path, *, seed: int, kills: int = KILLS_A_RUN, moment_s: float = 0.4) -> Killed:
     """Make a run, killing so often; then resume until it is whole, and look at it."""
     rng = random.Random(seed)
-    work.mkdir(parents=True)
     has_self_test = rng.random() < 0.3
-    _write_suite(work, has_self_test=has_self_test)
+    write_suite(work, has_self_test=has_self_test)
     stages = [stage for stage in STAGES if has_self_test or stage not in OF_SELF_TEST]
     done = Killed()
     kept = b""
     for number in range(2 * kills + 6):
-        run = _run_folder(work)
+        run = run_folder(work)
         if run is not None and (found := whole(run)) is not None:
             done.bad += looked_at(run, found)
             break
@@ -152,7 +153,7 @@ class Session:
         text = self.log.read_text(encoding="utf-8", errors="replace")
         if "Traceback" in text:
             bad.append(f"traceback: {text[-1500:]}")
-        if code not in (0, 1, 130, -signal.SIGKILL):
+        if code not in EXIT_CODES:
             bad.append(f"exit code {code}: {self.last_words()}")
 
     def last_words(self) -> str:
@@ -171,7 +172,7 @@ class Session:
                 process.kill()
 
     def _size(self) -> int:
-        self.records = self.records or _records_of(_run_folder(self._work))
+        self.records = self.records or _records_of(run_folder(self._work))
         return self.records.stat().st_size if self.records and self.records.exists() else 0
 
 
@@ -203,14 +204,17 @@ def _kill_once(session: Session, rng: random.Random, done: Killed, *, stage: str
     return target != "conductor"
 
 
-def _write_suite(work: Path, *, has_self_test: bool) -> None:
+def write_suite(work: Path, *, has_self_test: bool) -> None:
+    """Suite and prompts of a run of a few seconds."""
+    work.mkdir(parents=True, exist_ok=True)
     suite = SUITE.replace("self_test_s = 0.0", "self_test_s = 0.1") if has_self_test else SUITE
     (work / "suite.toml").write_text(suite + PATIENCE, encoding="utf-8")
     lines = [json.dumps({"id": name, "text": f"{name} words and some more"}) for name in ("one", "two")]
     (work / "prompts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _run_folder(work: Path) -> Path | None:
+def run_folder(work: Path) -> Path | None:
+    """The run that was made below a folder."""
     return next((file.parent for file in (work / "results").glob("[!.]*/run.json")), None)
 
 
@@ -226,7 +230,7 @@ def _whole_lines(run: Path | None) -> bytes:
 
 def _still_there(work: Path, kept: bytes, bad: list[str]) -> bytes:
     """The records so far; what was there after the session before must be there as it was."""
-    now = _whole_lines(_run_folder(work))
+    now = _whole_lines(run_folder(work))
     if not now.startswith(kept):
         bad.append(f"lost: of {len(kept)} bytes of records not all are there any more")
     return now
