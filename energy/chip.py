@@ -6,9 +6,7 @@ The limits are about twice what such chips were ever seen to draw (base 45 W, Pr
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
+from energy import machine
 from energy.base import SourceInfo
 
 CLASSES_W = {"Ultra": 600.0, "Max": 300.0, "Pro": 150.0}
@@ -23,13 +21,7 @@ MACHINE_W = 1500.0
 
 def chip_name() -> str:
     """Name of this Mac's chip, such as `Apple M2 Ultra`; empty where no macOS tells it."""
-    if sys.platform != "darwin":
-        return ""
-    command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    return machine.ask("sysctl", "-n", "machdep.cpu.brand_string") or ""
 
 
 def limit_w(source: SourceInfo) -> float | None:

@@ -89,13 +89,22 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+STARTS_METER = {"run", "exec", "init", "meter", "sweep", "isolate", "reproduce", "doctor"}
+"""Commands that may start a meter; under sudo every other one has given root up before it begins."""
+
+
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """How many joules does this LLM run cost, and is that claimed saving real?"""
+    from bench.run import privilege
+
+    # Under sudo files are the user's from here on; a command that runs models refuses bare root itself.
+    privilege.lower(allow_root=True, for_meter=context.invoked_subcommand in STARTS_METER)
 
 
 # Measure -------------------------------------------------------------------------------------------

@@ -65,9 +65,12 @@ def _print_sudoers(interval_ms: int) -> None:
     import getpass
 
     from bench.cli.doctor.checks import sudoers_line
+    from bench.run import privilege
     from energy.powermetrics import root_command
 
-    print(sudoers_line(getpass.getuser(), root_command(interval_ms=interval_ms)))
+    typed_sudo = privilege.invoking_user()
+    user = typed_sudo.pw_name if typed_sudo else getpass.getuser()
+    print(sudoers_line(user, root_command(interval_ms=interval_ms)))
     print("\nTo install it, type:  sudo visudo -f /etc/sudoers.d/joulebench", file=sys.stderr)
     print("and paste the line. It allows this one command and nothing else.", file=sys.stderr)
 

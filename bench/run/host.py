@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,8 @@ import psutil
 from bench.run.power import Power, of_pmset
 from bench.suite import libraries
 from bench.suite.header import Git, Host
+from energy import machine as this
 
-PMSET = "/usr/bin/pmset"
 _ENVIRONMENT = ("MLX_", "PYTORCH_", "MTL_", "METAL_", "OMP_", "MKL_", "OPENBLAS_", "VECLIB_")
 
 
@@ -35,21 +33,21 @@ def facts() -> dict[str, Any]:
 def machine() -> dict[str, Any]:
     """Chip, GPU cores, memory, operating system, power."""
     common = {
-        "system": platform.system(),
-        "machine": platform.machine(),
+        "system": "Darwin" if this.is_mac() else platform.system(),
+        "machine": this.here().machine,
         "cpu_cores": psutil.cpu_count(logical=True),
         "memory_bytes": psutil.virtual_memory().total,
         "load_1min": round(os.getloadavg()[0], 2),
     }
     now = power()
     supply = {"power_source": now.source, "power_mode": now.mode}
-    return {**common, **supply, **(_mac() if sys.platform == "darwin" else _linux())}
+    return {**common, **supply, **(_mac() if this.is_mac() else _linux())}
 
 
 def power() -> Power:
     """What feeds the machine now, and how hard it may run; quick enough to be asked at every slot."""
-    if sys.platform == "darwin":
-        return of_pmset(output([PMSET, "-g"]) or "", output([PMSET, "-g", "batt"]) or "")
+    if this.is_mac():
+        return of_pmset(this.ask("pmset", "-g") or "", this.ask("pmset", "-g", "batt") or "")
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     return Power(source=None if battery is None else "ac" if battery.power_plugged else "battery")
 
@@ -72,26 +70,9 @@ def git_state() -> Git | None:
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
-    commit = output(["git", "-C", str(root), "rev-parse", "HEAD"])
-    changed = output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
+    commit = this.output(["git", "-C", str(root), "rev-parse", "HEAD"])
+    changed = this.output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
     return Git(commit=commit, dirty=None if changed is None else bool(changed))
-
-
-def output(command: list[str], *, timeout_s: float = 10.0) -> str | None:
-    """What a command prints, stripped; None if it is missing, fails or hangs."""
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            user=os.geteuid(),  # under sudo no child but the meter may take root back
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def _linux() -> dict[str, Any]:
@@ -105,11 +86,11 @@ def _linux() -> dict[str, Any]:
 
 def _mac() -> dict[str, Any]:
     return {
-        "chip": output(["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]),
-        "hw_model": output(["/usr/sbin/sysctl", "-n", "hw.model"]),
-        "gpu_cores": _gpu_cores(output(["/usr/sbin/system_profiler", "-json", "SPDisplaysDataType"])),
-        "os_version": output(["/usr/bin/sw_vers", "-productVersion"]),
-        "os_build": output(["/usr/bin/sw_vers", "-buildVersion"]),
+        "chip": this.ask("sysctl", "-n", "machdep.cpu.brand_string"),
+        "hw_model": this.ask("sysctl", "-n", "hw.model"),
+        "gpu_cores": _gpu_cores(this.ask("system_profiler", "SPDisplaysDataType", "-json")),
+        "os_version": this.ask("sw_vers", "-productVersion"),
+        "os_build": this.ask("sw_vers", "-buildVersion"),
     }
 
 

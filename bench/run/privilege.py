@@ -31,8 +31,10 @@ def lower(*, allow_root: bool, for_meter: bool = False) -> None:
         UserError: root without an invoking user, and not asked for.
     """
     if os.geteuid() != 0:
+        if not for_meter:
+            give_up()
         return
-    user = _invoking_user()
+    user = invoking_user()
     if user is None:
         if not allow_root:
             raise UserError(
@@ -73,7 +75,7 @@ def give_up() -> None:
         raise RunFailed("root could not be given up, so no model is loaded", fix="start bench without sudo")
 
 
-def _invoking_user() -> pwd.struct_passwd | None:
+def invoking_user() -> pwd.struct_passwd | None:
     """The user who typed sudo; None when there is none, or it is root."""
     try:
         user = pwd.getpwuid(int(os.environ["SUDO_UID"]))

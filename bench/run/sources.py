@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +11,18 @@ from typing import Any
 
 from bench.run import privilege
 from bench.suite import plugins
+from energy import machine
 from energy.base import EnergySource, SourceUnavailable
 from energy.together import Together
 
 REAL_METERS = ("powermetrics", "ioreport", "rapl")
 """Sources that read a meter of this machine, best first."""
+_NOT_OF_A_MAC = ("rapl",)
+
+
+def real_meters() -> tuple[str, ...]:
+    """Those of `REAL_METERS` that a machine of this kind can have; elsewhere all, for what they say."""
+    return tuple(name for name in REAL_METERS if not (machine.is_mac() and name in _NOT_OF_A_MAC))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +81,7 @@ def _named(name: str, options: dict[str, Any]) -> ChosenMeter:
 
 def _best(options: dict[str, Any]) -> ChosenMeter:
     reasons = []
-    for name in REAL_METERS:
+    for name in real_meters():
         try:
             meter = _named(name, options)
         except SourceUnavailable as error:
@@ -83,7 +89,7 @@ def _best(options: dict[str, Any]) -> ChosenMeter:
             continue
         return ChosenMeter(source=meter.source, note=f"{name}, the best meter of this machine")
     modelled = plugins.create("energy", "modelled", {})
-    why = "; ".join(reasons) if sys.platform == "darwin" else f"this is not a Mac; {reasons[-1]}"
+    why = "; ".join(reasons) if machine.is_mac() else f"this is not a Mac; {reasons[-1]}"
     return ChosenMeter(
         source=modelled,
         note=f"no meter can be read ({why}): joules are MODELLED from CPU time, not measured",

@@ -9,11 +9,11 @@ Whoever starts one gives it a pipe as its standard input: the load ends when tha
 
 from __future__ import annotations
 
-import os
 import sys
 
 from bench import lifeline
 from bench.suite import libraries
+from energy import machine
 from energy.selftest import Command, Name
 
 _BUFFER_BYTES = 512 * 1024 * 1024
@@ -26,8 +26,7 @@ def commands() -> dict[Name, Command]:
     by_name: dict[Name, Command] = {
         name: lifeline.command(0, "bench.run.workloads", load) for name, load in own.items()
     }
-    is_apple_silicon = sys.platform == "darwin" and os.uname().machine == "arm64"
-    if is_apple_silicon and (backend := libraries.gpu_backend()):
+    if machine.runs_on_apple_silicon() and (backend := libraries.gpu_backend()):
         by_name["gpu stream"] = libraries.command(backend, "keep_gpu_busy")
     return by_name
 

@@ -8,7 +8,6 @@ What needs the library is done by a process of its own:
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +19,7 @@ from backends.base import MissingLibrary
 from bench import lifeline
 from bench.errors import UserError, nearest
 from bench.suite import plugins
+from energy import machine
 
 Task = Literal["gpu_works", "keep_gpu_busy", "write_tiny"]
 
@@ -44,7 +44,7 @@ def usual(count: int) -> tuple[str, ...]:
     Raises:
         UserError: there are fewer.
     """
-    first = "mlx" if sys.platform == "darwin" and platform.machine() == "arm64" else "torch"
+    first = "mlx" if machine.runs_on_apple_silicon() else "torch"
     here = {name: said for name, said in every().items() if said.needs and not said.missing}
     if len(here) < count:
         raise UserError(

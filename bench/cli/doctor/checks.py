@@ -5,36 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from backends.about import About
-from bench.cli.doctor.mac_state import MacState, gpu_answers, look
+from bench.cli.doctor.findings import CheckResult, unknown
+from bench.cli.doctor.mac_state import gpu_answers, look
+from bench.cli.doctor.machine import around, chip
 from bench.errors import UserError
 from bench.run import host, sources
 from bench.suite import libraries, plugins
 from bench.suite.models import locate
+from energy import machine as this
 from energy.base import SourceUnavailable
 from energy.user_cache import user_cache
 
-State = Literal["good", "note", "bad", "unknown"]
 _NEEDED_BYTES = 2 * 1024**3
-_BUSY_PERCENT = 20.0
-"""Spotlight's processes at rest stay far below a fifth of a core."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckResult:
-    """One thing that was looked at."""
-
-    what: str
-    state: State
-    """`bad`: no measurement can be made; `note`: one can, with a limit that is said."""
-    found: str
-    fix: str | None = None
-    """The command that mends it, or what to do by hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +51,9 @@ class Diagnosis:
 def examine() -> Diagnosis:
     """Look at everything that decides what this machine can measure."""
     machine, mac = host.machine(), look()
-    meters = {name: _refusal(name) for name in sources.REAL_METERS}
+    meters = {name: _refusal(name) for name in sources.real_meters()}
     findings = [
-        _chip(machine),
+        chip(machine, mac),
         _power(machine),
         _power_mode(machine),
         *around(mac),
@@ -76,8 +63,8 @@ def examine() -> Diagnosis:
         _model(),
         _disk(),
     ]
-    usable = [name for name, refusal in meters.items() if refusal is None]
-    return Diagnosis(findings=findings, best=reach(usable, is_mac=sys.platform == "darwin"))
+    usable = [name for name, refusal in meters.items() if refusal is None and not mac.virtual]
+    return Diagnosis(findings=findings, best=reach(usable, is_mac=this.is_mac()))
 
 
 def reach(usable: Sequence[str], *, is_mac: bool) -> Reach:
@@ -108,34 +95,13 @@ def sudoers_line(user: str, command: Sequence[str]) -> str:
     return f"{user} ALL=(root) NOPASSWD: {' '.join(escaped)}"
 
 
-def around(mac: MacState) -> list[CheckResult]:
-    """What else is going on: heat, indexing, backups, display."""
-    return [_thermal(mac.thermal), _spotlight(mac), _time_machine(mac.backing_up), _display(mac.brightness)]
-
-
-def _unknown(what: str) -> CheckResult:
-    return CheckResult(what=what, state="unknown", found="unknown")
-
-
-def _chip(machine: dict[str, Any]) -> CheckResult:
-    cores = f", {machine['gpu_cores']} GPU cores" if machine["gpu_cores"] else ", GPU cores unknown"
-    memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB"
-    name = "macOS" if machine["system"] == "Darwin" else machine["system"]
-    build = f" ({machine['os_build']})" if machine["os_build"] else ""
-    system = f"{name} {machine['os_version'] or 'unknown'}{build}"
-    machine_words = f"{machine['chip'] or machine['machine']}{cores}{memory}, {system}"
-    if sys.platform == "darwin" and machine["machine"] == "arm64":
-        return CheckResult(what="machine", state="good", found=machine_words)
-    return CheckResult(what="machine", state="note", found=f"{machine_words}; not Apple silicon")
-
-
 def _power(machine: dict[str, Any]) -> CheckResult:
     source = machine["power_source"]
     if source in (None, "ac"):
         return (
             CheckResult(what="power source", state="good", found="mains")
             if source
-            else _unknown("power source")
+            else unknown("power source")
         )
     fix = "plug in the charger" if source == "battery" else "wait until the mains are back"
     return CheckResult(what="power source", state="note", found=source, fix=fix)
@@ -144,48 +110,11 @@ def _power(machine: dict[str, Any]) -> CheckResult:
 def _power_mode(machine: dict[str, Any]) -> CheckResult:
     mode = machine["power_mode"]
     if mode is None:
-        return _unknown("power mode")
+        return unknown("power mode")
     if mode == "low":
         fix = "set the energy mode to Automatic in System Settings"
         return CheckResult(what="power mode", state="note", found="low: the chip is slowed down", fix=fix)
     return CheckResult(what="power mode", state="good", found=mode)
-
-
-def _thermal(pressure: str | None) -> CheckResult:
-    if pressure is None:
-        return _unknown("thermal state")
-    fix = None if pressure == "nominal" else "let it cool down until this says nominal"
-    return CheckResult(what="thermal state", state="note" if fix else "good", found=pressure, fix=fix)
-
-
-def _spotlight(mac: MacState) -> CheckResult:
-    busy = mac.indexing_percent is not None and mac.indexing_percent > _BUSY_PERCENT
-    if busy:
-        activity = f"indexing, {mac.indexing_percent:.0f} % of a core"
-        fix = "wait until it is done, or: sudo mdutil -a -i off (afterwards: sudo mdutil -a -i on)"
-        return CheckResult(what="Spotlight", state="note", found=activity, fix=fix)
-    if mac.indexing is None and mac.indexing_percent is None:
-        return _unknown("Spotlight")
-    return CheckResult(what="Spotlight", state="good", found="off" if mac.indexing is False else "at rest")
-
-
-def _time_machine(is_running: bool | None) -> CheckResult:
-    if is_running is None:
-        return _unknown("Time Machine")
-    fix = "tmutil stopbackup" if is_running else None
-    activity = "backing up" if is_running else "at rest"
-    return CheckResult(what="Time Machine", state="note" if is_running else "good", found=activity, fix=fix)
-
-
-def _display(brightness: float | None) -> CheckResult:
-    if brightness is None:
-        return _unknown("display")
-    if brightness == 0:
-        return CheckResult(what="display", state="good", found="built-in display dark")
-    brightness_words = (
-        f"built-in display at {100 * brightness:.0f} %; under an external meter first: pmset displaysleepnow"
-    )
-    return CheckResult(what="display", state="good", found=brightness_words)
 
 
 def _load(machine: dict[str, Any]) -> CheckResult:
@@ -207,7 +136,7 @@ def _backend(name: str, said: About) -> CheckResult:
     version, gpu = versions[0] if versions else "installed", said.gpu
     if gpu is None:
         return CheckResult(what=what, state="good", found=version)
-    if sys.platform != "darwin":
+    if not this.is_mac():
         build = "CPU build" if any("cpu" in one for one in versions) else f"no {gpu}"
         return CheckResult(what=what, state="good", found=f"{version}, {build}")
     answers = gpu_answers(name)
@@ -215,7 +144,7 @@ def _backend(name: str, said: About) -> CheckResult:
         return CheckResult(what=what, state="unknown", found=f"{version}, whether {gpu} works is unknown")
     if answers:
         return CheckResult(what=what, state="good", found=f"{version}, {gpu} works")
-    fix = f"arch (must print arm64, and macOS must be 14 or newer), then: pip install -U '{said.install}'"
+    fix = f"needs macOS 14 or newer; then: pip install -U {' '.join(said.packages) or said.install}"
     return CheckResult(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
 
 

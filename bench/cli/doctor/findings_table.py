@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.cli.doctor.checks import CheckResult, Diagnosis
+from bench.cli.doctor.checks import Diagnosis
+from bench.cli.doctor.findings import CheckResult
 from bench.run.sources import REAL_METERS
 from bench.show import table
 from bench.show.table import Column, Table, say

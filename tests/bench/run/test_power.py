@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench.run import host
 from bench.run.power import Power, changed, of_pmset
+from energy import machine
 
 MAINS = "Now drawing from 'AC Power'\n"
 BATTERY = " -InternalBattery-0 (id=1)\t{}; present: true\n"
@@ -62,8 +62,8 @@ def test_the_command_is_asked_anew_every_time(tmp_path: Path, monkeypatch: pytes
     stub = tmp_path / "pmset"
     stub.write_text(STUB.format(folder=tmp_path))
     stub.chmod(0o755)
-    monkeypatch.setattr(host, "PMSET", str(stub))
-    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setitem(machine.PROGRAMS, "pmset", str(stub))
+    monkeypatch.setattr(machine, "here", lambda: machine.Platform("darwin", "arm64"))
     (tmp_path / "supply").write_text(MAINS)
     (tmp_path / "settings").write_text(" powermode 0\n")
     before = host.power()

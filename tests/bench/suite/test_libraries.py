@@ -13,6 +13,7 @@ from backends import about as saying
 from backends.about import About
 from bench.errors import UserError
 from bench.suite import libraries
+from energy import machine
 from tests.tiny_models import LAYERS, save_tiny_llama
 
 
@@ -72,7 +73,7 @@ def test_the_usual_backends_are_those_that_lack_nothing(monkeypatch: pytest.Monk
     said = {"engine": About(needs=("json",), lacks=("logits",)), "own": About(needs=("json",))}
     said |= {"torch": About(needs=("json",)), "absent": About(needs=("nowhere_at_all",))}
     monkeypatch.setattr(libraries, "every", lambda: said)
-    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(machine, "here", lambda: machine.Platform("linux", "x86_64"))
     assert libraries.usual(3) == ("torch", "own", "engine")
     with pytest.raises(UserError, match="4 backends that can run a model needed, but 3 can here"):
         libraries.usual(4)

@@ -10,10 +10,12 @@ from rich.console import Console
 
 from backends.about import About
 from bench.cli.doctor import checks as doctor
-from bench.cli.doctor.checks import CheckResult, Diagnosis, around, reach, sudoers_line
+from bench.cli.doctor.checks import Diagnosis, around, reach, sudoers_line
+from bench.cli.doctor.findings import CheckResult
 from bench.cli.doctor.findings_table import show, verdict
 from bench.cli.doctor.mac_state import MacState
 from bench.suite import libraries
+from energy import machine
 from energy.base import SourceUnavailable
 from tests.bench.processes import bench
 
@@ -21,6 +23,7 @@ GOOD = CheckResult(what="x", state="good", found="y")
 EVERY = {
     *("machine", "power source", "power mode", "thermal state", "Spotlight", "Time Machine", "display"),
     *("load", "backend torch", "backend mlx", "backend llama_cpp", "embedded model", "disk"),
+    *("helpers of macOS", "sleep", "lid", "App Nap"),
     *("meter powermetrics", "meter ioreport", "meter rapl"),
 }
 
@@ -78,7 +81,17 @@ def test_limits_are_named_in_the_verdict() -> None:
 
 
 def test_a_quiet_mac_is_good_and_a_busy_one_is_told_what_to_type() -> None:
-    quiet = MacState(thermal="nominal", indexing=True, indexing_percent=0.4, backing_up=False, brightness=0.5)
+    quiet = MacState(
+        thermal="nominal",
+        indexing=True,
+        indexing_percent=0.4,
+        helpers={"backupd": 0.1},
+        backing_up=False,
+        brightness=0.5,
+        display_sleep_min=10,
+        lid_closed=False,
+        app_nap=True,
+    )
     assert {finding.state for finding in around(quiet)} == {"good"}
     busy = MacState(thermal="heavy", indexing=True, indexing_percent=120.0, backing_up=True, brightness=0.0)
     found = {finding.what: finding for finding in around(busy)}
@@ -99,7 +112,7 @@ def test_what_is_unknown_is_called_unknown() -> None:
 def test_on_a_mac_a_backend_says_whether_it_reaches_the_gpu(
     answer: bool | None, state: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor.sys, "platform", "darwin")
+    monkeypatch.setattr(machine, "here", lambda: machine.Platform("darwin", "arm64"))
     monkeypatch.setattr(doctor, "gpu_answers", lambda _: answer)
     finding = doctor._backend("torch", libraries.about("torch"))
     assert finding.state == state

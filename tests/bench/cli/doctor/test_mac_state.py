@@ -6,17 +6,20 @@ import sys
 
 import pytest
 
-from bench.cli.doctor import mac_state
 from bench.cli.doctor.mac_state import (
     MacState,
     backing_up,
     brightness,
+    display_sleep_min,
     gpu_answers,
+    helpers,
     indexing,
     indexing_percent,
+    lid_closed,
     look,
     thermal,
 )
+from energy import machine
 
 STRANGE = [None, "", "command not found", "{}", "\x00\x1b[31m", "1", "<plist><dict></dict></plist>"]
 
@@ -80,22 +83,24 @@ def test_brightness() -> None:
 
 @pytest.mark.parametrize("said", STRANGE)
 def test_what_is_not_understood_is_unknown(said: str | None) -> None:
-    for parser in (thermal, indexing, indexing_percent, backing_up, brightness):
+    for parser in (thermal, indexing, indexing_percent, helpers, backing_up, brightness):
         assert parser(said) is None
+    assert display_sleep_min(said) is None
+    assert lid_closed(said) is None
 
 
 def test_elsewhere_nothing_is_known_and_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mac_state.sys, "platform", "linux")
-    monkeypatch.setattr(mac_state, "output", lambda *_, **__: pytest.fail("called"))
+    monkeypatch.setattr(machine, "here", lambda: machine.Platform("linux", "x86_64"))
+    monkeypatch.setattr(machine, "output", lambda *_, **__: pytest.fail("called"))
     assert look() == MacState()
 
 
 def test_programs_are_called_by_their_absolute_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[list[str]] = []
-    monkeypatch.setattr(mac_state.sys, "platform", "darwin")
-    monkeypatch.setattr(mac_state, "output", lambda command, **_: called.append(command))
-    assert look() == MacState()
-    assert len(called) == 5
+    monkeypatch.setattr(machine, "here", lambda: machine.Platform("darwin", "arm64"))
+    monkeypatch.setattr(machine, "output", lambda command, **_: called.append(command))
+    assert look() == MacState(app_nap=True)
+    assert len(called) == 10
     assert all(command[0].startswith(("/usr/", "/bin/")) for command in called)
 
 
@@ -112,7 +117,7 @@ def test_the_gpu_is_asked_for_in_a_child(
         commands.append(command)
         return said
 
-    monkeypatch.setattr(mac_state, "output", asked)
+    monkeypatch.setattr(machine, "output", asked)
     assert gpu_answers("torch") is answer
     assert commands[0][0] == sys.executable
     assert commands[0][-2:] == ["torch", "gpu_works"]
