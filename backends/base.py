@@ -16,6 +16,7 @@ What a backend says of itself without a model being loaded is `backends.about`; 
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,6 +58,11 @@ class MissingLibrary(BackendError):
         )
         self.missing = missing
         self.install = install
+
+
+def in_one_line(said: str) -> str:
+    """What a library said, on one line and not too long."""
+    return textwrap.shorten(said, 300, placeholder=" ...")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.anatomy import ANATOMIES, anatomy_of, heads_of, layers_of, windows_of
-from backends.base import CHUNK, BackendInfo, Generated, Redundancy, RequestError, Session
+from backends.anatomy import ANATOMIES, anatomy_of, experts_per_token, heads_of, layers_of
+from backends.base import CHUNK, BackendInfo, Generated, Redundancy, Session
 from backends.cut import FULL, Cut
 from backends.folder import NUMBER_BYTES, ModelFolder
 from backends.kv_policies import Arrays, AttentionSeen, attend_per_query, kept_positions, looks_at_attention
@@ -39,6 +39,7 @@ from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
 from backends.streams import LayerStreams, redundancy_of
 from backends.tokenizer import Tokenizer
+from backends.trial import check_cache, try_cut
 
 
 class Decoder(Library):
@@ -67,16 +68,20 @@ class Decoder(Library):
         self._parts = parts
         self._chunk = chunk
         self._cuts = Cuts(self._count(model), self._make)
+        self._tried = set[Cut]()
 
     def ready(self, cut: Cut) -> None:
         """Prepare `cut`, so that requests switch to it at no cost."""
         self._cuts.prepare(cut, self.info)
-        if cut.kv_bits is not None:
-            self._fresh_cache(cut)  # refuses what `prefill` would refuse
+        if not cut.is_full and cut not in self._tried:
+            self._fresh_cache(cut)
+            try_cut(self, cut)
+            self._tried.add(cut)
 
     def forget(self) -> None:
         """Free what `ready` prepared."""
         self._cuts.forget()
+        self._tried.clear()
         self._free()
 
     def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
@@ -195,8 +200,8 @@ class Decoder(Library):
         with ExitStack() as taps, self._no_gradients():
             for number, (layer, stream) in enumerate(zip(list(layers), streams, strict=True)):
                 for name, owner, key in (
-                    ("attention", layer, anatomy.attention),
-                    ("mlp", layer, anatomy.mlp),
+                    ("attention", layer, anatomy.after_attention or anatomy.attention),
+                    ("mlp", layer, anatomy.after_mlp or anatomy.mlp_of(layer)),
                     ("before", layers, number),
                 ):
                     note = self._noting(stream, name)
@@ -242,18 +247,14 @@ class Decoder(Library):
             anatomy,
             heads=heads,
             number_bytes=number_bytes,
-            windows=windows_of(self._folder),
+            windows=self._windows(self._new_cache(FULL)),
+            routed=experts_per_token(self._folder),
         )
         return PreparedModel(model=model, shape=shape)
 
     def _fresh_cache(self, cut: Cut) -> Any:
         cache = self._new_cache(cut)
-        if (cut.changes_cache or cut.lookup) and (others := self._forgetful_layers(cache)):
-            raise RequestError(
-                f"{self.info.backend}: kv_keep, kv_bits and lookup need layers that hold all positions, but "
-                f"this model has {', '.join(sorted(others))}",
-                fix="leave them out for this model",
-            )
+        check_cache(cut, self._folder, self.info, self._forgetful_layers(cache))
         return cache
 
     def _shorten(self, cache: Any, cut: Cut, prompt_tokens: int, seen: AttentionSeen | None) -> None:
@@ -289,7 +290,9 @@ class Decoder(Library):
         return self._attention(model, look) if cut.changes_cache else nullcontext()
 
     def _noting(self, stream: LayerStreams, name: str) -> Callable[[Any], None]:
+        scale = 1.0 if name == "before" else self._folder.config.get("residual_multiplier", 1.0)
+
         def note(states: Any) -> None:
-            setattr(stream, name, self._arrays.numpy(states[0]).astype(np.float64))
+            setattr(stream, name, self._arrays.numpy(states[0]).astype(np.float64) * scale)
 
         return note

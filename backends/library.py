@@ -89,6 +89,10 @@ class Library(ABC):
         """Kinds of the layers of a cache that do not hold all positions, such as a sliding window."""
 
     @abstractmethod
+    def _windows(self, cache: Any) -> list[int | None]:
+        """Positions that each layer of a fresh cache holds at most; None: all of them."""
+
+    @abstractmethod
     def _keep(self, cache: Any, layer: int, index: Any) -> None:
         """Queue that a layer keeps positions `index` (1, key-value heads or 1, kept, 1) of its cache only."""
 

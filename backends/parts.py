@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.anatomy import (
+    EXPERTS_NAMES,
     FINAL_NORM_NAMES,
     HEAD_NAMES,
     POSITION_NAMES,
@@ -25,7 +26,8 @@ from backends.anatomy import (
     find,
     layers_of,
 )
-from backends.cut import Cut
+from backends.base import ModelError
+from backends.cut import FULL, Cut
 from backends.shape import LayerShape, Shape
 from backends.units import kept_units, unit_norms
 
@@ -55,6 +57,14 @@ class Parts(ABC):
     def row_bytes(self, table: Any) -> int:
         """Bytes of one row of an embedding table."""
         return int(table.weight[0].nbytes)
+
+    @abstractmethod
+    def elements(self, module: Any) -> int:
+        """Weights of all matrices in a module, of stacked ones and of a router's too."""
+
+    @abstractmethod
+    def experts(self, module: Any) -> int:
+        """How many experts lie in a module that holds them all."""
 
     @abstractmethod
     def numbers(self, matrix: Any) -> NDArray[np.float64]:
@@ -98,6 +108,7 @@ def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
     made = parts.sharing_copy(model)
     layers = layers_of(made)
     for number, layer in enumerate(layers):
+        _check_experts(getattr(layer, anatomy.mlp_of(layer)), cut, number)
         if number in cut.drop_blocks:
             layers[number] = parts.nothing("block", layer)
             continue
@@ -106,7 +117,7 @@ def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
         if number in cut.drop_mlp:
             leave_out(parts, layer, "mlp", anatomy)
         else:
-            _slice_mlp(parts, getattr(layer, anatomy.mlp), anatomy, cut, number)
+            _slice_mlp(parts, getattr(layer, anatomy.mlp_of(layer)), anatomy, cut, number)
         if cut.weight_bits is not None:
             for owner, name, matrix in list(parts.matrices(layer)):
                 setattr(owner, name, parts.few_bits(matrix, cut.weight_bits))
@@ -123,6 +134,7 @@ def count_shape(
     heads: tuple[int, int, int],
     number_bytes: int,
     windows: Sequence[int | None],
+    routed: int = 0,
 ) -> Shape:
     """Count what a forward of `model` reads and multiplies.
 
@@ -133,6 +145,7 @@ def count_shape(
         heads: Query heads, key-value heads and the width of a head.
         number_bytes: Of one number in the cache.
         windows: Positions that each layer's attention sees at most; None for all.
+        routed: Experts that a token is sent to in a layer that has experts.
     """
     decoder, head = decoder_of(model), _head(model)
     table = find(decoder, TABLE_NAMES)
@@ -140,7 +153,7 @@ def count_shape(
     outputs, inputs = parts.size(head)
     return Shape(
         layers=tuple(
-            replace(_layer_shape(parts, layer, anatomy), window=window)
+            replace(_layer_shape(parts, layer, anatomy, routed), window=window)
             for layer, window in zip(layers_of(model), windows, strict=True)
         ),
         head_weights=outputs * inputs,
@@ -168,7 +181,7 @@ def _head(model: Any) -> Any:
 def leave_out(parts: Parts, layer: Any, what: Literal["attention", "mlp"], anatomy: Anatomy) -> None:
     """Replace a module of a layer by nothing, and the norm that only it reads."""
     if what == "mlp":
-        name, norm = anatomy.mlp, anatomy.mlp_norm
+        name, norm = anatomy.mlp_of(layer), anatomy.mlp_norm
     else:
         name, norm = anatomy.attention, anatomy.attention_norm
     setattr(layer, name, parts.nothing(what, getattr(layer, name)))
@@ -176,8 +189,20 @@ def leave_out(parts: Parts, layer: Any, what: Literal["attention", "mlp"], anato
         setattr(layer, norm, parts.nothing("norm", getattr(layer, norm)))
 
 
+def _check_experts(mlp: Any, cut: Cut, number: int) -> None:
+    """Raise `ModelError` for a cut inside the experts of a layer, whose matrices lie in one array."""
+    inside = [key for key in ("mlp_keep", "weight_bits") if getattr(cut, key) != getattr(FULL, key)]
+    if inside and find(mlp, EXPERTS_NAMES) is not None:
+        raise ModelError(
+            f"{' and '.join(inside)} cuts the matrices of an MLP, but layer {number} has experts instead",
+            fix="drop_mlp, drop_attention and drop_blocks work",
+        )
+
+
 def _slice_mlp(parts: Parts, mlp: Any, anatomy: Anatomy, cut: Cut, number: int) -> None:
     """Keep some units: rows of the matrices going in, columns of the one going out, copied."""
+    if cut.mlp_keep == 1:
+        return
     ins = {name: getattr(mlp, name) for name in anatomy.mlp_ins}
     out = getattr(mlp, anatomy.mlp_out)
     units = parts.size(out)[1]
@@ -185,33 +210,43 @@ def _slice_mlp(parts: Parts, mlp: Any, anatomy: Anatomy, cut: Cut, number: int) 
         return
 
     def norms() -> NDArray[np.float64]:
-        return unit_norms([parts.numbers(matrix) for matrix in ins.values()], parts.numbers(out))
+        stacks = (np.split(parts.numbers(matrix), anatomy.stacked) for matrix in ins.values())
+        return unit_norms([matrix for stack in stacks for matrix in stack], parts.numbers(out))
 
     kept = kept_units(cut, number, units, norms)
+    rows = kept
+    if anatomy.stacked > 1:
+        every = np.arange(units)[kept]
+        rows = np.concatenate([every + units * which for which in range(anatomy.stacked)])
     for name, matrix in ins.items():
-        setattr(mlp, name, parts.sliced(matrix, rows=kept))
+        setattr(mlp, name, parts.sliced(matrix, rows=rows))
     setattr(mlp, anatomy.mlp_out, parts.sliced(out, columns=kept))
 
 
-def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy) -> LayerShape:
-    attention, mlp = (getattr(layer, name, None) for name in (anatomy.attention, anatomy.mlp))
-    out = getattr(mlp, anatomy.mlp_out, None)
-    attention_bytes, mlp_bytes = (_bytes(parts, module) for module in (attention, mlp))
+def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy, routed: int) -> LayerShape:
+    attention, mlp = (getattr(layer, name, None) for name in (anatomy.attention, anatomy.mlp_of(layer)))
+    out, experts = getattr(mlp, anatomy.mlp_out, None), find(mlp, EXPERTS_NAMES)
+    attention_bytes, mlp_bytes, experts_bytes = (_bytes(parts, part) for part in (attention, mlp, experts))
+    count = _count_of(experts, parts)
     return LayerShape(
         attention_weights=_weights(parts, attention),
         attention_bytes=attention_bytes,
-        mlp_weights=_weights(parts, mlp),
-        mlp_bytes=mlp_bytes,
-        mlp_units=0 if out is None else parts.size(out)[1],
+        mlp_weights=_weights(parts, mlp) - _weights(parts, experts),
+        mlp_bytes=mlp_bytes - experts_bytes,
+        mlp_units=count if out is None else parts.size(out)[1],
         norm_bytes=parts.weight_bytes(layer) - attention_bytes - mlp_bytes,
+        routed=routed if count else 0,
+        expert_weights=_weights(parts, experts) // max(count, 1),
+        expert_bytes=experts_bytes // max(count, 1),
     )
 
 
+def _count_of(experts: Any, parts: Parts) -> int:
+    return 0 if experts is None else parts.experts(experts)
+
+
 def _weights(parts: Parts, module: Any) -> int:
-    if module is None:
-        return 0
-    sizes = (parts.size(matrix) for _, _, matrix in parts.matrices(module))
-    return sum(outputs * inputs for outputs, inputs in sizes)
+    return 0 if module is None else parts.elements(module)
 
 
 def _bytes(parts: Parts, module: Any) -> int:

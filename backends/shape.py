@@ -19,9 +19,16 @@ class LayerShape:
     attention_bytes: int
     """Of matrices and biases, with the scales where they are quantised."""
     mlp_weights: int
+    """Of all that every token passes: an MLP, or a router and shared experts."""
     mlp_bytes: int
     mlp_units: int
+    """Of an MLP; where there are experts in its place, how many of them."""
     norm_bytes: int
+    routed: int = 0
+    """Experts that a token is sent to; 0: there are none."""
+    expert_weights: int = 0
+    """Elements of one expert."""
+    expert_bytes: int = 0
     window: int | None = None
     """Positions that its attention sees at most, its own included; None: all."""
 
@@ -32,8 +39,17 @@ class LayerShape:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all its weights."""
-        return self.attention_bytes + self.mlp_bytes + self.norm_bytes
+        """Bytes of the weights that a forward of one token reads."""
+        return self.attention_bytes + self.mlp_bytes + self.norm_bytes + self.routed * self.expert_bytes
+
+    @property
+    def token_weights(self) -> int:
+        """Elements of the matrices that a token is multiplied with."""
+        return self.attention_weights + self.mlp_weights + self.routed * self.expert_weights
+
+    def more_expert_bytes(self, experts: int) -> int:
+        """What a forward reads beyond one of one token, if its tokens are sent to so many experts."""
+        return (experts - self.routed) * self.expert_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +75,7 @@ class Shape:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of weights that every forward reads, the embedding rows apart."""
+        """Bytes of weights that a forward of one token reads, the embedding rows apart."""
         return sum(layer.weight_bytes for layer in self.layers) + self.head_bytes
 
     @property
@@ -82,5 +98,5 @@ class Shape:
 
     @property
     def layer_weights(self) -> int:
-        """Elements of the matrices of all layers."""
-        return sum(layer.attention_weights + layer.mlp_weights for layer in self.layers)
+        """Elements of the matrices of all layers that a token is multiplied with."""
+        return sum(layer.token_weights for layer in self.layers)

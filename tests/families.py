@@ -13,17 +13,17 @@ from typing import Any
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from tests.tiny_models import ENDS, VOCABULARY, save_tokenizer
+from tests.tiny_models import ENDS, VOCABULARY, edit_config, save_tokenizer
 
 LAYERS = 2
 SIZES: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 64,
-    "intermediate_size": 96,
+    "intermediate_size": 128,
     "num_hidden_layers": LAYERS,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 32,
     "max_position_embeddings": 128,
 }
 _EXPERTS: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
@@ -33,11 +33,27 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
     "qwen2": {},
     "qwen3": {},
     "gemma": {},
-    "gemma2": {"query_pre_attn_scalar": 16, "sliding_window": 32},
-    "gemma3_text": {"query_pre_attn_scalar": 16, "sliding_window": 32, "num_hidden_layers": 6},
+    "gemma2": {"query_pre_attn_scalar": 32, "sliding_window": 32},
+    "gemma3_text": {"query_pre_attn_scalar": 32, "sliding_window": 32, "num_hidden_layers": 6},
+    "ministral": {"sliding_window": 32, "num_hidden_layers": 4},
+    "ministral3": {},
+    "gemma4_text": {
+        "sliding_window": 32,
+        "num_hidden_layers": 4,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "global_head_dim": 32,
+        "num_kv_shared_layers": 2,
+        "hidden_size_per_layer_input": 8,
+        "vocab_size_per_layer_input": VOCABULARY,
+        "use_double_wide_mlp": False,
+    },
     "phi3": {"pad_token_id": 2, "rope_scaling": None},
     "granite": {},
+    "glm": {"partial_rotary_factor": 0.5},
     "glm4": {},
+    "helium": {},
+    "hunyuan_v1_dense": {},
+    "exaone4": {"sliding_window": 32, "num_hidden_layers": 4},
     "olmo": {},
     "olmo2": {},
     "olmo3": {"sliding_window": 32, "num_hidden_layers": 4},
@@ -54,6 +70,42 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
     "olmoe": _EXPERTS,
     "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
     "granitemoe": {"num_local_experts": 4, "num_experts_per_tok": 2},
+    "phimoe": {
+        "num_local_experts": 4,
+        "num_experts_per_tok": 2,
+        "attention_bias": True,
+        "lm_head_bias": True,
+    },
+    "ernie4_5_moe": {
+        "moe_num_experts": 4,
+        "moe_k": 2,
+        "moe_intermediate_size": 32,
+        "moe_layer_start_index": 1,
+        "moe_layer_end_index": 1,
+    },
+    "glm4_moe": {
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 32,
+        "first_k_dense_replace": 1,
+        "n_group": 1,
+        "topk_group": 1,
+    },
+    "deepseek_v3": {
+        "num_key_value_heads": 2,
+        "kv_lora_rank": 16,
+        "q_lora_rank": 16,
+        "qk_nope_head_dim": 16,
+        "qk_rope_head_dim": 8,
+        "v_head_dim": 16,
+        "head_dim": 8,
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 32,
+        "first_k_dense_replace": 1,
+        "n_group": 1,
+        "topk_group": 1,
+    },
     "mamba": {"state_size": 8, "expand": 2, "conv_kernel": 4, "time_step_rank": 8},
     "mamba2": {"state_size": 8, "expand": 2, "head_dim": 32, "num_heads": 4, "n_groups": 1},
     "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8},
@@ -66,6 +118,8 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
     "phi": {},
     "gpt_neox": {"rotary_pct": 0.25, "hidden_act": "gelu", "intermediate_size": 256},
 }
+PUBLISHED = {"gemma4_text": {"global_head_dim": 32}, "exaone4": {"sliding_window_pattern": "LLLG"}}
+"""What published configs say and `save_pretrained` does not, because transformers keeps it elsewhere."""
 
 
 def save_tiny(family: str, folder: Path) -> Path:
@@ -78,4 +132,5 @@ def save_tiny(family: str, folder: Path) -> Path:
             if parameter.dim() > 1:
                 parameter.normal_(std=0.15)
     model.save_pretrained(folder)
+    edit_config(folder, **PUBLISHED.get(family, {}))
     return save_tokenizer(folder)

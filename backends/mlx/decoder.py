@@ -15,7 +15,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
-from mlx_lm.models.cache import CacheList, KVCache, QuantizedKVCache, make_prompt_cache
+from mlx_lm.models.cache import CacheList, KVCache, QuantizedKVCache, RotatingKVCache, make_prompt_cache
 from numpy.typing import NDArray
 
 from backends.anatomy import heads_of
@@ -182,6 +182,9 @@ class MlxDecoder(Decoder):
     def _forgetful_layers(self, cache: list[Any]) -> set[str]:
         whole = (KVCache, PositionOnly)
         return {type(layer).__name__ for layer in cache if type(layer) not in whole}
+
+    def _windows(self, cache: list[Any]) -> list[int | None]:
+        return [layer.max_size if isinstance(layer, RotatingKVCache) else None for layer in cache]
 
     def _keep(self, cache: list[Any], layer: int, index: Any) -> None:
         held = cache[layer]

@@ -10,14 +10,16 @@ They are put where mlx-lm looks for them, and so is the number of experts; nothi
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from backends.about import About, Tools, about
-from backends.base import CHUNK, Backend, ModelError
+from backends.base import CHUNK, Backend, ModelError, in_one_line
 from backends.folder import ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
 from backends.weights import check_fits
@@ -83,15 +85,16 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
     import mlx.core as mx
     from mlx_lm.utils import _get_classes, load_model
 
-    doing = "load"
+    doing, printed = "load", io.StringIO()
     try:
         # Lazy, so that weights are read from disk in the wanted type, once.
-        model, _ = load_model(
-            folder.path,
-            lazy=True,
-            model_config=under_the_names_of_mlx_lm(folder.config),
-            get_model_classes=_first_layers_only(_get_classes, folder.layers),
-        )
+        with redirect_stdout(printed):
+            model, _ = load_model(
+                folder.path,
+                lazy=True,
+                model_config=under_the_names_of_mlx_lm(folder.config),
+                get_model_classes=_first_layers_only(_get_classes, folder.layers),
+            )
         if folder.quantised is None:  # scales and what is left whole stay as they were saved
             model.set_dtype(getattr(mx, dtype))
         mx.eval(model.parameters())
@@ -99,10 +102,12 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
         doing = "run"
         mx.eval(model(mx.array([[0]])))
     except (Exception, SystemExit) as error:
-        # a model file of mlx-lm raises what it likes (one calls exit), and some fail in their first forward
-        said = f"{type(error).__name__}: {error}"
-        fix = "fetch it again, or choose another backend"
-        raise ModelError(f"mlx-lm can't {doing} {folder.path}: {said}", fix=fix) from error
+        # a model file raises what it likes (one prints and exits), and some fail in their first forward
+        said = printed.getvalue() if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
+        raise ModelError(
+            f"mlx-lm can't {doing} {folder.architecture!r} of {folder.path}: {in_one_line(said)}",
+            fix="fetch it again, or choose another backend",
+        ) from error
     return model
 
 
@@ -124,7 +129,8 @@ def under_the_names_of_mlx_lm(config: dict[str, Any]) -> dict[str, Any]:
     missing = {
         key: value for key, value in looked_for.items() if value is not None and config.get(key) is None
     }
-    return config | missing
+    # some of its models want the key even where nothing is scaled
+    return {"rope_scaling": None} | config | missing
 
 
 def _first_layers_only(

@@ -11,12 +11,14 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
+from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
 from numpy.typing import NDArray
 
 from backends.anatomy import HEAD_NAMES, TABLE_NAMES, decoder_of, find
 from backends.base import ModelError
 from backends.cut import GROUP
 from backends.mlx.bits import MlxHalf, TiedHead
+from backends.mlx.cache import PositionOnly
 from backends.parts import ALL, Kept, Parts
 
 
@@ -52,6 +54,15 @@ class MlxParts(Parts):
     def row_bytes(self, table: Any) -> int:
         """Bytes of one row of an embedding table, of its scales and biases too."""
         return sum(array[0].nbytes for _, array in tree_flatten(table.parameters()))
+
+    def elements(self, module: Any) -> int:
+        """Weights of all matrices, the stacked ones of experts too."""
+        alone = (outputs * inputs for _, _, m in self.matrices(module) for outputs, inputs in [self.size(m)])
+        return sum(alone) + sum(_stacked_elements(m) for m in _stacks(module))
+
+    def experts(self, module: Any) -> int:
+        """How many experts lie in a module that holds them all."""
+        return int(next(_stacks(module)).weight.shape[0])
 
     def numbers(self, matrix: Any) -> NDArray[np.float64]:
         """The weights of a matrix, (outputs, inputs)."""
@@ -113,6 +124,18 @@ class MlxParts(Parts):
             owner[name] = module
 
 
+def _stacks(module: Any) -> Iterator[Any]:
+    """The matrices of all experts of a layer, each in one array of (experts, outputs, inputs)."""
+    kinds = (SwitchLinear, QuantizedSwitchLinear)
+    return (inside for _, inside in module.named_modules() if isinstance(inside, kinds))
+
+
+def _stacked_elements(matrices: Any) -> int:
+    if isinstance(matrices, QuantizedSwitchLinear):
+        return int(matrices.scales.size) * int(matrices.group_size)
+    return int(matrices.weight.size)
+
+
 def _refuse_quantised(matrix: Any, what: str) -> None:
     """Weights that came quantised are measured as they are: a part of them would be another rounding."""
     if isinstance(matrix, nn.QuantizedLinear | nn.QuantizedEmbedding):
@@ -128,12 +151,17 @@ class MlxNothing(nn.Module):  # type: ignore[misc]
     def __init__(self, what: str, former: Any) -> None:
         super().__init__()
         self._is_block = what == "block"
-        # Models with sliding windows choose the mask of a layer by this.
-        self.use_sliding = getattr(former, "use_sliding", False)
+        # Models with sliding windows choose the mask of a layer by such flags, or by those of its attention.
+        for name, value in vars(former).items():
+            if isinstance(value, bool | str) and not name.startswith("_"):
+                setattr(self, name, value)
+        for name, part in former.children().items() if self._is_block else ():
+            if isinstance(part, nn.Module):
+                setattr(self, name, MlxNothing("part", part))
 
-    def __call__(self, hidden: Any, _: Any = None, cache: Any = None) -> Any:
+    def __call__(self, hidden: Any, *arguments: Any, **options: Any) -> Any:
         """A block gives its input; other parts have nothing to add to the residual stream."""
-        if cache is not None:
+        for cache in (given for given in (*arguments, *options.values()) if isinstance(given, PositionOnly)):
             cache.offset += hidden.shape[1]
         return hidden if self._is_block else mx.zeros_like(hidden)
 

@@ -206,6 +206,9 @@ class TorchDecoder(Decoder):
     def _forgetful_layers(self, cache: DynamicCache) -> set[str]:
         return {type(layer).__name__ for layer in cache.layers if type(layer) is not DynamicLayer}
 
+    def _windows(self, cache: DynamicCache) -> list[int | None]:
+        return [getattr(layer, "sliding_window", None) for layer in cache.layers]
+
     def _keep(self, cache: DynamicCache, layer: int, index: Tensor) -> None:
         held: Any = cache.layers[layer]
         held.keys = torch.take_along_dim(held.keys, index, 2)
@@ -222,7 +225,8 @@ class TorchDecoder(Decoder):
 
     def _cache_lengths(self, cache: DynamicCache) -> list[int]:
         layers: list[Any] = cache.layers  # a state-space layer holds a state and no positions
-        return [layer.keys.shape[-2] if getattr(layer, "is_initialized", False) else 0 for layer in layers]
+        held = [getattr(layer, "keys", None) for layer in layers]  # nor has one that reads another layer's
+        return [0 if keys is None else keys.shape[-2] for keys in held]
 
     def _no_gradients(self) -> AbstractContextManager[Any]:
         return torch.inference_mode()

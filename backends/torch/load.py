@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from backends.about import About, Tools, about
-from backends.base import CHUNK, Backend, ModelError
+from backends.base import CHUNK, Backend, ModelError, in_one_line
 from backends.folder import ModelFolder, layer_of, open_folder
 from backends.tokenizer import Tokenizer
 from backends.weights import check_fits
@@ -74,9 +74,23 @@ def load(
     target = _device(device)
     check_fits(opened, dtype, limit_bytes=_limit_bytes(target), what=f"what {target.type} can hold")
     model = _load_model(opened, dtype).to(target).eval().requires_grad_(False)
-    return TorchDecoder(
+    decoder = TorchDecoder(
         model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target, chunk=prefill_chunk
     )
+    _check_runs(decoder, opened)
+    return decoder
+
+
+def _check_runs(decoder: Backend, folder: ModelFolder) -> None:
+    """Run a prompt and a token: some types want a cache of their own, or fail on their config."""
+    try:
+        decoder.decode(decoder.prefill([0, 0]), max_new_tokens=2, ignore_eos=True)
+    except Exception as error:
+        said = in_one_line(f"{type(error).__name__}: {error}")
+        raise ModelError(
+            f"transformers can't run {folder.architecture!r} of {folder.path} with a cache: {said}",
+            fix="choose another backend",
+        ) from error
 
 
 def _device(name: str) -> torch.device:
@@ -102,7 +116,6 @@ def _limit_bytes(device: torch.device) -> int | None:
 
 def _load_model(folder: ModelFolder, dtype: str) -> Any:
     import torch
-    from safetensors import SafetensorError
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
     if folder.architecture not in CONFIG_MAPPING:
@@ -120,8 +133,12 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
                 local_files_only=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise ModelError(f"transformers can't load {folder.path}: {error}") from error
+    except Exception as error:  # a model file raises what it likes
+        said = in_one_line(f"{type(error).__name__}: {error}")
+        raise ModelError(
+            f"transformers can't load {folder.architecture!r} of {folder.path}: {said}",
+            fix="fetch it again, or choose another backend",
+        ) from error
     _check_weights_used(report, folder)
     # where it is set, each forward of GPT-2 looks for padding among its tokens, and so waits for the device
     model.config.pad_token_id = None

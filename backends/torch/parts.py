@@ -44,6 +44,20 @@ class TorchParts(Parts):
         """Bytes of all that a module holds."""
         return sum(tensor.nbytes for tensor in chain(module.parameters(), module.buffers()))
 
+    def elements(self, module: nn.Module) -> int:
+        """Weights of all matrices; a router and experts keep theirs without a module of their own."""
+        few = sum(
+            outputs * inputs
+            for _, _, m in self.matrices(module)
+            if isinstance(m, FewBits)
+            for outputs, inputs in [self.size(m)]
+        )
+        return few + sum(weight.numel() for weight in module.parameters() if weight.dim() > 1)
+
+    def experts(self, module: Any) -> int:
+        """How many experts lie in a module that holds them all."""
+        return int(next(weight.shape[0] for weight in module.parameters() if weight.dim() == 3))
+
     def numbers(self, matrix: nn.Module) -> NDArray[np.float64]:
         """The weights of a matrix, (outputs, inputs)."""
         return rows_of(matrix).detach().cpu().double().numpy()

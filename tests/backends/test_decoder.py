@@ -107,6 +107,9 @@ class Counting(Decoder):
     def _forgetful_layers(self, cache: Any) -> set[str]:
         return {"RotatingCache"} if self.sliding else set()
 
+    def _windows(self, cache: Any) -> list[int | None]:
+        return [None]
+
     def _keep(self, cache: Any, layer: int, index: Any) -> None:
         raise AssertionError("nothing is cut")
 
@@ -153,7 +156,7 @@ def test_a_lookup_says_the_same() -> None:
 
 @pytest.mark.parametrize("cut", [Cut(kv_keep=0.5), Cut(lookup=True)])
 def test_layers_that_forget_refuse_what_needs_all_positions(cut: Cut) -> None:
-    with pytest.raises(RequestError, match="but this model has RotatingCache"):
+    with pytest.raises(RequestError, match="but 'counting' has RotatingCache"):
         Counting(sliding=True).prefill([1, 2, 3, 4], cut)
     assert Counting(sliding=True).prefill([1, 2, 3, 4]).first_token == 5
 

@@ -1,0 +1,60 @@
+"""What a model can't do under a cut, said by name before anything is measured.
+
+Types of models are many, and a model file of a library raises what it likes. So every cut runs one short
+request when it is made ready, outside of every window.
+"""
+
+from __future__ import annotations
+
+from backends.base import Backend, BackendError, BackendInfo, ModelError, RequestError, in_one_line
+from backends.cut import Cut
+from backends.folder import ModelFolder
+
+_TOKENS = 4
+
+
+def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set[str]) -> None:
+    """Raise `RequestError` where a cut needs what the cache of a model has not.
+
+    Args:
+        cut: Any.
+        folder: Of the model.
+        info: Of the model.
+        forgetful: Kinds of its layers' caches that do not hold all positions.
+    """
+    if (cut.changes_cache or cut.lookup) and forgetful:
+        raise RequestError(
+            f"{info.backend}: kv_keep, kv_bits and lookup need layers that hold all positions, but "
+            f"{info.architecture!r} has {', '.join(sorted(forgetful))}",
+            fix="leave them out for this model",
+        )
+    if cut.changes_cache and folder.config.get("kv_lora_rank"):
+        raise RequestError(
+            f"{info.backend}: kv_keep and kv_bits need keys and values by head, but {info.architecture!r} "
+            "keeps a compressed form of them (multi-head latent attention)",
+            fix="leave them out for this model",
+        )
+
+
+def try_cut(backend: Backend, cut: Cut) -> None:
+    """Run a few tokens under a cut that is ready.
+
+    Raises:
+        BackendError: It can't run; by the name of the model's type and of the keys of the cut.
+    """
+    info = backend.info
+    snaps = cut.kv_keep < 1 and cut.kv_policy == "snapkv"
+    tokens = max(cut.snapkv_window if snaps else 0, _TOKENS)
+    if info.context is not None and tokens >= info.context:
+        return  # no prompt is long enough, which every request is told
+    try:
+        backend.decode(backend.prefill([0] * tokens, cut), max_new_tokens=2, ignore_eos=True)
+    except BackendError:
+        raise
+    except Exception as error:
+        asked = ", ".join(cut.model_dump(exclude_defaults=True))
+        said = in_one_line(f"{type(error).__name__}: {error}")
+        raise ModelError(
+            f"{info.backend} can't run {info.architecture!r} with {asked} ({said})",
+            fix="leave it out for this model",
+        ) from error
