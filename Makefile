@@ -10,7 +10,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # What runs models here: PyTorch, MLX and llama.cpp, but there is no MLX for Macs with Intel.
-ON_INTEL := torch,llama-cpp
+ON_INTEL := torch,llama-cpp,data
 EXTRAS := $(if $(findstring Darwin x86_64,$(shell uname -sm)),$(ON_INTEL),all)
 
 .PHONY: run test check docs pictures format clean

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import compare, complete, exec, judge, look, model_commands, setup
+from bench.cli import compare, complete, data, exec, judge, look, model_commands, setup
 from bench.cli.commands import JUDGE, MEASURE, ShortHelp
 from bench.cli.entry import EXIT_INTERRUPTED
 from bench.cli.init import command as init
@@ -234,4 +234,5 @@ def report(
 look.register(app)
 compare.register(app)
 judge.register(app)
+data.register(app)
 model_commands.register(app)

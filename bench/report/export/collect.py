@@ -32,6 +32,8 @@ from bench.show.files import growing
 from bench.suite.header import RunHeader
 
 _FROM_JOULES = ("bound_j", "boundary", "kind", "grade", "readings", "thermal")
+DATA_SET = "schema=*/chip=*/boundary=*"
+"""Folders of a data set, see `bench.report.dataset`."""
 BATCH = 250
 """Runs that are parsed at once: enough to be fast, few enough to fit into memory."""
 Began = dict[tuple[int, int], Power | None]
@@ -64,7 +66,7 @@ _RECORD = pa.schema(
         ("power", _POWER),
     ]
 )
-_FACT_TYPES = {
+FACT_TYPES = {
     **dict.fromkeys(("gpu_cores", "cpu_cores", "memory_bytes"), pa.int64()),
     "git_dirty": pa.bool_(),
 }
@@ -83,19 +85,22 @@ class Collected:
 
 
 def run_folders(folders: Sequence[Path]) -> list[Path]:
-    """Every run folder among and directly below these folders.
+    """Every run folder among and directly below these folders, and those of data sets.
 
     Raises:
         UserError: there is none.
     """
-    runs = {
-        file.parent
-        for folder in folders
-        for file in ([folder / "run.json"] if (folder / "run.json").is_file() else folder.glob("*/run.json"))
-    }
+    runs = {file.parent for folder in folders for file in _headers_below(folder)}
     if not runs:
         raise UserError(f"no run folder in {', '.join(map(str, folders))}", fix="make one with: bench run")
     return sorted(runs)
+
+
+def _headers_below(folder: Path) -> list[Path]:
+    """Of the folder itself, or else of the runs in it, which in a data set lie deeper."""
+    if (folder / "run.json").is_file():
+        return [folder / "run.json"]
+    return [*folder.glob("*/run.json"), *folder.glob(f"{DATA_SET}/*/run.json")]
 
 
 def collect(folders: Sequence[Path], out: Path) -> Collected:
@@ -191,7 +196,7 @@ def _slots(records: pa.Table, headers: Sequence[RunHeader], began: Began) -> pa.
     columns["level"] = pa.array(levels, pa.float64()).take(pa.array(run))
     facts = [provenance(header) for header in headers]
     for name in facts[0]:
-        kind = _FACT_TYPES.get(name, pa.string())
+        kind = FACT_TYPES.get(name, pa.string())
         columns[name] = pa.array([fact[name] for fact in facts], kind).take(pa.array(run))
     columns["likeness"] = pa.array(["|".join(likeness(header)) for header in headers]).take(pa.array(run))
     return pa.table(in_words(columns))

@@ -1,0 +1,246 @@
+"""Is a data set what its runs give? Every row is computed anew, and nothing that a run says is believed.
+
+    rows            equal those computed from the raw readings and the records beside them
+    place           the folders say what the rows say
+    time            the readings tile it: none told twice, none displaced, less than 1 % missing
+    self-test       every rail of the meter answered
+    A/A             the baseline was held against itself on every backend
+    bandwidth       no chip reads faster than its memory
+    answers         the same weights, prompts and versions give the same tokens on one chip
+    readings        none of them stand in another run
+
+What fails one of these is wrong, or was made up. What is `weak` may be true, but no claim rests on it: not a
+measurement, a grade below 2, fewer than five blocks, on battery, or with the chip slowed down.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.effect import FEWEST_BLOCKS
+from analysis.roofline import apple_bandwidth
+from analysis.words import counted, listed
+from bench.errors import UserError
+from bench.report.dataset.folder import read_file, read_rows, run_files
+from bench.report.dataset.rows import Row, place_of, rows_of
+from bench.report.readback import Readback
+from bench.report.story import Story
+from energy import cache as energy_cache
+from energy.base import EnergyError, Trace
+
+CLAIM_GRADE = 2
+_TWICE = ("duplicated reading", "overlap", "out of order")
+"""Faults of a stream in which a time is told more than once."""
+_TOLD_TWICE, _MISSING = 0.001, 0.01
+"""Shares of a stream up to which a meter that is in order may show such faults, and gaps."""
+_EQUAL = 1e-9
+"""Relative: another machine may round a sum otherwise."""
+_ALIKE = ("backend", "gate", "asked", "weights_sha256", "prompts_sha256", "chip", "gpu_cores")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckFailed:
+    """A check that a run does not stand."""
+
+    check: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.found}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """One run of a data set."""
+
+    run: str
+    file: Path
+    doubts: tuple[CheckFailed, ...]
+    weak: tuple[str, ...]
+    """Why no claim rests on it although nothing is wrong with it."""
+
+
+def check(dataset: Path, only: Sequence[str] = ()) -> Iterator[Checked]:
+    """Check the runs of a data set, one after the other.
+
+    Args:
+        dataset: its folder.
+        only: names of runs; without, all. They are compared with all others all the same.
+
+    Raises:
+        UserError: not a data set, a damaged file of it, or no such run.
+    """
+    files = run_files(dataset)
+    unknown = set(only) - {file.stem for file in files}
+    if unknown:
+        raise UserError(f"no run {min(unknown)} in {dataset}", fix="name those that bench data query shows")
+    among = _among(read_rows(dataset).to_pylist())
+    for file in files:
+        if not only or file.stem in only:
+            yield _checked(dataset, file, among)
+
+
+def _checked(dataset: Path, file: Path, among: Mapping[str, list[CheckFailed]]) -> Checked:
+    stored = read_file(file).to_pylist()
+    doubts = list(among.get(file.stem, ()))
+    weak: tuple[str, ...] = ()
+    try:
+        with _left_as_it_was(file.with_suffix("")) as folder:
+            story = Story.of(folder)
+            rows = rows_of(story)
+        place = place_of(rows)
+    except (UserError, EnergyError) as error:
+        doubts.insert(0, CheckFailed(check="rows", found=f"they can't be computed: {error}"))
+    else:
+        doubts = [
+            *_rows(stored, rows),
+            *_place(dataset, file, place),
+            *_of_run(story.readback, rows),
+            *doubts,
+        ]
+        weak = tuple(_weak(rows))
+    return Checked(run=file.stem, file=file, doubts=tuple(doubts), weak=weak)
+
+
+@contextmanager
+def _left_as_it_was(folder: Path) -> Iterator[Path]:
+    """A run folder, from which what reading it has decoded is taken out again."""
+    before = set(folder.rglob(energy_cache.KEPT))
+    try:
+        yield folder
+    finally:
+        for file in set(folder.rglob(energy_cache.KEPT)) - before:
+            file.unlink()
+
+
+def _rows(stored: Sequence[Row], computed: Sequence[Row]) -> Iterator[CheckFailed]:
+    """Where the rows are not those that the run gives."""
+    if len(stored) != len(computed):
+        found = f"{counted(len(stored), 'configuration')} stored, {len(computed)} computed"
+        yield CheckFailed(check="rows", found=found)
+        return
+    for told, made in zip(stored, computed, strict=True):
+        differing = [name for name in made | told if not _same(told.get(name), made.get(name))]
+        if differing:
+            values = [
+                f"{name} {_short(told.get(name))}, computed {_short(made.get(name))}" for name in differing
+            ]
+            more = f", and {len(values) - 3} more" if len(values) > 3 else ""
+            yield CheckFailed(check="rows", found=f"{made['configuration']}: {'; '.join(values[:3])}{more}")
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=_EQUAL, abs_tol=0.0)
+    return bool(one == other)
+
+
+def _short(value: Any) -> str:
+    text = "not there" if value is None else str(value)
+    return text if len(text) <= 24 else f"{text[:23]}…"
+
+
+def _place(dataset: Path, file: Path, place: Path) -> Iterator[CheckFailed]:
+    told = file.parent.relative_to(dataset)
+    if told != place:
+        yield CheckFailed(check="place", found=f"it stands under {told}, but belongs under {place}")
+
+
+def _of_run(readback: Readback, rows: Sequence[Row]) -> Iterator[CheckFailed]:
+    """Checks of one run by itself."""
+    for session, sources in readback.sources.items():
+        yield from _time(sources.lead.trace, session)
+        test = readback.self_tests.get(session)
+        if sources.lead.info.kind == "modelled":
+            continue
+        if test is None:
+            yield CheckFailed(check="self-test", found=f"session {session} had none")
+        elif not test.passed:
+            yield CheckFailed(check="self-test", found=test.reason)
+    alone = {row["backend"] for row in rows} - {row["backend"] for row in rows if row["a_a"]}
+    if alone:
+        yield CheckFailed(check="A/A", found=f"{listed(sorted(alone))} was not held against itself")
+    yield from _bandwidth(rows)
+
+
+def _time(trace: Trace, session: int) -> Iterator[CheckFailed]:
+    span_s = float(trace.end_s[-1] - trace.start_s[0]) if len(trace.end_s) else 0.0
+    if not span_s:
+        yield CheckFailed(check="time", found=f"session {session} has no reading")
+        return
+    for what, kinds, most in (("told twice", _TWICE, _TOLD_TWICE), ("missing", ("gap",), _MISSING)):
+        share = sum(f.end_s - f.start_s for f in trace.faults if f.kind in kinds) / span_s
+        if share > most:
+            found = f"{100 * share:.2g} % of session {session} is {what} (at most {100 * most:g} %)"
+            yield CheckFailed(check="time", found=found)
+
+
+def _bandwidth(rows: Sequence[Row]) -> Iterator[CheckFailed]:
+    most = apple_bandwidth(rows[0]["chip"] or "", rows[0]["gpu_cores"])
+    for row in rows:
+        reads = row["decode_bytes_per_s"]
+        if most is not None and reads is not None and reads > most:
+            found = f"{row['configuration']} reads {reads / 1e9:.4g} GB/s, the memory of {row['chip']} gives "
+            yield CheckFailed(check="bandwidth", found=f"{found}{most / 1e9:g}")
+
+
+def _weak(rows: Sequence[Row]) -> Iterator[str]:
+    kinds = sorted({row["kind"] for row in rows} - {"measured"})
+    if kinds:
+        yield f"joules are {listed(kinds)}"
+    else:
+        grade = min(row["grade"] or 0 for row in rows)
+        if grade < CLAIM_GRADE:
+            yield f"grade {grade}, below {CLAIM_GRADE}"
+    blocks = max(row["blocks"] for row in rows)
+    if blocks < FEWEST_BLOCKS:
+        yield f"{counted(blocks, 'block')}, fewer than {FEWEST_BLOCKS}"
+    if rows[0]["power_source"] not in (None, "ac"):
+        yield f"on {rows[0]['power_source']} power"
+    if rows[0]["power_mode"] == "low":
+        yield "in low power mode"
+
+
+def _among(rows: Sequence[Row]) -> dict[str, list[CheckFailed]]:
+    """Checks of runs against each other, by run."""
+    doubts: dict[str, list[CheckFailed]] = defaultdict(list)
+    for run, doubt in (*_answers(rows), *_readings(rows)):
+        if doubt not in doubts[run]:
+            doubts[run].append(doubt)
+    return doubts
+
+
+def _answers(rows: Sequence[Row]) -> Iterator[tuple[str, CheckFailed]]:
+    """Runs whose tokens are not those that most runs of the same work have."""
+    alike: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        versions = [
+            row[name] for name in sorted(row) if name.endswith("_version") and name != "schema_version"
+        ]
+        alike[json.dumps([*(row[name] for name in _ALIKE), versions])].append(row)
+    for group in alike.values():
+        ranked = Counter(row["tokens_sha256"] for row in group).most_common(2)
+        if len(ranked) == 1:
+            continue
+        is_tie = ranked[0][1] == ranked[1][1]  # of two runs nobody can say which one is right
+        for row in group:
+            if is_tie or row["tokens_sha256"] != ranked[0][0]:
+                found = f"{row['configuration']} has other tokens than most runs of the same work"
+                yield row["run"], CheckFailed(check="answers", found=found)
+
+
+def _readings(rows: Sequence[Row]) -> Iterator[tuple[str, CheckFailed]]:
+    """Runs with readings that a run which started earlier has."""
+    first: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: (row["started_utc"], row["run"])):
+        for mark in row["stream_marks"]:
+            owner = first.setdefault(mark, row)["run"]
+            if owner != row["run"]:
+                yield row["run"], CheckFailed(check="readings", found=f"they stand in {owner} too")
