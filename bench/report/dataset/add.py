@@ -14,9 +14,10 @@ from bench.report.export.collect import run_folders
 from bench.report.story import Story
 from bench.run.store import PROMPTS, RECORDS
 from bench.show.files import together
-from energy.recording import INDEX, RAW
+from energy.packing import PACKED, RAW, pack
+from energy.recording import INDEX
 
-KEPT = ("run.json", PROMPTS, RECORDS, RAW, INDEX)
+KEPT = ("run.json", PROMPTS, RECORDS, RAW, PACKED, INDEX)
 """Files that the rows are computed from, at any depth of a run folder; logs, pages and caches are not."""
 
 
@@ -82,5 +83,7 @@ def _write(folder: Path, rows: Sequence[Row], place: Path) -> None:
             copy = staging / run / file.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy, follow_symlinks=False)
+        for raw in list((staging / run).rglob(RAW)):
+            pack(raw.parent)
         table = pa.Table.from_pylist(list(rows), schema=schema(rows[0]))
         pq.write_table(table, staging / f"{run}.parquet", compression="zstd")

@@ -35,8 +35,8 @@ def test_a_run_is_one_file_in_the_folders_of_its_chip_and_boundary(shared: Path,
 def test_the_run_beside_it_has_all_that_it_is_computed_from_and_no_more(shared: Path) -> None:
     for file in run_files(shared):
         names = {entry.name for entry in file.with_suffix("").rglob("*") if entry.is_file()}
-        assert names <= {"run.json", "prompts.jsonl", "records.jsonl", "power.raw", "power.index"}
-        assert {"run.json", "records.jsonl", "power.raw", "power.index"} <= names
+        assert names <= {"run.json", "prompts.jsonl", "records.jsonl", "power.raw.gz", "power.index"}
+        assert {"run.json", "records.jsonl", "power.raw.gz", "power.index"} <= names
         assert store.read(file.with_suffix("")).records
 
 

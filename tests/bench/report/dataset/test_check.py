@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -51,11 +52,11 @@ def records(run: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]
 
 def raw(run: Path, change: Callable[[str], str]) -> None:
     """Change the documents of the meter; each keeps its length, as the index tells it."""
-    file = run / "power.raw"
-    text = file.read_bytes().decode()
+    file = run / "power.raw.gz"
+    text = gzip.decompress(file.read_bytes()).decode()
     changed = change(text)
     assert len(changed) == len(text)
-    file.write_bytes(changed.encode())
+    file.write_bytes(gzip.compress(changed.encode()))
 
 
 def test_honest_runs_pass_and_what_is_weak_is_said(shared: Path, honest: list[Path]) -> None:
@@ -169,7 +170,7 @@ def test_tokens_that_no_other_run_of_the_same_work_has_are_found(dataset: Path) 
 
 def test_readings_that_stand_in_another_run_are_found(dataset: Path) -> None:
     first, second, _ = run_files(dataset)
-    for name in ("power.raw", "power.index"):
+    for name in ("power.raw.gz", "power.index"):
         shutil.copyfile(first.with_suffix("") / name, second.with_suffix("") / name)
     told_anew(second)
     assert "readings" in found(dataset, second.stem)
