@@ -35,6 +35,7 @@ from bench.suite.models import (
     parts_pattern,
 )
 from bench.suite.weights import SAFETENSORS
+from energy.user_cache import user_cache
 
 
 def ensure(
@@ -61,7 +62,8 @@ def ensure(
         return here
     if privilege.is_lowered():
         raise UserError(
-            f"the model {name!r} is not here", fix=f"fetch it as yourself: bench models fetch {name}"
+            f"the model {name!r} is not in {user_cache()}",
+            fix=f"fetch it as yourself: bench models fetch {name} ({privilege.KEPT_FOLDERS})",
         )
     entry = catalogue().get(name)
     if entry is not None and entry.kind == "embedded":

@@ -19,6 +19,12 @@ import pwd
 
 from bench.errors import RunFailed, UserError
 
+KEPT_FOLDERS = (
+    "if it is in a folder that JOULEBENCH_CACHE, XDG_CACHE_HOME or HF_HOME names, sudo has dropped that: "
+    "sudo --preserve-env=JOULEBENCH_CACHE,XDG_CACHE_HOME,HF_HOME bench ..., or sudo -v and then bench "
+    "without sudo"
+)
+
 
 def lower(*, allow_root: bool, for_meter: bool = False) -> None:
     """Act as the invoking user from here on: files, groups and HOME.

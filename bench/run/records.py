@@ -78,6 +78,8 @@ class SessionRecord(Record):
     """Seconds between readings, as seen before the first slot; null in runs of versions that did not look."""
     stretched: dict[str, float] = field(default_factory=dict)
     """Seconds of the protocol that were lengthened for it, by key; the suite has what was stated."""
+    kept_awake: str | None = None
+    """The command that kept the machine from falling asleep; null where none did."""
     power: Power | None = None
     """As it was at the start, which every slot is held against; null in runs of versions before that."""
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.errors import RunFailed
-from bench.run import disk, store
+from bench.run import awake, disk, store
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
 from bench.run.minutes import Minutes, sentence
@@ -130,6 +130,7 @@ class RunSession:
             gates=self.workers.gates,
             reading_s=reading_s,
             stretched=longer,
+            kept_awake=awake.kept_by(),
             power=self._holder.power,
         )
         self.store.append([record])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.run import privilege
+from bench.run import awake, privilege
 from bench.suite import plugins
 from energy import machine
 from energy.base import EnergySource, SourceUnavailable
@@ -56,7 +56,7 @@ def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = (
 
 @contextmanager
 def started(meter: ChosenMeter, folder: Path) -> Iterator[EnergySource]:
-    """The meter, running; root, if there was any, is given up as soon as it runs.
+    """The meter, running, on a machine that stays awake; root, if there was any, is given up once it runs.
 
     Args:
         meter: what was chosen.
@@ -67,7 +67,8 @@ def started(meter: ChosenMeter, folder: Path) -> Iterator[EnergySource]:
     owner = os.getpid()
     try:
         privilege.give_up()
-        yield meter.source
+        with awake.kept():
+            yield meter.source
     finally:
         if os.getpid() == owner:  # a forked child drops this frame, and its parent's meter runs on
             meter.source.stop()

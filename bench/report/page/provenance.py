@@ -77,6 +77,8 @@ def _meters(run: StoredRun) -> list[tuple[str, Any]]:
         if session.reading_s is not None:
             seen = cadence.sentence(session.stretched, cadence_s=session.reading_s)
             facts.append((f"readings, session {session.session}", seen))
+        if session.kept_awake:
+            facts.append((f"kept awake, session {session.session}", session.kept_awake))
         lag = lag_of_session(run, session.session)
         unknown = f"not known: {1e3 * PRIOR_S:.0f} ms are in every bound"
         facts.append((f"lag of the meter, session {session.session}", unknown if lag is None else str(lag)))

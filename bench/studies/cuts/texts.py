@@ -106,7 +106,7 @@ def _wikitext() -> str:
     if privilege.is_lowered():
         raise UserError(
             f"{WIKITEXT} is fetched from the hub, which must not happen under sudo",
-            fix="fetch it as yourself first, without sudo",
+            fix=f"fetch it as yourself first, without sudo ({privilege.KEPT_FOLDERS})",
         )
     try:
         file = hf_hub_download(_REPO, _FILE, repo_type="dataset")
