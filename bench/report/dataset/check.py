@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.effect import FEWEST_BLOCKS
 from analysis.roofline import apple_bandwidth
@@ -34,6 +34,9 @@ from bench.report.readback import Readback
 from bench.report.story import Story
 from energy import cache as energy_cache
 from energy.base import EnergyError, Trace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CLAIM_GRADE = 2
 _TWICE = ("duplicated reading", "overlap", "out of order")
@@ -81,7 +84,7 @@ def check(dataset: Path, only: Sequence[str] = ()) -> Iterator[Checked]:
     unknown = set(only) - {file.stem for file in files}
     if unknown:
         raise UserError(f"no run {min(unknown)} in {dataset}", fix="name those that bench data query shows")
-    among = _among(read_rows(dataset).to_pylist())
+    among = _among(_compared(read_rows(dataset)))
     for file in files:
         if not only or file.stem in only:
             yield _checked(dataset, file, among)
@@ -206,6 +209,14 @@ def _weak(rows: Sequence[Row]) -> Iterator[str]:
         yield f"on {rows[0]['power_source']} power"
     if rows[0]["power_mode"] == "low":
         yield "in low power mode"
+
+
+def _compared(rows: pa.Table) -> list[Row]:
+    """What runs are compared by."""
+    versions = [name for name in rows.column_names if name.endswith("_version")]
+    names = {*_ALIKE, *versions, "run", "started_utc", "configuration", "tokens_sha256", "stream_marks"}
+    compared: list[Row] = rows.select(sorted(names)).to_pylist()
+    return compared
 
 
 def _among(rows: Sequence[Row]) -> dict[str, list[CheckFailed]]:

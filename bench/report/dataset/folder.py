@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,11 +40,15 @@ def run_files(dataset: Path) -> list[Path]:
     return files
 
 
-def read_rows(dataset: Path) -> pa.Table:
+def read_rows(dataset: Path, *, without: Collection[str] = ()) -> pa.Table:
     """A row per run and configuration.
 
     Thousands of small files take long to open, so what was read of them is kept in the user's cache, and of
     a file that has not changed since it is not read again.
+
+    Args:
+        dataset: its folder.
+        without: columns that are not wanted.
 
     Raises:
         UserError: not a data set, or a damaged file.
@@ -52,17 +57,17 @@ def read_rows(dataset: Path) -> pa.Table:
     import pyarrow.compute as pc
 
     now = {str(file.relative_to(dataset)): _stamp(file) for file in run_files(dataset)}
-    kept, then = _kept(dataset)
-    same = {name for name, stamp in now.items() if then.get(name) == stamp}
-    tables = (
-        [] if kept is None else [kept.filter(pc.is_in(kept["file"], pa.array(sorted(same), pa.string())))]
-    )
-    new = sorted(now.keys() - same)
-    tables += [_read(dataset, name) for name in new]
+    then = _kept_of(dataset)
+    if then == now:
+        return _kept(dataset, without)
+    same = sorted(name for name, stamp in now.items() if then.get(name) == stamp)
+    tables = [_read(dataset, name) for name in sorted(now.keys() - set(same))]
+    if same:
+        kept = _kept(dataset)
+        tables.append(kept.filter(pc.is_in(kept["file"], pa.array(same))))
     rows = pa.concat_tables(tables, promote_options="default")
-    if new or then.keys() != now.keys():
-        _keep(dataset, rows, now)
-    return rows
+    _keep(dataset, rows, now)
+    return rows.drop_columns(list(without))
 
 
 def read_file(file: Path) -> pa.Table:
@@ -97,17 +102,23 @@ def _cache(dataset: Path) -> Path:
     return user_cache() / "data" / f"{name}.parquet"
 
 
-def _kept(dataset: Path) -> tuple[pa.Table | None, dict[str, list[int]]]:
-    """What was read before, and of which files; nothing if that can't be used."""
+def _kept_of(dataset: Path) -> dict[str, list[int]]:
+    """The files that are kept as they were read; none if that can't be told."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(_cache(dataset)).read()
-        read_from = json.loads((table.schema.metadata or {})[_READ_FROM])
-    except (OSError, pa.ArrowException, KeyError, ValueError):
-        return None, {}
-    return table, read_from
+        read_from: dict[str, list[int]] = json.loads(pq.read_schema(_cache(dataset)).metadata[_READ_FROM])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return {}
+    return read_from
+
+
+def _kept(dataset: Path, without: Collection[str] = ()) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(_cache(dataset))
+    return file.read(columns=[name for name in file.schema_arrow.names if name not in without])
 
 
 def _keep(dataset: Path, rows: pa.Table, read_from: dict[str, list[int]]) -> None:

@@ -81,7 +81,7 @@ def query(
     libraries.require("duckdb", what="bench data query", extra="data")
     import duckdb
 
-    rows = read_rows(dataset)
+    rows = read_rows(dataset, without=("stream_marks",))
     if not mixed:
         rows = _of_one(rows, only, dataset)
     joules = (
