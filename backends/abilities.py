@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from backends.base import Generated, Session
@@ -40,4 +41,15 @@ class HasLatency(Protocol):
         """Most that the library held on the device since, weights included; None where it does not say.
 
         On MPS, which has no peak, what its allocator has taken from the system.
+        """
+
+
+@runtime_checkable
+class HasRoundedProducts(Protocol):
+    """A backend that can compute as a device with coarser products does."""
+
+    def rounded_products(self, bits: int) -> AbstractContextManager[None]:
+        """Round the float32 inputs of every product to so many explicit bits of mantissa, while this lasts.
+
+        TF32 and float16 have 10, bfloat16 has 7; float32 itself has 23.
         """

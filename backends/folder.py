@@ -112,6 +112,7 @@ def describe(
     weights: Iterable[tuple[int, int]],
     cache: str,
     versions: dict[str, str],
+    settings: dict[str, int] | None = None,
 ) -> BackendInfo:
     """What was loaded from a folder; `weights` are elements and bytes of each parameter."""
     elements, sizes_bytes = zip(*weights, strict=True)
@@ -127,6 +128,7 @@ def describe(
         context=folder.context,
         cache=cache,
         versions=versions,
+        settings=settings or {},
     )
 
 

@@ -57,7 +57,7 @@ class MlxDecoder(Decoder):
     """An mlx-lm model on the default device of MLX."""
 
     def __init__(
-        self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str, chunk: int
+        self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str, chunk: int, tf32: bool
     ) -> None:
         info = describe(
             folder,
@@ -67,6 +67,7 @@ class MlxDecoder(Decoder):
             weights=_weights(model),
             cache=type(make_prompt_cache(model)[0]).__name__,
             versions=ABOUT.versions(),
+            settings={"tf32": int(tf32)},
         )
         self._final_norm = wrap_final_norm(model, folder)
         self._previous_wired_limit_bytes = _wire_memory()

@@ -11,6 +11,7 @@ They are put where mlx-lm looks for them, and so is the number of experts; nothi
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -50,6 +51,7 @@ def load(
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
     layers: int | None = None,
     prefill_chunk: Annotated[int, Field(ge=1)] = CHUNK,
+    tf32: bool = False,
 ) -> Backend:
     """Load a model folder with mlx-lm, on Metal where there is one.
 
@@ -58,19 +60,21 @@ def load(
         dtype: Type of the weights, the cache and the arithmetic. Quantised weights run as they were saved.
         layers: Keep only the first so many decoder layers; None keeps all.
         prefill_chunk: Prompt tokens of a forward at most; a longer prompt is fed in several.
+        tf32: Let chips that can (M5, macOS 26.2 and later) multiply float32 with 10 bits of mantissa.
 
     Raises:
         MissingLibrary: mlx or mlx-lm is not installed.
         ModelError: The folder can't be loaded, or mlx-lm does not know its architecture.
     """
     ABOUT.require()
+    os.environ["MLX_ENABLE_TF32"] = str(int(tf32))  # MLX looks once, at its first product
     from backends.mlx.decoder import MlxDecoder
 
     opened = open_folder(folder, layers=layers)
     check_fits(opened, dtype, limit_bytes=_limit_bytes(), what="what Metal recommends to hold")
     tokenizer = Tokenizer(folder)
     model = _load_model(opened, dtype)
-    return MlxDecoder(model, tokenizer=tokenizer, folder=opened, dtype=dtype, chunk=prefill_chunk)
+    return MlxDecoder(model, tokenizer=tokenizer, folder=opened, dtype=dtype, chunk=prefill_chunk, tf32=tf32)
 
 
 def _limit_bytes() -> int | None:

@@ -32,6 +32,7 @@ from backends.torch.bits import rows_of
 from backends.torch.load import ABOUT
 from backends.torch.parts import TorchParts
 from backends.torch.probes import TorchProbes
+from backends.torch.rounded import RoundedProducts
 
 ATTENTION = "joulebench"
 
@@ -112,6 +113,10 @@ class TorchDecoder(Decoder):
         if self._device.type == "mps":
             return int(torch.mps.driver_allocated_memory())
         return int(torch.cuda.max_memory_allocated()) if self._device.type == "cuda" else None
+
+    def rounded_products(self, bits: int) -> AbstractContextManager[None]:
+        """Round what goes into every product, for as long as this lasts; float32 has 23 bits."""
+        return RoundedProducts(bits)
 
     def probes(self) -> Probes:
         """What the isolation asks of PyTorch's own arrays."""

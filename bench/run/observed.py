@@ -64,6 +64,11 @@ class SameLogits:
     float32_tolerance: float = 0.0
     rounding: tuple[float, float] | None = None
     """Of each backend: how far apart it is from itself in float32; null unless that was the whole model."""
+    rounded: float | None = None
+    """How far the logits move, in float32 on the CPU, where what goes into every product has the bits of
+    TF32; the tolerances are a multiple of such figures. Null: not measured, and they are constants."""
+    from_cpu: tuple[float, float] | None = None
+    """Of each backend in float32: how far it is from float32 on the CPU; null like `rounded`."""
     cause: str = ""
     """What a difference that float32 does not explain comes and goes with."""
 

@@ -24,6 +24,7 @@ from backends.cut import FULL, Cut
 from backends.folder import open_folder
 from bench.errors import RunFailed
 from bench.run.observed import SameLogits
+from bench.run.workers.error_model import BITS, MOST_PARAMETERS, ErrorModel, measure
 from bench.run.workers.likely_cause import likely_cause
 from bench.run.workers.messages import AskLogits, Forget
 from bench.run.workers.process import WorkerProcess, WorkerRefused
@@ -99,7 +100,10 @@ def check(pair: Pair, ids: tuple[Ids, Ids], *, free_bytes: int) -> SameLogits:
             logit_difference=None,
             tolerance=0.0,
         )
-    found = _compare(pair, prompt, longest, layers=_float32_layers(pair, free_bytes=free_bytes))
+    layers = _float32_layers(pair, free_bytes=free_bytes)
+    shortest = min(ids[0].values(), key=len)
+    model = _error_model(pair, [longest, shortest], layers=layers, free_bytes=free_bytes)
+    found = _compare(pair, prompt, longest, layers=layers, model=model)
     found = replace(found, cause=_cause(pair, found, longest))
     for worker in pair.workers:
         worker.ask(Forget(), deadline_s=_DEADLINE_S)
@@ -164,9 +168,41 @@ def _float32_layers(pair: Pair, *, free_bytes: int) -> int | None:
     return min(info.layers, max(of_every_kind, int(room * info.layers)))
 
 
-def _compare(pair: Pair, prompt: str, ids: list[int], *, layers: int | None) -> SameLogits:
+def _split(ids: list[int]) -> tuple[list[int], list[int]]:
+    """A prompt without its last tokens, and those."""
     split = max(1, len(ids) - FED)
-    before, fed = ids[:split], ids[split:] or ids[-1:]
+    return ids[:split], ids[split:] or ids[-1:]
+
+
+def _error_model(
+    pair: Pair, prompts: list[list[int]], *, layers: int | None, free_bytes: int
+) -> ErrorModel | None:
+    """Measured on the whole model by the backend that can; None where none can, or it is too large."""
+    info = pair.info
+    copies = 1 if layers is None else 1 + len(pair.workers)
+    room = MEMORY_SHARE * free_bytes / (copies * _FLOAT32_BYTES)
+    is_whole = layers in (None, info.layers)
+    if info.dtype not in BITS or not is_whole or info.parameters > min(room, MOST_PARAMETERS):
+        return None
+    for worker in pair.workers:
+
+        def on_cpu(ids: list[int], fed: list[int], bits: int, worker: WorkerProcess = worker) -> Logits:
+            asked = AskLogits(
+                model=pair.model, ids=ids, fed=fed, float32_layers=info.layers, product_bits=bits
+            )
+            return _logits(worker, asked)
+
+        try:
+            return measure(on_cpu, [_split(ids) for ids in prompts], {"float32", info.dtype}, apart=apart)
+        except WorkerRefused:
+            continue
+    return None
+
+
+def _compare(
+    pair: Pair, prompt: str, ids: list[int], *, layers: int | None, model: ErrorModel | None
+) -> SameLogits:
+    before, fed = _split(ids)
     one, other = pair.logits(before, fed)
     found = SameLogits(
         model=pair.model,
@@ -176,7 +212,9 @@ def _compare(pair: Pair, prompt: str, ids: list[int], *, layers: int | None) -> 
         same_ids=True,
         logit_difference=float(np.abs(one - other).max()) if one.shape == other.shape else float("inf"),
         apart=apart(one, other),
-        tolerance=libraries.logit_tolerance(pair.names, pair.info.dtype),
+        tolerance=_tolerance(pair, model, pair.info.dtype),
+        rounded=None if model is None else model.moved["float32"],
+        from_cpu=None if model is None else (apart(one, model.exact), apart(other, model.exact)),
         same_tokens=float((one.argmax(axis=1) == other.argmax(axis=1)).mean()),
     )
     if layers is None:
@@ -190,9 +228,15 @@ def _compare(pair: Pair, prompt: str, ids: list[int], *, layers: int | None) -> 
         found,
         float32_layers=layers,
         float32_apart=apart(*exact),
-        float32_tolerance=libraries.logit_tolerance(pair.names, "float32"),
+        float32_tolerance=_tolerance(pair, model, "float32"),
+        from_cpu=None if model is None else (apart(exact[0], model.exact), apart(exact[1], model.exact)),
         rounding=rounding,
     )
+
+
+def _tolerance(pair: Pair, model: ErrorModel | None, dtype: str) -> float:
+    """As measured on the model; else what its backends say of themselves."""
+    return model.tolerance(dtype) if model else libraries.logit_tolerance(pair.names, dtype)
 
 
 def _cause(pair: Pair, found: SameLogits, ids: list[int]) -> str:
@@ -210,7 +254,9 @@ def _cause(pair: Pair, found: SameLogits, ids: list[int]) -> str:
             return float("inf")
 
     layers = found.float32_layers or pair.info.layers
-    return likely_cause(how_far, ids, apart=in_float32, layers=layers, config=pair.config)
+    return likely_cause(
+        how_far, ids, apart=in_float32, layers=layers, config=pair.config, rounded=found.rounded
+    )
 
 
 def _rounding(found: SameLogits, dtype: str) -> str:
@@ -230,6 +276,9 @@ def _refusal(found: SameLogits, *, dtype: str) -> str:
         far, limit, form = found.float32_apart, found.float32_tolerance, "float32"
     assert far is not None
     why = f"; likely cause: {found.cause}" if found.cause else ""
+    if found.from_cpu is not None:
+        from_cpu = [share_percent(share) for share in found.from_cpu]
+        why = f"; from float32 on the CPU {first} is {from_cpu[0]} and {other} {from_cpu[1]} away{why}"
     return (
         f"{first} and {other} load the model {found.model!r} but disagree: on prompt {found.prompt!r} their "
         f"logits in {form} differ by {share_percent(far)} (tolerance {share_percent(limit)}), so their "

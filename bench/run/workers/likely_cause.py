@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from backends.cut import FULL, Cut
+from bench.show.words import share_percent
 
 FEW = 16
 """Tokens of a prompt that no window cuts."""
 GONE = 0.1
 """A difference that has become smaller than this share of what it was is gone."""
+_ABOUT = 4.0
+"""Two differences of one cause are within this factor of each other."""
 _ACTIVATIONS = ("hidden_act", "hidden_activation", "activation_function")
 _POSITIONS = (
     *("rope_theta", "rope_parameters", "rope_scaling", "rope_local_base_freq", "rotary_emb_base"),
@@ -26,7 +29,13 @@ HowFar = Callable[[list[int], Cut], float]
 
 
 def likely_cause(
-    how_far: HowFar, ids: list[int], *, apart: float, layers: int, config: Mapping[str, object]
+    how_far: HowFar,
+    ids: list[int],
+    *,
+    apart: float,
+    layers: int,
+    config: Mapping[str, object],
+    rounded: float | None = None,
 ) -> str:
     """What two backends are likely to compute differently, in words.
 
@@ -36,6 +45,7 @@ def likely_cause(
         apart: by how much.
         layers: of the model that is asked.
         config: of the model's folder.
+        rounded: how far products with the bits of TF32 move the logits; None if that is not known.
     """
 
     def is_gone(short: list[int], cut: Cut = FULL) -> bool:
@@ -45,6 +55,11 @@ def likely_cause(
         if is_gone(ids[:1], Cut(drop_mlp=tuple(range(layers)))):
             stated = _stated(config, _ACTIVATIONS)
             return f"it is gone without the MLPs: one of them computes the activation{stated} otherwise"
+        if rounded is not None and rounded / _ABOUT <= apart <= rounded * _ABOUT:
+            return (
+                "a single token shows it, and they are as far apart as products with 10 bits of mantissa "
+                f"bring them ({share_percent(rounded)}): one of them multiplies float32 in TF32"
+            )
         return "a single token shows it, without the MLPs too: norms, scales or weights"
     if len(ids) > FEW and is_gone(ids[:FEW]):
         window = config.get("sliding_window")

@@ -235,6 +235,8 @@ class AskLogits(Message[LogitsSent]):
     float32_layers: int | None = None
     """Load so many of the first layers in float32 for this; None: the model as it is loaded."""
     cut: Cut = FULL
+    product_bits: int | None = None
+    """On the CPU, with the inputs of every product rounded to so many bits of mantissa; float32 has 23."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -222,15 +222,7 @@ class Worker:
 
     def logits(self, message: AskLogits) -> LogitsSent:
         """Logits of a probe prompt, of a loaded model or of its form in float32."""
-        layers = message.float32_layers
-        model = self.models[message.model] if layers is None else self._in_float32.get(message.model, layers)
-        if message.fed:
-            logits = model.logits_after(message.ids, message.fed, message.cut)
-        else:
-            logits = model.logits(message.ids, message.cut)
-        positions, vocabulary = logits.shape
-        sent = logits.astype("<f4").tobytes().hex()
-        return LogitsSent(shape=(positions, vocabulary), float32_hex=sent)
+        return self._in_float32.logits(message, loaded=self.models[message.model])
 
     def forget(self, _: Forget) -> Done:
         """Free what was loaded in float32."""

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, MistralConfig, MistralForCausalLM
 
+from backends.about import LOGIT_TOLERANCE
 from backends.base import BackendInfo
+from backends.torch.rounded import RoundedProducts
 from bench.errors import RunFailed
 from bench.run.observed import SameLogits
 from bench.run.workers import equal_work
-from bench.run.workers.messages import Load, Message, ModelToLoad
+from bench.run.workers.messages import AskLogits, Load, LogitsSent, Message, ModelToLoad
 from bench.run.workers.process import WorkerRefused
 from bench.run.workers.worker import Worker
 from bench.typed import from_json, to_json
@@ -129,6 +131,48 @@ def test_where_memory_has_no_room_the_first_layers_are_compared_in_float32(
     assert (found.float32_layers, found.rounding) == (1, None)
     with pytest.raises(RunFailed, match=r"logits in float32 differ .*positions"):
         check(wrong_base, "bfloat16", free_bytes=0)
+
+
+@pytest.fixture
+def torch_in_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a device would: what goes into every float32 product has 10 bits; the CPU's reference is exact."""
+    usual = Worker.logits
+
+    def logits(worker: Worker, message: AskLogits) -> LogitsSent:
+        if worker.backend != "torch" or message.product_bits is not None:
+            return usual(worker, message)
+        with RoundedProducts(10):
+            return usual(worker, message)
+
+    monkeypatch.setattr(Worker, "logits", logits)
+
+
+@pytest.mark.usefixtures("torch_in_tf32")
+def test_tf32_is_let_through_and_named(llama: Path) -> None:
+    found = check(llama)
+    assert found.holds
+    assert found.apart is not None
+    assert found.apart > equal_work.EXACT
+    assert "one of them multiplies float32 in TF32" in found.cause
+    assert found.from_cpu is not None
+    assert found.from_cpu[0] > 100 * found.from_cpu[1]
+
+
+@pytest.mark.usefixtures("torch_in_tf32")
+def test_in_tf32_a_wrong_rope_base_is_refused_all_the_same(wrong_base: Path) -> None:
+    with pytest.raises(RunFailed, match=r"positions \(rope_theta = 10000\.0") as refused:
+        check(wrong_base)
+    assert "from float32 on the CPU torch is 0." in str(refused.value)
+
+
+def test_tolerances_are_measured_on_the_model_where_a_backend_can(llama: Path) -> None:
+    exact, half = check(llama), check(llama, "bfloat16")
+    assert exact.rounded is not None
+    assert exact.tolerance == pytest.approx(4 * exact.rounded)
+    assert half.float32_tolerance == exact.tolerance
+    assert 4 * exact.tolerance < half.tolerance < 16 * exact.tolerance  # 7 bits for 10
+    without = check(llama, free_bytes=0)
+    assert (without.rounded, without.tolerance) == (None, LOGIT_TOLERANCE["float32"])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
