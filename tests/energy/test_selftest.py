@@ -6,6 +6,7 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
+from energy import selftest
 from energy.base import Trace
 from energy.lab.simulated import simulated
 from energy.selftest import (
@@ -18,6 +19,13 @@ from energy.selftest import (
     without_silent,
 )
 from tests.waiting import TIMEOUT_S
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loads and what follows them settle sooner."""
+    monkeypatch.setattr(selftest, "SETTLE_S", 0.2)
+
 
 IDLE = {"cpu": 1.0, "gpu": 0.5, "ane": 0.0}
 NAN = float("nan")
@@ -55,6 +63,7 @@ def test_a_rail_that_was_not_measured_does_not_pass():
     assert finding.rise_w is None
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_stand_in_answers_a_command_that_spins(tmp_path: Path):
     source = simulated(watts_per_core=100.0, interval_ms=20)
     source.start(tmp_path)
@@ -69,6 +78,7 @@ def test_the_stand_in_answers_a_command_that_spins(tmp_path: Path):
     assert outcome(findings, source.info.rails).passed
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_load_that_somebody_has_stopped_is_ended(tmp_path: Path):
     stops = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
     source = simulated(interval_ms=20)
@@ -81,6 +91,7 @@ def test_a_load_that_somebody_has_stopped_is_ended(tmp_path: Path):
     assert moves.passed is False
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_load_that_crashes_tests_nothing_and_is_not_held_against_its_rail(tmp_path: Path):
     source = simulated(watts_per_core=100.0, interval_ms=20)
     source.start(tmp_path)

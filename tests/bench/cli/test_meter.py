@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli.meter_tables import MOST_FAULTS
+from energy import selftest
 from energy.lab.documents import SHAPES, Told, document
 from tests.bench.processes import AS_ROOT, bench
 
@@ -52,7 +53,8 @@ def test_a_replay_says_what_went_wrong_when_and_how_often(tmp_path: Path) -> Non
     assert any("1.98" in line and "14 s not measured" in line for line in said)
 
 
-def test_the_self_test_tells_what_each_rail_did(tmp_path: Path) -> None:
+def test_the_self_test_tells_what_each_rail_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selftest, "SETTLE_S", 0.2)
     said = meter("test", "--energy", "simulated", "--seconds", "1.5", *AS_ROOT, cwd=tmp_path)
     assert "simulated" in said
     spin = next(line for line in said.splitlines() if "cpu spin" in line and "cpu  " in line)

@@ -10,22 +10,22 @@ from energy.cadence import LEAST_READINGS
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
-SLOW = {"source": "simulated", "interval_ms": 210}
-"""A reading comes every 217 to 273 ms."""
+SLOW = {"source": "simulated", "interval_ms": 110}
+"""A reading comes every 114 to 143 ms."""
 
 
 def test_a_slow_meter_gets_windows_and_idle_that_it_can_tell_and_the_run_says_so(tmp_path: Path) -> None:
     """The suite asks for windows of 0.4 s and idle of 0.3 s: two readings, and no joules."""
     write_suite(tmp_path, gates={"ungated": {}}, protocol__a_a=False, energy=SLOW)
     plan = bench("run", "suite.toml", "--dry-run", cwd=tmp_path)
-    assert "assumed: a reading every 273 ms: windows lengthened to 3.3 s, idle to " in plan.stdout
+    assert "assumed: a reading every 143 ms: windows lengthened to 1.8 s, idle to " in plan.stdout
     done = bench("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (file,) = (tmp_path / "results").glob("*/run.json")
     run = store.read(file.parent)
     (session,) = run.of(SessionRecord)
     assert session.reading_s is not None
-    assert session.reading_s > 0.2
+    assert session.reading_s > 0.1
     for name in ("min_window_s", "idle_s"):
         assert session.stretched[name] >= LEAST_READINGS * session.reading_s
     assert f"windows lengthened to {session.stretched['min_window_s']:g} s" in done.stdout

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.cli.init import pilot
 from bench.errors import Interrupted, RunFailed
-from bench.run import start
+from bench.run import sources, start
 from bench.run.display.plain import PlainDisplay
 from bench.run.session import RunSession
 from bench.suite.plan import PlannedSlot
@@ -23,12 +23,18 @@ TINY = replace(
     blocks=2,
     prompts=1,
     max_new_tokens=2,
-    window_s=1.2,
+    window_s=0.3,
     idle_s=0.3,
     cool_down_s=0.0,
     cool_down_limit_s=0.0,
     warm_up_s=0.2,
 )
+
+
+@pytest.fixture
+def quick_meter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings come every 20 ms: windows are ten of them long."""
+    monkeypatch.setattr(start, "choose_meter", lambda _: sources.choose("modelled", {"interval_ms": 20}))
 
 
 def test_it_takes_a_twentieth_of_the_time_but_one_minute_at_least_and_five_at_most() -> None:
@@ -39,6 +45,7 @@ def test_it_takes_a_twentieth_of_the_time_but_one_minute_at_least_and_five_at_mo
     assert pilot.draft_of(DRAFT, minutes=60).arms == 2
 
 
+@pytest.mark.usefixtures("quick_meter")
 def test_it_finds_noise_and_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     console = Console(file=io.StringIO())
@@ -52,18 +59,19 @@ def test_it_finds_noise_and_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert list(tmp_path.glob("bench-pilot-*")) == []
 
 
+@pytest.mark.usefixtures("quick_meter")
 def test_a_pilot_that_is_interrupted_keeps_the_blocks_that_are_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ctrl-C in the third block."""
-    finish = RunSession.finish
+    measure = RunSession.measure
 
-    def interrupted(session: RunSession, block: list[PlannedSlot]) -> bool:
-        if block[0].block == 3:
+    def interrupted(session: RunSession, slot: PlannedSlot) -> None:
+        if slot.block == 3:
             raise KeyboardInterrupt
-        return finish(session, block)
+        measure(session, slot)
 
-    monkeypatch.setattr(RunSession, "finish", interrupted)
+    monkeypatch.setattr(RunSession, "measure", interrupted)
     said = io.StringIO()
     found = pilot.fly(replace(TINY, blocks=4), PlainDisplay(Console(file=said)))
     assert found.noise.blocks == 2

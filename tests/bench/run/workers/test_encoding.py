@@ -110,7 +110,7 @@ def test_a_run_says_that_its_prompts_are_chats_and_records_their_ids(
     write_suite(tmp_path, **changes)
     seen = {}
     for kind in ("chat", "plain"):
-        options = ["--no-chat"] if kind == "plain" else []
+        options = ["--no-chat", "--backend", "mlx"] if kind == "plain" else []
         done = bench("run", "suite.toml", "--out", kind, *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert ("full: prompts are chats by the model's template" in done.stdout) == (kind == "chat")

@@ -32,7 +32,12 @@ def run_of_the_claims_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     suite["models"] = {"full": {"name": "echo"}, "small": {"name": "echo", "layers": 2}}
     suite["gates"] = {"ungated": {}, "norm_fraction": {"threshold": 0.3}}
     suite["protocol"] = {"blocks": 5, "min_window_s": 0.2, "idle_s": 0.2, "cool_down_s": 0.0}
-    suite["protocol"] |= {"self_test_s": 0.0, "warm_up_s": 0.2}
+    suite["protocol"] |= {
+        "self_test_s": 0.0,
+        "warm_up_s": 0.2,
+        "cool_down_limit_s": 0.0,
+        "latency_prompts": 0,
+    }
     # next to no idle power: joules follow the work, however long it waits for a busy machine
     suite["energy"] = {"source": "simulated", "idle_w": 0.1, "watts_per_core": 60.0, "interval_ms": 20}
     (folder / "suite.toml").write_text(to_toml(suite))
