@@ -1,11 +1,19 @@
-"""The row of an arm: what it did, what that cost, and the verdict on it; the same fields in every file."""
+"""The row of an arm: what it did, what that cost, and the verdict on it; the same fields in every file.
+
+Joules follow the rule of `analysis.arms.level`; a repeat is every prompt once, or as often as the batch says.
+What each field is stands beside its type, and is what `bench export` says of its column.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 from bench.report.names import arm_label
+
+Count = int | None
+Number = float | None
+Words = str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,96 +23,62 @@ class ArmRow:
     backend: str
     gate: str
     a_a: bool
-    prompts: int
-    batch: int | None
-    """Equal requests that ran at a time; None where they differ by prompt."""
-    routed_to_small: int
-    """Prompts that the gate sent to another model than the ungated arm uses."""
-    repeats: int
-    windows: int
-    void_windows: int
-    left_out_windows: int
-    """Those that failed a declared gate: no verdict rests on them."""
-    seconds_per_repeat_s: float
-    """A repeat is every prompt once, or as often as the batch says."""
-    prompt_tokens_per_repeat: float
-    generated_tokens_per_repeat: float
-    forwards_per_repeat: float
-    """Decode forwards."""
-    prefill_tokens_per_s: float | None
-    decode_tokens_per_s: float | None
-    first_token_s: float | None
-    """Median over the timed prompts; like what follows from a pass of its own, outside every window."""
-    token_p50_s: float | None
-    """Seconds between tokens: the median,"""
-    token_p95_s: float | None
-    """and percentiles; None where too few tokens were timed for them."""
-    token_p99_s: float | None
-    timed_tokens: int
-    device_peak_bytes: int | None
-    """Most memory that the library held on the device; None where it does not say."""
-    process_peak_bytes: int | None
-    """Most memory of the process that ran it, with every model of the backend loaded."""
-    kind: str
-    boundary: str
-    grade: int | None
-    """Lowest of the arm's slots; see `energy/grade.py`."""
-    grade_name: str
-    grade_reasons: tuple[str, ...]
-    """What keeps it from being higher."""
-    gross_per_repeat_j: float | None
-    """Like all joules of the row by the rule of `analysis.arms.level`; of a baseline over both its copies."""
-    bound_per_repeat_j: float | None
-    """How far the attribution can be off, if the source is right."""
-    net_per_repeat_j: float | None
-    """Idle power taken off; withheld when nothing is left or idle drifted too much to say."""
-    joules_per_token: float | None
-    joules_per_token_low: float | None
-    """95 % interval over blocks; None below three."""
-    joules_per_token_high: float | None
-    joules_per_total_token: float | None
-    """Prompt and new tokens together."""
-    tokens_saved_percent: float | None
-    bytes_saved_percent: float | None
-    """Weights and cache that need not be read, counted from shapes; not measured traffic."""
-    token_match_percent: float | None
-    """Token match: share of new-token positions that equal those of `against`."""
-    same_answers: int | None
-    """Prompts whose new tokens are all those of `against`."""
-    joules_saved_percent: float | None = None
-    """From the geometric mean over blocks of the ratio of joules."""
-    saved_low_percent: float | None = None
-    """95 % interval; None below five blocks."""
-    saved_high_percent: float | None = None
-    noise_percent: float | None = None
-    """What the ungated arm `saves` against itself: an effect inside it is not a saving."""
-    p: float | None = None
-    """One-sided p of lying beyond the threshold, of this arm alone."""
-    p_holm: float | None = None
-    """The same, corrected for all comparisons of the run (Holm)."""
-    lag_1: float | None = None
-    """Correlation of a block's log-ratio with the next one's; the interval takes it to be 0."""
-    saved_low_ar1_percent: float | None = None
-    """The 95 % interval if blocks followed each other with that correlation."""
-    saved_high_ar1_percent: float | None = None
-    blocks: int = 0
-    """Blocks behind the figures; a claim needs 5."""
-    verdict: str | None = None
-    """saves, costs, equivalent, inconclusive, not enough blocks, not estimated, or gate inactive."""
-    reason: str | None = None
-    against: str | None = None
-    """Label of the arm that it is held against."""
-    blocks_to_settle: int | None = None
-    """Blocks that would settle an inconclusive verdict; None if it is none, or if no number would do."""
-    control: str | None = None
-    """Label of the random arm that leaves out as much at other prompts."""
-    beyond_control_percent: float | None = None
-    """Joules that the arm saves against its control: what its choice of prompts is worth."""
-    beyond_control_low_percent: float | None = None
-    """95 % interval; None below five blocks."""
-    beyond_control_high_percent: float | None = None
-    beyond_control_verdict: str | None = None
-    beyond_control_blocks_to_settle: int | None = None
+    blocks: Annotated[int, "Whole blocks behind the saving; a claim needs 5."] = 0
+    windows: Annotated[int, "Windows that count."]
+    void_windows: Annotated[int, "Windows that do not."]
+    left_out_windows: Annotated[int, "Windows that failed a declared gate."]
+    repeats: Annotated[int, "Repeats of the prompts in all windows."]
+    prompts: Annotated[int, "Prompts of a repeat."]
+    batch: Annotated[Count, "Equal requests at a time; null where they differ by prompt."]
+    routed_to_small: Annotated[int, "Prompts that went to another model than the baseline's."]
+    seconds_per_repeat_s: Annotated[float, "Seconds per repeat."]
+    prompt_tokens_per_repeat: Annotated[float, "Tokens of the prompts per repeat."]
+    generated_tokens_per_repeat: Annotated[float, "Generated tokens per repeat."]
+    forwards_per_repeat: Annotated[float, "Decode forwards per repeat."]
+    prefill_tokens_per_s: Annotated[Number, "Prompt tokens per second of prefill."]
+    decode_tokens_per_s: Annotated[Number, "Forwards per second of decoding, times the batch."]
+    first_token_s: Annotated[Number, "Median seconds to the first token, timed outside all windows."]
+    token_p50_s: Annotated[Number, "Median seconds between tokens, each of them waited for."]
+    token_p95_s: Annotated[Number, "95th percentile; null below 20 timed tokens."]
+    token_p99_s: Annotated[Number, "99th percentile; null below 100 timed tokens."]
+    timed_tokens: Annotated[int, "Seconds between tokens behind these; 0 where none was timed."]
+    device_peak_bytes: Annotated[Count, "Most memory held on the device, all loaded models in it."]
+    process_peak_bytes: Annotated[Count, "Most memory of the worker's process, loading included."]
+    kind: Annotated[str, "measured, modelled, simulated, replayed, or none."]
+    boundary: Annotated[str, "What the joules cover; never compare two boundaries."]
+    grade: Annotated[Count, "Lowest grade of the windows, 0 to 4; null without joules."]
+    grade_name: Annotated[str, "The grade in a word."]
+    grade_reasons: Annotated[tuple[str, ...], "What keeps the grade from being higher, parted by semicolons."]
+    gross_per_repeat_j: Annotated[Number, "Joules per repeat; of a baseline over both its copies."]
+    bound_per_repeat_j: Annotated[Number, "How far they can be off, if the source is right."]
+    net_per_repeat_j: Annotated[Number, "Joules above idle per repeat."]
+    joules_per_token: Annotated[Number, "Joules per generated token, prompts included."]
+    joules_per_token_low: Annotated[Number, "Lower end of its 95 % interval; null below 3 blocks."]
+    joules_per_token_high: Annotated[Number, "Upper end."]
+    joules_per_total_token: Annotated[Number, "Joules per token of prompt and answer together."]
+    tokens_saved_percent: Annotated[Number, "Generated tokens fewer than those of `against`."]
+    bytes_saved_percent: Annotated[Number, "Bytes fewer, counted from shapes; not measured."]
+    token_match_percent: Annotated[Number, "Generated tokens equal to those of `against`: quality."]
+    same_answers: Annotated[Count, "Prompts whose answers are those of `against`, token by token."]
+    against: Annotated[Words, "What it is compared with; null for the first baseline."] = None
+    joules_saved_percent: Annotated[Number, "Joules fewer than `against` for the same prompts."] = None
+    saved_low_percent: Annotated[Number, "Lower end of its 95 % interval; null below five blocks."] = None
+    saved_high_percent: Annotated[Number, "Upper end."] = None
+    noise_percent: Annotated[Number, "Noise (A/A, 95 %): what the baseline saves against itself."] = None
+    p: Annotated[Number, "One-sided p of lying beyond the threshold, of this configuration alone."] = None
+    p_holm: Annotated[Number, "The same, corrected for all comparisons of the run."] = None
+    lag_1: Annotated[Number, "Correlation of a block's log-ratio with the next one's."] = None
+    saved_low_ar1_percent: Annotated[Number, "Lower end, if blocks follow each other like that."] = None
+    saved_high_ar1_percent: Annotated[Number, "Upper end; the verdict rests on the plain interval."] = None
+    verdict: Annotated[Words, "saves, costs, inconclusive, ...; null for the first baseline."] = None
+    reason: Annotated[Words, "Why this verdict."] = None
+    blocks_to_settle: Annotated[Count, "Blocks that would settle an inconclusive verdict."] = None
+    control: Annotated[Words, "The random gate that leaves out as much, where there is one."] = None
+    beyond_control_percent: Annotated[Number, "Joules fewer than the control's."] = None
+    beyond_control_low_percent: Annotated[Number, "Lower end of its 95 % interval."] = None
+    beyond_control_high_percent: Annotated[Number, "Upper end."] = None
+    beyond_control_verdict: Annotated[Words, "The verdict beside the control."] = None
+    beyond_control_blocks_to_settle: Annotated[Count, "Blocks that would settle that one."] = None
 
     @property
     def label(self) -> str:

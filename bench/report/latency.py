@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any
 
 from analysis.latency import percentile
 from bench.run.observed import Latency
 from bench.run.records import ArmKey, LatencyRecord
 
 
-class LatencyFigures(TypedDict):
-    """Columns of `bench.report.summary.ArmRow`."""
-
-    first_token_s: float | None
-    token_p50_s: float | None
-    token_p95_s: float | None
-    token_p99_s: float | None
-    timed_tokens: int
-    device_peak_bytes: int | None
-    process_peak_bytes: int | None
-
-
-def latency_of(records: Sequence[LatencyRecord], key: ArmKey) -> LatencyFigures:
-    """The figures of an arm; the copy of a baseline has none of its own.
+def latency_of(records: Sequence[LatencyRecord], key: ArmKey) -> dict[str, Any]:
+    """The columns of `ArmRow` that an arm's timed tokens fill; the copy of a baseline has none of its own.
 
     Args:
         records: of the run.

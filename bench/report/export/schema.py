@@ -12,15 +12,13 @@ Schema history (`SCHEMA_VERSION` is on every row)
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from bench.report.arm_row import ArmRow, Count, Number, Words
 
 SCHEMA_VERSION = 2
-
-Count = int | None
-Number = float | None
-Words = str | None
 
 
 class _Row(BaseModel):
@@ -101,65 +99,22 @@ class WindowRow(_Row):
     error: Words = Field(description="Why the window is void; null if it counts.")
 
 
-class ConfigurationRow(_Row):
-    """One backend with one gate over a whole run; amounts are per repeat of the prompts."""
+def _column(kind: Any) -> Any:
+    """Type and words of a column of configurations; reasons are one text, and a number may be unknown."""
+    own, words = get_args(kind)
+    return {float: Number, tuple[str, ...]: str}.get(own, own), Field(description=words)
 
-    blocks: int = Field(description="Whole blocks behind the saving; a claim needs 5.")
-    windows: int = Field(description="Windows that count.")
-    void_windows: int = Field(description="Windows that do not.")
-    left_out_windows: int = Field(description="Windows that failed a declared gate.")
-    repeats: int = Field(description="Repeats of the prompts in all windows.")
-    prompts: int = Field(description="Prompts of a repeat.")
-    batch: Count = Field(description="Equal requests at a time; null where they differ by prompt.")
-    routed_to_small: int = Field(description="Prompts that went to another model than the baseline's.")
-    seconds_per_repeat_s: Number = Field(description="Seconds per repeat.")
-    prompt_tokens_per_repeat: Number = Field(description="Tokens of the prompts per repeat.")
-    generated_tokens_per_repeat: Number = Field(description="Generated tokens per repeat.")
-    forwards_per_repeat: Number = Field(description="Decode forwards per repeat.")
-    prefill_tokens_per_s: Number = Field(description="Prompt tokens per second of prefill.")
-    decode_tokens_per_s: Number = Field(description="Forwards per second of decoding, times the batch.")
-    first_token_s: Number = Field(description="Median seconds to the first token, timed outside all windows.")
-    token_p50_s: Number = Field(description="Median seconds between tokens, each of them waited for.")
-    token_p95_s: Number = Field(description="95th percentile; null below 20 timed tokens.")
-    token_p99_s: Number = Field(description="99th percentile; null below 100 timed tokens.")
-    timed_tokens: int = Field(description="Seconds between tokens behind these; 0 where none was timed.")
-    device_peak_bytes: Count = Field(description="Most memory held on the device, all loaded models in it.")
-    process_peak_bytes: Count = Field(description="Most memory of the worker's process, loading included.")
-    kind: str = Field(description="measured, modelled, simulated, replayed, or none.")
-    boundary: str = Field(description="What the joules cover; never compare two boundaries.")
-    grade: Count = Field(description="Lowest grade of the windows, 0 to 4; null without joules.")
-    grade_name: str = Field(description="The grade in a word.")
-    grade_reasons: str = Field(description="What keeps the grade from being higher, parted by semicolons.")
-    gross_per_repeat_j: Number = Field(description="Joules per repeat; of a baseline over both its copies.")
-    bound_per_repeat_j: Number = Field(description="How far they can be off, if the source is right.")
-    net_per_repeat_j: Number = Field(description="Joules above idle per repeat.")
-    joules_per_token: Number = Field(description="Joules per generated token, prompts included.")
-    joules_per_token_low: Number = Field(description="Lower end of its 95 % interval; null below 3 blocks.")
-    joules_per_token_high: Number = Field(description="Upper end.")
-    joules_per_total_token: Number = Field(description="Joules per token of prompt and answer together.")
-    tokens_saved_percent: Number = Field(description="Generated tokens fewer than those of `against`.")
-    bytes_saved_percent: Number = Field(description="Bytes fewer, counted from shapes; not measured.")
-    token_match_percent: Number = Field(description="Generated tokens equal to those of `against`: quality.")
-    same_answers: Count = Field(description="Prompts whose answers are those of `against`, token by token.")
-    against: Words = Field(description="What it is compared with; null for the first baseline.")
-    joules_saved_percent: Number = Field(description="Joules fewer than `against` for the same prompts.")
-    saved_low_percent: Number = Field(description="Lower end of its 95 % interval; null below five blocks.")
-    saved_high_percent: Number = Field(description="Upper end.")
-    noise_percent: Number = Field(description="Noise (A/A, 95 %): what the baseline saves against itself.")
-    p: Number = Field(description="One-sided p of lying beyond the threshold, of this configuration alone.")
-    p_holm: Number = Field(description="The same, corrected for all comparisons of the run.")
-    lag_1: Number = Field(description="Correlation of a block's log-ratio with the next one's.")
-    saved_low_ar1_percent: Number = Field(description="Lower end, if blocks follow each other like that.")
-    saved_high_ar1_percent: Number = Field(description="Upper end; the verdict rests on the plain interval.")
-    verdict: Words = Field(description="saves, costs, inconclusive, ...; null for the first baseline.")
-    reason: Words = Field(description="Why this verdict.")
-    blocks_to_settle: Count = Field(description="Blocks that would settle an inconclusive verdict.")
-    control: Words = Field(description="The random gate that leaves out as much, where there is one.")
-    beyond_control_percent: Number = Field(description="Joules fewer than the control's.")
-    beyond_control_low_percent: Number = Field(description="Lower end of its 95 % interval.")
-    beyond_control_high_percent: Number = Field(description="Upper end.")
-    beyond_control_verdict: Words = Field(description="The verdict beside the control.")
-    beyond_control_blocks_to_settle: Count = Field(description="Blocks that would settle that one.")
+
+ConfigurationRow = create_model(
+    "ConfigurationRow",
+    __base__=_Row,
+    __doc__="One backend with one gate over a whole run; amounts are per repeat of the prompts.",
+    **{
+        name: _column(kind)
+        for name, kind in get_type_hints(ArmRow, include_extras=True).items()
+        if name not in _Row.model_fields
+    },
+)
 
 
 class Export(BaseModel):
@@ -170,7 +125,9 @@ class Export(BaseModel):
     schema_version: Literal[2] = Field(description="Version of this schema.")
     requests: list[RequestRow] = Field(description="One row per request.")
     windows: list[WindowRow] = Field(description="One row per window.")
-    configurations: list[ConfigurationRow] = Field(description="One row per run and configuration.")
+    configurations: list[ConfigurationRow] = Field(  # type: ignore[valid-type]
+        description="One row per run and configuration."
+    )
 
 
 TABLES: dict[str, type[_Row]] = {
