@@ -15,8 +15,8 @@ not. So t decides over blocks; BCa serves where prompts are resampled, of which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy import special, stats
@@ -175,3 +175,9 @@ def fraction_of(distance: float) -> float:
 def varies(log_ratios: FloatArray) -> bool:
     """Whether the blocks differ by more than rounding; measured joules always do."""
     return bool(np.ptp(log_ratios) > 1e-12)
+
+
+def percentile(samples_s: Sequence[float], percent: Literal[50, 95, 99]) -> float | None:
+    """The percentile of some seconds; None where they are so few that less than one lies beyond it."""
+    fewest = {50: 1, 95: 20, 99: 100}[percent]
+    return float(np.percentile(samples_s, percent)) if len(samples_s) >= fewest else None

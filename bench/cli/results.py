@@ -15,8 +15,7 @@ from bench.run.records import EventRecord, SessionRecord
 from bench.run.sources import ChosenMeter
 from bench.run.store import StoredRun
 from bench.show import table
-from bench.show.safe_text import visible
-from bench.show.table import Column, Table
+from bench.show.table import Column, Table, say
 from bench.suite.cadence import changes, sentence, stretched
 from bench.suite.config import Model
 from bench.suite.libraries import about
@@ -75,7 +74,7 @@ def show_plan(prepared: Prepared, chosen: ChosenMeter, console: Console, *, as_j
         f"  assumed: {what['assumed']}; slower ones lengthen what would hold too few",
     ]
     for line in lines:
-        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+        say(console, line, whole=True)
 
 
 def _dtypes_told(prepared: Prepared, model: Model) -> str:
@@ -108,7 +107,7 @@ def show_report(
     else:
         report.show(story, console)
         hint = f"Page with figures: bench report {stored.folder}"
-        console.print(hint, markup=False, highlight=False, soft_wrap=True)
+        say(console, hint, whole=True)
 
 
 def show_runs(out: Path, console: Console) -> None:

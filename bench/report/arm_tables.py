@@ -61,11 +61,6 @@ def withheld_splits(summary: Summary) -> list[tuple[str, str]]:
     ]
 
 
-def grade_reasons(summary: Summary) -> list[str]:
-    """What keeps the joules from a higher grade, each reason once."""
-    return list(dict.fromkeys(reason for row in summary.rows for reason in row.grade_reasons))
-
-
 def _kinds(summary: Summary) -> str:
     return words.kind_label(row.kind for row in summary.rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.latency import percentile
+from analysis.stats import percentile
 from bench.run.observed import Latency
 from bench.run.records import ArmKey, LatencyRecord
 

@@ -23,7 +23,7 @@ from bench.report.arm_row import ArmRow
 from bench.report.cautions import cautions
 from bench.report.latency import latency_of
 from bench.report.readback import Readback
-from bench.report.slots import Idle, first_of_each_prompt, that_count, tokens_of
+from bench.report.slots import first_of_each_prompt, that_count, tokens_of
 from bench.report.split import ArmSplit, splits
 from bench.report.verdicts import columns, judge_arms, opponents
 from bench.run.observed import Joules
@@ -37,7 +37,6 @@ class Summary:
     rows: list[ArmRow]
     cautions: list[Caution]
     """What could overturn the numbers."""
-    idle: Idle
     splits: dict[ArmKey, ArmSplit | Withheld]
     """Where the saving of each arm that has one comes from."""
 
@@ -66,7 +65,6 @@ def summarise(readback: Readback) -> Summary:
     return Summary(
         rows=rows,
         cautions=cautions(readback, slots, judged=judged, rows=rows),
-        idle=readback.idle,
         splits=splits(readback, active),
     )
 

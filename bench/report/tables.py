@@ -27,7 +27,6 @@ from bench.report.summary import Summary
 from bench.run.store import StoredRun
 from bench.show import rates, table
 from bench.show.files import csv_text, together
-from bench.show.safe_text import visible
 from bench.show.table import say
 
 STEM = "configurations"
@@ -46,40 +45,34 @@ def show(story: Story, console: Console, *, everything: bool = False) -> None:
     say(console, *story.at_given_rates)
     run, warnings = story.readback.run, story.summary.warnings
     if everything:
-        show_all(run, story.summary, console)
+        show_all(run, story.summary, story.readback.idle, console)
     elif warnings:
         say(console, f"{counted(len(warnings), 'warning')}, and every table: bench report {run.folder} --all")
 
 
-def show_all(run: StoredRun, summary: Summary, console: Console) -> None:
+def show_all(run: StoredRun, summary: Summary, idle: Idle, console: Console) -> None:
     """Print the tables and whatever could overturn them."""
     if not summary.rows:
-        console.print("nothing was measured", markup=False)
+        say(console, "nothing was measured")
     else:
         arms = [work_table(summary), savings_table(summary)]
         table.show(arms, console, narrow=[narrow_table(summary)])
-        if latency := latency_table(summary):
-            table.show([latency], console)
-        if certainty := certainty_table(summary):
-            table.show([certainty], console)
-        if splits := split_table(summary):
-            table.show([splits], console)
+        for part in (latency_table(summary), certainty_table(summary), split_table(summary)):
+            if part is not None:
+                table.show([part], console)
         for arm, reason in withheld_splits(summary):
-            line = f"where the saving of {arm} comes from is not estimated: {reason}"
-            console.print(visible(line), markup=False, highlight=False)
-    if summary.idle.known_w:
-        console.print(_idle_line(summary.idle), markup=False, highlight=False)
-    for row in (row for row in summary.rows if row.grade == 1):
-        line = f"! {row.label} is graded 1: {'; '.join(row.grade_reasons)}"
-        console.print(visible(line), markup=False, highlight=False)
-    for warning in summary.warnings:
-        console.print(f"! {visible(warning)}", markup=False, highlight=False)
+            say(console, f"where the saving of {arm} comes from is not estimated: {reason}")
+    if idle.known_w:
+        say(console, _idle_line(idle))
+    graded_1 = [row for row in summary.rows if row.grade == 1]
+    say(console, *(f"! {row.label} is graded 1: {'; '.join(row.grade_reasons)}" for row in graded_1))
+    say(console, *(f"! {warning}" for warning in summary.warnings))
     show_folder(run, console)
 
 
 def show_folder(run: StoredRun, console: Console) -> None:
     """Print where the run is."""
-    console.print(f"run: {run.folder}", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"run: {run.folder}", whole=True)
 
 
 def write(run: StoredRun, summary: Summary) -> list[Path]:

@@ -163,10 +163,14 @@ def fits(table: Table, console: Console) -> bool:
     return console.measure(drawn(table), options=anything).minimum <= console.width
 
 
-def say(console: Console, *lines: object, style: str = "") -> None:
-    """Print lines as they are: nothing in them is markup, a control character is a picture of itself."""
+def say(console: Console, *lines: object, style: str = "", whole: bool = False) -> None:
+    """Print lines as they are: nothing in them is markup, a control character is a picture of itself.
+
+    With `whole` they are not folded: a path can be copied.
+    """
     for line in lines:
-        console.print(visible(line, lines=True), style=style, markup=False, highlight=False)
+        shown = visible(line, lines=True)
+        console.print(shown, style=style, markup=False, highlight=False, soft_wrap=whole)
 
 
 def named(lines: Iterable[tuple[str, str]]) -> RichTable:

@@ -59,3 +59,12 @@ def test_a_fraction_and_its_distance_are_inverse() -> None:
 def test_holm_never_falls_below_the_one_before() -> None:
     assert stats.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
     assert stats.holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+
+
+def test_a_percentile_needs_a_sample_beyond_it() -> None:
+    assert stats.percentile([], 50) is None
+    assert stats.percentile([3.0], 50) == 3
+    assert stats.percentile([1.0] * 19, 95) is None
+    assert stats.percentile([1.0] * 19 + [2.0], 95) == pytest.approx(1.05)
+    assert stats.percentile([1.0] * 99, 99) is None
+    assert stats.percentile([float(n) for n in range(101)], 99) == 99

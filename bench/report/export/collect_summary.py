@@ -46,7 +46,7 @@ def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> 
         left_out = counted(len(collected.without_whole_block), "run")
         say(console, f"! left out, because no block of it is whole: {left_out}")
     line = f"wrote {collected.file}; judge claims on it: bench reproduce --run {collected.file}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, line, whole=True)
 
 
 def _row(sums: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bench.report.figures.names import names
 from bench.report.story import Story
 from bench.show import files, table
 from bench.show.plots import FORMATS, render
-from bench.show.table import Column, Table
+from bench.show.table import Column, Table, say
 from bench.suite import plugins
 
 
@@ -75,7 +75,7 @@ def show_list(story: Story, console: Console) -> None:
     table.show([Table.of(columns, figures(story), title="")], console)
     run = story.readback.run.folder
     line = f"draw one with: bench plot {run} {names()[0]}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, line, whole=True)
 
 
 def _shows(one: Drawing | NotDrawn) -> str:

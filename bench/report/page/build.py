@@ -9,9 +9,11 @@ from importlib import resources
 from pathlib import Path
 
 from bench import __version__
+from bench.report.answer import NOISE_IS
 from bench.report.answer_table import MOST_SENTENCES
 from bench.report.figures.catalogue import figures
 from bench.report.page.chapter import Chapter, Drawings, Judging, make_chapter
+from bench.report.page.provenance import known, unknown
 from bench.report.story import Story
 from bench.show.files import together
 from bench.show.safe_text import visible
@@ -69,7 +71,13 @@ def render(chapters: Sequence[Chapter]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"seen": _seen, "tied": _tied, "data_uri": _data_uri}
+    environment.filters |= {
+        "seen": _seen,
+        "tied": _tied,
+        "data_uri": _data_uri,
+        "known": known,
+        "unknown": unknown,
+    }
     style = f"{_text('page.css')}{_colours(chapters)}"
     script = "\n".join(map(_text, SCRIPTS))
     return environment.get_template("page.html.j2").render(
@@ -81,6 +89,7 @@ def render(chapters: Sequence[Chapter]) -> str:
         version=__version__,
         nothing=NOTHING,
         most_sentences=MOST_SENTENCES,
+        noise_is=NOISE_IS,
     )
 
 

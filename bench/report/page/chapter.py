@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.report import tables as report
-from bench.report.answer import NOISE_IS, Answer, answer_of
+from bench.report.answer import Answer
+from bench.report.arm_row import ArmRow
 from bench.report.arm_tables import (
     certainty_table,
-    grade_reasons,
     latency_table,
     savings_table,
     split_table,
@@ -25,13 +25,12 @@ from bench.report.page.outputs import other_tables
 from bench.report.page.overturn import Threat, not_found, threats
 from bench.report.page.power_data import power_data
 from bench.report.page.prompt_table import prompt_table
-from bench.report.page.provenance import UNKNOWN, facts_table
+from bench.report.page.provenance import facts_table
 from bench.report.readback import Readback
 from bench.report.story import Story
-from bench.report.summary import Summary
 from bench.show import plots
 from bench.show.table import Table
-from bench.show.words import kind_label
+from bench.suite.header import RunHeader
 
 Drawings = Callable[[Story], Iterable[Drawing | NotDrawn]]
 Judging = Callable[[Readback], Table | None]
@@ -62,18 +61,10 @@ class Chapter:
     """Begins every id of the chapter within the page."""
     prefix: str
     """Where its files lie, seen from the page: empty, or ending with a slash."""
-    name: str
-    suite: str
-    started_utc: str
-    joules: str
-    """What the joules are: `measured`, or `modelled, NOT a measurement`."""
-    grade: int
-    """The lowest of any configuration that a meter read; 0 where none was."""
-    status: str
-    """That a meter read them, and how well; empty where none did."""
+    header: RunHeader
+    lowest: ArmRow | None
+    """The configuration with the lowest grade of those that a meter read."""
     answer: Answer
-    noise_is: str
-    """What noise is, written once."""
     lines: list[CostLine]
     at_given_rates: list[str]
     """What a million tokens cost by the user's own numbers."""
@@ -82,26 +73,14 @@ class Chapter:
     """Of lines and cards, for a light page and a dark one."""
     threats: list[Threat]
     not_found: list[str]
-    grade_reasons: list[str]
-    first: Table | None
-    savings: Table | None
-    work: Table | None
-    latency: Table | None
-    certainty: Table | None
-    split: Table | None
+    tables: dict[str, Table | None]
+    """Those that are no figure's; None where the run has nothing for one."""
+    others: list[Table]
     withheld_splits: list[tuple[str, str]]
     power: dict[str, Any] | None
     power_figure: Figure | None
     figures: list[Figure]
     not_drawn: list[NotDrawn]
-    prompts: Table | None
-    claims: Table | None
-    others: list[Table]
-    facts: Table
-    known: Table
-    """The facts of which there is a value."""
-    unknown: list[str]
-    suite_text: str
 
 
 def make_chapter(
@@ -119,65 +98,43 @@ def make_chapter(
     """
     drawn = list(drawings(story))
     figures = [_draw(one, folder) for one in drawn if isinstance(one, Drawing)]
-    chapter = Chapter(
+    readback, summary, answer = story.readback, story.summary, story.answer
+    graded = [row for row in summary.rows if row.grade]
+    tables, others = _own_tables(story, claims), other_tables(readback.run.folder)
+    for name, content in report.files(summary).items():
+        (folder / name).write_bytes(content)
+    for table in (*tables.values(), *others, *(figure.table for figure in figures)):
+        if table is not None:
+            (folder / f"{table.name}.csv").write_bytes(table.to_csv())
+            (folder / f"{table.name}.md").write_bytes(table.to_markdown())
+    return Chapter(
         key=f"run{number}",
         prefix=prefix,
-        **_head(story),
-        **_own_tables(story, claims),
-        power=power_data(story.readback),
+        header=readback.run.header,
+        lowest=min(graded, key=lambda row: row.grade or 0, default=None),
+        answer=answer,
+        lines=cost_lines(answer),
+        at_given_rates=story.at_given_rates,
+        cards=cards(story, answer),
+        colours=colours(story, answer),
+        threats=threats(story, answer),
+        not_found=not_found(story),
+        tables=tables,
+        others=others,
+        withheld_splits=withheld_splits(summary),
+        power=power_data(readback),
         power_figure=next((figure for figure in figures if figure.name == POWER), None),
         figures=[figure for figure in figures if figure.name != POWER],
         not_drawn=[one for one in drawn if isinstance(one, NotDrawn)],
     )
-    for name, content in report.files(story.summary).items():
-        (folder / name).write_bytes(content)
-    for table in _tables(chapter):
-        (folder / f"{table.name}.csv").write_bytes(table.to_csv())
-        (folder / f"{table.name}.md").write_bytes(table.to_markdown())
-    return chapter
 
 
-def _head(story: Story) -> dict[str, Any]:
-    """What the run is and says."""
-    header, summary = story.readback.run.header, story.summary
-    answer = answer_of(story.readback, summary)
-    return {
-        "name": header.run_id,
-        "suite": header.suite.name,
-        "suite_text": header.suite.text,
-        "started_utc": header.started_utc,
-        "joules": kind_label([row.kind for row in summary.rows]),
-        **_grade(summary),
-        "answer": answer,
-        "noise_is": NOISE_IS,
-        "lines": cost_lines(answer),
-        "at_given_rates": story.at_given_rates,
-        "cards": cards(story, answer),
-        "colours": colours(story, answer),
-        "first": first_table(answer) if answer.costs else None,
-        "threats": threats(story, answer),
-        "not_found": not_found(story),
-        "grade_reasons": grade_reasons(summary),
-        "withheld_splits": withheld_splits(summary),
-    }
-
-
-def _grade(summary: Summary) -> dict[str, Any]:
-    lowest = min((row for row in summary.rows if row.grade), key=lambda row: row.grade or 0, default=None)
-    if lowest is None:
-        return {"grade": 0, "status": ""}
-    return {
-        "grade": lowest.grade,
-        "status": f"Joules measured: grade {lowest.grade}, {lowest.grade_name}",
-    }
-
-
-def _own_tables(story: Story, claims: Judging | None) -> dict[str, Any]:
+def _own_tables(story: Story, claims: Judging | None) -> dict[str, Table | None]:
     """The tables that are not a figure's; those of arms and prompts only if something was measured."""
     readback, summary = story.readback, story.summary
     measured = bool(summary.rows)
-    facts = facts_table(readback.run)
     return {
+        "first": first_table(story.answer) if story.answer.costs else None,
         "savings": savings_table(summary, place="page") if measured else None,
         "certainty": certainty_table(summary, place="page"),
         "split": split_table(summary, place="page"),
@@ -185,10 +142,7 @@ def _own_tables(story: Story, claims: Judging | None) -> dict[str, Any]:
         "latency": latency_table(summary, place="page"),
         "prompts": prompt_table(readback) if measured else None,
         "claims": claims(readback) if measured and claims else None,
-        "others": other_tables(readback.run.folder),
-        "facts": facts,
-        "known": replace(facts, rows=[row for row in facts.rows if row[1] != UNKNOWN]),
-        "unknown": [str(row[0]) for row in facts.rows if row[1] == UNKNOWN],
+        "facts": facts_table(readback.run),
     }
 
 
@@ -203,20 +157,3 @@ def _draw(drawing: Drawing, folder: Path) -> Figure:
         wide=drawn.wide,
         narrow=drawn.narrow,
     )
-
-
-def _tables(chapter: Chapter) -> list[Table]:
-    own = [
-        chapter.first,
-        chapter.savings,
-        chapter.certainty,
-        chapter.split,
-        chapter.work,
-        chapter.latency,
-        chapter.prompts,
-        chapter.claims,
-        *chapter.others,
-        chapter.facts,
-    ]
-    figures = [*chapter.figures, *([chapter.power_figure] if chapter.power_figure else [])]
-    return [table for table in own if table is not None] + [figure.table for figure in figures]

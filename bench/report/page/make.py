@@ -15,6 +15,7 @@ from bench.report.page.chapter import Judging
 from bench.report.story import Story
 from bench.run import store
 from bench.show.rates import Rate
+from bench.show.table import say
 from energy.wall_file import WallMeter, read_wall
 
 
@@ -58,7 +59,7 @@ def report_runs(
         print(json.dumps({**report.to_json(story), "page": str(page)}))
         return
     page = write_page(stories, place, apart=len(folders) > 1, claims=claims)
-    console.print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"page: {page}", whole=True)
 
 
 def _told(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bench.report.readback import lag_of_session
@@ -55,6 +56,16 @@ def facts_table(run: StoredRun) -> Table:
         headings=("fact", "value"),
         rows=[(name, UNKNOWN if value is None else value) for name, value in rows],
     )
+
+
+def known(facts: Table) -> Table:
+    """The facts of which there is a value."""
+    return replace(facts, rows=[row for row in facts.rows if row[1] != UNKNOWN])
+
+
+def unknown(facts: Table) -> list[str]:
+    """And the names of the others."""
+    return [str(row[0]) for row in facts.rows if row[1] == UNKNOWN]
 
 
 def _host(host: Host) -> list[tuple[str, Any]]:

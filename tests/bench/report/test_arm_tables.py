@@ -8,7 +8,6 @@ from analysis.costs import Split
 from analysis.values import Estimate, Withheld
 from bench.report.arm_tables import (
     certainty_table,
-    grade_reasons,
     savings_table,
     split_table,
     withheld_splits,
@@ -77,11 +76,6 @@ def test_work_is_per_pass_and_names_its_prompts() -> None:
     row = dict(zip(table.headings, table.shown[0], strict=True))
     assert table.title == "Work per repeat of 6 prompts"
     assert (row["generated tokens"], row["void windows"], row["repeats"]) == ("48", "1", "2")
-
-
-def test_reasons_of_the_grade_are_told_once() -> None:
-    rows = (arm_row(grade_reasons=("a", "b")), saving_row(grade_reasons=("b", "c")))
-    assert grade_reasons(summary_of(*rows)) == ["a", "b", "c"]
 
 
 def test_where_a_saving_comes_from_is_told_or_withheld() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from analysis.checks import Caution
 from bench.report import tables as report
 from bench.report.readback import Readback
+from bench.report.slots import Idle
 from bench.report.story import Story
 from bench.run.store import StoredRun
 from tests.bench.report.page.hostile import GATE
@@ -20,15 +21,16 @@ from tests.bench.report.page.rows import arm_row, saving_row, summary_of
 from tests.bench.stored import run_header
 
 RUN = StoredRun(folder=Path("results/run"), header=run_header(), records=[])
+IDLE = Idle([])
 HOSTILE = summary_of(arm_row(), saving_row(gate=GATE, kind="modelled", grade=0))
-NOTHING = Readback(run=RUN, slots=[], void=[], sources={}, idle=HOSTILE.idle, whole_blocks=1, cut_blocks=0)
+NOTHING = Readback(run=RUN, slots=[], void=[], sources={}, idle=IDLE, whole_blocks=1, cut_blocks=0)
 STORY = Story(NOTHING, HOSTILE)
 
 
 def printed(warnings: list[str]) -> str:
     cautions = [Caution(code="x", subject="run", said=words) for words in warnings]
     console = Console(file=io.StringIO(), width=200, force_terminal=False)
-    report.show_all(RUN, replace(HOSTILE, cautions=cautions), console)
+    report.show_all(RUN, replace(HOSTILE, cautions=cautions), IDLE, console)
     file = console.file
     assert isinstance(file, io.StringIO)
     return file.getvalue()
@@ -51,7 +53,7 @@ def test_joules_of_grade_1_say_why_and_what_would_mend_them() -> None:
         saving_row(grade=2, grade_reasons=("no other instrument",)),
     )
     console = Console(file=io.StringIO(), width=200, force_terminal=False)
-    report.show_all(RUN, summary_of(*rows), console)
+    report.show_all(RUN, summary_of(*rows), IDLE, console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert f"! torch is graded 1: {wide}" in said
@@ -77,7 +79,7 @@ def test_at_no_width_a_column_is_cut(width: int) -> None:
     """A terminal has room for whole tables, or there is a list: rich cuts the last columns in silence."""
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_percent=1.5))
-    report.show_all(RUN, told, console)
+    report.show_all(RUN, told, IDLE, console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert max(map(len, said.splitlines())) <= width
@@ -89,7 +91,7 @@ def test_at_no_width_a_column_is_cut(width: int) -> None:
 def test_on_a_narrow_terminal_no_number_is_cut(width: int) -> None:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     told = summary_of(arm_row(), saving_row(joules_saved_percent=23.4, noise_percent=1.5))
-    report.show_all(RUN, told, console)
+    report.show_all(RUN, told, IDLE, console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert max(map(len, said.splitlines())) <= width

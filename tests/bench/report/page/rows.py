@@ -6,7 +6,6 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from bench.report.arm_row import ArmRow
-from bench.report.slots import Idle
 from bench.report.summary import Summary
 
 _WORDS = {
@@ -52,4 +51,4 @@ def saving_row(**values: Any) -> ArmRow:
 
 def summary_of(*rows: ArmRow) -> Summary:
     """A summary of these rows and nothing else."""
-    return Summary(rows=list(rows), cautions=[], idle=Idle([]), splits={})
+    return Summary(rows=list(rows), cautions=[], splits={})
