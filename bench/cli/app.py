@@ -5,6 +5,7 @@ Everything heavy is imported inside a command, so that `bench --help` is there i
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 import time
@@ -16,7 +17,7 @@ import typer
 from bench import __version__
 from bench.cli import compare, complete, data, exec, judge, look, model_commands, setup
 from bench.cli.commands import JUDGE, MEASURE, ShortHelp
-from bench.cli.entry import EXIT_INTERRUPTED
+from bench.cli.entry import EXIT_INTERRUPTED, EXIT_USER
 from bench.cli.init import command as init
 from bench.cli.meter import meter_app
 from bench.cli.options import AllowRoot, Carbon, Json, OnlyBackends, OtherEnergy, Price, RunsFolder, console
@@ -37,10 +38,13 @@ from bench.cli.run_options import (
     VoidAgain,
     WhatToRun,
 )
-from bench.errors import BenchError, Interrupted, UserError
+from bench.cli.streams import lost_output
+from bench.errors import BenchError, Interrupted, RunFailed, UserError
 from bench.suite.header import Overrides
 
-EXIT_FAILED, EXIT_USER = 1, 2
+EXIT_FAILED = 1
+_OF_THE_SYSTEM = (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""Errors of a machine that has no more files or no more room; any other `OSError` is a fault of ours."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,9 +72,16 @@ def main() -> None:
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:  # Ctrl-C outside a run, of which typer says nothing
             print("bench: interrupted", file=sys.stderr)
+        elif not end.code and (why := lost_output()):
+            _fail(RunFailed(f"standard output can't be written ({why})"), EXIT_FAILED)
         raise
     except (BenchError, EnergyError) as error:
         _fail(error, EXIT_FAILED)
+    except OSError as error:
+        if error.errno not in _OF_THE_SYSTEM:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(RunFailed(f"{place}{error.strerror}"), EXIT_FAILED)
 
 
 def _fail(error: Exception, code: int) -> None:

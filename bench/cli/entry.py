@@ -12,19 +12,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-EXIT_INTERRUPTED = 130
+EXIT_USER, EXIT_INTERRUPTED = 2, 130
 
 
 def main() -> None:
     """Run the command line."""
     try:
         with ending_as_ctrl_c():
+            _prepare()
             from bench.cli import app
 
             app.main()
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _prepare() -> None:
+    """Streams that last, and enough open files for what follows."""
+    from bench.cli import streams
+
+    streams.make_lasting()
+    too_few = streams.raise_file_limit()
+    if too_few is not None:
+        print(f"bench: {too_few}", file=sys.stderr)
+        sys.exit(EXIT_USER)
 
 
 @contextmanager

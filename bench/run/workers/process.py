@@ -143,4 +143,5 @@ _QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONIOENCODING": "utf-8:backslashreplace",  # of what its libraries print into its log
 }
