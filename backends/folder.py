@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.base import BackendInfo, ModelError
+from backends.text_model import text_config
 
 LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer")
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions")
@@ -36,6 +37,8 @@ class ModelFolder:
     vocabulary: int
     context: int | None
     eos_ids: frozenset[int]
+    sees: bool = False
+    """Whether it is a model of images and text, of which the text model is loaded (`backends.text_model`)."""
 
     @property
     def quantised(self) -> str | None:
@@ -83,9 +86,9 @@ def open_folder(path: Path, *, layers: int | None = None) -> ModelFolder:
         ModelError: A file is missing or unreadable, the weights are not in safetensors, or there are
             fewer layers than asked for.
     """
-    config = _read_json(path / "config.json")
+    whole = _read_json(path / "config.json")
     _check_weights(path)
-    config = _shortened(config, layers, path)
+    config = _shortened(text_config(whole), layers, path)
     return ModelFolder(
         path=path,
         config=config,
@@ -94,6 +97,7 @@ def open_folder(path: Path, *, layers: int | None = None) -> ModelFolder:
         vocabulary=_count(config, ("vocab_size",), path),
         context=_count(config, CONTEXT_KEYS, path) if _first(config, CONTEXT_KEYS) is not None else None,
         eos_ids=_eos_ids(path, config),
+        sees=config["model_type"] != whole.get("model_type"),
     )
 
 

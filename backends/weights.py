@@ -10,6 +10,7 @@ from typing import Any
 
 from backends.base import ModelError
 from backends.folder import NUMBER_BYTES, ModelFolder, layer_of
+from backends.text_model import text_weight
 
 STORED_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4}
 """Of a number in safetensors, by its name there; all others take one."""
@@ -26,6 +27,8 @@ def loaded_bytes(folder: ModelFolder, dtype: str) -> int:
     """
     total = 0
     for name, stored, shape in _arrays(folder.path):
+        if folder.sees and text_weight(name) is None:
+            continue
         number = layer_of(name)
         if number is not None and number >= folder.layers:
             continue

@@ -22,6 +22,7 @@ from pydantic import Field
 from backends.about import About, Tools, about
 from backends.base import CHUNK, Backend, ModelError, in_one_line
 from backends.folder import ModelFolder, layer_of, open_folder
+from backends.text_model import text_weight
 from backends.tokenizer import Tokenizer
 from backends.weights import check_fits
 
@@ -97,7 +98,7 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
                 folder.path,
                 lazy=True,
                 model_config=under_the_names_of_mlx_lm(folder.config),
-                get_model_classes=_first_layers_only(_get_classes, folder.layers),
+                get_model_classes=_first_layers_only(_get_classes, folder),
             )
         if folder.quantised is None:  # scales and what is left whole stay as they were saved
             model.set_dtype(getattr(mx, dtype))
@@ -138,11 +139,11 @@ def under_the_names_of_mlx_lm(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_layers_only(
-    get_classes: Callable[[dict[str, Any]], Classes], layers: int
+    get_classes: Callable[[dict[str, Any]], Classes], folder: ModelFolder
 ) -> Callable[[dict[str, Any]], Classes]:
-    """Wrap mlx-lm's class lookup so that weights of later layers are dropped before its strict check.
+    """Wrap mlx-lm's class lookup so that weights of later layers, or of no text, are dropped.
 
-    Turning the check off instead would also accept a file in which weights are missing.
+    Turning its strict check off instead would also accept a file in which weights are missing.
     """
 
     def classes(config: dict[str, Any]) -> Classes:
@@ -150,10 +151,13 @@ def _first_layers_only(
 
         class Shortened(model_class):  # type: ignore[valid-type,misc]
             def sanitize(self, weights: dict[str, Any]) -> dict[str, Any]:
+                if folder.sees:
+                    renamed = ((text_weight(name), weight) for name, weight in weights.items())
+                    weights = {name: weight for name, weight in renamed if name is not None}
                 kept = {
                     name: weight
                     for name, weight in weights.items()
-                    if (number := layer_of(name)) is None or number < layers
+                    if (number := layer_of(name)) is None or number < folder.layers
                 }
                 return super().sanitize(kept) if hasattr(model_class, "sanitize") else kept
 

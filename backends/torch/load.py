@@ -16,6 +16,7 @@ from pydantic import Field
 from backends.about import About, Tools, about
 from backends.base import CHUNK, Backend, ModelError, in_one_line
 from backends.folder import ModelFolder, layer_of, open_folder
+from backends.text_model import RENAMED, text_weight
 from backends.tokenizer import Tokenizer
 from backends.weights import check_fits
 
@@ -117,10 +118,16 @@ def _limit_bytes(device: torch.device) -> int | None:
 def _load_model(folder: ModelFolder, dtype: str) -> Any:
     import torch
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     if folder.architecture not in CONFIG_MAPPING:
         raise ModelError(
             f"transformers has no model type {folder.architecture!r}", fix="choose another model"
+        )
+    if folder.architecture not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise ModelError(
+            f"transformers has no text model {folder.architecture!r} apart from its other parts",
+            fix="choose another backend",
         )
     try:
         with _quiet():
@@ -132,6 +139,7 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
                 trust_remote_code=False,
                 local_files_only=True,
                 output_loading_info=True,
+                key_mapping=RENAMED if folder.sees else None,
             )
     except Exception as error:  # a model file raises what it likes
         said = in_one_line(f"{type(error).__name__}: {error}")
@@ -150,7 +158,8 @@ def _check_weights_used(report: Any, folder: ModelFolder) -> None:
     left_over = [
         name
         for name in report["unexpected_keys"]
-        if (number := layer_of(name)) is None or number < folder.layers
+        if (not folder.sees or text_weight(name) is not None)
+        and ((number := layer_of(name)) is None or number < folder.layers)
     ]
     for what, names in (("lacks", report["missing_keys"]), ("has no place for", left_over)):
         if names:
