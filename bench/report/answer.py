@@ -5,19 +5,22 @@ The words of the sentences are in `bench.report.sentences`; where each figure co
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from analysis.effect import FEWEST_BLOCKS
 from analysis.values import NOT_ESTIMATED
 from analysis.verdict import VERDICTS
+from analysis.words import counted
 from bench.report import sentences
 from bench.report.arm_row import ArmRow
 from bench.report.names import baseline_model
 from bench.report.readback import Readback
 from bench.report.summary import Summary
-from bench.report.trust import Trust, trust_of
 
 Kind = Literal["cost", "comparison", "control", "tokens", "nothing", "left out"]
 Severity = Literal["claim", "open", "warning"]
@@ -110,6 +113,14 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trust:
+    """How far the figures go, and what gets further."""
+
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """What a run answers."""
 
@@ -144,7 +155,7 @@ def answer_of(readback: Readback, summary: Summary) -> Answer:
         costs=costs,
         sentences=tuple(_sentences(readback, summary, costs)),
         noise=sentences.noise(summary.rows),
-        trust=trust_of(readback, rows, [cost.comparison for cost in costs if cost.comparison]),
+        trust=_trust(readback, rows, [cost.comparison for cost in costs if cost.comparison]),
     )
 
 
@@ -230,3 +241,38 @@ def importance(one: Comparison) -> tuple[int, float]:
     """Sorts comparisons: those that settle a question first, of these the largest effect."""
     rank = VERDICTS.index(one.verdict) if one.verdict in VERDICTS else len(VERDICTS)
     return rank, -abs(one.saved_percent or 0.0)
+
+
+def _trust(readback: Readback, rows: Sequence[ArmRow], comparisons: Sequence[Comparison]) -> Trust:
+    """The first thing that keeps the figures from a claim, and the command that mends it."""
+    folder, blocks = shlex.quote(str(readback.run.folder)), readback.whole_blocks
+    grade = min((row.grade for row in rows if row.grade is not None), default=None)
+    open_ones = [one for one in comparisons if one.blocks_to_settle]
+    if not blocks:
+        text = "No block is whole, so nothing is compared. To go on:"
+        return Trust(text=text, command=f"bench run --resume {folder}")
+    if not grade:
+        return Trust(text="To see what this machine can measure:", command="bench doctor")
+    if blocks < FEWEST_BLOCKS:
+        longer = _longer(readback, FEWEST_BLOCKS - blocks)
+        text = f"A quick look: {counted(blocks, 'block')}, and a claim needs {FEWEST_BLOCKS}{longer}:"
+        return Trust(text=text, command=f"bench run --resume {folder} --blocks {FEWEST_BLOCKS}")
+    if open_ones:
+        more = max((one.blocks_to_settle or 0) - one.blocks for one in open_ones)
+        text = f"About {counted(more, 'more block')} would settle what is open{_longer(readback, more)}:"
+        return Trust(text=text, command=f"bench run --resume {folder} --blocks {blocks + more}")
+    if grade == 1:
+        return Trust(text="The meter was read, but not in full; why:", command=f"bench report {folder} --all")
+    text = f"{counted(blocks, 'block')}, joules {rows[0].grade_name}; what could overturn it:"
+    return Trust(text=text, command=f"bench report {folder} --all")
+
+
+def _longer(readback: Readback, blocks: int) -> str:
+    """`, about 4 min more`: if they take as long as those that there are."""
+    spans: dict[tuple[int, int], list[float]] = {}
+    for slot in (row.record for row in readback.slots):
+        spans.setdefault((slot.session, slot.block), []).extend((slot.start_s, slot.end_s))
+    if not spans:
+        return ""
+    block_s = median(max(instants) - min(instants) for instants in spans.values())
+    return f", about {math.ceil(blocks * block_s / 60)} min more"

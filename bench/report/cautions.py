@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.checks import Caution, check_judgements, check_slots
+from analysis.looks import level_of_run, looks_of, spent
 from analysis.rows import Slot
 from analysis.values import NOT_ESTIMATED
 from analysis.verdict import INACTIVE, Judgement
 from analysis.words import counted, listed
-from bench.report.looks import level_of_run, looks_of, spent
 from bench.report.readback import Readback
 from bench.run.records import ArmKey, EventRecord, SessionRecord
 

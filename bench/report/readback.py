@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from analysis.looks import level_of_run
 from bench.errors import UserError
-from bench.report.looks import level_of_run
 from bench.report.slots import Idle, SlotRead, failed_gate, first_of_each_prompt
 from bench.run.joules import MeterTrust, Readings, Sources, joules_of
 from bench.run.observed import Joules

@@ -20,10 +20,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 from energy.cputime import DescendantsCpu
 from energy.lab.documents import SHAPES, Told, document
-from energy.lab.truth import TruthWriter
 
 RAILS = ("cpu", "gpu", "ane")
 STEP_S = 0.01
@@ -43,6 +43,31 @@ The following samplers are supported by --samplers:
 """
 
 Joules = tuple[float, float, float]
+
+
+class TruthWriter:
+    """Writes the exact joules as power is simulated, so that a measurement can be marked.
+
+    The file is text: a heading `time_s` and `<rail>_j` parted by tabs, then a line every ten milliseconds or
+    so with the harness time and the joules since the start. Between two lines power is constant.
+    """
+
+    def __init__(self, path: Path, rails: tuple[str, ...]) -> None:
+        self._file: TextIO = path.open("a", encoding="ascii")
+        if self._file.tell() == 0:
+            self._file.write("\t".join(["time_s", *(f"{rail}_j" for rail in rails)]) + "\n")
+
+    def add(self, time_s: float, joules: tuple[float, ...]) -> None:
+        """Note the joules of all rails up to an instant."""
+        self._file.write("\t".join(f"{value:.9f}" for value in (time_s, *joules)) + "\n")
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class Integrator:

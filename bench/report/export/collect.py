@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from analysis.looks import level_of_run
 from bench.errors import UserError
-from bench.report.looks import level_of_run
 from bench.report.names import arm_label, in_words
 from bench.report.rows import likeness, provenance
 from bench.report.slots import Idle, failed_gate
@@ -59,7 +59,7 @@ _RECORD = pa.schema(
         *((name, pa.int64()) for name in ("session", "block", "position", "passes")),
         *((name, pa.string()) for name in ("backend", "gate", "error")),
         ("a_a", pa.bool_()),
-        *((name, pa.int64()) for name in ("prompt_tokens", "forwards")),
+        *((name, pa.int64()) for name in ("prompt_tokens", "forwards", "batch")),
         ("tokens", pa.list_(pa.int64())),
         *((name, pa.float64()) for name in ("start_s", "end_s")),
         ("joules", _JOULES),
@@ -216,12 +216,18 @@ def _finished(records: pa.Table, runs: int) -> list[dict[int, int]]:
 
 
 def _work(records: pa.Table) -> pa.Table:
-    """Requests summed by slot."""
+    """Requests summed by slot, those of a batch counted one by one."""
     requests = _of_type(records, "request")
-    requests = requests.append_column("new_tokens", pc.list_value_length(requests["tokens"]))
-    sums = ("prompt_tokens", "new_tokens", "forwards")
-    summed = requests.group_by(list(PLACE)).aggregate([("type", "count"), *((name, "sum") for name in sums)])
-    return summed.rename_columns([*PLACE, "requests", *sums])
+    batch = pc.fill_null(requests["batch"], 1)  # the first runs had none
+    work = {
+        "requests": batch,
+        "prompt_tokens": pc.multiply(batch, requests["prompt_tokens"]),
+        "new_tokens": pc.multiply(batch, pc.list_value_length(requests["tokens"])),
+        "forwards": requests["forwards"],
+    }
+    table = pa.table({**{name: requests[name] for name in PLACE}, **work})
+    summed = table.group_by(list(PLACE)).aggregate([(name, "sum") for name in work])
+    return summed.rename_columns([*PLACE, *work])
 
 
 def _idle_powers(records: pa.Table, runs: int) -> list[Idle]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from backends.cut import Cut
@@ -30,15 +30,10 @@ class CallWork:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimedWindow:
-    """One timed window; `read_bytes` and `flops` are per step."""
+class Tested:
+    """Which test, at which value."""
 
     test: str
-    start_s: float
-    end_s: float
-    steps: int
-    read_bytes: float
-    flops: float
     batch: int = 1
     context: int = 0
     changed: bool = False
@@ -46,6 +41,17 @@ class TimedWindow:
     """Share of the layers that run."""
     also: tuple[str, ...] = ()
     """Other tests of which this is the plain side, so that it is timed once for all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedWindow(Tested):
+    """One timed window; `read_bytes` and `flops` are per step."""
+
+    start_s: float
+    end_s: float
+    steps: int
+    read_bytes: float
+    flops: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,22 +86,14 @@ class NextRound(Message[RoundDone]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class Setting(Tested):
     """One test at one value."""
 
-    test: str
     run: Callable[[Any], CallWork]
     """Does the steps and waits until the device is idle."""
     prepare: Callable[[], Any] = lambda: None
     """Whatever has to happen before each window, outside it."""
     per_round: int = 1
-    batch: int = 1
-    context: int = 0
-    changed: bool = False
-    layers: float = 1.0
-    """Share of the layers that run."""
-    also: tuple[str, ...] = ()
-    """Other tests of which this is the plain side, so that it is timed once for all of them."""
 
 
 def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: float) -> TimedWindow:
@@ -114,15 +112,10 @@ def measure(setting: Setting, synchronize: Callable[[], None], *, window_s: floa
         synchronize()
         end_s = time.perf_counter()
     return TimedWindow(
-        test=setting.test,
+        **{field.name: getattr(setting, field.name) for field in fields(Tested)},
         start_s=start_s,
         end_s=end_s,
         steps=total.steps,
         read_bytes=total.read_bytes / total.steps,
         flops=total.flops / total.steps,
-        batch=setting.batch,
-        context=setting.context,
-        changed=setting.changed,
-        layers=setting.layers,
-        also=setting.also,
     )

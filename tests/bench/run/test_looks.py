@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.looks import level_of
+from analysis.looks import level_of, looks_of
 from bench.errors import UserError
-from bench.report.looks import looks_of
 from bench.report.readback import read_back
 from bench.report.summary import summarise
 from bench.report.verdicts import verdicts_of

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from energy.lab.truth import TruthWriter
+from energy.lab.standin import TruthWriter
 from tests.energy.lab.truth import read_truth
 
 

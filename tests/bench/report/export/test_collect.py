@@ -92,6 +92,15 @@ def test_a_data_set_holds_the_slots_that_reading_back_gives(tmp_path: Path) -> N
         assert [getattr(one, name) for name in rest] == [getattr(other, name) for name in rest]
 
 
+def test_the_requests_of_a_batch_are_counted_one_by_one(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "one")
+    records = (folder / "records.jsonl").read_text()
+    (folder / "records.jsonl").write_text(records.replace('"forwards": 2', '"forwards": 2, "batch": 3'))
+    (evidence,) = read_evidence(collect([tmp_path], tmp_path / "runs.parquet").file)
+    slot = evidence.slots[0]
+    assert (slot.requests, slot.prompt_tokens, slot.new_tokens, slot.forwards) == (3, 21, 9, 2)
+
+
 def test_a_data_set_of_version_0_1_0_is_read_as_one_of_today(tmp_path: Path) -> None:
     write_run(tmp_path, "one")
     file = collect([tmp_path], tmp_path / "runs.parquet").file
