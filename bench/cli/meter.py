@@ -65,8 +65,8 @@ def check_meter(
     from energy.lag import PRIOR_S
     from energy.selftest import find_lag, outcome, run_self_test
 
-    loads = commands()
     with _running(energy, allow_root=allow_root) as source:
+        loads = commands(source.info.kind)
         findings = run_self_test(source, loads, seconds=seconds)
         lag = find_lag(source, loads["cpu spin"])
         cadence_s = cadence_of(source.trace())

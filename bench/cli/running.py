@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.cli.options import console, display
-from bench.run import start
+from bench.run import host, power, start
 from bench.run.display.progress import Bar
 from bench.run.sources import ChosenMeter
 from bench.suite.header import RunHeader
@@ -34,6 +34,8 @@ def fetch_and_run(
         ask = verdicts.verdicts_of
     with display(console(), as_json=as_json, quiet=quiet) as shown:
         shown.note(meter.note)
+        if (slow := power.slowed(host.power())) is not None:
+            shown.note(slow)
         return start.run_or_resume(
             prepared,
             header,

@@ -69,7 +69,7 @@ class Meter:
         if not seconds_s or self.info.kind not in ("measured", "simulated"):
             return None
         start_s = time.perf_counter()
-        findings = run_self_test(self._source, workloads.commands(), seconds=seconds_s)
+        findings = run_self_test(self._source, workloads.commands(self.info.kind), seconds=seconds_s)
         tested = outcome(findings, self.info.rails)
         self._trust = MeterTrust(self_test=tested.word)
         self._silent = tested.silent
@@ -89,7 +89,7 @@ class Meter:
         """
         if self.info.kind not in ("measured", "simulated"):
             return None
-        lag = find_lag(self._source, workloads.commands()["cpu spin"], most_s=most_s)
+        lag = find_lag(self._source, workloads.commands(self.info.kind)["cpu spin"], most_s=most_s)
         if where == "before":
             self._lag = lag
         return LagRecord(session=session, where=where, lag=lag)

@@ -40,6 +40,16 @@ def of_pmset(settings: str, supply: str) -> Power:
     )
 
 
+def slowed(now: Power) -> str | None:
+    """What makes the numbers of this machine those of no other, in words; None where nothing does."""
+    told = []
+    if now.source == "battery":
+        told.append("on battery power (plug in the charger)")
+    if now.mode == "low":
+        told.append("in low power mode, which slows the chip down (choose Automatic in System Settings)")
+    return f"this machine runs {' and '.join(told)}: compared with other such runs alone" if told else None
+
+
 def changed(before: Power | None, now: Power | None) -> str | None:
     """How the power supply differs from what it was, in words; None if it does not or nobody knows.
 

@@ -20,13 +20,17 @@ _BUFFER_BYTES = 512 * 1024 * 1024
 """Far larger than any cache."""
 
 
-def commands() -> dict[Name, Command]:
-    """The loads that this machine can carry, as commands, by the self-test's names."""
+def commands(kind: str) -> dict[Name, Command]:
+    """The loads that this machine can carry, as commands, by the self-test's names.
+
+    A source that is not of the `kind` measured is a stand-in, which sees CPU time alone: its GPU has no load.
+    """
     own: dict[Name, str] = {"cpu spin": "cpu", "memory stream": "memory"}
     by_name: dict[Name, Command] = {
         name: lifeline.command(0, "bench.run.workloads", load) for name, load in own.items()
     }
-    if machine.runs_on_apple_silicon() and (backend := libraries.gpu_backend()):
+    has_gpu = kind == "measured" and machine.runs_on_apple_silicon()
+    if has_gpu and (backend := libraries.gpu_backend()):
         by_name["gpu stream"] = libraries.command(backend, "keep_gpu_busy")
     return by_name
 

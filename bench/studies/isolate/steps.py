@@ -89,7 +89,7 @@ class Cell:
         """Run it once, which also warms it up; one that can't be run is named and left out."""
         try:
             setting.run(setting.prepare())
-        except (NotAvailable, BackendError) as error:
+        except (NotAvailable, BackendError, RuntimeError) as error:  # the last is what libraries raise
             self.missing[setting.test] = str(error)
             return False
         return True

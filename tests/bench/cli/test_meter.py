@@ -71,7 +71,7 @@ def test_a_rail_that_does_not_answer_fails_the_self_test(tmp_path: Path) -> None
 
     source = modelled(idle_w=2.0, watts_per_core=0.0)
     source.start(tmp_path)
-    findings = run_self_test(source, {"cpu spin": commands()["cpu spin"]}, seconds=1.5)
+    findings = run_self_test(source, {"cpu spin": commands(source.info.kind)["cpu spin"]}, seconds=1.5)
     source.stop()
     assert [(f.load, f.rail, f.passed) for f in findings] == [
         ("cpu spin", "cpu", False),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.run import host
-from bench.run.power import Power, changed, of_pmset
+from bench.run.power import Power, changed, of_pmset, slowed
 from energy import machine
 
 MAINS = "Now drawing from 'AC Power'\n"
@@ -73,3 +73,10 @@ def test_the_command_is_asked_anew_every_time(tmp_path: Path, monkeypatch: pytes
     assert changed(before, host.power()) == "source battery, was ac, mode low, was automatic"
     stub.unlink()
     assert host.power() == Power()
+
+
+def test_battery_and_low_power_are_warned_of() -> None:
+    assert slowed(Power(source="ac", mode="high")) is None
+    assert slowed(Power()) is None
+    said = slowed(Power(source="battery", mode="low")) or ""
+    assert "on battery power (plug in the charger) and in low power mode" in said

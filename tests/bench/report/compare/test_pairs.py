@@ -21,13 +21,24 @@ from bench.report.compare.tables import show, to_json
 from tests.bench.processes import bench
 from tests.bench.stored import stored_copy
 
+MACHINE: dict[str, Any] = {
+    **{"host__chip": "a chip", "host__gpu_cores": 8, "host__cpu_cores": 8, "host__memory_bytes": 2**34},
+    **{"host__os_version": "15.5", "host__os_build": None, "host__power_source": None},
+    **{"host__power_mode": None, "host__low_power_mode": None},
+}
+
+
+def copy_of(run: Path, into: Path, **changes: Any) -> Path:
+    """As `stored_copy`, of the same machine whatever this one is."""
+    return stored_copy(run, into, **{**MACHINE, **changes})
+
 
 @pytest.fixture(scope="module")
 def folder(echo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`one` and `two` are runs of five blocks of one machine."""
     folder = tmp_path_factory.mktemp("compare")
     for name in ("one", "two"):
-        stored_copy(echo_run, folder / name, blocks=5)
+        copy_of(echo_run, folder / name, blocks=5)
     return folder
 
 
@@ -57,7 +68,7 @@ def test_each_unlike_condition_is_refused_by_name(
     what: str, folder: Path, echo_run: Path, tmp_path: Path
 ) -> None:
     changes, values = UNLIKE[what]
-    other = stored_copy(echo_run, tmp_path / "other", blocks=5, **changes)
+    other = copy_of(echo_run, tmp_path / "other", blocks=5, **changes)
     with pytest.raises(UserError, match="no ratio") as refused:
         compare([str(folder / "one"), str(other)])
     assert f"{what.removesuffix(' of an older run')} (" in str(refused.value)
@@ -71,7 +82,7 @@ def other_source(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def measured_header(run: Path, into: Path, **changes: Any) -> Path:
     """A copy whose stored raw stream says that it has another source."""
-    made = stored_copy(run, into, blocks=5, edit=lambda record: other_source(record, **changes))
+    made = copy_of(run, into, blocks=5, edit=lambda record: other_source(record, **changes))
     file = made / "power.index"
     first, _, rest = file.read_text().partition("\n")
     header = json.loads(first)
@@ -117,7 +128,7 @@ def test_unlike_token_counts_are_refused_by_name(
     def edited(record: dict[str, Any]) -> dict[str, Any]:
         return {**record, **edit} if record["type"] == "request" and record["gate"] == "length" else record
 
-    other = stored_copy(echo_run, tmp_path / "other", blocks=5, edit=edited)
+    other = copy_of(echo_run, tmp_path / "other", blocks=5, edit=edited)
     with pytest.raises(UserError) as refused:
         compare([str(folder / "one"), str(other)])
     assert f"{name} of echo length" in str(refused.value)
@@ -128,7 +139,7 @@ def test_unlike_token_counts_are_refused_by_name(
 def test_anyway_sets_machines_side_by_side_without_any_ratio(
     folder: Path, echo_run: Path, tmp_path: Path
 ) -> None:
-    other = stored_copy(echo_run, tmp_path / "m4", blocks=5, host__chip="Apple M4")
+    other = copy_of(echo_run, tmp_path / "m4", blocks=5, host__chip="Apple M4")
     found = compare([str(folder / "one"), str(other)], anyway=True)
     text = shown(found)
     assert "no ratio, because these are unlike" in text
@@ -203,8 +214,8 @@ def test_speed_is_the_inverse_of_time(folder: Path) -> None:
         )  # windows of a busy machine weigh otherwise
 
 
-def test_too_few_blocks_have_figures_and_no_interval(folder: Path, echo_run: Path) -> None:
-    found = compare([str(folder / "one"), str(echo_run)])
+def test_too_few_blocks_have_figures_and_no_interval(folder: Path, echo_run: Path, tmp_path: Path) -> None:
+    found = compare([str(folder / "one"), str(copy_of(echo_run, tmp_path / "short"))])
     joules = found[0].ratios["gross_per_repeat_j"]
     assert isinstance(joules, LogPair)
     assert joules.interval is None
@@ -219,7 +230,7 @@ def as_backend(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_backends_of_one_run_are_compared_gate_by_gate(echo_run: Path, tmp_path: Path) -> None:
-    run = stored_copy(echo_run, tmp_path / "run", blocks=5, edit=as_backend, backends=["echo", "other"])
+    run = copy_of(echo_run, tmp_path / "run", blocks=5, edit=as_backend, backends=["echo", "other"])
     (one,) = compare([f"{run}:echo", f"{run}:other"])
     assert one.second.label == "other"
     joules = one.ratios["gross_per_repeat_j"]
@@ -277,7 +288,7 @@ def test_the_command_prints_json_and_refuses_with_exit_code_2(
     assert one["first"]["kind"] == "modelled"
     assert one["ratios"]["gross_per_repeat_j"]["interval"] is None
     assert one["is_measured"] is False
-    stored_copy(echo_run, tmp_path / "other", host__chip="Apple M4\x1b[31m")
+    copy_of(echo_run, tmp_path / "other", host__chip="Apple M4\x1b[31m")
     refused = bench("compare", str(folder / "one"), "other", cwd=tmp_path)
     assert refused.returncode == 2
     assert not refused.stdout

@@ -91,6 +91,16 @@ def test_quantised_cells_name_what_they_can_not_do(folder: Path) -> None:
     assert "tiny" in cell.missing["S10"]
 
 
+def test_a_kernel_that_the_device_has_not_is_named_and_left_out(folder: Path) -> None:
+    cell = Cell(model=echo.load(cpu_s_per_token=0.0001), cut=Cut(), plan=PLAN, tiny=None)
+
+    def run(_: object) -> CallWork:
+        raise NotImplementedError("no kernel for the MPS device")
+
+    assert not cell._works(Setting(test="S1", run=run))
+    assert cell.missing["S1"] == "no kernel for the MPS device"
+
+
 def test_a_stand_in_has_no_probes_and_says_so(folder: Path) -> None:
     cell = Cell(model=echo.load(cpu_s_per_token=0.0001), cut=Cut(), plan=PLAN, tiny=None)
     cell.open()
