@@ -5,13 +5,15 @@
 #
 # The environment is made once; a second `make` installs nothing unless the lists below have changed.
 
-PYTHON ?= python3
 VENV := .venv
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-# What runs models here: PyTorch, MLX and llama.cpp, but there is no MLX for Macs with Intel.
-ON_INTEL := torch,llama-cpp,data
-EXTRAS := $(if $(findstring Darwin x86_64,$(shell uname -sm)),$(ON_INTEL),all)
+ifneq ($(filter-out 0,$(SUDO_UID)),)
+$(error under sudo the files that are made here would be root's: type it without sudo)
+endif
+
+# What runs models here: PyTorch, MLX and llama.cpp; for Macs with Intel only the last has wheels.
+IS_INTEL_MAC := $(filter Darwin Darwin0,$(shell uname -s)$(shell sysctl -n hw.optional.arm64 2>/dev/null))
+EXTRAS := $(if $(IS_INTEL_MAC),,torch mlx) llama-cpp data
 
 .PHONY: run test check docs pictures format clean
 
@@ -45,17 +47,17 @@ format: $(VENV)/.installed-test
 clean:
 	rm -rf $(VENV)
 
+# Looks first: a Python that does not fit is told, and leaves nothing behind.
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@python=$$(PYTHON='$(PYTHON)' .setup/find-python) && echo "making $(VENV) with $$python" && \
+	{ "$$python" -m venv $(VENV) || { rm -rf $(VENV); false; }; }
 
-# torch goes first and alone: with its version settled, nothing else can ask for another one.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "installing into $(VENV) (once)"
-	$(PIP) pip
-	$(PIP) "$$(grep '^torch==' constraints.txt)"
-	$(PIP) --editable '.[$(EXTRAS)]'
-	touch $@
+	@PYTHON=$(VENV)/bin/python .setup/find-python >/dev/null || { echo "make: $(VENV) is of no use; type: make clean" >&2; false; }
+	@echo "installing into $(VENV), once: some hundred MB to download"
+	@$(VENV)/bin/python .setup/install $(EXTRAS)
+	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) --editable '.[$(EXTRAS),test]'
-	touch $@
+	@$(VENV)/bin/python .setup/install test
+	@touch $@
