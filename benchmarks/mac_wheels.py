@@ -103,7 +103,7 @@ class Target:
 def main() -> None:
     """Print a row per macOS and Python; exit code 1 if something has no wheel, or is not pinned."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    pins: dict[str, str] = {canonicalize_name(n): v for n, _, v in (line.partition("==") for line in lines)}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
     table = Table("macOS", "Python", "packages", "not pinned", "no wheel")
