@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.base import BackendInfo, ModelError
+from backends.inside import links_out
 from backends.text_model import text_config
 
 LAYER_COUNT_KEYS = ("num_hidden_layers", "n_layer")
@@ -83,9 +84,10 @@ def open_folder(path: Path, *, layers: int | None = None) -> ModelFolder:
     """Check `path` and read its config, keeping the first `layers` decoder layers (None keeps all).
 
     Raises:
-        ModelError: A file is missing or unreadable, the weights are not in safetensors, or there are
-            fewer layers than asked for.
+        ModelError: A file is missing, unreadable or a link out of the folder, the weights are not in
+            safetensors, or there are fewer layers than asked for.
     """
+    _check_inside(path)
     whole = _read_json(path / "config.json")
     _check_weights(path)
     config = _shortened(text_config(whole), layers, path)
@@ -151,6 +153,15 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _number(content: dict[str, Any]) -> Any:
     """What transformers 5 writes for a number that JSON has not: `{"__float__": "Infinity"}`."""
     return float(content["__float__"]) if content.keys() == {"__float__"} else content
+
+
+def _check_inside(path: Path) -> None:
+    """Refuse a folder with a link out of it, before anything in it is opened."""
+    outside = links_out(path) if path.is_dir() else []
+    if outside:
+        raise ModelError(
+            f"{path / outside[0]} is a link out of its folder", fix="put the file itself in its place"
+        )
 
 
 def _check_weights(path: Path) -> None:

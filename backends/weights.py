@@ -12,11 +12,24 @@ from backends.base import ModelError
 from backends.folder import NUMBER_BYTES, ModelFolder, layer_of
 from backends.text_model import text_weight
 
-STORED_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4}
+STORED_BYTES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "U64": 8,
+    "I32": 4,
+    "U32": 4,
+    "I16": 2,
+    "U16": 2,
+}
 """Of a number in safetensors, by its name there; all others take one."""
 FLOATS = ("F64", "F32", "F16", "BF16")
-MOST_HEADER_BYTES = 100_000_000
-"""That safetensors itself allows."""
+MOST_HEADER_BYTES = 2**25
+"""A model of a hundred thousand arrays has half of it; safetensors itself allows 100 MB."""
+
+MOST_AXES, MOST_BYTES = 8, 2**50
 
 
 def loaded_bytes(folder: ModelFolder, dtype: str) -> int:
@@ -71,17 +84,40 @@ def _arrays(path: Path) -> Iterator[tuple[str, str, list[int]]]:
 
 
 def _header(file: Path) -> dict[str, Any]:
-    """The JSON before the arrays: eight bytes of its length, then itself."""
+    """The JSON before the arrays: eight bytes of its length, then itself.
+
+    Raises:
+        ModelError: it can't be read, or it speaks of bytes that the file has not.
+    """
     try:
         with file.open("rb") as stream:
+            size = file.stat().st_size
             length = int.from_bytes(stream.read(8), "little")
-            if length > min(MOST_HEADER_BYTES, file.stat().st_size):
+            if length > min(MOST_HEADER_BYTES, size):
                 raise ValueError(f"a header of {length} bytes")
             header = json.loads(stream.read(length))
-            if not all(
-                key == "__metadata__" or {"dtype", "shape"} <= set(one) for key, one in header.items()
-            ):
-                raise ValueError("an array without a type or a shape")
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        for key, array in header.items():
+            if key != "__metadata__":
+                _check_array(key, array, held_bytes=size - 8 - length)
+    except (OSError, ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:
         raise ModelError(f"{file} can't be read ({error})", fix="fetch the model again") from error
     return dict(header)
+
+
+def _check_array(key: str, array: dict[str, Any], *, held_bytes: int) -> None:
+    """Raise `ValueError` unless an array lies within its file and has the size that its shape asks for."""
+    if not isinstance(array, dict) or not {"dtype", "shape", "data_offsets"} <= set(array):
+        raise ValueError("an array without a type, a shape or a place")
+    begin, end = map(_count, array["data_offsets"])
+    if not begin <= end <= held_bytes:
+        raise ValueError(f"{key[:60]!r} lies at bytes {begin} to {end}, and the file has {held_bytes}")
+    numbers = math.prod(map(_count, array["shape"][:MOST_AXES]))
+    each = STORED_BYTES.get(str(array["dtype"]))
+    if len(array["shape"]) > MOST_AXES or (each is not None and numbers * each != end - begin):
+        raise ValueError(f"{key[:60]!r} has {end - begin} bytes, and its shape asks for others")
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_BYTES:
+        raise ValueError(f"{str(value)[:40]} is no count")
+    return value

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from analysis.words import counted
+from bench.errors import UserError
 from bench.run import store
 from bench.run.display.plain import clock
 from bench.run.records import EventRecord, SessionRecord
 from bench.run.sources import ChosenMeter
 from bench.run.store import StoredRun
 from bench.show import table
+from bench.show.safe_text import one_line
 from bench.show.table import Column, Table, say
 from bench.suite.cadence import changes, sentence, stretched
 from bench.suite.config import Model
@@ -116,7 +119,14 @@ def show_runs(out: Path, console: Console) -> None:
     if not folders:
         console.print(f"no runs in {out}; make one with: bench run", markup=False)
         return
-    table.show([Table.of(_RUNS, map(store.read, folders), title="")], console)
+    runs = []
+    for folder in folders:
+        try:
+            runs.append(store.read(folder))
+        except UserError as error:
+            print(f"bench: {one_line(error)}", file=sys.stderr)
+    if runs:
+        table.show([Table.of(_RUNS, runs, title="")], console)
 
 
 def _energy(run: StoredRun) -> str | None:

@@ -17,13 +17,10 @@ from analysis.words import counted
 from bench.errors import UserError
 from bench.show.safe_text import first_line
 from bench.suite import libraries
-from bench.suite.weights import INDEX, SAFETENSORS, weights_in
+from bench.suite.weights import BESIDE, INDEX, SAFETENSORS, weights_in
 
 Progress = Callable[[str, int | None, int | None], None]
 """Called with what is going on, and bytes done and in total where they are known."""
-
-BESIDE = ("*.json", "tokenizer*", "*.model", "merges.txt", "vocab.txt", "chat_template.jinja")
-"""What is read beside the weights, all of it in the repository's first folder."""
 
 
 def fetch(repo: str, revision: str | None, *, progress: Progress, weight_files: tuple[str, ...]) -> None:

@@ -15,12 +15,13 @@ from bench.run.minutes import Minutes
 from bench.run.records import EventRecord, SessionRecord, SizedRecord
 from bench.run.session import Ask
 from bench.run.sources import ChosenMeter
-from bench.suite import from_models, libraries, prepare
+from bench.suite import from_models, libraries, memory, prepare
 from bench.suite.config import Protocol
 from bench.suite.from_models import ModelsAsked
 from bench.suite.header import EnergyAsked, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
 from bench.suite.prepare import Prepared
 from bench.suite.suite_file import find_suite
+from bench.suite.weights import one_sha256, sha256_of
 
 
 def prepared(
@@ -184,12 +185,13 @@ def run_or_resume(
     `ask` is asked at each declared look of a run until settled. `before_s` is what the command has taken so
     far, for a run that is to end in so many minutes.
     """
+    memory.check_fits(ready)  # before weights are hashed
     minutes = Minutes.of(ready.suite.protocol, before_s=before_s)
     models = {key: _model_found(ready, key) for key in ready.models}
     if resume_from is None:
         full = replace(header, models=models, **host.facts())
         return run.run(ready, meter=chosen, out=out, header=full, display=display, ask=ask, minutes=minutes)
-    if models != header.models:
+    if not _are_same(models, header.models):
         raise UserError(
             f"the models of {resume_from} have changed since it was started", fix="start a new run"
         )
@@ -215,7 +217,18 @@ def _model_found(ready: Prepared, key: str) -> ModelFound:
     here = ready.locate(model)
     if here is None:
         raise UserError(f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}")
-    settings = model.model_dump(exclude={"revision"})
+    settings, weights = model.model_dump(exclude={"revision"}), sha256_of(here.weight_files)
     return ModelFound(
-        **settings, revision=here.revision, weight_sha256=here.weight_hash(), saved_as=here.saved_as
+        **settings,
+        revision=here.revision,
+        weight_sha256=one_sha256(weights),
+        saved_as=here.saved_as,
+        file_sha256=weights | sha256_of(here.files_beside),
     )
+
+
+def _are_same(now: dict[str, ModelFound], before: dict[str, ModelFound]) -> bool:
+    """Whether the models are those of a run, as far as its version has recorded them."""
+    hashed = {key for key, model in before.items() if model.file_sha256 is not None}
+    known = {key: model if key in hashed else replace(model, file_sha256=None) for key, model in now.items()}
+    return known == before

@@ -68,6 +68,8 @@ class ModelFound:
     layers: int | None = None
     saved_as: str | None = None
     """What its folder says: `bfloat16`, `8 bits`."""
+    file_sha256: dict[str, str] | None = None
+    """Of each weight file and of what is read beside them, by name; null in runs of versions before that."""
 
 
 @dataclass(frozen=True, kw_only=True)

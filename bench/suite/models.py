@@ -8,7 +8,6 @@ interrupted fetch leaves nothing that looks whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import tomllib
@@ -23,9 +22,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from analysis.words import counted
+from backends.inside import links_out
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
-from bench.suite.weights import INDEX, SAFETENSORS, weights_in
+from bench.suite.weights import INDEX, SAFETENSORS, beside, weights_in
 from energy.user_cache import user_cache
 
 EMBEDDED_FORMS = ("*.safetensors", "*.gguf")
@@ -81,14 +81,19 @@ class LocalModel:
             return parts_of(self.file)
         if self.folder is None:
             return []
-        return sorted(self.folder / name for name in self._weights if (self.folder / name).is_file())
+        return sorted(
+            self.folder / name
+            for name in self._weights
+            if Path(name).name == name and (self.folder / name).is_file()
+        )
 
     @property
     def missing_files(self) -> list[str]:
         """Weight files that the model has and that are not here, sorted by name."""
         if self.file is not None or self.folder is None:
             return []
-        return sorted(name for name in self._weights if not (self.folder / name).is_file())
+        here = {file.name for file in self.weight_files}
+        return sorted(self._weights - here)
 
     @property
     def _weights(self) -> set[str]:
@@ -113,13 +118,10 @@ class LocalModel:
             return None
         return saved_as(config) if isinstance(config, dict) else None
 
-    def weight_hash(self) -> str | None:
-        """SHA-256 over all weight files, in the order of their names; None without weights."""
-        digest = hashlib.sha256()
-        for file in self.weight_files:
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        return digest.hexdigest() if self.weight_files else None
+    @property
+    def files_beside(self) -> list[Path]:
+        """What is read beside the weights: config, tokenizer, chat template."""
+        return [] if self.folder is None or self.file is not None else beside(self.folder)
 
 
 def catalogue() -> dict[str, Entry]:
@@ -276,6 +278,10 @@ def _has_config(patterns: tuple[str, ...]) -> bool:
 
 def _checked(model: LocalModel) -> LocalModel:
     assert model.folder is not None
+    if outside := links_out(model.folder):
+        raise UserError(
+            f"{model.folder / outside[0]} is a link out of its folder", fix="put the file itself in its place"
+        )
     if _has_config(model.patterns) and not (model.folder / "config.json").is_file():
         raise UserError(f"{model.folder} holds no config.json", fix="give the folder of a Hugging Face model")
     if not model.weight_files:

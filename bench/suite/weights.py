@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatch
+from pathlib import Path
 
 SAFETENSORS = ("*.safetensors",)
 """Weight files that are read unless a backend says otherwise."""
 INDEX = "model.safetensors.index.json"
 """Which weight is in which file, of a model whose weights are several files."""
+BESIDE = ("*.json", "tokenizer*", "*.model", "merges.txt", "vocab.txt", "chat_template.jinja")
+"""What is read beside the weights, all of it in the repository's first folder."""
 _ONE_OF_SEVERAL = re.compile(r"(.*-)(\d{5})-of-(\d{5})(\..*)")
 """A file of weights that are several files."""
 
@@ -37,3 +41,23 @@ def weights_in(
         start, _, count, ending = one.groups()
         found |= {f"{start}{number:05}-of-{count}{ending}" for number in range(1, int(count) + 1)}
     return found
+
+
+def beside(folder: Path) -> list[Path]:
+    """The files of a folder that are read beside the weights, sorted."""
+    return sorted({file for pattern in BESIDE for file in folder.glob(pattern) if file.is_file()})
+
+
+def sha256_of(files: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of each file, by its name."""
+    hashes = {}
+    for file in files:
+        with file.open("rb") as stream:
+            hashes[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashes
+
+
+def one_sha256(hashes: Mapping[str, str]) -> str | None:
+    """SHA-256 over those of several files, in the order of their names; None of none."""
+    digest = hashlib.sha256(b"".join(bytes.fromhex(hashes[name]) for name in sorted(hashes)))
+    return digest.hexdigest() if hashes else None

@@ -153,7 +153,8 @@ class Session:
         text = self.log.read_text(encoding="utf-8", errors="replace")
         if "Traceback" in text:
             bad.append(f"traceback: {text[-1500:]}")
-        if code not in EXIT_CODES:
+        is_before_python = not text and code in (-signal.SIGTERM, -signal.SIGHUP)
+        if code not in EXIT_CODES and not is_before_python:
             bad.append(f"exit code {code}: {self.last_words()}")
 
     def last_words(self) -> str:

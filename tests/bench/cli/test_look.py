@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,15 @@ def test_runs_are_listed(run: Path) -> None:
     shown = typed("runs", "--out", str(run.parent))
     assert run.name in shown.stdout
     assert "simulated" in shown.stdout
+
+
+def test_runs_are_listed_although_one_of_them_is_damaged(run: Path, tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        shutil.copytree(run, tmp_path / name)
+    (tmp_path / "bad" / "run.json").write_text("{")
+    done = bench("runs", "--out", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 0
+    assert re.search(r"^ *good +", done.stdout, flags=re.MULTILINE)
+    assert "bad" not in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+    assert "is not a run folder: it has no readable run.json" in done.stderr

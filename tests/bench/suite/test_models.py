@@ -17,7 +17,7 @@ from bench.errors import RunFailed, UserError
 from bench.run import fetch
 from bench.suite import models
 from bench.suite.models import Entry, catalogue, embedded_folder, hub_id, locate
-from bench.suite.weights import INDEX
+from bench.suite.weights import INDEX, one_sha256, sha256_of
 from energy.user_cache import user_cache
 
 MEMBER = "package/model.gguf"
@@ -117,7 +117,7 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     assert found is not None
     assert found.size_bytes == 4
     once = hashlib.sha256(b"1234").digest()
-    assert found.weight_hash() == hashlib.sha256(once).hexdigest()
+    assert one_sha256(sha256_of(found.weight_files)) == hashlib.sha256(once).hexdigest()
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
@@ -303,3 +303,23 @@ def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.delenv("JOULEBENCH_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert user_cache() == tmp_path / "joulebench"
+
+
+@pytest.mark.parametrize("name", ["../secret.safetensors", "/etc/passwd", "sub/model.safetensors"])
+def test_an_index_of_weights_that_leads_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    write_model(tmp_path / "model")
+    (tmp_path / "secret.safetensors").write_bytes(b"secret")
+    (tmp_path / "model" / INDEX).write_text(json.dumps({"weight_map": {"a": name, "b": "model.safetensors"}}))
+    with pytest.raises(UserError, match="lacks 1 file of its weights"):
+        locate(str(tmp_path / "model"))
+
+
+def test_every_file_that_is_read_has_its_hash(tmp_path: Path) -> None:
+    write_model(tmp_path / "model")
+    (tmp_path / "model" / "tokenizer.json").write_text("{}")
+    (tmp_path / "model" / "README.md").write_text("not read")
+    found = locate(str(tmp_path / "model"))
+    assert found is not None
+    hashes = sha256_of([*found.weight_files, *found.files_beside])
+    assert sorted(hashes) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert hashes["tokenizer.json"] == hashlib.sha256(b"{}").hexdigest()
