@@ -154,6 +154,11 @@ class Cut(BaseModel):
         """The cuts of packages that it has, by the order of their keys."""
         return tuple(added_cut(key, value)[1] for key, value in sorted((self.model_extra or {}).items()))
 
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What it leaves out, as JSON has it: keys that are not those of the whole model."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
     def without(self, key: str) -> Cut:
         """The same with nothing left out by `key`."""
         values = self.model_dump(exclude_defaults=True)

@@ -32,7 +32,7 @@ def settled(model: Backend, cut: Cut, ids: list[int], generated: Generated) -> S
     """Text, cut and counted work of a request that is over."""
     told = Settled(
         text=model.decode_text(generated.tokens),
-        cut=cut.model_dump(exclude_defaults=True, mode="json"),
+        cut=cut.stated,
         reasoning_tokens=encoding.reasoning_tokens(model, ids, generated.tokens),
     )
     shape = model.shape(cut)

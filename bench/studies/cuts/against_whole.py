@@ -96,7 +96,7 @@ def judge_cut(model: LocalModel, question: CutQuestion, *, progress: Progress) -
     return CutQuality(
         model=model.name,
         backend=question.backend,
-        cut=_plain(question.cut),
+        cut=question.cut.stated,
         outcome=verdict.outcome,
         reason=verdict.reason,
         prompts_sha256=question.prompts.sha256,
@@ -108,15 +108,11 @@ def judge_cut(model: LocalModel, question: CutQuestion, *, progress: Progress) -
     )
 
 
-def _plain(cut: Cut) -> dict[str, Any]:
-    return cut.model_dump(mode="json", exclude_defaults=True)
-
-
 def _worker(model: LocalModel, question: CutQuestion) -> AbstractContextManager[ModelWorker]:
     """A worker with the model, and two gates for it: without and with the cut."""
     gates = {
         UNGATED: GateConfig(plugin="ungated"),
-        CUT: GateConfig.model_validate({"plugin": "constant", "budget": {"cut": _plain(question.cut)}}),
+        CUT: GateConfig.model_validate({"plugin": "constant", "budget": {"cut": question.cut.stated}}),
     }
     models = {MODEL: ModelToLoad(folder=model.path, options=question.options)}
     load = Load(models=models, gates=gates, max_new_tokens=question.max_new_tokens)

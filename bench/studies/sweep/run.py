@@ -15,7 +15,7 @@ from typing import Any
 import tomlkit
 
 from backends.base import BackendError
-from backends.cut import FULL, Cut
+from backends.cut import FULL
 from backends.folder import open_folder
 from bench.errors import UserError
 from bench.run import start, store
@@ -137,7 +137,7 @@ def as_suite(request: SweepRequest, gates: Mapping[str, Mapping[str, Any]]) -> t
         )
     sweep = Sweep(
         swept=list(request.points.swept),
-        points=[{"label": point.label, "cut": _plain(point.cut)} for point in request.points.points],
+        points=[{"label": point.label, "cut": point.cut.stated} for point in request.points.points],
         reading={**asdict(request.reading), "text": _found_from_anywhere(request.reading.text)},
         text_sha256=text.sha256,
     )
@@ -153,7 +153,7 @@ def point_gates(suite: Suite, points: tuple[Point, ...]) -> dict[str, dict[str, 
     """
     budget = make_gates(suite)[suite.baseline].budgets[0].model_dump(mode="json", exclude_defaults=True)
     gates = {
-        point.label: {"plugin": "constant", "budget": {**budget, "cut": _plain(point.cut)}}
+        point.label: {"plugin": "constant", "budget": {**budget, "cut": point.cut.stated}}
         for point in points
         if point.cut != FULL
     }
@@ -167,10 +167,6 @@ def point_gates(suite: Suite, points: tuple[Point, ...]) -> dict[str, dict[str, 
 def suite_of(request: SweepRequest) -> Suite:
     """The suite that a request names, as it is written."""
     return load_suite(find_suite(request.suite))[0]
-
-
-def _plain(cut: Cut) -> dict[str, Any]:
-    return cut.model_dump(mode="json", exclude_defaults=True)
 
 
 def _header_of(folder: Path) -> RunHeader:

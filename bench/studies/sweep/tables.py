@@ -64,7 +64,7 @@ def to_json(judged: JudgedSweep) -> dict[str, Any]:
         {
             **{key: getattr(arm, key) for key in ("outcome", "reason", "tokens_per_s", "bytes_per_token")},
             **{key: getattr(arm, key) for key in ("tokens_per_s_ratio", "bytes_ratio", "pareto")},
-            "cut": None if arm.cut is None else arm.cut.model_dump(mode="json", exclude_defaults=True),
+            "cut": None if arm.cut is None else arm.cut.stated,
             "run": asdict(arm.row),
             "answers": asdict(arm.answers) if arm.answers else None,
             "text": asdict(arm.text) if arm.text else None,
@@ -233,7 +233,7 @@ def _get(path: str) -> Callable[[SweptArm], Any]:
 
 
 def _cut(arm: SweptArm) -> str:
-    return "" if arm.cut is None else json.dumps(arm.cut.model_dump(mode="json", exclude_defaults=True))
+    return "" if arm.cut is None else json.dumps(arm.cut.stated)
 
 
 def _plain_columns(*paths: str) -> tuple[Column[SweptArm], ...]:
