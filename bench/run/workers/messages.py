@@ -5,6 +5,7 @@ A worker that obeys more commands (`bench.studies.question_worker`) has its mess
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
@@ -25,7 +26,10 @@ class Message(Generic[A]):
     """A question to which the answer is an `A`."""
 
     command: ClassVar[str]
-    """Its name on the wire."""
+    """Its name on the wire: that of its class, `time_tokens` for `TimeTokens`."""
+
+    def __init_subclass__(cls) -> None:
+        cls.command = re.sub(r"\B([A-Z])", r"_\1", cls.__name__).lower()
 
     @classmethod
     def answer(cls) -> type[A]:
@@ -81,7 +85,6 @@ class Loaded:
 class Load(Message[Loaded]):
     """Load every model and make every gate."""
 
-    command: ClassVar[str] = "load"
     models: dict[str, ModelToLoad]
     gates: dict[str, GateConfig] = field(default_factory=dict)
     max_new_tokens: int = 1
@@ -104,7 +107,6 @@ class Encoded:
 class Encode(Message[Encoded]):
     """Tokenise every prompt for every model, so that no window contains it."""
 
-    command: ClassVar[str] = "encode"
     prompts: list[Prompt]
     chat: Chat | None = None
     """How they are written as chats; None: they are plain text."""
@@ -114,7 +116,6 @@ class Encode(Message[Encoded]):
 class Ready(Message[Done]):
     """Match the controls to their gates, and prepare every cut that some prompt will get."""
 
-    command: ClassVar[str] = "ready"
     gate_model: str
     """Key of the model whose token ids the gates see."""
 
@@ -130,7 +131,6 @@ class Guarded:
 class Guard(Message[Guarded]):
     """Does each gate take effect?"""
 
-    command: ClassVar[str] = "guard"
     baseline: str
     """Label of what the others are set beside."""
 
@@ -146,14 +146,11 @@ class Synchronized:
 class Synchronize(Message[Synchronized]):
     """Wait until every device is idle, then read the clock."""
 
-    command: ClassVar[str] = "synchronize"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Request(Message[Answered]):
     """One prompt under one gate."""
 
-    command: ClassVar[str] = "request"
     prompt_id: str
     gate: str
 
@@ -169,7 +166,6 @@ class Warmed:
 class Warm(Message[Warmed]):
     """One request without a gate."""
 
-    command: ClassVar[str] = "warm"
     model: str
     prompt_id: str
 
@@ -178,7 +174,6 @@ class Warm(Message[Warmed]):
 class TimeTokens(Message[Latency]):
     """A request whose tokens are timed one by one; nothing else of it is kept."""
 
-    command: ClassVar[str] = "time_tokens"
     prompt_id: str
     gate: str
 
@@ -187,7 +182,6 @@ class TimeTokens(Message[Latency]):
 class Discard(Message[Done]):
     """A request of which nothing is kept: the first after a rest may be slow."""
 
-    command: ClassVar[str] = "discard"
     prompt_id: str
     gate: str
 
@@ -196,7 +190,6 @@ class Discard(Message[Done]):
 class Resize(Message[Done]):
     """From now on answers have another length, where a budget does not say."""
 
-    command: ClassVar[str] = "resize"
     max_new_tokens: int
 
 
@@ -210,8 +203,6 @@ class AllSettled:
 @dataclass(frozen=True, kw_only=True)
 class Settle(Message[AllSettled]):
     """What is worth knowing of the requests since the last call; asked for once a window is closed."""
-
-    command: ClassVar[str] = "settle"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +218,6 @@ class LogitsSent:
 class AskLogits(Message[LogitsSent]):
     """Logits at every position of a prompt; or after it, one by one through the cache."""
 
-    command: ClassVar[str] = "logits"
     model: str
     ids: list[int]
     fed: list[int] = field(default_factory=list)
@@ -243,8 +233,6 @@ class AskLogits(Message[LogitsSent]):
 class Forget(Message[Done]):
     """Free what was loaded in float32 for a comparison."""
 
-    command: ClassVar[str] = "forget"
-
 
 @dataclass(frozen=True, kw_only=True)
 class LogitsCompared:
@@ -257,7 +245,6 @@ class LogitsCompared:
 class CompareLogits(Message[LogitsCompared]):
     """Teacher-forced logits under cuts beside those without; see `logits.py`."""
 
-    command: ClassVar[str] = "compare"
     model: str
     ids: list[int]
     cuts: list[Cut]
@@ -269,6 +256,5 @@ class CompareLogits(Message[LogitsCompared]):
 class AskRedundancy(Message[Redundancy]):
     """How little each attention, MLP and block changes the residual stream over some ids."""
 
-    command: ClassVar[str] = "redundancy"
     model: str
     ids: list[int]

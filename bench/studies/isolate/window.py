@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any
 
 from backends.cut import Cut
 from bench.run.workers.messages import Message
@@ -65,7 +65,6 @@ class CellOpened:
 class OpenCell(Message[CellOpened]):
     """Set up the tests of the loaded model."""
 
-    command: ClassVar[str] = "isolate_open"
     cut: Cut
     plan: Plan
 
@@ -81,7 +80,6 @@ class RoundDone:
 class NextRound(Message[RoundDone]):
     """Measure one window of every test."""
 
-    command: ClassVar[str] = "isolate_round"
     number: int
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from math import isqrt
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,6 @@ class PointsTaken:
 class AskPoints(Message[PointsTaken]):
     """Points of some prompts on a loaded model."""
 
-    command: ClassVar[str] = "points"
     model: str
     prompts: list[SpectralPrompt]
 
