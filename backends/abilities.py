@@ -53,3 +53,17 @@ class HasRoundedProducts(Protocol):
 
         TF32 and float16 have 10, bfloat16 has 7; float32 itself has 23.
         """
+
+
+@runtime_checkable
+class HasExperts(Protocol):
+    """A backend that can say which experts the tokens of a prompt are sent to."""
+
+    def experts_of_prompt(self, ids: list[int], cut: Cut = FULL) -> tuple[tuple[int, ...], ...]:
+        """How many experts each forward of a prefill reads, layer by layer; counted in a prefill of its own.
+
+        Only layers whose MLP runs and has experts are listed; empty for a model without any.
+
+        Raises:
+            RequestError: As for `Backend.prefill`.
+        """

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.anatomy import ANATOMIES, anatomy_of, experts_per_token, heads_of, layers_of
+from backends.anatomy import ANATOMIES, anatomy_of, experts_per_token, heads_of
 from backends.base import CHUNK, BackendInfo, Generated, Redundancy, Session
 from backends.cut import FULL, Cut
 from backends.folder import NUMBER_BYTES, ModelFolder
@@ -37,9 +37,9 @@ from backends.loop import (
 from backends.parts import Parts, count_shape, make_cut, multiplied
 from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
-from backends.streams import LayerStreams, redundancy_of
+from backends.tapped import experts_seen, redundancy_seen
 from backends.tokenizer import Tokenizer
-from backends.trial import check_cache, try_cut
+from backends.trial import by_name, check_cache, try_cut
 
 
 class Decoder(Library):
@@ -69,10 +69,12 @@ class Decoder(Library):
         self._chunk = chunk
         self._cuts = Cuts(self._count(model), self._make)
         self._tried = set[Cut]()
+        self._experts: dict[tuple[tuple[int, ...], Cut], tuple[tuple[int, ...], ...]] = {}
 
     def ready(self, cut: Cut) -> None:
         """Prepare `cut`, so that requests switch to it at no cost."""
-        self._cuts.prepare(cut, self.info)
+        with by_name(self.info, cut):
+            self._cuts.prepare(cut, self.info)
         if not cut.is_full and cut not in self._tried:
             self._fresh_cache(cut)
             try_cut(self, cut)
@@ -194,20 +196,28 @@ class Decoder(Library):
     def redundancy(self, ids: list[int]) -> Redundancy:
         """How little each attention, MLP and block changes the residual stream over `ids`."""
         check_prompt(ids, self.info)
-        anatomy = anatomy_of(self._folder)
-        layers = layers_of(self._model)
-        streams = [LayerStreams() for _ in layers]
-        with ExitStack() as taps, self._no_gradients():
-            for number, (layer, stream) in enumerate(zip(list(layers), streams, strict=True)):
-                for name, owner, key in (
-                    ("attention", layer, anatomy.after_attention or anatomy.attention),
-                    ("mlp", layer, anatomy.after_mlp or anatomy.mlp_of(layer)),
-                    ("before", layers, number),
-                ):
-                    note = self._noting(stream, name)
-                    taps.enter_context(self._parts.tap(owner, key, note, of_input=name == "before"))
-            self._logits(self._model, ids)
-        return redundancy_of(streams, parallel=anatomy.parallel)
+        scale, anatomy = self._folder.config.get("residual_multiplier", 1.0), anatomy_of(self._folder)
+        with self._no_gradients():
+            return redundancy_seen(
+                self._parts,
+                self._arrays,
+                self._model,
+                anatomy,
+                scale=scale,
+                run=lambda: self._logits(self._model, ids),
+            )
+
+    def experts_of_prompt(self, ids: list[int], cut: Cut = FULL) -> tuple[tuple[int, ...], ...]:
+        """How many experts each forward of a prefill reads, layer by layer."""
+        anatomy, model = ANATOMIES.get(self._folder.architecture), self._model_for(cut)
+        if anatomy is None:
+            return ()
+        asked = (tuple(ids), cut)
+        if asked not in self._experts:
+            self._experts[asked] = experts_seen(
+                self._parts, self._arrays, model, anatomy, run=lambda: self.prefill(ids, cut)
+            )
+        return self._experts[asked]
 
     def shape(self, cut: Cut = FULL) -> Shape | None:
         """Counted sizes of what a forward under `cut` reads and multiplies; None if that is not known."""
@@ -238,7 +248,7 @@ class Decoder(Library):
 
     def _count(self, model: Any) -> PreparedModel:
         anatomy = ANATOMIES.get(self._folder.architecture)
-        if anatomy is None:
+        if anatomy is None or (self._folder.quantised and not self._folder.is_mlx_quantised):
             return PreparedModel(model=model, shape=None)
         heads, number_bytes = heads_of(self._folder), NUMBER_BYTES[self.info.dtype]
         shape = count_shape(
@@ -288,11 +298,3 @@ class Decoder(Library):
             return attend_per_query(self._arrays, cut, queries, keys, values, scale)
 
         return self._attention(model, look) if cut.changes_cache else nullcontext()
-
-    def _noting(self, stream: LayerStreams, name: str) -> Callable[[Any], None]:
-        scale = 1.0 if name == "before" else self._folder.config.get("residual_multiplier", 1.0)
-
-        def note(states: Any) -> None:
-            setattr(stream, name, self._arrays.numpy(states[0]).astype(np.float64) * scale)
-
-        return note

@@ -2,14 +2,15 @@
 
 Bytes are those that must be read once per forward by an ideal kernel: every matrix, and of the cache
 every key and value that is attended to; weights once for all rows of a batch, the cache for each row.
-Activations are left out; they are small.
+Activations are left out; they are small. Of experts those are read that a forward's tokens are sent to: for
+one token, or equal rows of it, as many as the router picks; for a prompt they are counted.
 Flops count a multiply-add as two. Two entries, one with the cut and one without, tell what the cut skips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backends.base import Generated, Used
 from backends.cut import Cut
@@ -41,7 +42,14 @@ class Ledger:
     decode: Phase
 
 
-def request_ledger(shape: Shape, cut: Cut, *, prompt_tokens: int, generated: Generated) -> Ledger:
+def request_ledger(
+    shape: Shape,
+    cut: Cut,
+    *,
+    prompt_tokens: int,
+    generated: Generated,
+    experts: Sequence[Sequence[int]] = (),
+) -> Ledger:
     """Work of a request that ran: its forwards are those that were counted, for all rows of its batch.
 
     Args:
@@ -49,10 +57,11 @@ def request_ledger(shape: Shape, cut: Cut, *, prompt_tokens: int, generated: Gen
         cut: For the number of positions that stay in the cache.
         prompt_tokens: Tokens of the prompt.
         generated: What `decode` returned.
+        experts: That each forward of the prompt read, layer by layer (`HasExperts.experts_of_prompt`).
     """
     kept, batch = cut.kept_positions(prompt_tokens), generated.batch
     return Ledger(
-        prefill=prefill_work(shape, chunks_fed(generated.used, prompt_tokens), batch=batch),
+        prefill=prefill_work(shape, chunks_fed(generated.used, prompt_tokens), batch=batch, experts=experts),
         decode=decode_work(shape, kept, _tokens_fed(generated), batch=batch),
     )
 
@@ -62,9 +71,21 @@ def chunks_fed(used: Used | None, prompt_tokens: int) -> tuple[int, ...]:
     return used.chunks if used and used.chunks else (prompt_tokens,)
 
 
-def prefill_work(shape: Shape, chunks: Sequence[int], *, batch: int = 1) -> Phase:
-    """Forwards of the prompt, of so many tokens each, with logits at the very last token only."""
-    return _work(shape, 0, [(tokens, tokens) for tokens in chunks], batch=batch, logits=None)
+def prefill_work(
+    shape: Shape, chunks: Sequence[int], *, batch: int = 1, experts: Sequence[Sequence[int]] = ()
+) -> Phase:
+    """Forwards of the prompt, of so many tokens each, with logits at the very last token only.
+
+    `experts`: as of `request_ledger`; where nobody counted them, those of one token, the fewest there can be.
+    """
+    work = _work(shape, 0, [(tokens, tokens) for tokens in chunks], batch=batch, logits=None)
+    routing = (layer for layer in shape.layers if layer.routed)
+    more = sum(
+        layer.more_expert_bytes(read)
+        for layer, forwards in zip(routing, experts, strict=bool(experts))
+        for read in forwards
+    )
+    return replace(work, weight_bytes=work.weight_bytes + more)
 
 
 def decode_work(shape: Shape, kept: int, fed: list[tuple[int, int]], *, batch: int = 1) -> Phase:

@@ -92,6 +92,16 @@ class Parts(ABC):
     ) -> AbstractContextManager[None]:
         """Note what a module of `owner` gives, or gets, for the length of a `with` block."""
 
+    @abstractmethod
+    def tap_routes(self, mlp: Any, name: str, note: Callable[[Any], None]) -> AbstractContextManager[None]:
+        """Note the numbers of the experts that tokens are sent to, for the length of a `with` block.
+
+        Args:
+            mlp: Of a layer.
+            name: What the module that holds its experts is called there.
+            note: Gets them for each forward.
+        """
+
     def quantise_head(self, model: Any, bits: int) -> None:
         """Replace the output head by one of so many bits."""
         owner, name = next(

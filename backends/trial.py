@@ -6,6 +6,9 @@ request when it is made ready, outside of every window.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from backends.base import Backend, BackendError, BackendInfo, ModelError, RequestError, in_one_line
 from backends.cut import Cut
 from backends.folder import ModelFolder
@@ -47,8 +50,15 @@ def try_cut(backend: Backend, cut: Cut) -> None:
     tokens = max(cut.snapkv_window if snaps else 0, _TOKENS)
     if info.context is not None and tokens >= info.context:
         return  # no prompt is long enough, which every request is told
-    try:
+    with by_name(info, cut):
         backend.decode(backend.prefill([0] * tokens, cut), max_new_tokens=2, ignore_eos=True)
+
+
+@contextmanager
+def by_name(info: BackendInfo, cut: Cut) -> Iterator[None]:
+    """Turn what a library raises into a `ModelError` with the model's type and the keys of the cut."""
+    try:
+        yield
     except BackendError:
         raise
     except Exception as error:

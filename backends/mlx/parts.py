@@ -123,6 +123,21 @@ class MlxParts(Parts):
         finally:
             owner[name] = module
 
+    @contextmanager
+    def tap_routes(self, mlp: Any, name: str, note: Callable[[Any], None]) -> Iterator[None]:
+        """Note the experts of every forward, the second argument of the module that holds them."""
+        module = mlp[name]
+
+        def noting(hidden: Any, experts: Any) -> Any:
+            note(experts)
+            return module(hidden, experts)
+
+        mlp[name] = noting
+        try:
+            yield
+        finally:
+            mlp[name] = module
+
 
 def _stacks(module: Any) -> Iterator[Any]:
     """The matrices of all experts of a layer, each in one array of (experts, outputs, inputs)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,6 +23,15 @@ from backends.weights import check_fits
 
 if TYPE_CHECKING:
     import torch
+
+
+QUANTISERS = {
+    "gptq": ("optimum", "gptqmodel"),
+    "awq": ("gptqmodel", "accelerate"),
+    "compressed-tensors": ("compressed_tensors",),
+    "bitsandbytes": ("bitsandbytes", "accelerate"),
+}
+"""By `quant_method` of a config, the modules that transformers asks to run it."""
 
 
 def _tools() -> Tools:
@@ -69,6 +79,7 @@ def load(
             f"the weights of {folder} are quantised for MLX ({opened.quantised}), which torch can't read",
             fix="run it with --backend mlx, or give torch the folder of the full weights",
         )
+    _check_quantiser(opened)
     from backends.torch.decoder import TorchDecoder
 
     tokenizer = Tokenizer(folder)
@@ -92,6 +103,18 @@ def _check_runs(decoder: Backend, folder: ModelFolder) -> None:
             f"transformers can't run {folder.architecture!r} of {folder.path} with a cache: {said}",
             fix="choose another backend",
         ) from error
+
+
+def _check_quantiser(folder: ModelFolder) -> None:
+    """Weights that came quantised are run by transformers where the package of their method is there."""
+    missing = [name for name in QUANTISERS.get(folder.quantised or "", ()) if util.find_spec(name) is None]
+    if missing:
+        packages = " ".join(missing).replace("_", "-")
+        raise ModelError(
+            f"the weights of {folder.path} are quantised by {folder.quantised}, for which transformers needs "
+            f"{packages}",
+            fix=f"type: pip install {packages}, or give the folder of the full weights",
+        )
 
 
 def _device(name: str) -> torch.device:

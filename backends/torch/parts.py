@@ -104,6 +104,15 @@ class TorchParts(Parts):
         finally:
             hook.remove()
 
+    @contextmanager
+    def tap_routes(self, mlp: Any, name: str, note: Callable[[Any], None]) -> Iterator[None]:
+        """Note the experts of every forward, the second argument of the module that holds them."""
+        hook = getattr(mlp, name).register_forward_pre_hook(lambda _, given: note(given[1]))
+        try:
+            yield
+        finally:
+            hook.remove()
+
 
 class TorchNothing(nn.Module):
     """A part that is left out. It leaves the cache alone."""

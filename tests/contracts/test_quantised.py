@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from importlib import util
 from pathlib import Path
 
 import mlx.core as mx
 import pytest
 from mlx_lm.utils import load_model, quantize_model, save_config, save_model
 
+from backends import about
 from backends.base import ModelError
 from backends.cut import Cut
 from backends.mlx import load as on_mlx
@@ -19,6 +21,7 @@ from bench.suite.from_models import ModelsAsked, suite_of
 from tests.bench.processes import AS_ROOT, bench, of_type
 from tests.bench.suites import write_suite
 from tests.families import save_tiny
+from tests.tiny_models import edit_config
 
 IDS = [5, 9, 30, 77, 41, 12, 200, 33]
 
@@ -114,3 +117,22 @@ def test_a_backend_that_refuses_the_folder_is_named_and_the_other_goes_on(
     alone = bench("run", "suite.toml", "--backend", "torch", cwd=tmp_path)
     assert alone.returncode == 2
     assert "quantised for MLX" in alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "packages"),
+    [
+        ("gptq", "optimum gptqmodel"),
+        ("awq", "gptqmodel accelerate"),
+        ("compressed-tensors", "compressed-tensors"),
+    ],
+)
+def test_weights_of_another_method_name_what_runs_them(
+    method: str, packages: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(util, "find_spec", lambda name: None if name != "torch" else name)
+    monkeypatch.setattr(about.About, "require", lambda _: None)
+    folder = save_tiny("llama", tmp_path)
+    edit_config(folder, quantization_config={"quant_method": method, "bits": 4})
+    with pytest.raises(ModelError, match=f"quantised by {method}.*type: pip install {packages}, or give"):
+        on_torch.load(folder=folder)

@@ -6,7 +6,7 @@ import resource
 import sys
 from dataclasses import replace
 
-from backends.abilities import HasBatches
+from backends.abilities import HasBatches, HasExperts
 from backends.base import Backend, Generated, Session
 from backends.cut import Cut
 from backends.ledger import request_ledger
@@ -38,7 +38,8 @@ def settled(model: Backend, cut: Cut, ids: list[int], generated: Generated) -> S
     shape = model.shape(cut)
     if shape is None:  # what can't be counted stays unknown; tokens, seconds and joules need no count
         return told
-    work = request_ledger(shape, cut, prompt_tokens=len(ids), generated=generated)
+    experts = model.experts_of_prompt(ids, cut) if isinstance(model, HasExperts) else ()
+    work = request_ledger(shape, cut, prompt_tokens=len(ids), generated=generated, experts=experts)
     return replace(
         told,
         prefill_bytes=work.prefill.bytes,

@@ -1,0 +1,76 @@
+"""Experts that are read are those that a prompt is really sent to, and both libraries count the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from backends.abilities import HasExperts
+from backends.cut import FULL, Cut
+from backends.ledger import request_ledger
+from tests.contracts.models import MODEL_BACKENDS, generate, load_tiny
+from tests.families import save_tiny
+
+IDS = [5, 9, 30, 77, 41, 12, 200, 33, 8, 8, 9, 100]
+CHUNK = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny("qwen3_moe", tmp_path_factory.mktemp("experts"))
+
+
+def routed_slowly(folder: Path, ids: list[int]) -> list[list[set[int]]]:
+    """By layer and token, from the scores of transformers' own routers."""
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    with torch.no_grad():
+        scores = model(torch.tensor([ids]), output_router_logits=True).router_logits
+    return [[set(token.topk(2).indices.tolist()) for token in layer] for layer in scores]
+
+
+@pytest.mark.parametrize("library", MODEL_BACKENDS)
+def test_the_experts_of_a_prompt_are_counted_forward_by_forward(
+    library: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = load_tiny(library, folder)
+    monkeypatch.setattr(backend, "_chunk", CHUNK)
+    assert isinstance(backend, HasExperts)
+    starts = range(0, len(IDS), CHUNK)
+    expected = tuple(
+        tuple(len(set().union(*layer[start : start + CHUNK])) for start in starts)
+        for layer in routed_slowly(folder, IDS)
+    )
+    assert backend.experts_of_prompt(IDS) == expected
+    shape = backend.shape()
+    assert shape is not None
+    assert {layer.routed for layer in shape.layers} == {2}
+    made = generate(backend, IDS, max_new_tokens=3)
+    fewest = request_ledger(shape, FULL, prompt_tokens=len(IDS), generated=made)
+    counted = request_ledger(shape, FULL, prompt_tokens=len(IDS), generated=made, experts=expected)
+    one = 3 * 64 * 32 * 4  # gate, up and down of an expert, in float32
+    more = sum(read - 2 for layer in expected for read in layer)
+    assert counted.prefill.bytes - fewest.prefill.bytes == more * one
+    assert (counted.decode, counted.prefill.flops) == (fewest.decode, fewest.prefill.flops)
+
+
+def test_a_whole_model_holds_its_other_experts_too(folder: Path) -> None:
+    backends = [load_tiny(library, folder) for library in MODEL_BACKENDS]
+    for backend in backends:
+        shape = backend.shape()
+        assert shape is not None
+        idle = sum(layer.more_expert_bytes(layer.mlp_units) for layer in shape.layers)
+        tables = shape.row_bytes * 260
+        assert shape.weight_bytes + idle + tables == backend.info.weight_bytes
+    one, other = (backend.shape() for backend in backends)
+    assert one == other
+
+
+def test_a_layer_without_its_mlp_reads_no_expert(folder: Path) -> None:
+    backend = load_tiny("torch", folder)
+    assert isinstance(backend, HasExperts)
+    cut = Cut(drop_mlp=(0,))
+    backend.ready(cut)
+    assert len(backend.experts_of_prompt(IDS, cut)) == len(backend.experts_of_prompt(IDS)) - 1
