@@ -69,7 +69,7 @@ def main() -> int:
         with _timed("add one more"):
             assert next(iter(add([another], dataset))).file
         with _timed(f"check {len(made)} among {asked.runs:,}", each=len(made)):
-            doubted = [one for one in check(dataset, [run.name for run in made]) if one.doubts]
+            doubted = [one for one in check(dataset, [run.name for run in made]) if one.failed]
         assert not doubted, doubted[0]
         for question in QUESTIONS:
             with _timed(f"ask {question}"):

@@ -68,8 +68,24 @@ def check(
         print(json.dumps([tables.checked_to_json(one) for one in found]))
     else:
         tables.show_checked(found, console())
-    if any(one.doubts for one in found):
+    if any(one.failed for one in found):
         raise typer.Exit(1)
+
+
+@data_app.command(cls=ShortHelp)
+def board(
+    dataset: DataSet,
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("board.html"),
+) -> None:
+    """Check every run of a data set, and write one page of what stood the checks, which sorts by any column.
+
+    Example: [bold]bench data board shared --out board.html[/]
+    """
+    from bench.report.dataset.board import write_board
+    from bench.report.dataset.check import check as checked
+
+    page = write_board(list(checked(dataset)), out)
+    console().print(f"page: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
 @data_app.command(cls=ShortHelp)

@@ -65,7 +65,7 @@ class Checked:
 
     run: str
     file: Path
-    doubts: tuple[CheckFailed, ...]
+    failed: tuple[CheckFailed, ...]
     weak: tuple[str, ...]
     """Why no claim rests on it although nothing is wrong with it."""
 
@@ -109,7 +109,7 @@ def _checked(dataset: Path, file: Path, among: Mapping[str, list[CheckFailed]]) 
             *doubts,
         ]
         weak = tuple(_weak(rows))
-    return Checked(run=file.stem, file=file, doubts=tuple(doubts), weak=weak)
+    return Checked(run=file.stem, file=file, failed=tuple(doubts), weak=weak)
 
 
 @contextmanager

@@ -30,14 +30,14 @@ def added_to_json(one: Added) -> dict[str, Any]:
 
 def show_checked(found: Sequence[Checked], console: Console) -> None:
     """The answer, then every doubt, then what is too weak for a claim."""
-    doubted = [one for one in found if one.doubts]
-    weak = [one for one in found if one.weak and not one.doubts]
+    doubted = [one for one in found if one.failed]
+    weak = [one for one in found if one.weak and not one.failed]
     if doubted:
         say(console, f"{len(doubted)} of {counted(len(found), 'run')} can't be believed.")
     else:
         say(console, f"{counted(len(found), 'run')}: every row is what its raw readings give.")
     for one in doubted:
-        for doubt in one.doubts:
+        for doubt in one.failed:
             say(console, f"! {one.run}: {doubt}")
     if weak:
         say(console, f"No claim rests on {len(weak)} of them, though nothing is wrong with them:")

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from bench import __version__
 from bench.report.answer import NOISE_IS
@@ -61,11 +62,23 @@ def write_page(
 
 def render(chapters: Sequence[Chapter]) -> str:
     """The page as HTML."""
+    return fill(
+        "page.html.j2",
+        style=f"{text_of('page.css')}{_colours(chapters)}",
+        script="\n".join(map(text_of, SCRIPTS)),
+        chapters=chapters,
+        most_sentences=MOST_SENTENCES,
+        noise_is=NOISE_IS,
+    )
+
+
+def fill(template: str, *, style: str, script: str, **values: Any) -> str:
+    """A page that holds its style and script, and whose policy allows no others; all values are escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FunctionLoader(_text),
+        loader=FunctionLoader(text_of),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -78,18 +91,14 @@ def render(chapters: Sequence[Chapter]) -> str:
         "known": known,
         "unknown": unknown,
     }
-    style = f"{_text('page.css')}{_colours(chapters)}"
-    script = "\n".join(map(_text, SCRIPTS))
-    return environment.get_template("page.html.j2").render(
-        chapters=chapters,
+    return environment.get_template(template).render(
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
         version=__version__,
         nothing=NOTHING,
-        most_sentences=MOST_SENTENCES,
-        noise_is=NOISE_IS,
+        **values,
     )
 
 
@@ -121,5 +130,6 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """A file of this folder."""
     return resources.files("bench.report.page").joinpath(name).read_text(encoding="utf-8")

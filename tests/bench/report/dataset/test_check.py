@@ -28,7 +28,7 @@ Forge = Callable[[Path], None]
 def found(dataset: Path, run: str) -> list[str]:
     """Checks that a run does not stand."""
     (one,) = check(dataset, [run])
-    return [doubt.check for doubt in one.doubts]
+    return [doubt.check for doubt in one.failed]
 
 
 def told_anew(file: Path) -> None:
@@ -63,7 +63,7 @@ def test_honest_runs_pass_and_what_is_weak_is_said(shared: Path, honest: list[Pa
     runs = list(check(shared))
     assert [one.run for one in runs] == sorted(run.name for run in honest)
     for one in runs:
-        assert one.doubts == ()
+        assert one.failed == ()
         assert "joules are simulated" in one.weak
 
 
@@ -210,7 +210,7 @@ def test_the_command_says_which_and_exits_with_1(dataset: Path) -> None:
     assert done.stdout.startswith("1 of 3 runs can't be believed.")
     assert file.stem in done.stdout
     told = json.loads(bench("data", "check", str(dataset), "--json", cwd=dataset).stdout)
-    assert [bool(one["doubts"]) for one in told] == [True, False, False]
+    assert [bool(one["failed"]) for one in told] == [True, False, False]
     assert bench("data", "check", str(dataset), "nobody", cwd=dataset).returncode == 2
 
 
