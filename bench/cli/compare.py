@@ -60,6 +60,7 @@ def compare(
     from bench.report.compare.pairs import compare as set_beside
     from bench.show import rates
     from bench.show.safe_text import visible
+    from bench.show.table import say
 
     at = rates.given(price=price, carbon=carbon)
     limit = None if fail_on is None else parsed(fail_on)
@@ -73,7 +74,7 @@ def compare(
     else:
         compare_tables.show(comparisons, console(), whole=whole, at=at)
         if figure is not None:
-            console().print(f"figure: {figure}", markup=False, highlight=False, soft_wrap=True)
+            say(console(), f"figure: {figure}", whole=True)
     if limit is not None:
         for one in comparisons:
             print(f"--fail-on: {visible(limit.words(one.names[1], one.judgement))}", file=sys.stderr)
@@ -116,17 +117,18 @@ def export(
         _openmetrics(runs, out)
         return
     from bench.report.export.tables import export as hand_on
+    from bench.show.table import say
 
-    for file in hand_on(runs, form=form, out=out):
-        console().print(f"wrote {file}", markup=False, highlight=False, soft_wrap=True)
+    say(console(), *(f"wrote {file}" for file in hand_on(runs, form=form, out=out)), whole=True)
 
 
 def _openmetrics(runs: list[Path], out: Path | None) -> None:
     from bench.report.export.openmetrics import of_runs
     from bench.show import files
+    from bench.show.table import say
 
     text = of_runs(runs)
     if out is None:
         print(text, end="")
     else:
-        console().print(f"wrote {files.write(out, text)}", markup=False, highlight=False, soft_wrap=True)
+        say(console(), f"wrote {files.write(out, text)}", whole=True)

@@ -35,10 +35,11 @@ def _running(energy: str, *, allow_root: bool, folder: Path | None = None) -> It
     from tempfile import TemporaryDirectory
 
     from bench.run import privilege, sources
+    from bench.show.table import say
 
     privilege.lower(allow_root=allow_root, for_meter=True)
     chosen = sources.choose(energy, {})
-    console().print(chosen.note, markup=False, highlight=False)
+    say(console(), chosen.note)
     with (
         TemporaryDirectory(prefix="joulebench-") as scratch,
         sources.started(chosen, folder or Path(scratch)) as source,
@@ -60,6 +61,7 @@ def check_meter(
     """
     from bench.cli.meter_tables import self_test_view
     from bench.run.workloads import commands
+    from bench.show.table import say
     from energy.cadence import SETTLED_READINGS, cadence_of
     from energy.grade import whole_s
     from energy.lag import PRIOR_S
@@ -73,13 +75,12 @@ def check_meter(
         tested = outcome(findings, source.info.rails)
     console().print(self_test_view(findings, source.info))
     late = lag or f"not known, the pulses told nothing: {1e3 * PRIOR_S:.0f} ms go into every bound"
-    console().print(f"lag of the meter: {late}", markup=False, highlight=False)
+    say(console(), f"lag of the meter: {late}")
     if cadence_s is not None:
         window_s = whole_s(SETTLED_READINGS * cadence_s)
-        every = f"a reading every {1e3 * cadence_s:.0f} ms: grade 2 takes windows of about {window_s} s"
-        console().print(every, markup=False, highlight=False)
-    said = "self-test passed" if tested.passed else f"self-test failed: {tested.reason}"
-    console().print(said, markup=False, highlight=False)
+        ms = 1e3 * cadence_s
+        say(console(), f"a reading every {ms:.0f} ms: grade 2 takes windows of about {window_s} s")
+    say(console(), "self-test passed" if tested.passed else f"self-test failed: {tested.reason}")
     raise typer.Exit(0 if tested.passed else 1)
 
 

@@ -158,6 +158,7 @@ def redundancy(
 def _redundancy(
     model: str, calibration: PromptSet | Text, options: dict[str, Any], *, out: Path | None, as_json: bool
 ) -> None:
+    from bench.show.table import say
     from bench.studies.cuts import redundancy as look
 
     with _model(model, options["backend"]) as (here, progress):
@@ -167,8 +168,7 @@ def _redundancy(
         print(json.dumps({**asdict(profile), "rule": look.RULE, "figures": files}, indent=2))
         return
     look.show(profile, console())
-    for file in files:
-        console().print(f"figure: {file}", markup=False, highlight=False, soft_wrap=True)
+    say(console(), *(f"figure: {file}" for file in files), whole=True)
 
 
 def sweep(
@@ -212,6 +212,7 @@ def _sweep(
     """Run, judge, write and show."""
     from bench.run import privilege
     from bench.run.display.progress import Bar
+    from bench.show.table import say
     from bench.studies.sweep import run as sweep_run
     from bench.studies.sweep import tables as sweep_tables
 
@@ -228,7 +229,7 @@ def _sweep(
         print(json.dumps({"event": "result", **sweep_tables.to_json(judged), "folder": str(written)}))
         return
     sweep_tables.show(judged, terminal)
-    terminal.print(f"sweep: {written}", markup=False, highlight=False, soft_wrap=True)
+    say(terminal, f"sweep: {written}", whole=True)
 
 
 def _options(backend: str, dtype: str, *needs: Ability) -> dict[str, Any]:

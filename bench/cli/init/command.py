@@ -135,11 +135,12 @@ def _fetched(model: str) -> LocalModel:
 def _pilot(draft: Draft, answers: Answers) -> Pilot:
     from bench.cli.init import pilot as flying
     from bench.run.display.plain import clock
+    from bench.show.table import say
 
     short = flying.draft_of(draft, minutes=answers.minutes)
     terminal = console()
     text = f"pilot: {short.blocks} blocks of {short.window_s:g} s windows, at least {clock(short.least_s)}"
-    terminal.print(text, markup=False, highlight=False)
+    say(terminal, text)
     with display(terminal, as_json=False) as shown:
         return flying.fly(short, shown)
 
@@ -147,14 +148,9 @@ def _pilot(draft: Draft, answers: Answers) -> Pilot:
 def _say(draft: Draft, file: Path, *, run_s: float) -> None:
     """What the heading of the file says, and what to type next."""
     from bench.run.display.plain import clock
+    from bench.show.table import say
 
     terminal = console()
-    for paragraph in draft.heading[1:]:
-        terminal.print(paragraph, markup=False, highlight=False)
-    terminal.print(f"wrote {file}", markup=False, highlight=False, soft_wrap=True)
-    terminal.print(
-        f"next: bench run {file} (about {clock(run_s)}); --dry-run shows the plan",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(terminal, *draft.heading[1:])
+    say(terminal, f"wrote {file}", whole=True)
+    say(terminal, f"next: bench run {file} (about {clock(run_s)}); --dry-run shows the plan", whole=True)
