@@ -19,6 +19,7 @@ from bench.report.compare.pairs import compare
 from bench.report.compare.selectors import parts
 from bench.report.compare.tables import show, to_json
 from tests.bench.processes import bench
+from tests.bench.runs import run_suite
 from tests.bench.stored import stored_copy
 
 MACHINE: dict[str, Any] = {
@@ -31,6 +32,12 @@ MACHINE: dict[str, Any] = {
 def copy_of(run: Path, into: Path, **changes: Any) -> Path:
     """As `stored_copy`, of the same machine whatever this one is."""
     return stored_copy(run, into, **{**MACHINE, **changes})
+
+
+@pytest.fixture(scope="module")
+def echo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One whose joules are those of the work alone, however long it waits for a busy machine."""
+    return run_suite(tmp_path_factory.mktemp("work"), energy__idle_w=0.01)
 
 
 @pytest.fixture(scope="module")
