@@ -187,7 +187,8 @@ class Suite(_Table):
     seed: int = Field(default=0, ge=0)
     """Decides the order of windows and every random gate."""
     backends: tuple[str, ...] = Field(min_length=1)
-    """Each runs every gate; see `bench doctor --plugins`."""
+    """Each runs every gate; see `bench doctor --plugins`. One may stand there once for each of its devices:
+    `["torch@mps", "torch@cpu"]`."""
     backend_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of a backend, such as `[backend_options.torch] device = "cpu"`."""
     models: dict[str, Model] = Field(min_length=1)
@@ -216,7 +217,10 @@ class Suite(_Table):
             if backend not in self.backends:
                 raise ValueError(f"backend_options.{backend}: the suite has no backend {backend!r}")
         if len(set(self.backends)) != len(self.backends):
-            raise ValueError(f"backends {list(self.backends)} names one twice: remove the second")
+            raise ValueError(
+                f"backends {list(self.backends)} names one twice: remove the second, or say where it runs, "
+                "as in torch@cpu"
+            )
         return self
 
     @property

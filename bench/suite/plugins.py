@@ -49,15 +49,22 @@ def names(group: Group) -> list[str]:
 
 
 def find(group: Group, name: str) -> EntryPoint:
-    """The entry point of a plugin, not imported yet.
+    """The entry point of a plugin, not imported yet; that of `torch` for `torch@cpu`.
 
     Raises:
         UserError: nothing of that name is installed.
     """
+    plain = _on_device(group, name)[0]
     for point in entry_points(group=f"bench.{group}"):
-        if point.name == name:
+        if point.name == plain:
             return point
-    raise UserError(f"unknown {_singular(group)} {name!r}", fix=nearest(name, names(group)))
+    raise UserError(f"unknown {_singular(group)} {plain!r}", fix=nearest(plain, names(group)))
+
+
+def _on_device(group: Group, name: str) -> tuple[str, dict[str, Any]]:
+    """A backend may stand in a suite once for each device, as NAME@DEVICE: its name, and that option."""
+    plain, _, device = name.partition("@")
+    return (plain, {"device": device}) if group == "backends" and device else (name, {})
 
 
 def create(group: Group, name: str, options: dict[str, Any]) -> Any:
@@ -67,6 +74,7 @@ def create(group: Group, name: str, options: dict[str, Any]) -> Any:
         UserError: unknown plugin, unknown option, or a value of the wrong kind.
     """
     factory = check_options(group, name, options)
+    options = _on_device(group, name)[1] | options
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(factory)
     try:
         return checked(**options)
@@ -84,7 +92,7 @@ def check_options(group: Group, name: str, options: Iterable[str]) -> Callable[.
     """
     factory = load(group, name)
     parameters = inspect.signature(factory).parameters
-    for option in options:
+    for option in (*_on_device(group, name)[1], *options):
         if option not in parameters:
             hint = nearest(option, parameters)
             raise UserError(f"{_singular(group)} {name!r} has no option {option!r}", fix=hint)
@@ -97,15 +105,25 @@ def all_options(group: Group, name: str, options: dict[str, Any]) -> dict[str, A
     Raises:
         UserError: unknown plugin, an option that is unknown or missing, or a value of the wrong kind.
     """
-    factory = check_options(group, name, options)
-    kinds, parameters = get_type_hints(factory), inspect.signature(factory).parameters
-    values = {key: options.get(key, parameter.default) for key, parameter in parameters.items()}
-    try:
-        return {
-            key: to_jsonable_python(TypeAdapter(kinds[key]).validate_python(v)) for key, v in values.items()
-        }
-    except ValidationError as error:
-        raise invalid(f"{_singular(group)} {name!r}", error) from None
+    parameters = inspect.signature(check_options(group, name, options)).parameters
+    defaults = {key: parameter.default for key, parameter in parameters.items()}
+    return check_values(group, name, defaults | _on_device(group, name)[1] | options)
+
+
+def check_values(group: Group, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Options as JSON has them, once each is known and of its kind.
+
+    Raises:
+        UserError: unknown plugin, unknown option, or a value of the wrong kind.
+    """
+    kinds = get_type_hints(check_options(group, name, options), include_extras=True)
+    values, checked = _on_device(group, name)[1] | options, dict[str, Any]()
+    for key, value in values.items():
+        try:
+            checked[key] = to_jsonable_python(TypeAdapter(kinds[key]).validate_python(value))
+        except ValidationError as error:
+            raise invalid(f"{_singular(group)} {name!r}: option {key}", error) from None
+    return checked
 
 
 def listing() -> list[Plugin]:

@@ -172,7 +172,7 @@ def resolve(
         suite = suite.model_copy(update={"prompts": suite.prompts.model_copy(update=as_text)})
     suite = _narrow(suite, backends, blocks)
     for backend in suite.backends:
-        plugins.check_options("backends", backend, suite.backend_options.get(backend, {}))
+        plugins.check_values("backends", backend, suite.backend_options.get(backend, {}))
     if suite.energy.source != "auto":
         plugins.find("energy", suite.energy.source)
     suite = suite.model_copy(update={"models": beside(file, suite.models)})

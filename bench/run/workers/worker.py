@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
@@ -96,7 +97,8 @@ class Worker:
         self.ignore_eos = message.ignore_eos
         gc.freeze()
         gc.enable()
-        return Loaded(loaded={key: model.info for key, model in self.models.items()})
+        named = {key: replace(model.info, backend=self.backend) for key, model in self.models.items()}
+        return Loaded(loaded=named)
 
     def encode(self, message: Encode) -> Encoded:
         """Tokenise every prompt for every model, so that no window contains it."""
