@@ -40,8 +40,8 @@ _SHARED = (
 def text_config(config: dict[str, Any]) -> dict[str, Any]:
     """The config of the text model in a config; the same one if there is nothing else in it."""
     inner = config.get("text_config")
-    nested = isinstance(inner, dict) and "model_type" in inner
-    if not nested and config.get("model_type") not in PLAIN:
+    nested = isinstance(inner, dict) and isinstance(inner.get("model_type"), str)
+    if not nested and (not isinstance(config.get("model_type"), str) or config["model_type"] not in PLAIN):
         return config
     found = dict(inner) if nested and isinstance(inner, dict) else dict(config)
     if "vocab_size" not in found:  # published configs leave out what is the default of their type
@@ -51,7 +51,9 @@ def text_config(config: dict[str, Any]) -> dict[str, Any]:
     if kind in PLAIN:
         found["model_type"] = PLAIN[kind]
         found |= {
-            key: _one_position(found[key]) for key in ("rope_scaling", "rope_parameters") if found.get(key)
+            key: _one_position(found[key])
+            for key in ("rope_scaling", "rope_parameters")
+            if isinstance(found.get(key), dict)
         }
     return found
 

@@ -23,6 +23,7 @@ from energy.base import DocumentError, RailFault, Reading
 MAX_DOCUMENT_BYTES = 16 * 2**20
 """Real documents have 7-260 KB; one above this is not a document."""
 
+MANY = 10**40
 MILLI = 1e-3
 LONGEST_INTERVAL_S = 3600.0
 LONGEST_UPTIME_S = 3.2e8
@@ -70,7 +71,7 @@ def parse(document: bytes) -> Reading:
         timestamp_s=_timestamp_s(tree.get("timestamp")),
         thermal_pressure=_text(tree.get("thermal_pressure")),
         active_s=_active_s(processor, gpu, elapsed_s),
-        host={key: str(tree[key]) for key in ("hw_model", "kern_osversion") if key in tree},
+        host={key: tree[key] for key in ("hw_model", "kern_osversion") if isinstance(tree.get(key), str)},
         faults=tuple(faults),
         other=_other(tree, processor),
     )
@@ -111,12 +112,13 @@ def _without_state_tables(document: bytes) -> bytes:
     kept: list[bytes] = []
     position = 0
     for table in _STATE_TABLE.finditer(document):
+        if table.start() < position:  # in one that was taken out
+            continue
         end = document.find(b"</array>", table.end())
         if end < 0:
             break
-        if table.start() >= position:
-            kept.append(document[position : table.start()])
-            position = end + len(b"</array>")
+        kept.append(document[position : table.start()])
+        position = end + len(b"</array>")
     return b"".join([*kept, document[position:]])
 
 
@@ -136,6 +138,13 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _shown(value: object) -> str:
+    """A value for a message: no number of a million digits, and no nest of a million arrays."""
+    if isinstance(value, int) and not -MANY < value < MANY:
+        return "a number of more than 40 digits"
+    return str(value)[:40] if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
@@ -144,7 +153,7 @@ def _elapsed_s(tree: dict[str, Any]) -> float:
     elapsed_ns = _number(tree.get("elapsed_ns"))
     longest_s = LONGEST_UPTIME_S if tree.get("is_delta") is False else LONGEST_INTERVAL_S
     if elapsed_ns is None or not 0 < elapsed_ns * 1e-9 <= longest_s:
-        raise DocumentError(f"document has no usable elapsed_ns: {str(tree.get('elapsed_ns'))[:40]}")
+        raise DocumentError(f"document has no usable elapsed_ns: {_shown(tree.get('elapsed_ns'))}")
     return elapsed_ns * 1e-9
 
 
@@ -181,7 +190,7 @@ def _rail_faults(
             faults.append(RailFault(kind="invalid", rail=rail, detail=f"the meter marks {rail} as invalid"))
         elif rail_j is None:
             unit = "mJ" if f"{rail}_energy" in section else "J"
-            printed = str(section.get(f"{rail}_energy", section.get(f"{rail}_joules")))[:40]
+            printed = _shown(section.get(f"{rail}_energy", section.get(f"{rail}_joules")))
             detail = f"{rail} can't have used {printed} {unit}"
             faults.append(RailFault(kind="impossible figure", rail=rail, detail=detail))
         elif contradiction := _contradiction(section, rail, rail_j, elapsed_s):
@@ -248,6 +257,6 @@ def _other(tree: dict[str, Any], processor: dict[str, Any]) -> dict[str, object]
     other: dict[str, object] = {}
     for prefix, section, skip in (("", tree, _INTERPRETED), ("processor.", processor, known)):
         for key, value in section.items():
-            if key not in skip and isinstance(value, str | int | float):
+            if key not in skip and (isinstance(value, str | bool) or _number(value) is not None):
                 other[prefix + key] = value
     return other

@@ -43,8 +43,11 @@ from bench.errors import BenchError, Interrupted, RunFailed, UserError
 from bench.suite.header import Overrides
 
 EXIT_FAILED = 1
-_OF_THE_SYSTEM = (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-"""Errors of a machine that has no more files or no more room; any other `OSError` is a fault of ours."""
+_OF_THE_SYSTEM = (
+    *(errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS),
+    *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR),
+)
+"""Errors of a machine without room, or of a path that nobody may open or can have; others are ours."""
 
 app = typer.Typer(
     no_args_is_help=True,

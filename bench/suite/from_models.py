@@ -5,6 +5,7 @@ The first model is the baseline; every other one, and every backend, stands besi
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def are_models(names: Sequence[str]) -> bool:
 def _is_model(name: str) -> bool:
     if name in suite_names() or name.endswith(".toml"):
         return False
-    if name in catalogue() or Path(name).expanduser().is_dir() or _is_weight_file(name):
+    if name in catalogue() or os.path.isdir(os.path.expanduser(name)) or _is_weight_file(name):
         return True
     if HUB_ID.fullmatch(name):
         return True
@@ -155,7 +156,7 @@ def _prompts(asked: ModelsAsked) -> dict[str, Any]:
     if asked.prompts is None:
         return {"file": PROMPTS, "limit": LIMIT}
     prompts = load_prompts(asked.prompts, beside=Path.cwd())
-    return {"file": str(prompts.file.resolve()) if Path(asked.prompts).exists() else asked.prompts}
+    return {"file": str(prompts.file.resolve()) if os.path.exists(asked.prompts) else asked.prompts}
 
 
 def _labels(models: Sequence[str]) -> list[str]:
@@ -171,7 +172,7 @@ def _labels(models: Sequence[str]) -> list[str]:
 
 def _absolute(name: str) -> str:
     """A folder or file is found from anywhere; other names stay."""
-    is_path = name not in catalogue() and Path(name).expanduser().exists()
+    is_path = name not in catalogue() and os.path.exists(os.path.expanduser(name))
     return str(Path(name).expanduser().resolve()) if is_path else name
 
 
@@ -192,13 +193,15 @@ def _backends_for(models: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_weight_file(name: str) -> bool:
-    return Path(name).expanduser().is_file() and is_read(name, libraries.weight_files(libraries.every()))
+    return os.path.isfile(os.path.expanduser(name)) and is_read(
+        name, libraries.weight_files(libraries.every())
+    )
 
 
 def readers_of(name: str) -> tuple[str, ...]:
     """The backends that read a file of weights, or what lies in a folder without safetensors; else none."""
-    here = Path(name).expanduser()
-    if name in catalogue() or not (here.exists() or file_of_hub(name)):
+    here = Path(os.path.expanduser(name))
+    if name in catalogue() or not (os.path.exists(here) or file_of_hub(name)):
         return ()
     files = [file.name for file in here.iterdir()] if here.is_dir() else [name]
     if any(is_read(file, SAFETENSORS) for file in files):

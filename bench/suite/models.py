@@ -9,6 +9,7 @@ interrupted fetch leaves nothing that looks whole.
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable
@@ -148,9 +149,9 @@ def locate(
         return LocalModel(name=name, folder=None, revision=None)
     if entry is not None and entry.kind == "embedded":
         return _embedded(name, entry, weight_files)
-    if entry is None and Path(name).expanduser().is_file():
+    if entry is None and os.path.isfile(os.path.expanduser(name)):
         return _named_file(name, weight_files)
-    if entry is None and Path(name).expanduser().is_dir():
+    if entry is None and os.path.isdir(os.path.expanduser(name)):
         here = Path(name).expanduser().resolve()
         return _checked(LocalModel(name=name, folder=here, revision=None, patterns=weight_files))
     repo, file = hub_id(name), file_of_hub(name)

@@ -5,6 +5,7 @@ That line names the key, the value and, for an unknown key, the nearest known on
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def parse_suite(text: str, *, file: Path) -> Suite:
 def find_suite(name: str) -> Path:
     """The path itself, or a suite of the program by its short name: `quick` is `configs/quick.toml`."""
     bundled = configs_folder() / f"{name}.toml"
-    return bundled if not Path(name).exists() and bundled.is_file() else Path(name)
+    return bundled if not os.path.exists(name) and bundled.is_file() else Path(name)
 
 
 def invalid(what: str, error: ValidationError, model: type[BaseModel] | None = None) -> UserError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,14 +18,15 @@ def beside(file: Path, models: Mapping[str, Model]) -> dict[str, Model]:
     """Models whose name is a folder or a file relative to the suite, found from anywhere."""
     found = {}
     for key, model in models.items():
-        folder = file.parent / Path(model.name).expanduser()
-        elsewhere = model.name not in catalogue() and folder.exists() and not _same(folder, Path(model.name))
+        name = Path(os.path.expanduser(model.name))  # what can be no path is none, and not an error
+        folder = file.parent / name
+        elsewhere = model.name not in catalogue() and os.path.exists(folder) and not _same(folder, name)
         found[key] = model.model_copy(update={"name": str(folder.resolve())}) if elsewhere else model
     return found
 
 
 def _same(folder: Path, from_here: Path) -> bool:
-    return from_here.expanduser().resolve() == folder.resolve()
+    return from_here.resolve() == folder.resolve()
 
 
 def models_of(suite: Suite, gates: dict[str, Gate]) -> dict[str, Model]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from backends import folder as model_folder
 from backends.base import BackendError
 from backends.gguf import read_header
+from backends.weights import loaded_bytes
 from bench.errors import BenchError
 from bench.studies.claims import own_claims
 from bench.studies.isolate import cells as isolate
@@ -68,6 +70,7 @@ CPU Power: 1200 mW
 GPU Power: 30 mW
 ANE Power: 0 mW
 """
+CONFIG = {"model_type": "llama", "num_hidden_layers": 2, "vocab_size": 8, "eos_token_id": [0, 1]}
 
 
 def _plist(file: Path) -> object:
@@ -104,6 +107,14 @@ def _config(file: Path) -> object:
     return model_folder.open_folder(file.parent)
 
 
+def _weights(file: Path) -> object:
+    folder = file.parent / "weights"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(file.read_bytes())
+    return loaded_bytes(model_folder.open_folder(folder), "float32")
+
+
 def _safetensors() -> bytes:
     header = json.dumps({"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}).encode()
     return struct.pack("<Q", len(header)) + header + bytes(16)
@@ -131,7 +142,6 @@ def _documents() -> bytes:
 
 def readers() -> dict[str, tuple[Reader, bytes]]:
     """By the name of the file: what reads it, and an honest one."""
-    config = {"model_type": "llama", "num_hidden_layers": 2, "vocab_size": 8, "eos_token_id": [0, 1]}
     one_document = _documents().split(b"\0")[0]
     return {
         **{name: (_prompts, content) for name, content in PROMPTS.items()},
@@ -143,7 +153,9 @@ def readers() -> dict[str, tuple[Reader, bytes]]:
         "document.plist": (_plist, one_document),
         "kept.raw": (read_kept, _documents()),
         "log.txt": (_text, TEXT),
-        "config.json": (_config, json.dumps(config).encode()),
+        "kept.raw.gz": (read_kept, gzip.compress(_documents(), mtime=0)),
+        "config.json": (_config, json.dumps(CONFIG).encode()),
+        "arrays.safetensors": (_weights, _safetensors()),
         "model.gguf": (read_header, _gguf()),
     }
 
@@ -174,6 +186,11 @@ def _damaged(honest: bytes, suffix: str, rng: random.Random) -> bytes:
         return b"".join(mutants.json_bytes(mutants.document_of(line, rng)) + b"\n" for line in lines)
     if suffix in (".toml", ".csv", ".plist", ".raw", ".txt") and rng.random() < 0.5:
         return _word_replaced(honest, rng)
+    if suffix == ".safetensors" and rng.random() < 0.7:
+        header = mutants.json_bytes(mutants.document_of(json.loads(honest[8:-16]), rng))
+        return struct.pack("<Q", len(header)) + header + honest[-16:]
+    if suffix == ".gz" and rng.random() < 0.7:
+        return gzip.compress(_word_replaced(gzip.decompress(honest), rng), mtime=0)
     return mutants.bytes_of(honest, rng)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from energy.base import DocumentError, Reading
-from energy.plist import MAX_DOCUMENT_BYTES, parse
+from energy.plist import MAX_DOCUMENT_BYTES, _without_state_tables, parse
 from tests.energy.samples import REAL, document, integers, plist
 
 
@@ -135,3 +135,37 @@ def test_real_documents_hold_these_joules():
     assert m1.host["hw_model"] == "MacBookPro17,1"
     m4 = readings("m4pro-macos15.5-gpu_power-5-documents.plist")
     assert [reading.joules["gpu"] for reading in m4] == pytest.approx([0.019, 0.107, 0.788, 0.146, 0.126])
+
+
+class Searched(bytes):
+    """A document that counts how often it is searched from somewhere to its end."""
+
+    searches = 0
+
+    def find(self, *arguments: object) -> int:
+        Searched.searches += 1
+        return super().find(*arguments)  # type: ignore[arg-type]
+
+
+def test_tables_within_a_table_are_not_searched_for_their_ends() -> None:
+    document = Searched(b"<key>dvfm_states</key><array>" * 1000 + b"</array>rest")
+    assert _without_state_tables(document) == b"rest"
+    assert Searched.searches == 1
+
+
+DEEP = b"<array>" * 100_000 + b"</array>" * 100_000
+LONG = b"<integer>0x" + b"f" * 5000 + b"</integer>"
+
+
+@pytest.mark.parametrize("value", [DEEP, LONG])
+@pytest.mark.parametrize("key", [b"elapsed_ns", b"hw_model", b"thermal_pressure", b"is_delta", b"other"])
+def test_a_value_that_python_can_not_print_is_no_traceback(key: bytes, value: bytes) -> None:
+    usual = b"" if key == b"elapsed_ns" else b"<key>elapsed_ns</key><integer>100000000</integer>"
+    energy = b"<key>processor</key><dict><key>cpu_energy</key>" + value + b"</dict>"
+    document = b"<plist><dict><key>" + key + b"</key>" + value + usual + energy + b"</dict></plist>"
+    if usual:
+        [fault] = parse(document).faults
+        assert fault.rail == "cpu"
+    else:
+        with pytest.raises(DocumentError, match=r"elapsed_ns: a (list|number of more than 40)"):
+            parse(document)
