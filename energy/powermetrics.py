@@ -76,9 +76,11 @@ def command_line(meter: Program, *, interval_ms: int, help_text: str) -> list[st
     Args:
         meter: the program.
         interval_ms: milliseconds between readings.
-        help_text: what `-h` printed; `ane_power` is asked for only where it is listed.
+        help_text: what `-h` printed. Where it lists samplers without `ane_power` that is not asked for; where
+            it lists none, as it may for a user, all are, and the first reading tells whether that is right.
     """
-    samplers = [name for name in SAMPLERS if name != "ane_power" or name in help_text]
+    lists_none = "cpu_power" not in help_text
+    samplers = [name for name in SAMPLERS if name != "ane_power" or lists_none or name in help_text]
     count = LONGEST_RUN_S * 1000 // interval_ms
     fixed = ["-f", "plist", "-b", "0", "-i", str(interval_ms), "-n", str(count), "--handle-invalid-values"]
     return [*meter.command, *fixed, "-s", ",".join(samplers)]
@@ -147,7 +149,8 @@ class PowermetricsSource:
         recording = Recording(folder, Header("plist", self._info))
         try:
             # Made anew for a restart: by then a harness started by sudo has given root up.
-            self._reader = StreamReader(lambda: self._spawn(folder), recording)
+            self._folder = folder
+            self._reader = StreamReader(self._spawn, recording)
         except OSError as error:
             recording.close()
             _remove_new(folder, before)
@@ -159,6 +162,23 @@ class PowermetricsSource:
             self._end()
             _remove_new(folder, before)
             raise
+
+    def go_on_in(self, folder: Path) -> None:
+        """The same running meter, its stream from now on in another folder: root is not asked for again.
+
+        Raises:
+            EnergyError: it gives no readings any more.
+        """
+        reader, decoder = self._started()
+        recording = Recording(folder, Header("plist", self._info))
+        self._folder = folder
+        if not reader.go_on_in(recording, timeout_s=FIRST_DOCUMENT_S + 3 * self._info.interval_s):
+            recording.close()
+            raise EnergyError(f"the meter {self._meter.name} gives no readings any more")
+        keep(decoder)
+        self._decoder = RecordingDecoder(folder)
+        command = self._info.details["command"].split()
+        self._await_first(command, folder / NOISE, after_s=time.perf_counter())
 
     def wait(self, until_s: float, *, timeout_s: float) -> bool:
         """Sleep until a reading covers `until_s` and the one after it is in; False if that can't be."""
@@ -204,14 +224,15 @@ class PowermetricsSource:
     def _whole_command(self, folder: Path) -> list[str]:
         return [*self._command(), *self._meter.own_arguments(folder)]
 
-    def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
-        return _spawn(self._whole_command(folder), folder / NOISE, as_root=self._meter.needs_root)
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = self._whole_command(self._folder)
+        return _spawn(command, self._folder / NOISE, as_root=self._meter.needs_root)
 
-    def _await_first(self, command: list[str], noise: Path) -> None:
+    def _await_first(self, command: list[str], noise: Path, *, after_s: float = 0.0) -> None:
         reader, decoder = self._started()
         deadline_s = time.perf_counter() + FIRST_DOCUMENT_S + 3 * self._info.interval_s
         reason = f"{WITHOUT_RAILS} documents name no rail, as in a virtual machine"
-        arrived_s = 0.0
+        arrived_s = after_s
         for _ in range(WITHOUT_RAILS):
             if not reader.wait_for_document(arrived_s, deadline_s=deadline_s):
                 reason = reader.dead or f"nothing came in {FIRST_DOCUMENT_S:.0f} s"

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from energy.framing import END_OF_DOCUMENT
+from energy.framing import BETWEEN_DOCUMENTS, END_OF_DOCUMENT
 from energy.plist import MAX_DOCUMENT_BYTES
 from energy.recording import Recording, RecordingFailed, Stamp
 
@@ -44,6 +44,7 @@ class StreamReader:
         self._waiting = False
         self.dead: str | None = None
         self._failure: RecordingFailed | None = None
+        self._next: Recording | None = None
         self._buffer = bytearray(CHUNK_BYTES)
         self.last_arrival_s = -1.0
         """Harness time of the last arrival; -1 before the first."""
@@ -70,6 +71,14 @@ class StreamReader:
                 return True
             finally:
                 self._waiting = False
+
+    def go_on_in(self, recording: Recording, *, timeout_s: float) -> bool:
+        """Keep what comes after the next whole document in another recording; False if none comes in time."""
+        with self._news:
+            self._next = recording
+            self._news.wait_for(lambda: self._next is None or self.dead is not None, timeout_s)
+            is_done, self._next = self._next is None, None
+            return is_done
 
     def stop(self, *, grace_s: float) -> None:
         """Close the pipe and wait for the meter to notice; end the thread. Twice is harmless."""
@@ -148,6 +157,8 @@ class StreamReader:
                 self._recording.append(memoryview(self._buffer)[:gathered], Stamp.now())
                 complete = self._buffer.rfind(END_OF_DOCUMENT, 0, gathered) >= 0
                 unframed_bytes = 0 if complete else unframed_bytes + gathered
+                if self._next is not None and complete:
+                    self._go_on(self._buffer[:gathered])
                 if complete:
                     self._tell()
                 if not more or self._stopping:
@@ -169,6 +180,17 @@ class StreamReader:
                 return gathered, True
             time.sleep(GATHER_S)
         return gathered, True
+
+    def _go_on(self, gathered: bytearray) -> None:
+        """Change the recording, unless the next document has begun."""
+        with self._news:
+            if self._next is None or not gathered.rstrip(BETWEEN_DOCUMENTS).endswith(END_OF_DOCUMENT):
+                return
+            self._recording.event("stopped", "goes on in another recording")
+            self._recording.close()
+            self._recording, self._next = self._next, None
+            self._recording.event("started", f"process {self._process.pid}, which goes on")
+            self._news.notify_all()
 
     def _tell(self) -> None:
         """Wake whoever waits. Taking a lock that nobody waits for would be a cost, too."""

@@ -126,17 +126,19 @@ def _run_suites(
 ) -> list[Path]:
     """Run what re-runs the claims; the new run folders."""
     from bench.cli.running import fetch_and_run
-    from bench.run import privilege, start
+    from bench.run import privilege, sources, start
     from bench.studies.claims.statements import suites
 
     wanted = suites(claims)
     privilege.lower(allow_root=allow_root, for_meter=True)
     folders = []
-    for suite in wanted:
-        prepared, header = start.prepared(
-            suite, energy=energy, backends=None, blocks=None, as_published=as_published
-        )
-        folders.append(fetch_and_run(prepared, header, start.choose_meter(header), out=out, quiet=quiet))
+    with sources.Shared() as shared:
+        for suite in wanted:
+            prepared, header = start.prepared(
+                suite, energy=energy, backends=None, blocks=None, as_published=as_published
+            )
+            meter = start.choose_meter(header, shared=shared)
+            folders.append(fetch_and_run(prepared, header, meter, out=out, quiet=quiet))
     return folders
 
 

@@ -10,6 +10,8 @@ Between the two steps the real user id is still root's, so nothing but the meter
 a model's files or a repository's settings could make run comes after `give_up`. Three places see to it:
 `lower` (a command without a meter gives root up at once), `bench.run.sources.started` (as soon as the meter
 runs), and `bench.run.workers.process` (before a process that loads a model is started, whatever came before).
+Whoever loads a model asks `check_gone` first, in its own process. The command line calls `lower` before any
+command begins, so that no folder is made as root; a program that measures itself does so at its first window.
 """
 
 from __future__ import annotations
@@ -79,6 +81,18 @@ def give_up() -> None:
         except PermissionError:
             continue
         raise RunFailed("root could not be given up, so no model is loaded", fix="start bench without sudo")
+
+
+def check_gone() -> None:
+    """Whoever loads a model asks this first, in its own process.
+
+    Raises:
+        RunFailed: somebody typed sudo, and root could be taken back here.
+    """
+    if invoking_user() is not None and 0 in (os.getuid(), os.geteuid()):
+        raise RunFailed(
+            "this process could become root, so no model is loaded", fix="start bench without sudo"
+        )
 
 
 def invoking_user() -> pwd.struct_passwd | None:

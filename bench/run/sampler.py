@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import UserError
-from bench.run import sources
+from bench.run import privilege, sources
 from bench.run.joules import Sources, sum_of
 from bench.run.meter import Meter
 from bench.run.observed import Joules
@@ -76,6 +76,7 @@ class Sampler:
     """
 
     def __init__(self, energy: str, options: dict[str, Any], *, self_test: bool) -> None:
+        privilege.lower(allow_root=True, for_meter=True)  # the program goes on as the user who typed sudo
         self._meter = Meter(chosen(energy, options))
         self._scratch = Path(
             mkdtemp(prefix="joulebench-")

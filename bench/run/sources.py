@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from bench.run import awake, privilege
 from bench.suite import plugins
 from energy import machine
 from energy.base import EnergySource, SourceUnavailable
+from energy.powermetrics import PowermetricsSource
 from energy.together import Together
 
 REAL_METERS = ("powermetrics", "ioreport", "rapl")
@@ -31,6 +32,8 @@ class ChosenMeter:
 
     source: EnergySource
     note: str
+    shared: Shared | None = None
+    """Who keeps it running for several runs; None: it is started for one and ended with it."""
 
 
 def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = ()) -> ChosenMeter:
@@ -54,6 +57,51 @@ def choose(name: str, options: dict[str, Any], *, cross_check: Sequence[str] = (
     )
 
 
+class Shared:
+    """One meter for all runs of a command: sudo is asked once, and root is given up when the first begins.
+
+    Use as a context manager around the runs. A source that has to be root nowhere is started for each.
+    """
+
+    def __init__(self) -> None:
+        self._asked: object = None
+        self._chosen: ChosenMeter | None = None
+        self._runs = False
+
+    def __enter__(self) -> Shared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def choose(self, name: str, options: dict[str, Any], *, cross_check: Sequence[str] = ()) -> ChosenMeter:
+        """As `choose`; what was chosen before where the same is asked for."""
+        asked = name, options, list(cross_check)
+        if self._chosen is None or asked != self._asked:
+            self.stop()
+            self._asked = asked
+            self._chosen = replace(choose(name, options, cross_check=cross_check), shared=self)
+        return self._chosen
+
+    def start(self, folder: Path) -> None:
+        """Start it, or let it go on in another folder."""
+        assert self._chosen is not None
+        source = self._chosen.source
+        if self._runs and isinstance(source, PowermetricsSource):
+            source.go_on_in(folder)
+            return
+        if self._runs:
+            source.stop()
+        source.start(folder)
+        self._runs = True
+
+    def stop(self) -> None:
+        """End it."""
+        if self._chosen is not None and self._runs:
+            self._chosen.source.stop()
+            self._runs = False
+
+
 @contextmanager
 def started(meter: ChosenMeter, folder: Path) -> Iterator[EnergySource]:
     """The meter, running, on a machine that stays awake; root, if there was any, is given up once it runs.
@@ -63,14 +111,18 @@ def started(meter: ChosenMeter, folder: Path) -> Iterator[EnergySource]:
         folder: for its stream; made here, and so by the user who typed the command.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    meter.source.start(folder)
+    if meter.shared is None:
+        meter.source.start(folder)
+    else:
+        meter.shared.start(folder)
     owner = os.getpid()
     try:
         privilege.give_up()
         with awake.kept():
             yield meter.source
     finally:
-        if os.getpid() == owner:  # a forked child drops this frame, and its parent's meter runs on
+        # a forked child drops this frame, and its parent's meter runs on
+        if os.getpid() == owner and meter.shared is None:
             meter.source.stop()
 
 

@@ -155,10 +155,11 @@ def until(asked: str | None, ready: Prepared, header: RunHeader) -> RunHeader:
     return replace(header, overrides=replace(header.overrides, until_settled=True))
 
 
-def choose_meter(header: RunHeader) -> ChosenMeter:
-    """The energy source that a run asks for."""
+def choose_meter(header: RunHeader, *, shared: sources.Shared | None = None) -> ChosenMeter:
+    """The energy source that a run asks for; `shared` with other runs of the command, if that is given."""
     asked = header.energy
-    return sources.choose(asked.source, asked.options, cross_check=asked.cross_check)
+    choose = sources.choose if shared is None else shared.choose
+    return choose(asked.source, asked.options, cross_check=asked.cross_check)
 
 
 def fetch_models(ready: Prepared, *, progress: Callable[[str, int | None, int | None], None]) -> None:

@@ -22,6 +22,7 @@ def test_the_exact_command():
         "-s cpu_power,gpu_power,ane_power,thermal"
     )
     assert "ane_power" not in command_line(STAND_IN, interval_ms=100, help_text="cpu_power")[-1]
+    assert "ane_power" in command_line(STAND_IN, interval_ms=100, help_text="")[-1]
 
 
 @pytest.mark.parametrize("interval_ms", [-1, 0, 5, 10**6])

@@ -156,6 +156,30 @@ def test_a_sleep_that_happened_all_the_same_voids_what_it_touched(mac: Mac, tmp_
     assert after.total_j is not None
 
 
+def test_several_runs_of_a_command_ask_sudo_once(mac: Mac, tmp_path: Path) -> None:
+    """One meter, whose stream goes on from one run's folder to the next, whole in each."""
+    from bench.run import sources
+    from bench.run.meter import Meter
+    from energy.replay import load
+
+    calls = tmp_path / "calls"
+    mac(MACBOOK, powermetrics=STAND_IN, sudo=f'echo x >> {calls}; shift; exec "$@"')
+    watts = []
+    with sources.Shared() as shared:
+        for name in ("first", "second"):
+            meter = Meter(shared.choose("powermetrics", {}))
+            meter.start(tmp_path / name)
+            start_s, end_s, joules = meter.idle(1.5)
+            meter.stop()
+            watts.append(joules.total_j and joules.total_j / (end_s - start_s))
+            assert len(calls.read_text().split()) == 2  # one to see whether it may, one to measure
+    for name in ("first", "second"):
+        trace, info = load(tmp_path / name)
+        assert info.name == "powermetrics"
+        assert [fault.kind for fault in trace.faults if fault.kind != "lifetime block"] == []
+    assert watts[1] == pytest.approx(2.0, rel=0.3)
+
+
 def test_init_writes_a_suite_for_this_mac(mac: Mac, tmp_path: Path) -> None:
     mac(MACBOOK)
     done = bench("init", "new.toml", "--model", "echo", "--yes", "--no-pilot", *ROOT_TOO, cwd=tmp_path)

@@ -24,6 +24,7 @@ from backends.abilities import HasLatency
 from backends.base import Backend, BackendError, Generated, Redundancy
 from backends.guard import Verdict
 from bench.errors import BenchError
+from bench.run import privilege
 from bench.run.observed import Answered, Latency
 from bench.run.workers import encoding, takes_effect
 from bench.run.workers.in_float32 import InFloat32
@@ -87,6 +88,7 @@ class Worker:
 
     def load(self, message: Load) -> Loaded:
         """Load every model and make every gate."""
+        privilege.check_gone()
         self._in_float32 = InFloat32(self.backend, message.models)
         for key, one in message.models.items():
             options = {**one.options, "folder": one.folder}

@@ -56,7 +56,7 @@ def no_cpu() -> Counters:
 def run_with(counters: Callable[[], Counters], home: Path, patch: pytest.MonkeyPatch) -> Path:
     """Five blocks, run in this process with such a meter, whose joules no load would change."""
     patch.setattr(selftest, "SETTLE_S", 0.05)
-    patch.setattr(workloads, "commands", lambda: {"cpu spin": NOTHING, "memory stream": NOTHING})
+    patch.setattr(workloads, "commands", lambda *_: {"cpu spin": NOTHING, "memory stream": NOTHING})
     file = write_suite(home, protocol__blocks=5, protocol__self_test_s=0.2, protocol__min_window_s=0.2)
     prepared, header = start.prepared(str(file), energy=None, backends=None, blocks=None)
     meter, out = meter_of(counters), home / "results"

@@ -204,7 +204,9 @@ LOADING = {
 }
 """What is typed for each command that loads a model."""
 
-NOT_WALKED = {"exec", "meter test", "meter watch", "meter record", "reproduce"}
+OF_OTHERS = {"exec"}
+"""What it runs may load a model: see `test_a_command_that_is_measured_runs_as_the_user_who_typed_sudo`."""
+NOT_WALKED = {"meter test", "meter watch", "meter record", "reproduce"}
 """They load no model, but for `reproduce --measure`, which runs suites as `run` does."""
 
 
@@ -225,7 +227,7 @@ def commands_that_ask_for_root() -> set[str]:
 
 
 def test_the_walk_below_passes_every_command_that_asks_for_root() -> None:
-    assert commands_that_ask_for_root() == LOADING.keys() | NOT_WALKED
+    assert commands_that_ask_for_root() == LOADING.keys() | OF_OTHERS | NOT_WALKED
 
 
 @as_root
@@ -297,3 +299,58 @@ def test_a_command_that_is_measured_runs_as_the_user_who_typed_sudo(tmp_path: Pa
     assert done.stderr == ""
     assert done.stdout == f"{NOBODY.pw_uid} {NOBODY.pw_uid}\n"
     assert (tmp_path / "out.json").stat().st_uid == NOBODY.pw_uid
+
+
+@as_root
+def test_a_program_that_measures_itself_goes_on_as_the_user_who_typed_sudo() -> None:
+    """And so `pytest --joules`, which measures its tests so."""
+    code = """
+import os
+from bench import measure
+measure.start("modelled")
+with measure():
+    for take in (os.setuid, os.seteuid, os.setgid):
+        try:
+            take(0)
+        except PermissionError:
+            print("refused")
+print(os.getuid(), os.geteuid())
+"""
+    with traversable(Path(sys.executable), Path(__file__)):
+        done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["refused"] * 3 + [f"{NOBODY.pw_uid} {NOBODY.pw_uid}"]
+
+
+@as_root
+def test_a_worker_that_could_become_root_loads_nothing() -> None:
+    """Whatever started it: the function that loads models proves first that root is gone."""
+    code = """
+from bench.errors import RunFailed
+from bench.run import privilege
+from bench.run.workers.messages import Load
+from bench.run.workers.worker import Worker
+for lower in (False, True):
+    if lower:
+        privilege.lower(allow_root=False, for_meter=True)
+    try:
+        Worker("echo").load(Load(models={}, gates={}, max_new_tokens=1))
+    except RunFailed as error:
+        print(error.what)
+"""
+    with traversable(Path(sys.executable), Path(__file__)):
+        done = python(code)
+    assert done.stdout.splitlines() == ["this process could become root, so no model is loaded"] * 2, (
+        done.stderr
+    )
+
+
+def test_models_are_loaded_in_one_place() -> None:
+    """Of all that makes a backend from a folder: the worker, and what it does so with in float32."""
+    import bench
+
+    rooms = Path(bench.__file__).parent
+    loads = {
+        f.relative_to(rooms).as_posix() for f in rooms.rglob("*.py") if 'create("backends"' in f.read_text()
+    }
+    assert loads == {"run/workers/worker.py", "run/workers/in_float32.py"}
