@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from backends.base import Generated, Session
 from backends.cut import FULL, Cut
@@ -66,4 +67,37 @@ class HasExperts(Protocol):
 
         Raises:
             RequestError: As for `Backend.prefill`.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What a server said to the requests that were sent as one."""
+
+    rows: list[tuple[int, int]]
+    """Of each its prompt tokens and new tokens, as the server counted them."""
+    tokens: list[int]
+    """Of the first: one for each new token, made of the piece of text that came, 0 where none came."""
+    text: str
+    """Of the first."""
+
+
+@runtime_checkable
+class Serves(Protocol):
+    """A backend that passes requests on to a server; what came back is read once the window is closed."""
+
+    def ask(
+        self, ids: list[int], *, max_new_tokens: int, ignore_eos: bool, batch: int, first: Callable[[], None]
+    ) -> Any:
+        """Send a prompt so many times and wait for all; `first` is called when the first bytes are here.
+
+        Raises:
+            RequestError: The server is gone, refuses, or breaks off.
+        """
+
+    def read(self, answers: Any) -> Reply:
+        """What came back.
+
+        Raises:
+            RequestError: It is no whole answer, or its counts can't be true.
         """

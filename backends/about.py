@@ -28,7 +28,9 @@ has room for matrices that a GPU multiplies in fewer bits (TF32 on an M5), and f
 library approximates (2e-4 for GELU by a hyperbolic tangent). A wrong rope base makes more than 3e-2."""
 
 
-Ability = Literal["cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches", "kv_bits"]
+Ability = Literal[
+    "cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches", "kv_bits", "token_ids"
+]
 """What not every backend can do; `ABILITIES` says it in words."""
 ABILITIES: Mapping[Ability, str] = {
     "cuts": "leave parts of a model out",
@@ -39,6 +41,7 @@ ABILITIES: Mapping[Ability, str] = {
     "probes": "run the isolation's probes",
     "batches": "run several requests at a time",
     "kv_bits": "keep its cache in few bits (kv_bits)",
+    "token_ids": "give token ids, which gates look at and prompts of so many tokens are cut by",
 }
 
 
@@ -72,6 +75,9 @@ class About:
     Where two backends are compared, the larger one holds."""
     dtype_of_file: bool = False
     """Whether the weight file alone says how its weights are stored, so that a suite's dtype is not used."""
+    served: Callable[[str], None] | None = None
+    """Of a backend whose models are in a server that is already there, at the url beside a model's name:
+    raises ModelError for a url that it would not ask. None: the models are its own."""
     lacks: tuple[Ability, ...] = ()
     """What it can't do. Whatever needs it is refused before a model is loaded, and where logits are lacking,
     two backends are held against each other by token ids and forwards alone."""

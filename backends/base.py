@@ -66,6 +66,17 @@ def in_one_line(said: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Served:
+    """Where a model is that a server runs, and whose CPU time is the server's."""
+
+    url: str
+    processes: tuple[int, ...] = ()
+    """Numbers of those that listen there."""
+    unknown: str | None = None
+    """Why they are not known, if they are not."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackendInfo:
     """What was loaded, for the record of a run. Counts are of the loaded (perhaps shortened) model."""
 
@@ -87,10 +98,12 @@ class BackendInfo:
     """The kind of key-value cache, such as `DynamicCache`."""
     versions: dict[str, str]
     """Library versions that can change the numbers."""
-    settings: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, int | float] = field(default_factory=dict)
     """What an engine was told that can change the numbers: threads, layers on the GPU."""
     stand_in: bool = False
     """True for a backend that runs no model; its figures are marked wherever they are shown."""
+    served: Served | None = None
+    """The server that runs the model, where it is not this process: equal work is then not shown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,7 +134,7 @@ def describe(
         context=folder.context,
         cache=cache,
         versions=versions,
-        settings=settings or {},
+        settings={**(settings or {})},
     )
 
 

@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import psutil
@@ -51,6 +52,11 @@ class DescendantsCpu:
         self._total_s = 0.0
         self._is_first = True
         self._next_scan_s = self._next_reaped_s = 0.0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the root still runs."""
+        return cpu_s(self._root) is not None
 
     def seconds(self) -> float:
         """CPU seconds since the first call; never falls."""
@@ -107,6 +113,19 @@ class DescendantsCpu:
                 unseen_s=0.0 if self._is_first else used_s + before_s,
             )
         self._is_first = False
+
+
+def roots(processes: Collection[int]) -> list[int]:
+    """Those that are below none of the others, nor below this process, whose descendants count anyway."""
+    found, others = [], {*processes, os.getpid()}
+    for number in sorted(processes):
+        try:
+            above = {process.pid for process in psutil.Process(number).parents()}
+        except psutil.Error:
+            above = set()
+        if not above & others:
+            found.append(number)
+    return found
 
 
 def _parent(process: psutil.Process) -> int:

@@ -34,6 +34,7 @@ from bench.cli.run_options import (
     RunBlocks,
     RunMinutes,
     SaveSuite,
+    ServerUrls,
     Until,
     VoidAgain,
     WhatToRun,
@@ -133,6 +134,7 @@ def run(
     dtype: ModelDtype = None,
     batch: BatchSizes = None,
     no_chat: NoChat = False,
+    url: ServerUrls = None,
     minutes: RunMinutes = None,
     save_suite: SaveSuite = None,
     energy: OtherEnergy = None,
@@ -159,14 +161,7 @@ def run(
 
     changes = Overrides(backends=backend, blocks=blocks, plain=no_chat)
     suite, asked = models_asked.understood(
-        what or ["quick"],
-        changes,
-        prompts=prompts,
-        pp=pp,
-        tg=tg,
-        dtype=dtype,
-        batches=batch,
-        minutes=minutes,
+        what, changes, prompts=prompts, pp=pp, tg=tg, dtype=dtype, batches=batch, minutes=minutes, urls=url
     )
     if save_suite is not None:
         models_asked.save(asked, save_suite)

@@ -12,9 +12,11 @@ from bench.suite.from_models import ModelsAsked
 from bench.suite.header import Overrides
 from bench.suite.sizing import DEFAULT_MINUTES
 
+USUAL_SUITE = "quick"
+
 
 def understood(
-    what: Sequence[str],
+    what: Sequence[str] | None,
     changes: Overrides,
     *,
     prompts: str | None,
@@ -23,19 +25,23 @@ def understood(
     dtype: str | None,
     batches: Sequence[int] | None,
     minutes: float | None,
+    urls: Sequence[str] | None,
 ) -> tuple[str, ModelsAsked | None]:
     """The name of a suite with None, or the first model's name with all that is asked of models.
+
+    Where nothing is named, it is the suite `quick`.
 
     Raises:
         UserError: a name is neither a suite nor a model, or an option of models stands beside a suite.
     """
+    what = what or [USUAL_SUITE]
     backends, blocks = changes.backends, changes.blocks
     if minutes is not None and blocks is not None:
         raise UserError(
             f"--minutes {minutes:g} decides how many blocks there are, --blocks {blocks} too",
             fix="leave one of them out",
         )
-    if from_models.are_models(what):
+    if from_models.are_models(what, served=bool(urls)):
         usual = DEFAULT_MINUTES if blocks is None else None
         return what[0], ModelsAsked(
             models=tuple(what),
@@ -46,9 +52,11 @@ def understood(
             batches=tuple(batches or ()),
             backends=tuple(backends or ()),
             minutes=minutes or usual,
+            urls=tuple(urls or ()),
             plain=bool(changes.plain),
         )
     given = {"--prompts": prompts, "--pp": pp, "--tg": tg, "--dtype": dtype, "--minutes": minutes}
+    given["--url"] = ", ".join(urls) if urls else None
     given["--batch"] = ", ".join(map(str, batches)) if batches else None
     for option, value in given.items():
         if value is not None:

@@ -43,6 +43,13 @@ BatchSizes = Annotated[
         help="Of models: equal requests at a time; repeatable. [default: 1]",
     ),
 ]
+ServerUrls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url",
+        help="Of models: of their server here, as http://127.0.0.1:8080/v1.",
+    ),
+]
 NoChat = Annotated[
     bool, typer.Option("--no-chat", help="Prompts as plain text, also where a model has a chat template.")
 ]
@@ -66,7 +73,7 @@ VoidAgain = Annotated[
 ]
 Until = Annotated[
     str | None,
-    typer.Option(help="`settled`: end at the first of the suite's looks that has every verdict."),
+    typer.Option(help="`settled`: end at the first look that has every verdict."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and where the run is.")]

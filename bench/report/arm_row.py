@@ -30,6 +30,7 @@ class ArmRow:
     repeats: Annotated[int, "Repeats of the prompts in all windows."]
     prompts: Annotated[int, "Prompts of a repeat."]
     batch: Annotated[Count, "Equal requests at a time; null where they differ by prompt."]
+    served: Annotated[bool, "A server ran it: equal work is not shown."]
     routed_to_small: Annotated[int, "Prompts that went to another model than the baseline's."]
     seconds_per_repeat_s: Annotated[float, "Seconds per repeat."]
     prompt_tokens_per_repeat: Annotated[float, "Tokens of the prompts per repeat."]

@@ -11,6 +11,7 @@ from bench.report.arm_row import ArmRow
 from bench.report.names import arm_label
 from bench.report.split import ArmSplit
 from bench.report.summary import Summary
+from bench.run.observed import NOT_SHOWN
 from bench.show import words
 from bench.show.table import Column, Place, Table
 
@@ -119,6 +120,7 @@ _ENERGY: tuple[Column[ArmRow], ...] = (
 _WORK: tuple[Column[ArmRow], ...] = (
     Column("configuration", lambda row: row.label, is_text=True),
     Column("to small", lambda row: row.routed_to_small),
+    Column("served", lambda row: NOT_SHOWN if row.served else None, is_text=True),
     Column("batch", lambda row: row.batch if row.batch != 1 else None),
     Column("generated tokens", lambda row: f"{row.generated_tokens_per_repeat:.0f}"),
     Column("forwards", lambda row: f"{row.forwards_per_repeat:.0f}"),

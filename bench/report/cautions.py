@@ -12,7 +12,9 @@ from analysis.rows import Slot
 from analysis.values import NOT_ESTIMATED
 from analysis.verdict import INACTIVE, Judgement
 from analysis.words import counted, listed
+from backends.base import BackendInfo
 from bench.report.readback import Readback
+from bench.run.observed import NOT_SHOWN
 from bench.run.records import ArmKey, EventRecord, SessionRecord
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def cautions(
         *check_judgements(by_backend),
         *_about_joules(readback, rows),
         *_about_batches(readback),
+        *_about_servers(readback),
         *_about_equal_work(readback),
         *_about_events(readback),
     ]
@@ -149,6 +152,26 @@ def _about_batches(readback: Readback) -> Iterator[Caution]:
         if rows:
             words = f"{counted(rows, 'row')} of a batch answered otherwise than the first, of one prompt"
             yield Caution(code="unlike rows", subject=arm, value=rows, is_named=True, said=words)
+
+
+def _about_servers(readback: Readback) -> Iterator[Caution]:
+    """What a server runs can't be looked into."""
+    said: dict[str, Caution] = {}
+    for session in readback.run.of(SessionRecord):
+        for name, info in session.loaded.items():
+            if info.served is not None:
+                ends = "; it knows no ignore_eos, so an answer may be shorter than asked for"
+                words = (
+                    f"served: {NOT_SHOWN}. {info.served.url} counts its own tokens, and its stream was held "
+                    f"against them; what it computes for them is not seen{_cached(info)}"
+                    f"{'' if info.settings.get('ignore_eos', 1) else ends}"
+                )
+                said[name] = Caution(code="served", subject=name, is_named=True, said=words)
+    yield from said.values()
+
+
+def _cached(info: BackendInfo) -> str:
+    return "; it may take prompts from its cache" if info.settings.get("prompt_cache") else ""
 
 
 def _about_equal_work(readback: Readback) -> Iterator[Caution]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.words import listed
 from backends.base import BackendInfo
+from bench.run.observed import NOT_SHOWN
 from bench.run.records import ArmKey
 from bench.suite.asked import asked_of_run
 from bench.suite.header import ModelFound, RunHeader
@@ -82,6 +83,8 @@ def _in_type(model: ModelFound, key: str, loaded: Mapping[str, BackendInfo]) -> 
         for where, info in loaded.items()
         if where.partition("/")[2] == key and not info.stand_in
     }
+    if any(info.served for where, info in loaded.items() if where.partition("/")[2] == key):
+        return f" (served: {NOT_SHOWN})"
     if model.saved_as is not None and model.saved_as.endswith(" bits"):
         return f" ({model.saved_as})"
     types = list(dict.fromkeys(by_backend.values()))

@@ -41,7 +41,7 @@ def held(slots: Sequence[Slot], key: ArmKey, baseline: str) -> Held:
 def of_phase(slot: SlotRead, phase: str) -> SlotRead:
     """A slot with seconds and tokens of one phase, of all rows: of prompts in prefill, forwards in decode."""
     lengths = [
-        (r.prefill_s, r.all_prompt_tokens) if phase == "prefill" else (r.decode_s, r.batch * r.forwards)
+        (r.prefill_s, r.all_prompt_tokens) if phase == "prefill" else (r.decode_s, r.all_decoded_tokens)
         for r in slot.answers
     ]
     return replace(slot, seconds_s=sum(s for s, _ in lengths), new_tokens=sum(n for _, n in lengths))

@@ -110,8 +110,8 @@ def first_of_each_prompt(slots: Iterable[SlotRead]) -> dict[str, RequestRecord]:
 
 
 def tokens_of(requests: Mapping[str, RequestRecord]) -> dict[str, list[int]]:
-    """By prompt id the new tokens."""
-    return {prompt: request.tokens for prompt, request in requests.items()}
+    """By prompt id the new tokens; not of what a server answered, whose token ids are not known."""
+    return {prompt: request.tokens for prompt, request in requests.items() if not request.served}
 
 
 AnySlot = TypeVar("AnySlot", bound=Slot)

@@ -94,6 +94,7 @@ class _Arm:
         return {
             "prompts": len(self.first),
             "batch": batches.pop() if len(batches) == 1 else None,
+            "served": any(r.served for r in self.requests),
             "repeats": self.passes,
             "windows": len(self.slots),
             "void_windows": self.void,

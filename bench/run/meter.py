@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from backends.base import Served
 from bench.errors import NoJoules, RunFailed
 from bench.run import workloads
 from bench.run.cooling import cool_down
@@ -19,7 +20,9 @@ from bench.run.records import LagRecord, SelfTestRecord
 from bench.run.sources import ChosenMeter, started
 from energy.base import SourceInfo
 from energy.cadence import seen_cadence
+from energy.cputime import roots
 from energy.lag import Lag
+from energy.modelled import ModelledSource
 from energy.polled import PolledSource
 from energy.selftest import find_lag, outcome, run_self_test
 
@@ -55,6 +58,25 @@ class Meter:
         """Start the meter; root, if there was any, is given up as soon as it runs."""
         self._open.enter_context(started(self._meter, folder))
         self._began_s = time.perf_counter()
+
+    def count_servers(self, servers: Collection[Served]) -> None:
+        """Where joules are modelled from CPU time: count that of servers too. A meter has all in it.
+
+        Raises:
+            NoJoules: their processes are not known.
+        """
+        if self.info.kind != "modelled":
+            return
+        for server in servers:
+            if server.unknown or not isinstance(self._source, ModelledSource):
+                raise NoJoules(
+                    f"joules of the server at {server.url} are not estimated, as its CPU time is not known: "
+                    f"{server.unknown or 'the source can not count it'}",
+                    fix="run bench as the user who runs the server, or with a meter",
+                )
+        processes = {number for server in servers for number in server.processes}
+        if isinstance(self._source, ModelledSource):
+            self._source.count_also(roots(processes))
 
     def stop(self) -> None:
         """End it."""

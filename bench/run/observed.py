@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+NOT_SHOWN = "equal work not shown"
+"""Of what a server runs."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Joules:
@@ -99,16 +102,47 @@ class Answered:
     """Equal requests that ran at a time as one."""
     unlike_rows: int = 0
     """Rows whose tokens were not those of the first, as they should be."""
+    rows: list[tuple[int, int]] | None = None
+    """Of what a server answered: prompt tokens and new tokens of each row, which may differ; else null."""
+
+    @property
+    def served(self) -> bool:
+        """Whether a server answered, so that equal work is not shown."""
+        return self.rows is not None
 
     @property
     def all_prompt_tokens(self) -> int:
         """Of all rows."""
+        if self.rows is not None:
+            return sum(prompt for prompt, _ in self.rows)
         return self.batch * self.prompt_tokens
 
     @property
     def all_new_tokens(self) -> int:
         """Of all rows."""
+        if self.rows is not None:
+            return sum(new for _, new in self.rows)
         return self.batch * len(self.tokens)
+
+    @property
+    def all_decoded_tokens(self) -> int:
+        """Of all rows, those that decode forwards made."""
+        if self.rows is not None:
+            return sum(new - 1 for _, new in self.rows)
+        return self.batch * self.forwards
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What of `Answered` a server's answer shows only once it is read, which is when its window is closed."""
+
+    prompt_tokens: int
+    tokens: list[int]
+    """Made of pieces of text: they equal no token ids of any vocabulary."""
+    forwards: int
+    """New tokens after the first: a server does not say in how many forwards it made them."""
+    rows: list[tuple[int, int]]
+    """Prompt tokens and new tokens of each request that was sent."""
 
 
 @dataclass(frozen=True, kw_only=True)

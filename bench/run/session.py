@@ -115,6 +115,7 @@ class RunSession:
         if narrow := disk.check_room(self.folder, self.protocol, windows=windows, source=self.meter.info):
             self.display.note(narrow)
         agreements = self.workers.start()
+        self.meter.count_servers([info.served for info in self.workers.loaded.values() if info.served])
         self.prepared = self.workers.prepared
         reading_s, longer = self._fit_to_meter()
         record = SessionRecord(

@@ -76,8 +76,10 @@ class Holder:
                 requests.append(RequestRecord(**place, pass_number=passes, prompt_id=prompt.id, **answered))
                 self._display.request_done(requests[-1], of=len(self._prompts))
             end_s = ask(Synchronize()).now_s
-        settled = ask(Settle()).requests  # text and counted work, now that the window is closed
-        requests[:] = [replace(r, **vars(one)) for r, one in zip(requests, settled, strict=True)]
+        settled = ask(Settle())  # text and counted work, now that the window is closed
+        requests[:] = [replace(r, **vars(one)) for r, one in zip(requests, settled.requests, strict=True)]
+        if settled.counted:
+            requests[:] = [replace(r, **vars(one)) for r, one in zip(requests, settled.counted, strict=True)]
         power = self._held_power(power)
         joules = self._meter.joules(start_s, end_s)
         return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)

@@ -29,7 +29,12 @@ class Model(_Table):
     layers: int | None = Field(default=None, ge=1)
     """Keep only the first layers: a smaller model that needs no second download."""
 
+    url: str | None = Field(default=None, min_length=1)
+    """Of a server on this machine that runs it, such as `http://127.0.0.1:11434/v1`; for backend `openai`."""
+
     def __str__(self) -> str:
+        if self.url is not None:
+            return f"{self.name}, served at {self.url}"
         layers = f", first {self.layers} layers" if self.layers else ""
         return f"{self.name}, {self.dtype}{layers}"
 

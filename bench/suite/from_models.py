@@ -45,19 +45,21 @@ class ModelsAsked:
     dtype: str | None = None
     batches: tuple[int, ...] = ()
     """Equal requests at a time; of several each is a configuration, and the first is the baseline."""
+    urls: tuple[str, ...] = ()
+    """Of servers that run the models: one for all of them, or one for each."""
     plain: bool = False
     """Give prompts as plain text, also to a model that has a chat template."""
     minutes: float | None = None
     """That the run may take; None: the usual blocks and windows, however long."""
 
 
-def are_models(names: Sequence[str]) -> bool:
-    """Whether the command line names models rather than one suite.
+def are_models(names: Sequence[str], *, served: bool = False) -> bool:
+    """Whether the command line names models rather than one suite; those of a server have any name.
 
     Raises:
         UserError: a name is neither, or both kinds are mixed.
     """
-    kinds = [_is_model(name) for name in names]
+    kinds = [_is_model(name, served=served) for name in names]
     if any(kinds) and not all(kinds):
         suite = names[kinds.index(False)]
         raise UserError(f"{suite!r} is a suite beside models", fix="run a suite alone, or name models only")
@@ -66,9 +68,11 @@ def are_models(names: Sequence[str]) -> bool:
     return all(kinds)
 
 
-def _is_model(name: str) -> bool:
+def _is_model(name: str, *, served: bool) -> bool:
     if name in suite_names() or name.endswith(".toml"):
         return False
+    if served:
+        return True
     if name in catalogue() or os.path.isdir(os.path.expanduser(name)) or _is_weight_file(name):
         return True
     if HUB_ID.fullmatch(name):
@@ -103,9 +107,11 @@ def _tables(asked: ModelsAsked) -> dict[str, Any]:
     }
     for model in models.values():
         model |= {"dtype": asked.dtype} if asked.dtype else {}
+    for model, url in zip(models.values(), _urls(asked), strict=False):
+        model["url"] = url
     return {
         "name": labels[0],
-        "backends": list(asked.backends or _backends_for(asked.models)),
+        "backends": list(asked.backends or (("openai",) if asked.urls else _backends_for(asked.models))),
         "models": models,
         "prompts": _prompts(asked) | ({"chat": False} if asked.plain else {}),
         **_lengths(asked),
@@ -116,6 +122,21 @@ def _tables(asked: ModelsAsked) -> dict[str, Any]:
             for number, (label, budget) in enumerate(_budgets(labels, asked.batches).items())
         },
     }
+
+
+def _urls(asked: ModelsAsked) -> tuple[str, ...]:
+    """One for each model, or none.
+
+    Raises:
+        UserError: there are more or fewer.
+    """
+    if len(asked.urls) == 1:
+        return asked.urls * len(asked.models)
+    if asked.urls and len(asked.urls) != len(asked.models):
+        raise UserError(
+            f"{len(asked.urls)} urls for {len(asked.models)} models", fix="give one, or one for each model"
+        )
+    return asked.urls
 
 
 def _budgets(labels: Sequence[str], batches: Sequence[int]) -> dict[str, dict[str, Any]]:

@@ -70,6 +70,8 @@ class ModelFound:
     """What its folder says: `bfloat16`, `8 bits`."""
     file_sha256: dict[str, str] | None = None
     """Of each weight file and of what is read beside them, by name; null in runs of versions before that."""
+    url: str | None = None
+    """Of the server that runs it."""
 
 
 @dataclass(frozen=True, kw_only=True)

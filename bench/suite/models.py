@@ -145,7 +145,7 @@ def locate(
         UserError: the name can't be a model, or the folder holds none.
     """
     entry = catalogue().get(name)
-    if entry is not None and entry.kind == "stand-in":
+    if not weight_files or (entry is not None and entry.kind == "stand-in"):  # nothing is read, or to be read
         return LocalModel(name=name, folder=None, revision=None)
     if entry is not None and entry.kind == "embedded":
         return _embedded(name, entry, weight_files)

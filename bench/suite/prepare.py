@@ -21,7 +21,7 @@ from bench.suite.plan import Arm, PlannedSlot, make_arms, make_blocks, one_after
 from bench.suite.prompt_forms import Chat, Prompt
 from bench.suite.prompts import PromptSet, prompts_of
 from bench.suite.suite_file import load_suite, parse_suite
-from bench.suite.suite_models import beside, models_of, needs_of
+from bench.suite.suite_models import beside, check_urls, models_of, needs_of
 
 REST_S = 2.0
 LONGEST_H = 720
@@ -182,6 +182,7 @@ def resolve(
     needs = needs_of(suite, gates, models)
     for backend in suite.backends:
         libraries.check(backend, [model.dtype for model in models.values()], needs=needs)
+    check_urls(suite.backends, models)
     for backend, model in product(suite.backends, models.values()):
         _check_reads(backend, model)
     baseline = gates[suite.baseline].budgets[0]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from backends.about import Ability
+from backends.base import ModelError
 from backends.cut import FULL
 from bench.errors import UserError, nearest
-from bench.suite.config import Model, Suite
+from bench.suite import libraries
+from bench.suite.config import GateConfig, Model, Suite
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.models import catalogue
 
@@ -48,6 +50,33 @@ def _model_of(suite: Suite, label: str, budget: Budget) -> Model:
         ) from None
 
 
+def check_urls(backends: Iterable[str], models: Mapping[str, Model]) -> None:
+    """A model has a url, of a server on this machine, exactly where a backend passes requests on to one.
+
+    Raises:
+        UserError: it has none, another, or one that nothing uses.
+    """
+    served = {name: said.served for name in backends if (said := libraries.about(name)).served}
+    for key, model in models.items():
+        if model.url is None:
+            if not served:
+                continue
+            raise UserError(
+                f"backend {next(iter(served))!r} asks a server, but the model {key!r} has no url",
+                fix='give --url, or in the suite: url = "http://127.0.0.1:11434/v1"',
+            )
+        if not served:
+            raise UserError(
+                f"the model {key!r} is at {model.url}, but no backend asks a server",
+                fix='use backend "openai"',
+            )
+        for check in served.values():
+            try:
+                check(model.url)
+            except ModelError as error:
+                raise UserError(error.what, fix=error.fix) from None
+
+
 def needs_of(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> list[Ability]:
     """What the backends have to be able to do."""
     cuts = any(budget.cut != FULL for gate in gates.values() for budget in gate.budgets)
@@ -57,8 +86,13 @@ def needs_of(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> 
         ("layers", shortened),
         ("kv_bits", any(b.cut.kv_bits is not None for gate in gates.values() for b in gate.budgets)),
         ("batches", _largest_batch(suite, gates) > 1),
+        ("token_ids", suite.prompts.tokens is not None or any(map(_looks_at_ids, suite.gates.values()))),
     ]
     return [ability for ability, is_needed in needs if is_needed]
+
+
+def _looks_at_ids(gate: GateConfig) -> bool:
+    return gate.plugin not in ("ungated", "constant", "random")
 
 
 def _largest_batch(suite: Suite, gates: dict[str, Gate]) -> int:

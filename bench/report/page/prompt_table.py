@@ -78,7 +78,7 @@ def _row(
         arm_label(arm),
         _where(request),
         None
-        if usual is None or usual is request
+        if usual is None or usual is request or request.served or usual.served
         else f"{100 * agreement(request.tokens, usual.tokens):.0f} %",
         None if request.text is None else _short(request.text),
     ]

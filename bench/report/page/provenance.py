@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.report.readback import lag_of_session
 from bench.run.minutes import sentence
+from bench.run.observed import NOT_SHOWN
 from bench.run.records import SessionRecord, SizedRecord
 from bench.run.store import StoredRun
 from bench.show.table import Table
@@ -114,8 +115,11 @@ def _loaded(run: StoredRun) -> list[tuple[str, Any]]:
     for session in run.of(SessionRecord):
         for name, info in session.loaded.items():
             told = [f"{key.replace('_', ' ')} {value}" for key, value in info.settings.items()]
-            size = f"{info.weight_bytes / 1e6:.0f} MB of weights"
-            words = [info.architecture, info.dtype, info.device, size, f"cache {info.cache}", *told]
+            if info.served is not None:
+                words = [f"served at {info.served.url}", NOT_SHOWN, *told]
+            else:
+                size = f"{info.weight_bytes / 1e6:.0f} MB of weights"
+                words = [info.architecture, info.dtype, info.device, size, f"cache {info.cache}", *told]
             rows[f"loaded {name}", ", ".join(words)] = None
     return list(rows)
 

@@ -53,7 +53,7 @@ def _question(prompt: str, before: RequestRecord, after: RequestRecord) -> Quest
         before=shown[0],
         after=shown[1],
         whole=None if shown == told else (_short(told[0], most=MOST_WHOLE), _short(told[1], most=MOST_WHOLE)),
-        is_same=before.tokens == after.tokens,
+        is_same=before.text == after.text if after.served else before.tokens == after.tokens,
     )
 
 

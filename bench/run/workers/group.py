@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -13,7 +14,7 @@ from backends.base import BackendInfo
 from backends.guard import Verdict
 from bench.errors import RunFailed, UserError
 from bench.run.display.plain import Display
-from bench.run.observed import SameLogits
+from bench.run.observed import NOT_SHOWN, SameLogits
 from bench.run.workers import equal_work
 from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Resize, Synchronize, Warm
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
@@ -133,12 +134,15 @@ class Workers:
 
     def _check_equal_work(self) -> list[SameLogits]:
         """Compare the first backend that gives logits with every other, for every model."""
-        if len({self._is_stand_in(backend) for backend in self._working}) > 1:
+        if len({self._any("stand_in", backend) for backend in self._working}) > 1:
             raise UserError(
                 "a stand-in such as echo can't be compared with a backend that runs a model",
                 fix="use --backend",
             )
-        first, *others = sorted(self._working, key=lambda backend: "logits" in about(backend).lacks)
+        shown = [backend for backend in self._working if not self._any("served", backend)]
+        if len(shown) < len(self._working):
+            self.display.note(f"served: {NOT_SHOWN}")
+        first, *others = sorted(shown, key=lambda backend: "logits" in about(backend).lacks) or [""]
         agreements = []
         for key, other in product(self.prepared.models, others):
             pair = equal_work.Pair(
@@ -148,8 +152,7 @@ class Workers:
                 config=equal_work.config_in(self.prepared.locate(self.prepared.models[key])),
             )
             ids = self.ids[first][key], self.ids[other][key]
-            free_bytes = psutil.virtual_memory().available
-            agreements.append(equal_work.check(pair, ids, free_bytes=free_bytes))
+            agreements.append(equal_work.check(pair, ids, free_bytes=psutil.virtual_memory().available))
             self.display.equal_work(agreements[-1])
         return agreements
 
@@ -203,7 +206,7 @@ class Workers:
         by_backend = {backend: set(self.chats[backend]) for backend in workers}
         can = set.union(*by_backend.values())
         lacking = [backend for backend, keys in by_backend.items() if keys != can]
-        if lacking and self._chat is not None and not all(map(self._is_stand_in, lacking)):
+        if lacking and self._chat is not None and not all(self._any("stand_in", b) for b in lacking):
             keys = ", ".join(sorted(can))
             self.display.note(f"prompts are plain text: {lacking[0]} writes no chats for {keys}")
             self._chat = None
@@ -223,19 +226,19 @@ class Workers:
             worker.stop()
         self._working = self._start(self.prepared.backends)
 
-    def _is_stand_in(self, backend: str) -> bool:
-        return any(info.stand_in for key, info in self.loaded.items() if key.startswith(f"{backend}/"))
+    def _any(self, what: Literal["stand_in", "served"], backend: str) -> bool:
+        return any(getattr(info, what) for key, info in self.loaded.items() if key.startswith(f"{backend}/"))
 
     def prompt_tokens(self) -> dict[str, dict[str, int]]:
-        """Tokens of each prompt by model key; the same for all backends, or the run was refused."""
-        first = next(iter(self.ids.values()))
+        """Tokens of each prompt by model key; the same for all backends that give token ids."""
+        first = next((ids for backend, ids in self.ids.items() if not self._any("served", backend)), {})
         return {key: {prompt: len(ids) for prompt, ids in prompts.items()} for key, prompts in first.items()}
 
     def _guard(self, backend: str, worker: WorkerProcess) -> None:
         """Find out whether the gates take effect, and say so of those that don't."""
-        deadline_s = self.prepared.suite.protocol.load_deadline_s
-        baseline = self.prepared.suite.baseline
-        for label, verdict in worker.ask(Guard(baseline=baseline), deadline_s=deadline_s).gates.items():
+        suite = self.prepared.suite
+        asked, baseline = Guard(baseline=suite.baseline), suite.baseline
+        for label, verdict in worker.ask(asked, deadline_s=suite.protocol.load_deadline_s).gates.items():
             self.gates[f"{backend}/{label}"] = verdict
             if label != baseline and not verdict.effective:
                 self.display.note(f"{backend} {label}: {verdict.outcome}, {verdict.reason}")
@@ -265,6 +268,7 @@ class Workers:
                     f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}"
                 )
             options = {"dtype": model.dtype, "layers": model.layers}
+            options |= {"model": model.name, "url": model.url} if about(backend).served else {}
             options |= suite.backend_options.get(backend, {})
             models[key] = ModelToLoad(folder=here.path, options=options)
         return Load(
@@ -278,21 +282,19 @@ class Workers:
     def _check_lengths(self, backend: str) -> None:
         """Every prompt must leave room for what it may generate, in every model it may be sent to."""
         suite = self.prepared.suite
-        budgets = {budget for gate in make_gates(suite).values() for budget in gate.budgets}
-        for budget in budgets:
+        for budget in {budget for gate in make_gates(suite).values() for budget in gate.budgets}:
             context = self.loaded[f"{backend}/{budget.model}"].context
             new_tokens = budget.max_new_tokens or suite.generation.max_new_tokens
             for prompt, ids in self.ids[backend][budget.model].items():
+                said, cut = f"prompt {prompt!r} has {len(ids)} tokens", budget.cut
                 if context is not None and len(ids) + new_tokens > context:
                     raise UserError(
-                        f"prompt {prompt!r} has {len(ids)} tokens, and with {new_tokens} new ones it exceeds "
-                        f"the context of {budget.model!r}, {context}",
+                        f"{said}, and with {new_tokens} new ones it exceeds the context of "
+                        f"{budget.model!r}, {context}",
                         fix="shorten it or lower max_new_tokens",
                     )
-                cut = budget.cut
                 if cut.kv_policy == "snapkv" and cut.kv_keep < 1 and len(ids) < cut.snapkv_window:
                     raise UserError(
-                        f"prompt {prompt!r} has {len(ids)} tokens, fewer than snapkv_window = "
-                        f"{cut.snapkv_window}",
+                        f"{said}, fewer than snapkv_window = {cut.snapkv_window}",
                         fix="lower the window or leave the prompt out",
                     )

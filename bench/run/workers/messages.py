@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
 from backends.base import BackendInfo, Redundancy
 from backends.cut import FULL, Cut
 from backends.guard import Verdict
-from bench.run.observed import Answered, Latency, Settled
+from bench.run.observed import Answered, Counted, Latency, Settled
 from bench.run.workers.logits import LogitComparison
 from bench.suite.config import GateConfig
 from bench.suite.prompt_forms import Chat, Prompt
@@ -198,6 +198,8 @@ class AllSettled:
     """Of each request since the last such question, in their order."""
 
     requests: list[Settled]
+    counted: list[Counted] = field(default_factory=list)
+    """Of each, where a server answers; else none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import resource
 import sys
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
+from typing import Any
 
-from backends.abilities import HasBatches, HasExperts
+from backends.abilities import HasBatches, HasExperts, Serves
 from backends.base import Backend, Generated, Session
 from backends.cut import Cut
 from backends.ledger import request_ledger
 from bench.errors import UserError
-from bench.run.observed import Settled
+from bench.run.observed import Answered, Counted, Settled
 from bench.run.workers import encoding
+from bench.suite.gates.base import Budget
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestAsked:
+    """A request, with all that decides its work."""
+
+    budget: Budget
+    ids: list[int]
+    max_new_tokens: int
+    ignore_eos: bool
+    batch: int
 
 
 def prefill(model: Backend, ids: list[int], cut: Cut, *, batch: int) -> Session:
@@ -28,18 +42,78 @@ def prefill(model: Backend, ids: list[int], cut: Cut, *, batch: int) -> Session:
     return model.prefill_batch(ids, cut, batch=batch)
 
 
-def settled(model: Backend, cut: Cut, ids: list[int], generated: Generated) -> Settled:
-    """Text, cut and counted work of a request that is over."""
+def answer(model: Backend, asked: RequestAsked, *, start_s: float) -> tuple[Answered, Any]:
+    """Run a request, with the instants between its phases; and what `settled` needs of it.
+
+    The prefill of a server's model ends with the first bytes of its answer; what they say is read later.
+    """
+    gated_s = time.perf_counter()
+    generated = None
+    if isinstance(model, Serves):
+        firsts_s: list[float] = []
+        made = model.ask(
+            asked.ids,
+            max_new_tokens=asked.max_new_tokens,
+            ignore_eos=asked.ignore_eos,
+            batch=asked.batch,
+            first=lambda: firsts_s.append(time.perf_counter()),
+        )
+        end_s = time.perf_counter()
+        prefilled_s = firsts_s[0] if firsts_s else end_s
+    else:
+        session = prefill(model, asked.ids, asked.budget.cut, batch=asked.batch)
+        model.synchronize()
+        prefilled_s = time.perf_counter()
+        made = generated = model.decode(
+            session, max_new_tokens=asked.max_new_tokens, ignore_eos=asked.ignore_eos
+        )
+        model.synchronize()
+        end_s = time.perf_counter()
+    answered = Answered(
+        model=asked.budget.model,
+        prompt_tokens=len(asked.ids) if generated else 0,
+        tokens=generated.tokens if generated else [],
+        forwards=generated.forwards if generated else 0,
+        start_s=start_s,
+        gated_s=gated_s,
+        prefilled_s=prefilled_s,
+        end_s=end_s,
+        batch=asked.batch,
+        unlike_rows=generated.unlike_rows if generated else 0,
+    )
+    return answered, made
+
+
+def settled(model: Backend, asked: RequestAsked, made: Any) -> tuple[Settled, Counted | None]:
+    """Text, cut and work of a request that is over; of a server's model its counts too.
+
+    Raises:
+        RequestError: what a server sent is no whole answer, or its counts can't be true.
+    """
+    if isinstance(model, Serves):
+        reply = model.read(made)
+        counts = Counted(
+            prompt_tokens=reply.rows[0][0],
+            tokens=reply.tokens,
+            forwards=len(reply.tokens) - 1,
+            rows=reply.rows,
+        )
+        return Settled(text=reply.text, cut=asked.budget.cut.stated), counts
+    return _settled(model, asked, made), None
+
+
+def _settled(model: Backend, asked: RequestAsked, generated: Generated) -> Settled:
+    cut = asked.budget.cut
     told = Settled(
         text=model.decode_text(generated.tokens),
         cut=cut.stated,
-        reasoning_tokens=encoding.reasoning_tokens(model, ids, generated.tokens),
+        reasoning_tokens=encoding.reasoning_tokens(model, asked.ids, generated.tokens),
     )
     shape = model.shape(cut)
     if shape is None:  # what can't be counted stays unknown; tokens, seconds and joules need no count
         return told
-    experts = model.experts_of_prompt(ids, cut) if isinstance(model, HasExperts) else ()
-    work = request_ledger(shape, cut, prompt_tokens=len(ids), generated=generated, experts=experts)
+    experts = model.experts_of_prompt(asked.ids, cut) if isinstance(model, HasExperts) else ()
+    work = request_ledger(shape, cut, prompt_tokens=len(asked.ids), generated=generated, experts=experts)
     return replace(
         told,
         prefill_bytes=work.prefill.bytes,

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from backends.abilities import HasLatency
-from backends.base import Backend, BackendError, Generated, Redundancy
+from backends.base import Backend, BackendError, Redundancy
 from backends.guard import Verdict
 from bench.errors import BenchError
 from bench.run import privilege
@@ -59,7 +59,7 @@ from bench.run.workers.messages import (
     Warm,
     Warmed,
 )
-from bench.run.workers.requests import peak_bytes, prefill, settled
+from bench.run.workers.requests import RequestAsked, answer, peak_bytes, prefill, settled
 from bench.suite import libraries, plugins
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
@@ -83,7 +83,7 @@ class Worker:
         self.default_new_tokens, self.default_batch = 1, 1
         self.ignore_eos = True
         self.gate_model = ""
-        self._unsettled: list[tuple[Budget, list[int], Generated]] = []
+        self._unsettled: list[tuple[RequestAsked, Any]] = []
         self._in_float32 = InFloat32(backend, {})
 
     def load(self, message: Load) -> Loaded:
@@ -193,36 +193,22 @@ class Worker:
         return Done()
 
     def _generate(self, budget: Budget, prompt_id: str, *, start_s: float) -> Answered:
-        gated_s = time.perf_counter()
-        model, ids = self.models[budget.model], self.prompts[budget.model][prompt_id]
-        max_new_tokens = budget.max_new_tokens or self.default_new_tokens
-        session = prefill(model, ids, budget.cut, batch=budget.batch or self.default_batch)
-        model.synchronize()
-        prefilled_s = time.perf_counter()
-        generated = model.decode(session, max_new_tokens=max_new_tokens, ignore_eos=self.ignore_eos)
-        model.synchronize()
-        end_s = time.perf_counter()
-        self._unsettled.append((budget, ids, generated))
-        return Answered(
-            model=budget.model,
-            prompt_tokens=len(ids),
-            tokens=generated.tokens,
-            forwards=generated.forwards,
-            start_s=start_s,
-            gated_s=gated_s,
-            prefilled_s=prefilled_s,
-            end_s=end_s,
-            batch=generated.batch,
-            unlike_rows=generated.unlike_rows,
+        asked = RequestAsked(
+            budget=budget,
+            ids=self.prompts[budget.model][prompt_id],
+            max_new_tokens=budget.max_new_tokens or self.default_new_tokens,
+            ignore_eos=self.ignore_eos,
+            batch=budget.batch or self.default_batch,
         )
+        answered, made = answer(self.models[budget.model], asked, start_s=start_s)
+        self._unsettled.append((asked, made))
+        return answered
 
     def settle(self, _: Settle) -> AllSettled:
         """What is worth knowing of the requests since the last call; asked for once a window is closed."""
-        requests = [
-            settled(self.models[budget.model], budget.cut, ids, made) for budget, ids, made in self._unsettled
-        ]
-        self._unsettled.clear()
-        return AllSettled(requests=requests)
+        models, unsettled, self._unsettled = self.models, self._unsettled, []
+        told = [settled(models[asked.budget.model], asked, made) for asked, made in unsettled]
+        return AllSettled(requests=[one for one, _ in told], counted=[n for _, n in told if n is not None])
 
     def logits(self, message: AskLogits) -> LogitsSent:
         """Logits of a probe prompt, of a loaded model or of its form in float32."""
