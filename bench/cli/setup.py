@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bench.cli import complete
 from bench.cli.commands import SET_UP, ShortHelp, add
-from bench.cli.options import Json, console
+from bench.cli.options import AllowRoot, Json, console
 
 models_app = typer.Typer(
     invoke_without_command=True,
@@ -33,11 +34,20 @@ def doctor(
     plugins: Annotated[
         bool, typer.Option("--plugins", help="List backends, meters, gates, figures and added cuts instead.")
     ] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Measure what is worth knowing of this machine, ten minutes, into this file."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write the bundle without asking.")] = False,
+    allow_root: AllowRoot = False,
     interval_ms: Annotated[
         int, typer.Option(min=10, max=60_000, help="Of the meter in that line, as in the suite's \\[energy].")
     ] = 100,
 ) -> None:
     """Say what this machine can measure, and what to type where it can't.
+
+    With --bundle FILE it measures for up to ten minutes what helps those who have no such machine, shows all
+    of it, without the names of you and of the machine, and asks before it writes.
 
     Exit code 0: fit to measure. Exit code 1: not, because no meter can be read (joules would be
     modelled) or a finding is bad.
@@ -53,12 +63,34 @@ def doctor(
     if sudoers:
         _print_sudoers(interval_ms)
         return
+    if bundle is not None:
+        _write_bundle(bundle, asks=not yes, allow_root=allow_root)
+        return
     diagnosis = examine()
     if as_json:
         print(json.dumps(findings_table.to_json(diagnosis), indent=2))
     else:
         findings_table.show(diagnosis, console())
     raise typer.Exit(0 if diagnosis.is_fit else 1)
+
+
+def _write_bundle(file: Path, *, asks: bool, allow_root: bool) -> None:
+    from bench.cli.doctor.bundle import check_target, collect, steps, text_of
+    from bench.errors import UserError
+    from bench.run import privilege
+    from bench.show import files
+
+    if asks and not sys.stdin.isatty():
+        raise UserError("nobody is there to be asked", fix="add --yes, and read the file before you send it")
+    check_target(file)
+    privilege.lower(allow_root=allow_root, for_meter=True)
+    text = text_of(collect(steps(), lambda what: print(f"  {what}", file=sys.stderr, flush=True)))
+    print(text)
+    if asks and not typer.confirm(f"This is all. Write it to {file}?", err=True):
+        print("nothing was written", file=sys.stderr)
+        raise typer.Exit(1)
+    files.write(file, text)
+    print(f"written to {file}: attach it to an issue of the kind 'A bundle from my Mac'", file=sys.stderr)
 
 
 def _print_sudoers(interval_ms: int) -> None:
