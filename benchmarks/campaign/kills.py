@@ -131,15 +131,7 @@ class Session:
 
     def members(self, target: str = "") -> list[psutil.Process]:
         """Its processes that are alive, or those of one kind."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if os.getsid(process.pid) != self.process.pid or process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                words = process.cmdline()
-                if not target or (TARGETS[target] in words and "-h" not in words):
-                    found.append(process)
-        return found
+        return members_of(self.process.pid, TARGETS.get(target, ""))
 
     def end(self, bad: list[str]) -> None:
         """Wait for its end and note what is wrong with it."""
@@ -175,6 +167,19 @@ class Session:
     def _size(self) -> int:
         self.records = self.records or _records_of(run_folder(self._work))
         return self.records.stat().st_size if self.records and self.records.exists() else 0
+
+
+def members_of(session: int, mark: str) -> list[psutil.Process]:
+    """Processes of a session that are alive and whose command has a word; all of it without one."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) != session or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            words = process.cmdline()
+            if not mark or (mark in words and "-h" not in words):
+                found.append(process)
+    return found
 
 
 def _is_past(at: str, stage: str) -> bool:
