@@ -354,3 +354,40 @@ def test_models_are_loaded_in_one_place() -> None:
         f.relative_to(rooms).as_posix() for f in rooms.rglob("*.py") if 'create("backends"' in f.read_text()
     }
     assert loads == {"run/workers/worker.py", "run/workers/in_float32.py"}
+
+
+def sudo(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """By the real sudo, which drops most of the environment and says who asked."""
+    command = ["sudo", "-n", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def can_sudo(*words: str) -> bool:
+    return shutil.which("sudo") is not None and sudo(*words, cwd=Path("/")).returncode == 0
+
+
+@as_root
+def test_real_sudo_by_root_itself_names_no_other_user_and_is_refused(tmp_path: Path) -> None:
+    if not can_sudo("true"):
+        pytest.skip("needs sudo")
+    write_suite(tmp_path)
+    done = sudo(*COMMAND, "run", "suite.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--allow-root" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@as_root
+def test_a_run_by_a_real_unprivileged_user_belongs_to_that_user(tmp_path: Path) -> None:
+    if not can_sudo("-u", NOBODY.pw_name, sys.executable, "-c", "import numpy"):
+        pytest.skip("needs sudo, and a Python that other users may start")
+    write_suite(tmp_path)
+    tmp_path.chmod(0o777)
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
+    done = sudo("-u", NOBODY.pw_name, f"HOME={home}", *COMMAND, "run", "suite.toml", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = [*(tmp_path / "results").rglob("*")]
+    assert made
+    assert {file.stat().st_uid for file in made} == {NOBODY.pw_uid}
