@@ -379,14 +379,16 @@ def test_real_sudo_by_root_itself_names_no_other_user_and_is_refused(tmp_path: P
 
 @as_root
 def test_a_run_by_a_real_unprivileged_user_belongs_to_that_user(tmp_path: Path) -> None:
-    if not can_sudo("-u", NOBODY.pw_name, sys.executable, "-c", "import numpy"):
-        pytest.skip("needs sudo, and a Python that other users may start")
     write_suite(tmp_path)
     tmp_path.chmod(0o777)
     home = tmp_path / "home"
     home.mkdir()
     os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
-    done = sudo("-u", NOBODY.pw_name, f"HOME={home}", *COMMAND, "run", "suite.toml", "--quiet", cwd=tmp_path)
+    with traversable(Path(sys.executable), Path(__file__)):
+        if not can_sudo("-u", NOBODY.pw_name, sys.executable, "-c", "import numpy"):
+            pytest.skip("needs sudo, and a Python that other users may start")
+        words = ("-u", NOBODY.pw_name, f"HOME={home}", *COMMAND, "run", "suite.toml", "--quiet")
+        done = sudo(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = [*(tmp_path / "results").rglob("*")]
     assert made
