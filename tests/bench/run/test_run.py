@@ -228,7 +228,7 @@ def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(tmp_path: 
 
 
 def test_a_worker_that_hangs_is_replaced_after_the_deadline(tmp_path: Path) -> None:
-    write_suite(tmp_path, protocol__min_window_s=1.0, protocol__request_deadline_s=2.0)
+    write_suite(tmp_path, protocol__min_window_s=1.0, protocol__request_deadline_s=5.0)
     out = tmp_path / "results"
     process = start("run", "suite.toml", cwd=tmp_path)
     wait_for(lambda: of_type(out, "slot"))
