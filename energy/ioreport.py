@@ -31,6 +31,8 @@ from energy.polled import Counters, PolledSource
 
 MODULE = "zeus_apple_silicon"
 MIS_SUMS_ULTRA = {"1.0.0", "1.1.0"}
+NO_WHEEL = (3, 14)
+"""The first Python for which the library has none."""
 MILLI = 1e-3
 FIELDS = {"cpu": "cpu_total_mj", "gpu": "gpu_mj", "ane": "ane_mj", "dram": "dram_mj"}
 """`gpu_sram_mj` is left out: nothing says whether the GPU's figure holds it already."""
@@ -82,6 +84,10 @@ class IoReportSource(PolledSource):
         if "Ultra" in chip and version in MIS_SUMS_ULTRA:
             raise SourceUnavailable(
                 f"{chip}: {MODULE} {version} counts only one of its two dies", fix="use --energy powermetrics"
+            )
+        if not version:
+            raise SourceUnavailable(
+                "zeus-apple-silicon, which reads IOReport, is not installed", fix=_how_to_get()
             )
         codes = probe()
         rails = tuple(rail for rail, field in FIELDS.items() if codes.get(field) is not None)
@@ -156,9 +162,15 @@ def probe() -> dict[str, int | None]:
         )
     if child.returncode > 0:
         said = child.stderr.strip().splitlines()[-1:] or ["nothing"]
-        raise SourceUnavailable(f"{MODULE} can't be used: {said[0]}", fix="pip install zeus-apple-silicon")
+        raise SourceUnavailable(f"{MODULE} can't be used: {said[0]}", fix=_how_to_get())
     codes: dict[str, int | None] = json.loads(child.stdout)
     return codes
+
+
+def _how_to_get() -> str:
+    if sys.version_info >= NO_WHEEL:
+        return "it has no wheel for this Python: make clean, then make run PYTHON=python3.13"
+    return "pip install zeus-apple-silicon"
 
 
 def apple_chip() -> str:

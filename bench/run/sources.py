@@ -133,17 +133,19 @@ def _named(name: str, options: dict[str, Any]) -> ChosenMeter:
 
 
 def _best(options: dict[str, Any]) -> ChosenMeter:
-    reasons = []
+    reasons, fixes = [], list[str | None]()
     for name in real_meters():
         try:
             meter = _named(name, options)
         except SourceUnavailable as error:
             reasons.append(f"{name}: {error.what}")  # what to use is chosen below
+            fixes.append(error.fix)
             continue
         return ChosenMeter(source=meter.source, note=f"{name}, the best meter of this machine")
     modelled = plugins.create("energy", "modelled", {})
     why = "; ".join(reasons) if machine.is_mac() else f"this is not a Mac; {reasons[-1]}"
+    to_measure = f" (to measure: {fixes[0]})" if machine.is_mac() and fixes[0] else ""
     return ChosenMeter(
         source=modelled,
-        note=f"no meter can be read ({why}): joules are MODELLED from CPU time, not measured",
+        note=f"no meter can be read ({why}): joules are MODELLED from CPU time, not measured{to_measure}",
     )

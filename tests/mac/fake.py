@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from energy import ioreport, machine, preflight
 from energy import powermetrics as meter
 from energy.lab.documents import SHAPES, Told, document
@@ -30,6 +32,17 @@ WANTS_PASSWORD = f"echo '{PASSWORD}' >&2; exit 1"
 NO_RAILS = """[ "$1" = -h ] && exit
 echo 'ERROR: cannot find the IO registry entry for IODeviceTree:/arm-io/pmgr' >&2
 exit 1"""
+
+
+LIBRARY = """
+import time
+class Energy:
+    def __init__(self, t):
+        self.cpu_total_mj, self.gpu_mj, self.ane_mj, self.dram_mj = int({cpu_mj}), int(5000 * t), 0, 7
+class AppleEnergyMonitor:
+    def get_cumulative_energy(self):
+        return Energy(time.perf_counter())
+"""
 
 
 def allows(*command: str) -> str:
@@ -84,6 +97,17 @@ class FakeMac:
         file = self.folder / name
         file.write_text(f"#!/bin/sh\n{body}\n")
         file.chmod(0o755)
+
+    def library(self, patch: pytest.MonkeyPatch, *, cpu_mj: str) -> None:
+        """Install a zeus-apple-silicon whose counter of the CPU is this, in Python, at `t` seconds."""
+        home = self.folder / "library"
+        home.mkdir()
+        (home / "zeus_apple_silicon.py").write_text(LIBRARY.format(cpu_mj=cpu_mj))
+        patch.syspath_prepend(str(home))
+        patch.setenv("PYTHONPATH", str(home))
+        patch.setitem(sys.modules, "zeus_apple_silicon", None)  # so that what is imported here is forgotten
+        del sys.modules["zeus_apple_silicon"]
+        patch.setattr(ioreport, "library_version", lambda: "1.1.0")
 
     @property
     def powermetrics(self) -> str:

@@ -90,14 +90,17 @@ def test_a_python_for_intel_is_named(mac: Mac, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sudo", [WANTS_PASSWORD, allows("/usr/bin/true")])
-def test_macos_27_without_a_password_has_no_meter(mac: Mac, tmp_path: Path, sudo: str) -> None:
+def test_macos_27_without_a_password_has_no_meter(
+    mac: Mac, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sudo: str
+) -> None:
     """sudo allows nothing, or another command; IOReport's counter of the CPU stands still."""
-    mac(MACOS_27, sudo=sudo)
+    mac(MACOS_27, sudo=sudo).library(monkeypatch, cpu_mj="0")
     said, found = examined(tmp_path)
     assert not said["fit"]
     assert "sudo wants a password" in found["meter powermetrics"]["found"]
     assert found["meter powermetrics"]["fix"].startswith("sudo -v")
     assert "sudo -v" in said["best"]["better"]
+    assert "counter moved 0 times" in found["meter ioreport"]["found"]
 
 
 def test_the_line_for_sudoers_is_enough(mac: Mac, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,13 @@ def test_a_run_that_is_killed_leaves_no_meter(tmp_path: Path) -> None:
         os.kill(int(fake.awake[0][0]), signal.SIGTERM)
 
 
+def test_without_a_password_auto_says_what_to_type(mac: Mac, tmp_path: Path) -> None:
+    mac(MACBOOK, sudo=WANTS_PASSWORD)
+    write_suite(tmp_path, energy=AUTO, **SHORT)
+    done = bench("run", "suite.toml", "--dry-run", cwd=tmp_path)
+    assert "(to measure: sudo -v" in " ".join(done.stdout.split())
+
+
 def test_a_password_that_is_wanted_is_told_and_nothing_hangs(mac: Mac, tmp_path: Path) -> None:
     mac(MACOS_27, sudo=WANTS_PASSWORD)
     write_suite(tmp_path, energy={"source": "powermetrics"}, **SHORT)
@@ -103,6 +110,15 @@ def test_auto_goes_on_to_what_can_be_read(mac: Mac, tmp_path: Path, powermetrics
     done = bench("run", "suite.toml", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
     assert "MODELLED" in done.stdout
+
+
+def test_auto_goes_on_to_ioreport_where_that_moves(
+    mac: Mac, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac(MACBOOK, sudo=WANTS_PASSWORD).library(monkeypatch, cpu_mj="9000 * t")
+    write_suite(tmp_path, energy=AUTO, **SHORT)
+    done = bench("run", "suite.toml", "--dry-run", cwd=tmp_path)
+    assert "ioreport, the best meter of this machine" in done.stdout
 
 
 def test_a_meter_is_watched_recorded_and_replayed(mac: Mac, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def _backend(name: str, said: About) -> CheckResult:
         return CheckResult(what=what, state="unknown", found=f"{version}, whether {gpu} works is unknown")
     if answers:
         return CheckResult(what=what, state="good", found=f"{version}, {gpu} works")
-    fix = f"needs macOS 14 or newer; then: pip install -U {' '.join(said.packages) or said.install}"
+    fix = f"needs macOS 14 or newer; then: pip install -U {(*said.packages, said.install)[0]}"
     return CheckResult(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import pwd
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 from tests.bench.processes import COMMAND, children_of, of_type, start
 from tests.bench.suites import to_toml, write_suite
 from tests.tiny_models import save_tiny_llama
-from tests.waiting import wait_for
+from tests.waiting import TIMEOUT_S, wait_for
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give it up")
 NOBODY = pwd.getpwnam("nobody")
@@ -393,3 +394,39 @@ def test_a_run_by_a_real_unprivileged_user_belongs_to_that_user(tmp_path: Path) 
     made = [*(tmp_path / "results").rglob("*")]
     assert made
     assert {file.stat().st_uid for file in made} == {NOBODY.pw_uid}
+
+
+@as_root
+@pytest.mark.skipif(not Path("/usr/bin/sudo").exists(), reason="there is no sudo")
+def test_the_real_sudo_in_a_terminal_is_never_waited_for(tmp_path: Path) -> None:
+    """A user without a ticket, at a terminal: sudo could ask there, and is told not to."""
+    meter = stand_in_meter(tmp_path / "meter")
+    code = f"""
+from energy.base import SourceUnavailable
+from energy.powermetrics import powermetrics
+try:
+    powermetrics(path={str(meter)!r}).check()
+except SourceUnavailable as error:
+    print("said:", error)
+"""
+    ours, theirs = pty.openpty()
+    with traversable(Path(sys.executable), Path(__file__)):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            start_new_session=True,
+            user=NOBODY.pw_uid,
+            group=NOBODY.pw_gid,
+            extra_groups=[],
+            env={**os.environ, "HOME": NOBODY.pw_dir, "TMPDIR": "/tmp"},
+            timeout=TIMEOUT_S,
+            text=True,
+            check=False,
+        )
+    os.close(ours)
+    os.close(theirs)
+    assert "sudo wants a password" in done.stdout
+    assert "sudo -v" in done.stdout
+    assert not (tmp_path / "meter" / "ran-as").exists()  # where root alone could note that it ran
