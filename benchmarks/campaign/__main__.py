@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def _kills(count: int, seconds: float, seed: int) -> int:
     counts: Counter[tuple[str, str, str]] = Counter()
     bad: Counter[str] = Counter()
     runs = 0
-    with tempfile.TemporaryDirectory(prefix="campaign-") as work:
+    # Ctrl-C ends it with what was counted so far
+    with tempfile.TemporaryDirectory(prefix="campaign-") as work, suppress(KeyboardInterrupt):
         while counts.total() < count and time.monotonic() < until_s:
             scratch = Path(work) / str(seed + runs)
             done = kills.one(scratch, seed=seed + runs)
