@@ -54,12 +54,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not _path(item).startswith(LONG))
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The device of the contract suites' torch models; `mps-like` refuses on any machine what MPS refuses."""
+    parser.addoption("--device", choices=("cpu", "mps", "mps-like"), default="cpu")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """The same wherever the tests are started: they keep their bytecode, and Ctrl-C reaches their processes.
 
     A shell has what it starts in the background ignore Ctrl-C, and children inherit that.
     """
     sys.dont_write_bytecode = False
+    os.environ["JOULEBENCH_TEST_DEVICE"] = config.getoption("--device")
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

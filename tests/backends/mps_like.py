@@ -238,7 +238,7 @@ def _attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *rest: Any, **more: Any
 ) -> Any:
     assert mask is None or mask.dtype in (torch.bool, query.dtype)
-    return aten._scaled_dot_product_attention_math(query, key, value, mask, *rest, **more)[0]
+    return aten.scaled_dot_product_attention(query, key, value, mask, *rest, **more)
 
 
 _OWN = {

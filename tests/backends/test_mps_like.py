@@ -115,6 +115,15 @@ def test_what_is_asked_outside_of_windows_needs_no_float64(pair: tuple[Backend, 
     assert on_device.peak_memory_bytes() == 1 << 20
 
 
+def test_a_prompt_in_chunks_says_the_same_there(
+    pair: tuple[Backend, Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_cpu, on_device = pair
+    ids = on_cpu.encode(PROMPT)
+    monkeypatch.setattr(on_device, "_chunk", 7)
+    assert generate(on_device, ids, max_new_tokens=3).tokens == generate(on_cpu, ids, max_new_tokens=3).tokens
+
+
 @pytest.mark.parametrize("cut", [FULL, Cut(kv_keep=0.5, kv_policy="heavy_hitters"), Cut(drop_blocks=(1,))])
 def test_a_decode_reads_the_device_once(pair: tuple[Backend, Backend], mode: MpsLike, cut: Cut) -> None:
     _, on_device = pair

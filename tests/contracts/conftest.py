@@ -1,13 +1,26 @@
 """Models shared by the contract suites."""
 
+import os
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from backends.base import Backend
-from tests.contracts.models import MODEL_BACKENDS, load_tiny
+from tests.backends.mps_like import mps_like
+from tests.contracts.models import DEVICE, MODEL_BACKENDS, load_tiny
 from tests.tiny_models import SAVERS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def device() -> Iterator[None]:
+    """What `--device` asks for; `mps-like` is there for as long as these suites run."""
+    if os.environ.get(DEVICE) != "mps-like":
+        yield
+        return
+    with mps_like():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Tiny models on every backend that runs one, for the contract suites."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 from backends.base import Backend, Generated
 from backends.cut import FULL, Cut
@@ -11,14 +13,23 @@ from backends.torch import load as on_torch
 from tests.tiny_models import CONTEXT, LOGITS_APART
 
 MODEL_BACKENDS = {"torch": on_torch.load, "mlx": on_mlx.load}
+DEVICE = "JOULEBENCH_TEST_DEVICE"
+"""What pytest's `--device` is for the contract suites: cpu, mps, or mps-like (`tests.backends.mps_like`)."""
 PROMPT = "Joules, not watts: größer"
 
 
 def load_tiny(name: str, folder: Path | None, layers: int | None = None) -> Backend:
     if name == "echo":
         return echo.load(layers=layers, cpu_s_per_token=0, context=CONTEXT)
-    device = {"device": "cpu"} if name == "torch" else {}
+    device = {"device": os.environ.get(DEVICE, "cpu").removesuffix("-like")} if name == "torch" else {}
     return MODEL_BACKENDS[name](folder=folder, layers=layers, **device)
+
+
+def model_on_cpu(backend: Backend) -> Any:
+    """The module that a torch backend runs, or on a device the same weights on the cpu."""
+    if backend.info.device == "cpu":
+        return backend._model  # type: ignore[attr-defined]
+    return on_torch.load(folder=backend._folder.path, device="cpu")._model  # type: ignore[attr-defined]
 
 
 def logits_apart(backend: Backend) -> float:

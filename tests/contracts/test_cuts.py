@@ -11,7 +11,15 @@ from backends.base import Backend, ModelError, RequestError
 from backends.cut import FULL, Cut
 from backends.ledger import request_ledger
 from tests.backends.references import per_query_logits, reference_tokens
-from tests.contracts.models import MODEL_BACKENDS, PROMPT, generate, load_tiny, logits_apart, verdict
+from tests.contracts.models import (
+    MODEL_BACKENDS,
+    PROMPT,
+    generate,
+    load_tiny,
+    logits_apart,
+    model_on_cpu,
+    verdict,
+)
 from tests.tiny_models import LAYERS, VOCABULARY, save_tiny_llama
 
 NEW_TOKENS = 32
@@ -129,7 +137,7 @@ def test_nothing_left_out_is_ungated_bit_for_bit(backend: Backend, name: str):
 @pytest.mark.parametrize("name", list(EXACT))
 def test_tokens_are_those_of_the_slow_reference(pair: list[Backend], name: str):
     cut, ids = EXACT[name], pair[0].encode(PROMPT)
-    expected = reference_tokens(pair[0]._model, ids, cut, NEW_TOKENS)
+    expected = reference_tokens(model_on_cpu(pair[0]), ids, cut, NEW_TOKENS)
     for backend in pair:
         backend.ready(cut)
         assert generate(backend, ids, cut, max_new_tokens=NEW_TOKENS).tokens == expected
@@ -138,7 +146,7 @@ def test_tokens_are_those_of_the_slow_reference(pair: list[Backend], name: str):
 @pytest.mark.parametrize("name", list(CACHES))
 def test_per_query_logits_are_those_of_the_slow_reference(pair: list[Backend], name: str):
     cut, ids = CACHES[name], pair[0].encode(PROMPT)
-    expected = per_query_logits(pair[0]._model, ids, cut)
+    expected = per_query_logits(model_on_cpu(pair[0]), ids, cut)
     for backend in pair:
         np.testing.assert_allclose(backend.logits(ids, cut), expected, atol=logits_apart(backend))
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from backends.base import Backend
-from tests.contracts.models import PROMPT, generate, logits_apart
+from tests.contracts.models import PROMPT, generate, logits_apart, model_on_cpu
 from tests.tiny_models import LAYERS
 
 
@@ -14,7 +14,7 @@ def test_hidden_states_are_those_before_the_head(pair: list[Backend]):
     assert on_torch.shape == (len(ids), 64)
     assert on_torch.dtype == on_mlx.dtype == np.float32
     np.testing.assert_allclose(on_mlx, on_torch, atol=logits_apart(pair[0]))
-    head = pair[0]._model.lm_head.weight.detach().numpy()
+    head = model_on_cpu(pair[0]).lm_head.weight.detach().numpy()
     np.testing.assert_allclose(on_torch @ head.T, pair[0].logits(ids), atol=1e-4)
 
 
@@ -42,7 +42,7 @@ def test_redundancy_of_blocks_by_the_library_itself(pair: list[Backend]):
     """transformers hands out the residual stream between layers."""
     ids = pair[0].encode(PROMPT)
     states = []
-    model = pair[0]._model.base_model
+    model = model_on_cpu(pair[0]).base_model
     layers = model.layers if hasattr(model, "layers") else model.h
     hooks = [
         layer.register_forward_hook(lambda _, inputs, out: states.append((inputs[0], out)))
