@@ -209,7 +209,7 @@ OF_OTHERS = {"exec"}
 """What it runs may load a model: see `test_a_command_that_is_measured_runs_as_the_user_who_typed_sudo`."""
 NOT_WALKED = {"meter test", "meter watch", "meter record", "reproduce", "doctor"}
 """They load no model, but for `reproduce --measure`, which runs suites as `run` does, and `doctor --bundle`,
-whose models are loaded by the same worker after minutes of its meter: see `test_models_are_loaded_in_one_place`."""
+whose models are loaded by the same worker, minutes later: see `test_models_are_loaded_in_one_place`."""
 
 
 def commands_that_ask_for_root() -> set[str]:
