@@ -35,6 +35,9 @@ class ArmRow:
     seconds_per_repeat_s: Annotated[float, "Seconds per repeat."]
     prompt_tokens_per_repeat: Annotated[float, "Tokens of the prompts per repeat."]
     generated_tokens_per_repeat: Annotated[float, "Generated tokens per repeat."]
+    reasoning_tokens_per_repeat: Annotated[
+        Number, "Of these, tokens of thinking aloud; null where the model has no marks of it."
+    ]
     forwards_per_repeat: Annotated[float, "Decode forwards per repeat."]
     prefill_tokens_per_s: Annotated[Number, "Prompt tokens per second of prefill."]
     decode_tokens_per_s: Annotated[Number, "Forwards per second of decoding, times the batch."]

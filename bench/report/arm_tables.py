@@ -89,6 +89,12 @@ def _grade(row: ArmRow) -> str | None:
     return None if row.grade is None else f"{row.grade} {row.grade_name}"
 
 
+def _generated(row: ArmRow) -> str:
+    """Generated tokens, and how many of them are thinking aloud where the model has marks of it."""
+    thought = row.reasoning_tokens_per_repeat
+    return f"{row.generated_tokens_per_repeat:.0f}" + (f" ({thought:.0f} reasoning)" if thought else "")
+
+
 def _ms(seconds_s: float | None) -> str | None:
     return None if seconds_s is None else words.significant(1000 * seconds_s)
 
@@ -122,7 +128,7 @@ _WORK: tuple[Column[ArmRow], ...] = (
     Column("to small", lambda row: row.routed_to_small),
     Column("served", lambda row: NOT_SHOWN if row.served else None, is_text=True),
     Column("batch", lambda row: row.batch if row.batch != 1 else None),
-    Column("generated tokens", lambda row: f"{row.generated_tokens_per_repeat:.0f}"),
+    Column("generated tokens", _generated),
     Column("forwards", lambda row: f"{row.forwards_per_repeat:.0f}"),
     Column("prefill tok/s", lambda row: words.number(row.prefill_tokens_per_s, 1)),
     Column("decode tok/s", lambda row: words.number(row.decode_tokens_per_s, 1)),

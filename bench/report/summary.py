@@ -102,6 +102,9 @@ class _Arm:
             "seconds_per_repeat_s": self.seconds,
             "prompt_tokens_per_repeat": self.prompt_tokens,
             "generated_tokens_per_repeat": self.new_tokens,
+            "reasoning_tokens_per_repeat": self._total(
+                [None if r.reasoning_tokens is None else r.batch * r.reasoning_tokens for r in self.requests]
+            ),
             "forwards_per_repeat": self.per_pass(forwards),
             "prefill_tokens_per_s": self.costs.tokens_per_s("prefill"),
             "decode_tokens_per_s": self.costs.tokens_per_s("decode"),

@@ -111,7 +111,7 @@ def _tables(asked: ModelsAsked) -> dict[str, Any]:
         model["url"] = url
     return {
         "name": labels[0],
-        "backends": list(asked.backends or (("openai",) if asked.urls else _backends_for(asked.models))),
+        "backends": list(asked.backends or (("openai",) if asked.urls else backends_for(asked.models))),
         "models": models,
         "prompts": _prompts(asked) | ({"chat": False} if asked.plain else {}),
         **_lengths(asked),
@@ -197,7 +197,7 @@ def _absolute(name: str) -> str:
     return str(Path(name).expanduser().resolve()) if is_path else name
 
 
-def _backends_for(models: Sequence[str]) -> tuple[str, ...]:
+def backends_for(models: Sequence[str]) -> tuple[str, ...]:
     """The usual backend of this machine; the stand-in for the model that has no weights.
 
     What mlx-lm quantised runs on MLX alone, a file of weights on the backends that read such files, and what
@@ -230,6 +230,11 @@ def readers_of(name: str) -> tuple[str, ...]:
     every = libraries.every().items()
     readers = [backend for backend, said in every if any(is_read(f, said.weight_files) for f in files)]
     return tuple(readers)
+
+
+def weights_of(name: str) -> tuple[str, ...]:
+    """Patterns of the weights of a model: those of the backends that alone read it, else safetensors."""
+    return libraries.weight_files(readers_of(name)) or SAFETENSORS
 
 
 def _is_mlx_quantised(name: str) -> bool:

@@ -34,7 +34,9 @@ def init(
     file: Annotated[Path, typer.Argument(help="The suite to write; never overwritten.")] = Path("suite.toml"),
     model: Annotated[
         str | None,
-        typer.Option(autocompletion=complete.models, help="A name of `bench models`, a hub id, a folder."),
+        typer.Option(
+            autocompletion=complete.models, help="A name of `bench models`, a hub id, a folder, a GGUF file."
+        ),
     ] = None,
     question: Annotated[
         str | None,
@@ -54,13 +56,16 @@ def init(
     from bench.cli.init import answers as asking
     from bench.run import privilege
     from bench.show import files
+    from bench.suite.from_models import weights_of
     from bench.suite.models import locate
 
     files.check_new(file)
     usual = _DEFAULTS if yes else None
     privilege.lower(allow_root=allow_root, for_meter=not no_pilot)
     answers = asking.Answers(
-        model=_answer("model", model, usual, lambda text: (locate(text), text)[1]),
+        model=_answer(
+            "model", model, usual, lambda text: (locate(text, weight_files=weights_of(text)), text)[1]
+        ),
         question=_answer("question", question, usual, asking.checked_question),
         minutes=_answer("minutes", minutes, usual, asking.checked_minutes),
     )
@@ -117,7 +122,7 @@ def _text(name: str) -> str:
 
     usual = f"[{_DEFAULTS[name]}]"
     if name == "model":
-        return f"Which model? One of `bench models`, a hub id or a folder {usual}:"
+        return f"Which model? One of `bench models`, a hub id, a folder or a GGUF file {usual}:"
     if name == "question":
         lines = "\n".join(f"  {key:<9}{text}" for key, text in QUESTIONS.items())
         return f"What do you want to find out?\n{lines}\nOne of {', '.join(QUESTIONS)} {usual}:"
@@ -127,9 +132,10 @@ def _text(name: str) -> str:
 def _fetched(model: str) -> LocalModel:
     from bench.run.display.progress import Bar
     from bench.run.fetch import ensure
+    from bench.suite.from_models import weights_of
 
     with Bar() as progress:
-        return ensure(model, None, progress=progress)
+        return ensure(model, None, progress=progress, weight_files=weights_of(model))
 
 
 def _pilot(draft: Draft, answers: Answers) -> Pilot:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from analysis.sizing import Noise
 from analysis.verdict import THRESHOLD
+from backends.about import Ability
 from backends.base import ModelError
 from backends.echo.load import LAYERS as ECHO_LAYERS
 from backends.folder import open_folder
@@ -20,6 +21,7 @@ from bench.errors import UserError
 from bench.run import host
 from bench.show import files
 from bench.suite import libraries
+from bench.suite.from_models import backends_for, readers_of
 from bench.suite.models import LocalModel, catalogue
 
 WANTED_CHANGE = 2 * THRESHOLD
@@ -40,18 +42,19 @@ def begin(answers: Answers, here: LocalModel, *, file: Path) -> Draft:
     Raises:
         UserError: the model can't answer the question.
     """
-    is_echo = here.folder is None
-    if is_echo and answers.question == "backend":
+    is_echo, readers = here.folder is None, readers_of(answers.model)
+    if (is_echo or len(readers) == 1) and answers.question == "backend":
         raise UserError(
             f"{answers.model} runs on one backend only", fix="choose another --model or --question"
         )
+    backends = _backends(answers)
     return Draft(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-.") or "suite",
         heading=(),
         question=answers.question,
-        model=answers.model if is_echo or not _is_folder(answers.model) else str(here.folder),
+        model=answers.model if is_echo or not _is_path(answers.model) else str(here.file or here.folder),
         small_layers=_small_layers(here) if answers.question == "gate" else None,
-        backends=("echo",) if is_echo else libraries.usual(2 if answers.question == "backend" else 1),
+        backends=backends,
         prompts=1,
         max_new_tokens=MAX_NEW_TOKENS,
         blocks=1,
@@ -112,6 +115,21 @@ def write(draft: Draft, file: Path) -> None:
     files.write(file, to_toml(draft))
 
 
+def _backends(answers: Answers) -> tuple[str, ...]:
+    """The usual ones, as many as the question takes, that can do what it asks.
+
+    Raises:
+        UserError: a backend lacks it.
+    """
+    if answers.question == "backend":
+        return libraries.usual(2)
+    asked: dict[str, Ability] = {"cut": "cuts", "gate": "layers"}
+    for reader in readers_of(answers.model):
+        needs = [asked[answers.question]] if answers.question in asked else []
+        libraries.check(reader, (), needs=needs)
+    return backends_for([answers.model])
+
+
 def _small_layers(here: LocalModel) -> int:
     if here.folder is None:
         layers = ECHO_LAYERS
@@ -123,8 +141,8 @@ def _small_layers(here: LocalModel) -> int:
     return max(1, round(_SMALL * layers))
 
 
-def _is_folder(model: str) -> bool:
-    return model not in catalogue() and Path(model).expanduser().is_dir()
+def _is_path(model: str) -> bool:
+    return model not in catalogue() and Path(model).expanduser().exists()
 
 
 def _origin(pilot: Pilot | None) -> str:

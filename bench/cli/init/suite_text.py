@@ -108,7 +108,7 @@ def _top(draft: Draft) -> str:
 
 
 def _models(draft: Draft) -> str:
-    full = _table("models.full", ("name", draft.model, "a name of `bench models`, a hub id, a folder"))
+    full = _table("models.full", ("name", draft.model, "a name of `bench models`, a hub id, a path"))
     if draft.small_layers is None:
         return full
     small = _table(

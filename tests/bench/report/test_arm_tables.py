@@ -90,3 +90,10 @@ def test_where_a_saving_comes_from_is_told_or_withheld() -> None:
     withheld = replace(told, splits={arm: Withheld("too few mixes")})
     assert split_table(withheld) is None
     assert withheld_splits(withheld) == [("torch norm_fraction", "too few mixes")]
+
+
+def test_thinking_aloud_is_counted_apart_where_a_model_has_marks_of_it() -> None:
+    thinks = arm_row(generated_tokens_per_repeat=48.0, reasoning_tokens_per_repeat=31.0)
+    table = work_table(summary_of(thinks), place="page")
+    row = dict(zip(table.headings, table.shown[0], strict=True))
+    assert row["generated tokens"] == "48 (31 reasoning)"

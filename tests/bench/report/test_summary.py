@@ -32,3 +32,15 @@ def test_the_grade_of_an_arm_is_explained_by_its_widest_bound(echo_run: Path) ->
     assert rows
     for row in rows:
         assert row.grade_reasons == (f"known to {widest[row.label]:.0%}",)
+
+
+def test_reasoning_tokens_are_summed_where_every_request_has_a_count(echo_run: Path) -> None:
+    readback = read_back(store.read(echo_run))
+    assert {row.reasoning_tokens_per_repeat for row in summarise(readback).rows} == {None}
+
+    def thinking(slot: SlotRead) -> SlotRead:
+        return replace(slot, answers=[replace(one, reasoning_tokens=3) for one in slot.answers])
+
+    told = replace(readback, slots=[thinking(slot) for slot in readback.slots])
+    for row in summarise(told).rows:
+        assert row.reasoning_tokens_per_repeat == 3 * row.prompts

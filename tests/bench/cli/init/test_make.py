@@ -15,6 +15,7 @@ from bench.cli.init.pilot import Pilot
 from bench.errors import UserError
 from bench.suite.models import LocalModel
 from bench.suite.prepare import prepare
+from tests.families import save_tiny
 
 ECHO = LocalModel(name="echo", folder=None, revision=None)
 GATE = Answers(model="echo", question="gate", minutes=60)
@@ -80,6 +81,7 @@ def test_a_model_in_a_folder_is_named_by_its_whole_path(
 def test_the_backends_are_those_whose_library_is_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    save_tiny("llama", tmp_path)
     here = LocalModel(name="weights", folder=tmp_path, revision=None)
     one = Answers(model=str(tmp_path), question="cut", minutes=60)
     both = Answers(model=str(tmp_path), question="backend", minutes=60)
@@ -91,3 +93,18 @@ def test_the_backends_are_those_whose_library_is_here(
     assert init.begin(one, here, file=file).backends == ("mlx",)
     with pytest.raises(UserError, match=r"2 backends .* needed, but 1 can here; .*joulebench\[all\]"):
         init.begin(both, here, file=file)
+
+
+def test_a_file_of_weights_goes_to_the_backend_that_reads_it(tmp_path: Path) -> None:
+    weights = tmp_path / "small.gguf"
+    weights.write_bytes(b"GGUF")
+    here = LocalModel(name=str(weights), folder=tmp_path, revision=None, file=weights)
+    cost, cut, backend = (
+        Answers(model=str(weights), question=question, minutes=60) for question in ("cost", "cut", "backend")
+    )
+    draft = init.begin(cost, here, file=tmp_path / "a.toml")
+    assert (draft.backends, draft.model) == (("llama_cpp",), str(weights))
+    with pytest.raises(UserError, match="'llama_cpp' can't leave parts of a model out"):
+        init.begin(cut, here, file=tmp_path / "a.toml")
+    with pytest.raises(UserError, match="one backend only"):
+        init.begin(backend, here, file=tmp_path / "a.toml")
