@@ -50,7 +50,9 @@ def certainty_table(summary: Summary, *, place: Place = "terminal") -> Table | N
 
 def latency_table(summary: Summary, *, place: Place = "terminal") -> Table | None:
     """Times of single tokens and peak memory; None if neither was measured."""
-    timed = [row for row in summary.rows if row.process_peak_bytes is not None]
+    timed = [
+        row for row in summary.rows if row.first_token_s is not None or row.process_peak_bytes is not None
+    ]
     title = "Latency and memory, measured outside every window"
     return Table.of(_LATENCY, timed, place=place, name="latency-by-arm", title=title) if timed else None
 

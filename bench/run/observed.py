@@ -155,8 +155,8 @@ class Latency:
     """Between one token at the host and the next; with `lookup` between forwards."""
     device_peak_bytes: int | None
     """Most memory that the library held on the device meanwhile, all loaded models included."""
-    process_peak_bytes: int
-    """Most memory of the worker's process so far, loading included."""
+    process_peak_bytes: int | None
+    """Most memory of the worker's process so far, loading included; null where a server has the model."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,7 @@ def _loaded(run: StoredRun) -> list[tuple[str, Any]]:
 
 
 def _settings(model: ModelFound) -> str:
-    settings = {"dtype": model.dtype, "layers": model.layers}
+    settings = {"dtype": model.dtype, "layers": model.layers} if model.url is None else {"url": model.url}
     return ", ".join(
         [model.name, *(f"{key} {value}" for key, value in settings.items() if value is not None)]
     )

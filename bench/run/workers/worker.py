@@ -20,7 +20,7 @@ from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
 
-from backends.abilities import HasLatency
+from backends.abilities import HasLatency, Serves
 from backends.base import Backend, BackendError, Redundancy
 from backends.guard import Verdict
 from bench.errors import BenchError
@@ -184,7 +184,7 @@ class Worker:
             first_token_s=stamps_s[0] - start_s,
             token_s=[late - early for early, late in pairwise(stamps_s)],
             device_peak_bytes=model.peak_memory_bytes(),
-            process_peak_bytes=peak_bytes(),
+            process_peak_bytes=None if isinstance(model, Serves) else peak_bytes(),  # not the server's
         )
 
     def resize(self, message: Resize) -> Done:

@@ -58,6 +58,7 @@ def test_llama_cpps_server_is_measured_alone_and_with_four_at_a_time(llama: str,
     assert "served" in {caution.code for caution in summary.cautions}
     assert all(row.served and row.token_match_percent is None for row in summary.rows)
     assert all(row.first_token_s and row.gross_per_repeat_j for row in summary.rows)
+    assert all(row.process_peak_bytes is None for row in summary.rows)  # the worker's is not the server's
     (session,) = of_type(tmp_path / "results", "session")
     assert session["loaded"]["openai/full"]["served"]["processes"]
 
