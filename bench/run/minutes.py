@@ -134,12 +134,18 @@ class Minutes:
         if least_s <= sizing.REFUSED * self.run_s:
             return
         least = math.ceil(least_s / 60)
-        passes = ", ".join(f"{label} {pace.pass_s(sizes.new_tokens):.2g} s" for label, pace in paces.items())
+        lengths = {label: pace.pass_s(sizes.new_tokens) for label, pace in paces.items()}
+        passes = ", ".join(f"{label} {_seconds(length_s)} s" for label, length_s in lengths.items())
+        blocks = counted(sizes.blocks, "block")
         raise UserError(
-            f"{self.minutes:g} min are too few: {sizes.blocks} blocks with a repeat in each window take "
+            f"{self.minutes:g} min are too few: {blocks} with a repeat in each window would make a run of "
             f"{least} min here (a repeat with answers of {sizes.new_tokens} tokens: {passes})",
             fix=f"give --minutes {least} (in a suite: minutes = {least}), or fewer prompts or models",
         )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def pace_of(record: SlotRecord, requests: Sequence[RequestRecord], *, took_s: float, new_tokens: int) -> Pace:
