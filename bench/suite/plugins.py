@@ -153,6 +153,11 @@ def load(group: Group, name: str) -> Callable[..., Any]:
             f"{_singular(group)} {name!r} can't be imported ({error})",
             fix=f"install what it needs: pip install --upgrade {distribution}",
         ) from None
+    except Exception as error:  # whatever somebody else's code does when it is imported
+        raise UserError(
+            f"{_singular(group)} {name!r} fails when it is imported ({type(error).__name__}: {error})",
+            fix=f"look at {point.value.partition(':')[0]}, or remove the distribution that brings it",
+        ) from error
     return factory
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,15 @@ def test_a_device_that_is_none_is_refused_with_those_there_are(tmp_path: Path) -
     for check in (plugins.check_values, plugins.create):
         with pytest.raises(UserError, match=r"'torch@gpu'.*'auto', 'mps', 'cuda' or 'cpu'"):
             check("backends", "torch@gpu", {"folder": tmp_path})
+
+
+def test_a_plugin_that_fails_while_it_is_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint(name="broken", value="broken_plugin:factory", group="joulebench.gates")
+
+    def fails(_: EntryPoint) -> None:
+        raise TypeError("no such argument")
+
+    monkeypatch.setattr(EntryPoint, "load", fails)
+    monkeypatch.setattr(plugins, "find", lambda group, name: point)
+    with pytest.raises(UserError, match=r"gate 'broken' fails when it is imported \(TypeError: no such arg"):
+        plugins.load("gates", "broken")
