@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,10 @@ def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
 def test_a_rope_base_that_the_backends_read_differently_is_refused_with_the_difference(
     embedded_model: Path, tmp_path: Path
 ) -> None:
-    hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    for file in embedded_model.iterdir():
-        (hidden / file.name).symlink_to(file)
+    hidden = Path(shutil.copytree(embedded_model, tmp_path / "hidden", ignore=lambda *_: ["config.json"]))
     config = json.loads((embedded_model / "config.json").read_text())
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 100000.0
     config["rope_theta"] = 10000.0  # mlx-lm reads this one, transformers the other
-    (hidden / "config.json").unlink()
     (hidden / "config.json").write_text(json.dumps(config))
     changes = {**REAL, "models": {"full": {"name": str(hidden), "layers": 6}}, "gates": {"ungated": {}}}
     write_suite(tmp_path / "suite", **changes)
@@ -72,7 +69,9 @@ def test_a_rope_base_that_the_backends_read_differently_is_refused_with_the_diff
     difference = re.search(r"logits in float32 differ by ([\d.]+) %", done.stderr)
     assert difference is not None
     assert float(difference[1]) > 1
-    assert "(tolerance 0.5 %)" in done.stderr
+    tolerance = re.search(r"\(tolerance ([\d.]+) %\)", done.stderr)
+    assert tolerance is not None
+    assert 0.05 < float(tolerance[1]) < float(difference[1])  # measured on the six layers
     assert "several do: positions (rope_theta = 10000.0" in done.stderr
     assert not (tmp_path / "suite" / "results").exists()
 
