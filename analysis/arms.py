@@ -53,9 +53,9 @@ def level(slots: Sequence[Slot], copies: Sequence[str], *, amount: Amount, per: 
     table = block_table(slots, copies, amount=amount, per=per)
     if isinstance(table, Withheld):
         return table
-    logs = np.log(table.values).mean(axis=0)
-    if not logs.size:
+    if not table.values.size:
         return Withheld("no whole block with a figure")
+    logs = np.log(table.values).mean(axis=0)
     has_interval = logs.size >= FEWEST_FOR_LEVEL and varies(logs)
     interval = ratio(t_interval(logs)) if has_interval else None
     return Level(point=float(np.exp(logs.mean())), interval=interval, blocks=logs.size)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from analysis.words import counted
-from bench.errors import UserError
+from bench.errors import RunFailed, UserError
 from bench.run import store
 from bench.run.display.plain import clock
 from bench.run.records import EventRecord, SessionRecord
@@ -95,7 +95,11 @@ def show_report(
     as_json: bool,
     quiet: bool = False,
 ) -> None:
-    """Recompute and write the tables of a run, and print what it answers; only where it is, if quiet."""
+    """Recompute and write the tables of a run, and print what it answers; only where it is, if quiet.
+
+    Raises:
+        RunFailed: it answers nothing, because none of its windows counts.
+    """
     from bench.report import (
         tables as report,  # with statistics and tables, which a run that starts has no need of
     )
@@ -111,6 +115,11 @@ def show_report(
         report.show(story, console)
         hint = f"Page with figures: bench report {stored.folder}"
         say(console, hint, whole=True)
+    if not story.slots:
+        void = story.readback.void
+        why = f": {void[0].error}" if void else ""
+        again = f"bench run --resume {stored.folder} --void-again"
+        raise RunFailed(f"no window of the run counts{why}", fix=f"mend that, then: {again}")
 
 
 def show_runs(out: Path, console: Console) -> None:

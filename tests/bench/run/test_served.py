@@ -79,13 +79,18 @@ def test_mlx_lms_server_is_measured_from_the_command_line(model: Path, tmp_path:
     assert all(r["rows"][0][1] in range(1, 5) for r in of_type(tmp_path / "results", "request"))
 
 
-def test_a_server_that_counts_wrong_has_void_windows(tmp_path: Path) -> None:
+def test_a_server_that_counts_wrong_has_void_windows_and_the_run_has_failed(tmp_path: Path) -> None:
     with stand_in() as (told, url):
         told.wrong_at_tokens = 4
         suite_for(tmp_path, url, energy={"source": "simulated", "interval_ms": 20})
         done = bench("run", "suite.toml", *AS_ROOT, cwd=tmp_path)
     assert "void (the server counted 5 generated tokens, but 4 were asked for)" in done.stdout
+    assert done.returncode == 1
+    assert "no window of the run counts: the server counted 5 generated tokens" in done.stderr
+    assert "--void-again" in done.stderr
+    assert "Warning" not in done.stderr
     windows = of_type(tmp_path / "results", "slot")
+    assert windows
     assert all(one["joules"] is None and one["error"] for one in windows)
 
 
