@@ -41,8 +41,8 @@ MOST_BYTES = 2**28
 """Of a file that is worth keeping: ten readings a second for more than a month."""
 _SEAL_BYTES = 32
 MAKERS = (
-    *("align", "base", "cache", "chip", "decode", "faults", "framing", "labels", "packing", "plist", "rails"),
-    *("recording", "text", "timeline", "user_cache"),
+    *("align", "base", "cache", "chip", "decode", "faults", "framing", "labels", "machine"),
+    *("packing", "plist", "rails", "recording", "text", "timeline", "user_cache"),
 )
 """The modules between bytes and a trace: all that this one imports, which a test checks."""
 

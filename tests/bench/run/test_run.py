@@ -274,7 +274,7 @@ def test_an_external_meter_leads_where_its_samples_fit_the_run(
 ) -> None:
     """The meter's own clock stands elsewhere; the pulses of the self-test and the slots tell where."""
     monkeypatch.setattr(selftest, "SETTLE_S", 0.3)
-    changes = {"protocol__self_test_s": 0.6, "protocol__min_window_s": 1.0, "protocol__a_a": False}
+    changes = {"protocol__self_test_s": 1.2, "protocol__min_window_s": 1.0, "protocol__a_a": False}
     energy = {"source": "simulated", "interval_ms": 50, "watts_per_core": 60.0}  # seen on a busy machine too
     folder = run_suite(tmp_path, energy=energy, **changes)
     truth = read_truth(folder / "power.truth")

@@ -33,7 +33,8 @@ class Told:
         step = type(message).__name__.lower()
         self.steps.append(step)
         self.now_s += step == "request"
-        return MagicMock(now_s=self.now_s, requests=[MagicMock()] * self.steps.count("request"))
+        settled = [MagicMock()] * self.steps.count("request")
+        return MagicMock(now_s=self.now_s, requests=settled, counted=settled)
 
 
 @pytest.fixture
