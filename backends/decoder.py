@@ -208,9 +208,9 @@ class Decoder(Library):
             )
 
     def experts_of_prompt(self, ids: list[int], cut: Cut = FULL) -> tuple[tuple[int, ...], ...]:
-        """How many experts each forward of a prefill reads, layer by layer."""
+        """How many experts each forward of a prefill reads, layer by layer; nothing is run without experts."""
         anatomy, model = ANATOMIES.get(self._folder.architecture), self._model_for(cut)
-        if anatomy is None:
+        if anatomy is None or not experts_per_token(self._folder):
             return ()
         asked = (tuple(ids), cut)
         if asked not in self._experts:

@@ -74,3 +74,17 @@ def test_a_layer_without_its_mlp_reads_no_expert(folder: Path) -> None:
     cut = Cut(drop_mlp=(0,))
     backend.ready(cut)
     assert len(backend.experts_of_prompt(IDS, cut)) == len(backend.experts_of_prompt(IDS)) - 1
+
+
+@pytest.mark.parametrize("library", MODEL_BACKENDS)
+def test_a_model_without_experts_runs_no_prompt_a_second_time(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = load_tiny(library, save_tiny("qwen3", tmp_path))
+    assert isinstance(backend, HasExperts)
+
+    def again(*_: object) -> None:
+        raise AssertionError("the prompt is run again")
+
+    monkeypatch.setattr(backend, "prefill", again)
+    assert backend.experts_of_prompt(IDS) == ()
