@@ -208,7 +208,7 @@ class Decoder(Library):
             )
 
     def experts_of_prompt(self, ids: list[int], cut: Cut = FULL) -> tuple[tuple[int, ...], ...]:
-        """How many experts each forward of a prefill reads, layer by layer; nothing is run without experts."""
+        """How many experts each forward of a prefill reads, by layer; without experts nothing is run."""
         anatomy, model = ANATOMIES.get(self._folder.architecture), self._model_for(cut)
         if anatomy is None or not experts_per_token(self._folder):
             return ()
