@@ -189,16 +189,21 @@ def _compared(arm: _Arm, baseline: _Arm | None) -> dict[str, Any]:
         nothing = dict.fromkeys(_OF_WORK)
         return {**nothing, "routed_to_small": 0}
     usual = {prompt: request.model for prompt, request in baseline.first.items()}
-    rows = baseline.answers / arm.answers if arm.answers else math.nan
+    rows = baseline.answers / arm.answers if arm.answers else None
     """Of the baseline for each one here: what is saved is told of the same number of answers."""
     read = (arm.bytes_read(), baseline.bytes_read())
     return {
         "routed_to_small": sum(r.model != usual.get(p, r.model) for p, r in arm.first.items()),
-        "tokens_saved_percent": 100 * (1 - rows * arm.new_tokens / baseline.new_tokens),
-        "bytes_saved_percent": 100 * (1 - rows * read[0] / read[1]) if read[0] and read[1] else None,
+        "tokens_saved_percent": _saved(arm.new_tokens, baseline.new_tokens, rows),
+        "bytes_saved_percent": _saved(*read, rows) if read[0] else None,
         "token_match_percent": _token_match_percent(arm, baseline),
         "same_answers": _same_answers(arm, baseline),
     }
+
+
+def _saved(mine: float | None, theirs: float | None, rows: float | None) -> float | None:
+    """Per cent fewer than the baseline has; None where one of them is not known, or the baseline has none."""
+    return 100 * (1 - rows * mine / theirs) if rows and mine is not None and theirs else None
 
 
 def _token_match_percent(arm: _Arm, baseline: _Arm) -> float | None:

@@ -44,3 +44,17 @@ def test_reasoning_tokens_are_summed_where_every_request_has_a_count(echo_run: P
     told = replace(readback, slots=[thinking(slot) for slot in readback.slots])
     for row in summarise(told).rows:
         assert row.reasoning_tokens_per_repeat == 3 * row.prompts
+
+
+def test_a_baseline_that_generated_nothing_leaves_no_share_to_save(echo_run: Path) -> None:
+    readback = read_back(store.read(echo_run))
+    slots = [
+        replace(slot, new_tokens=0, answers=tuple(replace(one, tokens=[]) for one in slot.answers))
+        if slot.record.gate == readback.baseline
+        else slot
+        for slot in readback.slots
+    ]
+    rows = summarise(replace(readback, slots=slots)).rows
+    gated = [row for row in rows if row.gate != readback.baseline]
+    assert gated
+    assert all(row.tokens_saved_percent is None for row in gated)

@@ -144,6 +144,18 @@ def test_a_run_in_which_nothing_was_measured_has_a_page_that_says_so(echo_run: P
     assert "no block is whole" in text
 
 
+def test_a_run_with_windows_of_the_copy_alone_has_a_page(echo_run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / echo_run.name
+    shutil.copytree(echo_run, copy)
+    file = copy / "records.jsonl"
+    lines = file.read_text().splitlines()
+    kept = [line for line in lines if json.loads(line).get("a_a", True)]
+    file.write_text("\n".join(kept) + "\n")
+    assert len(kept) < len(lines)
+    text, _ = read(write_page([Story.of(copy)], tmp_path / "page", drawings=nothing))
+    assert "All numbers" in text
+
+
 def test_a_run_that_was_cut_short_has_a_page_that_says_so(echo_run: Path, tmp_path: Path) -> None:
     copy = cut(echo_run, tmp_path, kinds=("session", "idle", "request", "slot"))
     text, _ = read(write_page([Story.of(copy)], tmp_path / "page"))
