@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import xllamacpp
-from numpy.typing import NDArray
 
-from backends.base import BackendInfo, Generated, Redundancy, RequestError, Session, Used
+from backends.base import BackendInfo, Generated, RequestError, Session, Used
 from backends.chat import Turn, render_own
+from backends.closed import ClosedModel
 from backends.cut import FULL, Cut
 from backends.llama_cpp.engine import Completion, Engine, EngineSettings
 from backends.llama_cpp.header import GgufModel, read_model
@@ -27,7 +26,7 @@ from backends.loop import check_prompt, chunks_of, open_session
 from backends.shape import Shape
 
 
-class LlamaCppBackend:
+class LlamaCppBackend(ClosedModel):
     """One GGUF file in one engine, whose only cache is that of the last prompt."""
 
     def __init__(
@@ -106,26 +105,6 @@ class LlamaCppBackend:
             wanted = max_new_tokens - len(tokens)
             tokens += self._complete([*session.ids, *tokens], new_tokens=wanted, computed=1).tokens
         return Generated(tokens=tokens, forwards=len(tokens) - 1, used=session.used)
-
-    def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
-        """Not to be had."""
-        self._cannot("give logits")
-
-    def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
-        """Not to be had."""
-        self._cannot("give logits")
-
-    def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
-        """Not to be had."""
-        self._cannot("score a text")
-
-    def hidden(self, ids: list[int]) -> NDArray[np.float32]:
-        """Not to be had."""
-        self._cannot("give hidden states")
-
-    def redundancy(self, ids: list[int]) -> Redundancy:
-        """Not to be had."""
-        self._cannot("compare its layers")
 
     def shape(self, cut: Cut = FULL) -> Shape | None:
         """Counted sizes, from the header of the file."""

@@ -14,12 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
 from backends.abilities import Reply
-from backends.base import BackendInfo, Generated, Redundancy, RequestError, Session
+from backends.base import BackendInfo, Generated, RequestError, Session
 from backends.chat import Turn
+from backends.closed import ClosedModel
 from backends.cut import FULL, Cut
 from backends.loop import check_batch, check_prompt, open_session
 from backends.openai.client import Client, was_loaded
@@ -46,7 +44,7 @@ class _Answers:
     """New tokens of each, at most."""
 
 
-class ServedModel:
+class ServedModel(ClosedModel):
     """One model of one server; see `backends.base.Backend`."""
 
     def __init__(self, url: str, model: str, *, traffic: Traffic, prompt_cache: bool) -> None:
@@ -166,26 +164,6 @@ class ServedModel:
             tokens=self._tokens(told[0]),
             text="".join(told[0].pieces),
         )
-
-    def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
-        """Not to be had."""
-        self._cannot("give logits")
-
-    def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
-        """Not to be had."""
-        self._cannot("give logits")
-
-    def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
-        """Not to be had."""
-        self._cannot("score a text")
-
-    def hidden(self, ids: list[int]) -> NDArray[np.float32]:
-        """Not to be had."""
-        self._cannot("give hidden states")
-
-    def redundancy(self, ids: list[int]) -> Redundancy:
-        """Not to be had."""
-        self._cannot("compare its layers")
 
     def shape(self, cut: Cut = FULL) -> Shape | None:
         """Not known."""
