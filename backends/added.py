@@ -29,6 +29,8 @@ class AddedCut:
 
     reads_less = True
     """Whether a forward reads fewer bytes of weights; if so, the guard demands it."""
+    holds_less = False
+    """Whether fewer bytes of weights are in memory, however many are read; if so, the guard demands that."""
 
     def check(self, info: BackendInfo) -> None:
         """Refuse a model that can't have this cut.
@@ -40,7 +42,8 @@ class AddedCut:
     def change(self, model: Any, *, parts: Parts, anatomy: Anatomy, info: BackendInfo) -> None:
         """Change a copy whose modules are its own and whose weights are shared with the loaded model.
 
-        The project's own cuts were made before. A module may be replaced or wrapped, and so sees the cache
+        What the project's own keys drop or slice is left out before; `weight_bits` rounds what there is
+        afterwards. A module may be replaced or wrapped, and so sees the cache
         that its library gives to it; a shared weight must not be written to.
 
         Args:

@@ -116,6 +116,8 @@ class Used:
     """Units of each layer's MLP; 0 where it is left out. None for an architecture that is not counted."""
     weight_bytes: int | None
     """Bytes of weights that a forward reads, without the embedding table; None like the units."""
+    held_bytes: int | None = None
+    """Bytes of all weights in memory, what layers share once; None like the units."""
     cache_bits: int | None = None
     """Of a number in the cache of every layer; None: as the model was loaded."""
     chunks: tuple[int, ...] = ()
@@ -175,8 +177,9 @@ class Redundancy:
     the modules with the smallest values.
     """
 
-    attention: tuple[float, ...]
-    mlp: tuple[float, ...]
+    attention: tuple[float | None, ...]
+    """None where it is left out."""
+    mlp: tuple[float | None, ...]
     block: tuple[float, ...]
 
 
@@ -267,11 +270,11 @@ class Backend(Protocol):
             RequestError: As for `prefill`.
         """
 
-    def redundancy(self, ids: list[int]) -> Redundancy:
-        """How little each attention, MLP and block changes the residual stream over `ids`.
+    def redundancy(self, ids: list[int], cut: Cut = FULL) -> Redundancy:
+        """How little each attention, MLP and block of what `cut` leaves changes the residual stream.
 
         Raises:
-            RequestError: As for `prefill`.
+            RequestError: As for `prefill` and `ready`, which this calls.
         """
 
     def shape(self, cut: Cut = FULL) -> Shape | None:

@@ -39,6 +39,6 @@ class ClosedModel(ABC):
         """Not to be had."""
         self._cannot("give hidden states")
 
-    def redundancy(self, ids: list[int]) -> Redundancy:
+    def redundancy(self, ids: list[int], cut: Cut = FULL) -> Redundancy:
         """Not to be had."""
         self._cannot("compare its layers")

@@ -197,6 +197,11 @@ class Cut(BaseModel):
         own = self.weights.model_dump(include=set(Cut.model_fields), exclude_defaults=True)
         return bool(own) or any(part.reads_less for part in self.added)
 
+    @property
+    def holds_less(self) -> bool:
+        """Whether fewer bytes of weights are to be in memory, while as many may be read."""
+        return any(part.holds_less for part in self.added)
+
     def attends(self, layer: int) -> bool:
         """Whether the layer's attention runs."""
         dropped = layer in self.drop_attention or layer in self.drop_blocks

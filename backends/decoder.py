@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from backends.anatomy import ANATOMIES, anatomy_of, experts_per_token, heads_of
 from backends.base import CHUNK, BackendInfo, Generated, Redundancy, Session
 from backends.cut import FULL, Cut
+from backends.drop_lists import dropped_by_config
 from backends.folder import NUMBER_BYTES, ModelFolder
 from backends.kv_policies import Arrays, AttentionSeen, attend_per_query, kept_positions, looks_at_attention
 from backends.library import Library
@@ -34,7 +35,7 @@ from backends.loop import (
     waited_for,
     watched,
 )
-from backends.parts import Parts, count_shape, make_cut, multiplied
+from backends.parts import Parts, count_shape, make_cut, multiplied, round_weights
 from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
 from backends.tapped import experts_seen, redundancy_seen
@@ -67,6 +68,7 @@ class Decoder(Library):
         self._arrays = arrays
         self._parts = parts
         self._chunk = chunk
+        self._dropped = dropped_by_config(folder)
         self._cuts = Cuts(self._count(model), self._make)
         self._tried = set[Cut]()
         self._experts: dict[tuple[tuple[int, ...], Cut], tuple[tuple[int, ...], ...]] = {}
@@ -193,18 +195,14 @@ class Decoder(Library):
         with self._no_gradients():
             return self._arrays.numpy(self._hidden(ids))
 
-    def redundancy(self, ids: list[int]) -> Redundancy:
-        """How little each attention, MLP and block changes the residual stream over `ids`."""
+    def redundancy(self, ids: list[int], cut: Cut = FULL) -> Redundancy:
+        """How little each attention, MLP and block of what `cut` leaves changes the residual stream."""
         check_prompt(ids, self.info)
-        scale, anatomy = self._folder.config.get("residual_multiplier", 1.0), anatomy_of(self._folder)
+        self.ready(cut)
+        model = self._model_for(cut)
         with self._no_gradients():
             return redundancy_seen(
-                self._parts,
-                self._arrays,
-                self._model,
-                anatomy,
-                scale=scale,
-                run=lambda: self._logits(self._model, ids),
+                self._parts, self._arrays, model, self._folder, run=lambda: self._logits(model, ids)
             )
 
     def experts_of_prompt(self, ids: list[int], cut: Cut = FULL) -> tuple[tuple[int, ...], ...]:
@@ -244,6 +242,7 @@ class Decoder(Library):
         made = make_cut(self._parts, self._model, anatomy, cut)
         for part in cut.added:
             part.change(made, parts=self._parts, anatomy=anatomy, info=self.info)
+        round_weights(self._parts, made, cut.weight_bits)
         return self._count(made)
 
     def _count(self, model: Any) -> PreparedModel:
@@ -278,7 +277,8 @@ class Decoder(Library):
             self._keep(cache, layer, index[None, :, :, None])
 
     def _attending(self, cut: Cut) -> list[int]:
-        return [layer for layer in range(self.info.layers) if cut.attends(layer)]
+        layers = range(self.info.layers)
+        return [layer for layer in layers if cut.attends(layer) and self._dropped.attends(layer)]
 
     @contextmanager
     def _choosing(self, model: Any, cut: Cut, tokens: int) -> Iterator[AttentionSeen | None]:

@@ -79,6 +79,9 @@ def _same_weights(cut: Cut, full: Used, used: Used) -> str:
         return ""
     if cut.reads_less and used.weight_bytes >= full.weight_bytes:
         return f"a forward read {used.weight_bytes} bytes of weights, without the cut {full.weight_bytes}"
+    held, whole = used.held_bytes, full.held_bytes
+    if cut.holds_less and held is not None and whole is not None and held >= whole:
+        return f"{held} bytes of weights were in memory, without the cut {whole}"
     return ""
 
 

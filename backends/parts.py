@@ -51,8 +51,13 @@ class Parts(ABC):
         """Outputs and inputs of a matrix."""
 
     @abstractmethod
-    def weight_bytes(self, module: Any) -> int:
-        """Bytes of all that a module holds, scales of quantised matrices included."""
+    def arrays(self, module: Any) -> Iterable[Any]:
+        """All arrays of weights in a module, scales of quantised matrices too; one may come twice."""
+
+    def weight_bytes(self, *modules: Any) -> int:
+        """Bytes of all that modules hold; an array that is in several places counts once."""
+        once = {id(array): array for module in modules for array in self.arrays(module)}
+        return sum(int(array.nbytes) for array in once.values())
 
     def row_bytes(self, table: Any) -> int:
         """Bytes of one row of an embedding table."""
@@ -128,12 +133,20 @@ def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
             leave_out(parts, layer, "mlp", anatomy)
         else:
             _slice_mlp(parts, getattr(layer, anatomy.mlp_of(layer)), anatomy, cut, number)
-        if cut.weight_bits is not None:
-            for owner, name, matrix in list(parts.matrices(layer)):
-                setattr(owner, name, parts.few_bits(matrix, cut.weight_bits))
-    if cut.weight_bits is not None:
-        parts.quantise_head(made, cut.weight_bits)
     return made
+
+
+def round_weights(parts: Parts, model: Any, bits: int | None) -> None:
+    """Round the matrices of the layers and the head of `make_cut`'s model; None leaves them as they are."""
+    if bits is None:
+        return
+    rounded: dict[int, tuple[Any, Any]] = {}  # by the matrix, which is kept so that no other takes its id
+    for layer in layers_of(model):
+        for owner, name, matrix in list(parts.matrices(layer)):
+            if id(matrix) not in rounded:
+                rounded[id(matrix)] = matrix, parts.few_bits(matrix, bits)
+            setattr(owner, name, rounded[id(matrix)][1])
+    parts.quantise_head(model, bits)
 
 
 def count_shape(
@@ -160,6 +173,7 @@ def count_shape(
     decoder, head = decoder_of(model), _head(model)
     table = find(decoder, TABLE_NAMES)
     tables = [getattr(table, "embedding", table), find(decoder, POSITION_NAMES)]
+    norm = find(decoder, FINAL_NORM_NAMES)
     outputs, inputs = parts.size(head)
     return Shape(
         layers=tuple(
@@ -167,12 +181,13 @@ def count_shape(
             for layer, window in zip(layers_of(model), windows, strict=True)
         ),
         head_weights=outputs * inputs,
-        head_bytes=parts.weight_bytes(head) + parts.weight_bytes(find(decoder, FINAL_NORM_NAMES)),
+        head_bytes=parts.weight_bytes(head) + parts.weight_bytes(norm),
         row_bytes=sum(parts.row_bytes(table) for table in tables if table is not None),
         heads=heads[0],
         kv_heads=heads[1],
         head_dim=heads[2],
         number_bytes=number_bytes,
+        held_bytes=parts.weight_bytes(*layers_of(model), head, norm, *(t for t in tables if t is not None)),
     )
 
 
@@ -211,7 +226,7 @@ def _check_experts(mlp: Any, cut: Cut, number: int) -> None:
 
 def _slice_mlp(parts: Parts, mlp: Any, anatomy: Anatomy, cut: Cut, number: int) -> None:
     """Keep some units: rows of the matrices going in, columns of the one going out, copied."""
-    if cut.mlp_keep == 1:
+    if cut.mlp_keep == 1 or not hasattr(mlp, anatomy.mlp_out):  # the checkpoint itself leaves it out
         return
     ins = {name: getattr(mlp, name) for name in anatomy.mlp_ins}
     out = getattr(mlp, anatomy.mlp_out)

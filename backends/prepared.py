@@ -30,6 +30,7 @@ class PreparedModel:
             cache_lengths=tuple(cache_lengths),
             mlp_units=tuple(layer.mlp_units for layer in self.shape.layers) if self.shape else None,
             weight_bytes=self.shape.weight_bytes if self.shape else None,
+            held_bytes=self.shape.held_bytes if self.shape else None,
         )
 
 

@@ -68,6 +68,9 @@ class Shape:
     head_dim: int
     number_bytes: int
     """Of one number in the cache."""
+    held_bytes: int | None = None
+    """Of all weights in memory: embedding tables whole, all experts, and what layers share once. None where
+    nobody counted them."""
     cache_bits: int | None = None
     """Of a number in the cache once it is stored in fewer."""
     cache_group: int = 64

@@ -8,26 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from backends.anatomy import EXPERTS_NAMES, Anatomy, layers_of
+from backends.anatomy import EXPERTS_NAMES, Anatomy, anatomy_of, layers_of
 from backends.base import Redundancy
+from backends.folder import ModelFolder
 from backends.kv_policies import Arrays
 from backends.parts import Parts
 from backends.streams import LayerStreams, redundancy_of
 
 
 def redundancy_seen(
-    parts: Parts, arrays: Arrays, model: Any, anatomy: Anatomy, *, scale: float, run: Callable[[], Any]
+    parts: Parts, arrays: Arrays, model: Any, folder: ModelFolder, *, run: Callable[[], Any]
 ) -> Redundancy:
     """How little each attention, MLP and block changes the residual stream.
 
     Args:
         parts: The library of the model.
         arrays: Of the same library.
-        model: Whole.
-        anatomy: Where its layers keep what.
-        scale: Factor of what attention and MLP add to the stream.
+        model: Whole, or with parts left out.
+        folder: That it was loaded from.
         run: Runs one forward of one row.
+
+    Raises:
+        ModelError: It is not known where a model of this type keeps its attention and MLP.
     """
+    anatomy, scale = anatomy_of(folder), folder.config.get("residual_multiplier", 1.0)
 
     def noting(stream: LayerStreams, name: str, factor: float) -> Callable[[Any], None]:
         return lambda states: setattr(stream, name, arrays.numpy(states[0]).astype(np.float64) * factor)
@@ -36,15 +40,15 @@ def redundancy_seen(
     streams = [LayerStreams() for _ in layers]
     with ExitStack() as taps:
         for number, (layer, stream) in enumerate(zip(list(layers), streams, strict=True)):
-            attention = anatomy.after_attention or anatomy.attention
-            mlp = anatomy.after_mlp or anatomy.mlp_of(layer)
-            for name, owner, key, factor in (
-                ("attention", layer, attention, scale),
-                ("mlp", layer, mlp, scale),
-                ("before", layers, number, 1.0),
+            taps.enter_context(parts.tap(layers, number, noting(stream, "before", 1.0), of_input=True))
+            mlp = anatomy.mlp_of(layer)
+            for name, module, key in (
+                ("attention", anatomy.attention, anatomy.after_attention or anatomy.attention),
+                ("mlp", mlp, anatomy.after_mlp or mlp),
             ):
-                note = noting(stream, name, factor)
-                taps.enter_context(parts.tap(owner, key, note, of_input=name == "before"))
+                if hasattr(layer, module) and parts.weight_bytes(getattr(layer, module)):
+                    note = noting(stream, name, scale)
+                    taps.enter_context(parts.tap(layer, key, note, of_input=False))
         run()
     return redundancy_of(streams, parallel=anatomy.parallel)
 

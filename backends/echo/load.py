@@ -155,7 +155,7 @@ class EchoBackend:
         check_prompt(ids, self.info)
         return np.eye(VOCABULARY, dtype=np.float32)[ids]
 
-    def redundancy(self, ids: list[int]) -> Redundancy:
+    def redundancy(self, ids: list[int], cut: Cut = FULL) -> Redundancy:
         """Not to be had."""
         raise RequestError("echo runs no model, so it has no layers to compare", fix="use torch or mlx")
 

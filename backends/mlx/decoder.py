@@ -177,8 +177,8 @@ class MlxDecoder(Decoder):
                 if width % KV_GROUPS[0] == 0
                 else "leave kv_bits out for this model",
             )
-        caches = make_prompt_cache(self._model)
-        return [cache if cut.attends(layer) else PositionOnly() for layer, cache in enumerate(caches)]
+        caches, attending = make_prompt_cache(self._model), self._attending(cut)
+        return [cache if layer in attending else PositionOnly() for layer, cache in enumerate(caches)]
 
     def _forgetful_layers(self, cache: list[Any]) -> set[str]:
         whole = (KVCache, PositionOnly)

@@ -69,12 +69,15 @@ def load(
     """
     ABOUT.require()
     os.environ["MLX_ENABLE_TF32"] = str(int(tf32))  # MLX looks once, at its first product
+    from backends.drop_lists import leave_out_as_its_config_says
     from backends.mlx.decoder import MlxDecoder
+    from backends.mlx.parts import MlxParts
 
     opened = open_folder(folder, layers=layers)
     check_fits(opened, dtype, limit_bytes=_limit_bytes(), what="what Metal recommends to hold")
     tokenizer = Tokenizer(folder)
     model = _load_model(opened, dtype)
+    leave_out_as_its_config_says(MlxParts(None), model, opened)
     return MlxDecoder(model, tokenizer=tokenizer, folder=opened, dtype=dtype, chunk=prefill_chunk, tf32=tf32)
 
 

@@ -47,9 +47,9 @@ class MlxParts(Parts):
             inputs = matrix.scales.shape[1] * matrix.group_size
         return outputs, inputs
 
-    def weight_bytes(self, module: Any) -> int:
-        """Bytes of all that a module holds."""
-        return sum(array.nbytes for _, array in tree_flatten(module.parameters()))
+    def arrays(self, module: Any) -> Iterator[Any]:
+        """All arrays of a module."""
+        return (array for _, array in tree_flatten(module.parameters()))
 
     def row_bytes(self, table: Any) -> int:
         """Bytes of one row of an embedding table, of its scales and biases too."""

@@ -80,12 +80,15 @@ def load(
             fix="run it with --backend mlx, or give torch the folder of the full weights",
         )
     _check_quantiser(opened)
+    from backends.drop_lists import leave_out_as_its_config_says
     from backends.torch.decoder import TorchDecoder
+    from backends.torch.parts import TorchParts
 
     tokenizer = Tokenizer(folder)
     target = _device(device)
     check_fits(opened, dtype, limit_bytes=_limit_bytes(target), what=f"what {target.type} can hold")
     model = _load_model(opened, dtype).to(target).eval().requires_grad_(False)
+    leave_out_as_its_config_says(TorchParts(), model, opened)
     decoder = TorchDecoder(
         model, tokenizer=tokenizer, folder=opened, dtype=dtype, device=target, chunk=prefill_chunk
     )

@@ -40,9 +40,9 @@ class TorchParts(Parts):
         outputs, inputs = rows_of(matrix).shape
         return outputs, inputs
 
-    def weight_bytes(self, module: nn.Module) -> int:
-        """Bytes of all that a module holds."""
-        return sum(tensor.nbytes for tensor in chain(module.parameters(), module.buffers()))
+    def arrays(self, module: nn.Module) -> Iterator[Tensor]:
+        """All parameters and buffers of a module."""
+        return chain(module.parameters(), module.buffers())
 
     def elements(self, module: nn.Module) -> int:
         """Weights of all matrices; a router and experts keep theirs without a module of their own."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -135,6 +135,12 @@ def redundancy(
     text: TextName = None,
     prompts: Prompts = "mixed",
     pieces: Annotated[int, typer.Option(help="Prompts, or pieces of the text, at most.")] = 20,
+    iterative: Annotated[
+        int, typer.Option(min=0, help="Drop so many modules one by one, measuring after each.")
+    ] = 0,
+    among: Annotated[
+        Literal["attention", "mlp", "both"], typer.Option(help="Modules that are dropped so.")
+    ] = "both",
     backend: Backend = "torch",
     dtype: Dtype = "float32",
     out: Annotated[Path | None, typer.Option(help="Folder for the figure; none is drawn without it.")] = None,
@@ -152,6 +158,7 @@ def redundancy(
     privilege.lower(allow_root=allow_root)
     calibration = load_text(text) if text else load_prompts(prompts, beside=Path())
     options = {"backend": backend, "options": _options(backend, dtype, "redundancy"), "most_pieces": pieces}
+    options |= {"iterative": iterative, "among": ("attention", "mlp") if among == "both" else (among,)}
     _redundancy(model, calibration, options, out=out, as_json=as_json)
 
 
@@ -160,14 +167,15 @@ def _redundancy(
 ) -> None:
     from bench.show.table import say
     from bench.studies.cuts import redundancy as look
+    from bench.studies.cuts import redundancy_shown as shown
 
     with _model(model, options["backend"]) as (here, progress):
         profile = look.profile(here, calibration=calibration, progress=progress, **options)
-    files = [str(file) for file in look.draw(profile, out)] if out else []
+    files = [str(file) for file in shown.draw(profile, out)] if out else []
     if as_json:
         print(json.dumps({**asdict(profile), "rule": look.RULE, "figures": files}, indent=2))
         return
-    look.show(profile, console())
+    shown.show(profile, console())
     say(console(), *(f"figure: {file}" for file in files), whole=True)
 
 

@@ -46,8 +46,8 @@ WHERE: dict[Group, str] = {
     "gates": 'In a suite: `[gates.LABEL] plugin = "NAME"`, with options beside it; `full` and `small` '
     "are budgets",
     "figures": "`bench plot RUN NAME`, and on every report page",
-    "cuts": "In a budget: `cut = { NAME = VALUE }`, or `--cut NAME=VALUE`. These are added by packages; the "
-    "program's own are below, under [A cut](#a-cut)",
+    "cuts": "In a budget: `cut = { NAME = VALUE }`, or `--cut NAME=VALUE`. Packages add such keys too; the "
+    "keys that every cut has are below, under [A cut](#a-cut)",
 }
 
 

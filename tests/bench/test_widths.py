@@ -20,7 +20,7 @@ from bench.cli.doctor.checks import CheckResult
 from bench.report.export import collect_summary
 from bench.report.export.collect import Collected
 from bench.show.table import HEADING_LINES, Column, Table, drawn, show
-from bench.studies.cuts import against_whole, redundancy
+from bench.studies.cuts import against_whole, redundancy, redundancy_shown
 from bench.studies.cuts.quality import AnswerQuality, TextQuality
 from bench.studies.isolate import tables as isolate
 from bench.studies.spectral import tables as spectral
@@ -96,7 +96,7 @@ def profiled(console: Console) -> None:
         ranking=redundancy.rank(changes),
         stability=0.9,
     )
-    redundancy.show(found, console)
+    redundancy_shown.show(found, console)
 
 
 def isolated(console: Console) -> None:

@@ -127,7 +127,7 @@ class TableBackend:
     def hidden(self, ids: list[int]) -> NDArray[np.float32]:
         return self.logits(ids)
 
-    def redundancy(self, ids: list[int]) -> Redundancy:
+    def redundancy(self, ids: list[int], cut: Cut = FULL) -> Redundancy:
         raise RequestError("a table has no layers to compare")
 
     def shape(self, cut: Cut = FULL) -> Shape:

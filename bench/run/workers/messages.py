@@ -260,3 +260,5 @@ class AskRedundancy(Message[Redundancy]):
 
     model: str
     ids: list[int]
+    cut: Cut = FULL
+    """What is left out meanwhile."""

@@ -226,7 +226,7 @@ class Worker:
 
     def redundancy(self, message: AskRedundancy) -> Redundancy:
         """How little each attention, MLP and block changes the residual stream over some ids."""
-        return self.models[message.model].redundancy(message.ids)
+        return self.models[message.model].redundancy(message.ids, message.cut)
 
     def commands(self) -> Commands:
         """What can be asked."""

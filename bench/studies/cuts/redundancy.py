@@ -15,30 +15,22 @@ module a candidate for dropping, not more: what dropping it costs is for `bench 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
+from backends.cut import FULL, Cut
 from backends.cut_keys import DROPS
 from bench.errors import UserError
 from bench.run.workers.messages import AskRedundancy, Load, ModelToLoad
 from bench.run.workers.model import ModelWorker, model_worker
-from bench.show import table
-from bench.show.files import together
-from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save
-from bench.show.table import Column, Table, say
 from bench.studies.cuts.quality import Progress
 from bench.studies.cuts.texts import Text
 from bench.suite.models import LocalModel
 from bench.suite.prompts import PromptSet
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Part = Literal["attention", "mlp", "block"]
 PARTS: tuple[Part, ...] = ("attention", "mlp", "block")
@@ -59,8 +51,9 @@ class Layer:
     """One layer; changes are 1 - cosine, 0 where a module leaves the stream as it is."""
 
     layer: int
-    attention: float
-    mlp: float
+    attention: float | None
+    """None where the checkpoint leaves it out."""
+    mlp: float | None
     block: float
     label: Label
     critical: bool
@@ -91,6 +84,9 @@ class Profile:
     stability: float | None
     """Spearman correlation of the joint ranking from every other piece with that from the rest; None for
     a single piece."""
+    iterative: tuple[Ranked, ...] = ()
+    """Modules in the order in which one after the other was dropped and what was left measured anew, each
+    with its change just before; empty where that was not asked for."""
 
 
 def profile(
@@ -101,6 +97,8 @@ def profile(
     calibration: PromptSet | Text,
     most_pieces: int,
     progress: Progress,
+    iterative: int = 0,
+    among: Sequence[Part] = PARTS[:2],
 ) -> Profile:
     """Measure the profile.
 
@@ -111,18 +109,28 @@ def profile(
         calibration: prompts, each a piece; or a text, which is cut into pieces.
         most_pieces: pieces at most.
         progress: told how far it is.
+        iterative: modules to drop one after the other, measuring what is left after each.
+        among: whether attention, MLPs or both are dropped so.
 
     Raises:
-        UserError: the backend has no layers to compare, or there is too little text.
+        UserError: the backend has no layers to compare, there is too little text, or there are not so many
+            modules to drop.
         RunFailed: the process that runs the model died.
     """
     progress(f"loading {model.name} on {backend}")
     load = Load(models={MODEL: ModelToLoad(folder=model.path, options=options)})
     with model_worker(backend, load) as worker:
         pieces = _pieces(worker, calibration, most_pieces)
-        changes = [_measure(worker, ids, name, len(pieces), progress) for name, ids in pieces.items()]
-    tokens = [len(ids) for ids in pieces.values()]
-    mean = np.average(changes, axis=0, weights=tokens)
+        tokens = [len(ids) for ids in pieces.values()]
+
+        def by_piece(cut: Cut) -> NDArray[np.float64]:
+            return np.array([_measure(worker, cut, ids, name, progress) for name, ids in pieces.items()])
+
+        changes = by_piece(FULL)
+        mean = np.average(changes, axis=0, weights=tokens)
+        one_by_one = drop_one_by_one(
+            mean, lambda cut: np.average(by_piece(cut), axis=0, weights=tokens), iterative, among=among
+        )
     return Profile(
         model=model.name,
         backend=backend,
@@ -131,7 +139,8 @@ def profile(
         tokens=sum(tokens),
         layers=label_layers(mean),
         ranking=rank(mean),
-        stability=_stability(np.array(changes)),
+        stability=_stability(changes),
+        iterative=one_by_one,
     )
 
 
@@ -139,7 +148,7 @@ def label_layers(changes: NDArray[np.float64]) -> tuple[Layer, ...]:
     """Layers with their labels.
 
     Args:
-        changes: of attention, MLP and block, shape (3, layers).
+        changes: of attention, MLP and block, shape (3, layers); NaN where a module is left out.
     """
     block = changes[PARTS.index("block")]
     critical = block > CRITICAL * np.median(block)
@@ -150,17 +159,20 @@ def label_layers(changes: NDArray[np.float64]) -> tuple[Layer, ...]:
         return "early-critical" if layer < early else "middle" if layer < half else "deep"
 
     return tuple(
-        Layer(layer=i, attention=a, mlp=m, block=b, label=label(i), critical=bool(critical[i]))
+        Layer(
+            layer=i, attention=_known(a), mlp=_known(m), block=b, label=label(i), critical=bool(critical[i])
+        )
         for i, (a, m, b) in enumerate(changes.T.tolist())
     )
 
 
 def rank(changes: NDArray[np.float64]) -> tuple[Ranked, ...]:
-    """Attention and MLP of all layers in one list, the smallest change first."""
+    """Attention and MLP of all layers that have them in one list, the smallest change first."""
     modules = [
         Ranked(part=part, layer=layer, change=change)
         for part, row in zip(PARTS[:2], changes[:2].tolist(), strict=True)
         for layer, change in enumerate(row)
+        if not np.isnan(change)
     ]
     return tuple(sorted(modules, key=lambda module: module.change))
 
@@ -171,13 +183,44 @@ def least(measured: Profile, part: Part, count: int) -> tuple[int, ...]:
     return tuple(sorted(layer.layer for layer in ranked[:count]))
 
 
-def least_jointly(measured: Profile, count: int) -> dict[str, tuple[int, ...]]:
-    """A cut that drops the `count` modules first in the joint ranking."""
-    first = measured.ranking[:count]
+def drops_of(modules: Sequence[Ranked]) -> dict[str, tuple[int, ...]]:
+    """A cut that drops these modules."""
     return {
-        drop: tuple(sorted(one.layer for one in first if one.part == part))
+        drop: tuple(sorted(one.layer for one in modules if one.part == part))
         for part, drop in zip(PARTS[:2], DROPS[:2], strict=True)
     }
+
+
+def drop_one_by_one(
+    changes: NDArray[np.float64],
+    measure: Callable[[Cut], NDArray[np.float64]],
+    count: int,
+    *,
+    among: Sequence[Part],
+) -> tuple[Ranked, ...]:
+    """Drop the module that changes the stream least, measure what is left, drop the next (LLM-Drop).
+
+    Args:
+        changes: of the whole model, as `rank` takes them.
+        measure: gives those of the model under a cut.
+        count: modules to drop; the last one needs no measurement after it.
+        among: attention, MLPs or both.
+
+    Raises:
+        UserError: there are not so many.
+    """
+    there = [one for one in rank(changes) if one.part in among]
+    if count > len(there):
+        raise UserError(
+            f"iterative = {count}, but there are {len(there)} modules to drop ({', '.join(among)})",
+            fix=f"give at most {len(there)}",
+        )
+    gone: list[Ranked] = []
+    while len(gone) < count:
+        if gone:
+            changes = measure(Cut.model_validate(drops_of(gone)))
+        gone.append(next(one for one in rank(changes) if one.part in among))
+    return tuple(gone)
 
 
 def _named(calibration: PromptSet | Text) -> dict[str, str]:
@@ -199,11 +242,17 @@ def _pieces(worker: ModelWorker, calibration: PromptSet | Text, most: int) -> di
 
 
 def _measure(
-    worker: ModelWorker, ids: list[int], name: str, of: int, progress: Progress
-) -> list[list[float]]:
-    progress(f"redundancy: {name}, one of {of} pieces")
-    changes = worker.ask(AskRedundancy(model=MODEL, ids=ids))
-    return [list(getattr(changes, part)) for part in PARTS]
+    worker: ModelWorker, cut: Cut, ids: list[int], name: str, progress: Progress
+) -> NDArray[np.float64]:
+    """Changes of one piece, shape (3, layers); NaN where a module is left out."""
+    dropped = len(cut.drop_attention) + len(cut.drop_mlp)
+    progress(f"redundancy: {name}" + (f", {dropped} modules dropped" if dropped else ""))
+    changes = worker.ask(AskRedundancy(model=MODEL, ids=ids, cut=cut))
+    return np.array([getattr(changes, part) for part in PARTS], dtype=np.float64)
+
+
+def _known(change: float) -> float | None:
+    return None if np.isnan(change) else change
 
 
 def _stability(changes: NDArray[np.float64]) -> float | None:
@@ -212,76 +261,6 @@ def _stability(changes: NDArray[np.float64]) -> float | None:
 
     if len(changes) < 2:
         return None
-    halves = (changes[start::2, :2].mean(axis=0).ravel() for start in (0, 1))
+    there = ~np.isnan(changes[0, :2])
+    halves = (changes[start::2, :2].mean(axis=0)[there] for start in (0, 1))
     return float(spearmanr(*halves).statistic)
-
-
-def show(measured: Profile, console: Console) -> None:
-    """Print the profile, the ranking and what to type to drop its first modules."""
-    over = f"{measured.pieces} pieces of {measured.text_name}, {measured.tokens} tokens"
-    said = f"{measured.model} on {measured.backend}: 1 - cosine over {over}"
-    layers = Table.of(_COLUMNS, measured.layers, title=said)
-    table.show([layers], console)
-    say(console, *_lines(measured, most=max(1, len(measured.ranking) // 6)))
-
-
-def _label(layer: Layer) -> str:
-    mark = " (critical)" if layer.critical and layer.label != "early-critical" else ""
-    return layer.label + mark
-
-
-_COLUMNS: tuple[Column[Layer], ...] = (
-    Column("layer", lambda layer: layer.layer),
-    Column("attention", lambda layer: f"{layer.attention:.4f}"),
-    Column("mlp", lambda layer: f"{layer.mlp:.4f}"),
-    Column("block", lambda layer: f"{layer.block:.4f}"),
-    Column("label", _label, is_text=True),
-)
-
-
-def _lines(measured: Profile, *, most: int) -> Sequence[str]:
-    ranked = ", ".join(f"{one.part} {one.layer}" for one in measured.ranking[:most])
-    joint = " ".join(
-        f"--cut {key}={','.join(map(str, value))}"
-        for key, value in least_jointly(measured, most).items()
-        if value
-    )
-    stable = "not known from one piece" if measured.stability is None else f"{measured.stability:.2f}"
-    return (
-        RULE,
-        f"smallest changes, attention and MLP in one ranking: {ranked}",
-        f"rank correlation between two halves of the text: {stable}",
-        f"what dropping these costs: bench quality {measured.model} {joint}",
-    )
-
-
-def draw(measured: Profile, folder: Path) -> list[Path]:
-    """Write the profile as `redundancy.svg` and `redundancy.png`.
-
-    Raises:
-        UserError: the folder can't be written.
-    """
-    with together(folder) as staging:
-        heading = f"{measured.model} on {measured.backend}, {measured.text_name}"
-        files = save(lambda: _drawn(measured), staging, "redundancy", title=heading)
-        names = [file.name for file in files]
-    return [folder / name for name in names]
-
-
-def _drawn(measured: Profile) -> Figure:
-    from matplotlib.ticker import MaxNLocator
-
-    figure, [[axes]] = page_figure(3.2)
-    numbers = [layer.layer for layer in measured.layers]
-    for part, colour, marker in zip(PARTS, COLOURS, MARKERS, strict=False):
-        changes = [getattr(layer, part) for layer in measured.layers]
-        axes.plot(numbers, changes, color=colour, marker=marker, markersize=4, label=part)
-    for label, shade in (("early-critical", "0.75"), ("deep", "0.92")):
-        mine = [layer.layer for layer in measured.layers if layer.label == label]
-        if mine:
-            axes.axvspan(mine[0] - 0.5, mine[-1] + 0.5, color=shade, zorder=0, label=label)
-    axes.set(xlabel="layer", ylabel="change of the residual stream, 1 - cosine", yscale="log")
-    plain_ticks(axes.yaxis)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
-    return figure

@@ -1,0 +1,104 @@
+"""The redundancy profile on the terminal and as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+
+from bench.show import table
+from bench.show.files import together
+from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save
+from bench.show.table import Column, Table, say
+from bench.studies.cuts.redundancy import PARTS, RULE, Layer, Profile, Ranked, drops_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def show(measured: Profile, console: Console) -> None:
+    """Print the profile, the ranking and what to type to drop its first modules."""
+    over = f"{measured.pieces} pieces of {measured.text_name}, {measured.tokens} tokens"
+    said = f"{measured.model} on {measured.backend}: 1 - cosine over {over}"
+    layers = Table.of(_COLUMNS, measured.layers, title=said)
+    table.show([layers], console)
+    say(console, *_lines(measured, most=max(1, len(measured.ranking) // 6)))
+
+
+def _label(layer: Layer) -> str:
+    mark = " (critical)" if layer.critical and layer.label != "early-critical" else ""
+    return layer.label + mark
+
+
+_COLUMNS: tuple[Column[Layer], ...] = (
+    Column("layer", lambda layer: layer.layer),
+    Column("attention", lambda layer: _change(layer.attention)),
+    Column("mlp", lambda layer: _change(layer.mlp)),
+    Column("block", lambda layer: _change(layer.block)),
+    Column("label", _label, is_text=True),
+)
+
+
+def _change(change: float | None) -> str | None:
+    return None if change is None else f"{change:.4f}"
+
+
+def _lines(measured: Profile, *, most: int) -> Sequence[str]:
+    stable = "not known from one piece" if measured.stability is None else f"{measured.stability:.2f}"
+    lines = [
+        RULE,
+        f"smallest changes, attention and MLP in one ranking: {_named(measured.ranking[:most])}",
+        f"rank correlation between two halves of the text: {stable}",
+        f"what dropping these costs: {_to_type(measured, measured.ranking[:most])}",
+    ]
+    if measured.iterative:
+        lines += [
+            f"dropped one by one, what is left measured anew each time: {_named(measured.iterative)}",
+            f"what dropping those costs: {_to_type(measured, measured.iterative)}",
+        ]
+    return lines
+
+
+def _named(modules: Sequence[Ranked]) -> str:
+    return ", ".join(f"{one.part} {one.layer}" for one in modules)
+
+
+def _to_type(measured: Profile, modules: Sequence[Ranked]) -> str:
+    drops = {key: value for key, value in drops_of(modules).items() if value}
+    cuts = (f"--cut {key}={','.join(map(str, value))}" for key, value in drops.items())
+    return f"bench quality {measured.model} {' '.join(cuts)}"
+
+
+def draw(measured: Profile, folder: Path) -> list[Path]:
+    """Write the profile as `redundancy.svg` and `redundancy.png`.
+
+    Raises:
+        UserError: the folder can't be written.
+    """
+    with together(folder) as staging:
+        heading = f"{measured.model} on {measured.backend}, {measured.text_name}"
+        files = save(lambda: _drawn(measured), staging, "redundancy", title=heading)
+        names = [file.name for file in files]
+    return [folder / name for name in names]
+
+
+def _drawn(measured: Profile) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
+    figure, [[axes]] = page_figure(3.2)
+    numbers = [layer.layer for layer in measured.layers]
+    for part, colour, marker in zip(PARTS, COLOURS, MARKERS, strict=False):
+        changes = np.array([getattr(layer, part) for layer in measured.layers], dtype=np.float64)
+        axes.plot(numbers, changes, color=colour, marker=marker, markersize=4, label=part)
+    for label, shade in (("early-critical", "0.75"), ("deep", "0.92")):
+        mine = [layer.layer for layer in measured.layers if layer.label == label]
+        if mine:
+            axes.axvspan(mine[0] - 0.5, mine[-1] + 0.5, color=shade, zorder=0, label=label)
+    axes.set(xlabel="layer", ylabel="change of the residual stream, 1 - cosine", yscale="log")
+    plain_ticks(axes.yaxis)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    return figure
