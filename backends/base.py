@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.cut import FULL, Cut
+from backends.kv_bits import KvBits
 from backends.shape import Shape
 
 CHUNK = 2048
@@ -104,6 +105,8 @@ class BackendInfo:
     """True for a backend that runs no model; its figures are marked wherever they are shown."""
     served: Served | None = None
     """The server that runs the model, where it is not this process: equal work is then not shown."""
+    casts_cache: bool = False
+    """Whether all of a cache in few bits (`kv_bits`) is cast before every use: held so, but not read so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +121,10 @@ class Used:
     """Bytes of weights that a forward reads, without the embedding table; None like the units."""
     held_bytes: int | None = None
     """Bytes of all weights in memory, what layers share once; None like the units."""
-    cache_bits: int | None = None
-    """Of a number in the cache of every layer; None: as the model was loaded."""
+    cache_bits: KvBits | None = None
+    """Of the numbers in the cache of every layer; None: as the model was loaded."""
+    cache_bytes: int | None = None
+    """Of all keys and values that are held after the prefill; None where that is not known."""
     chunks: tuple[int, ...] = ()
     """Prompt tokens of each forward of the prefill; empty: one forward of all of them."""
 
@@ -138,6 +143,8 @@ class Session:
     """None for a stand-in, which runs nothing that could be counted."""
     batch: int = 1
     """Equal rows that run at a time."""
+    keeping: Any = None
+    """Which positions its cache keeps (`backends.keeping`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +156,8 @@ class Generated:
     the very last position only, so that memory is bounded by a chunk. A batch of B runs B equal rows in
     each forward: B times the tokens from as many forwards.
 
-    With a natural stop a few forwards may run past the end-of-sequence token, because looking at a token
-    costs a host synchronisation: it is looked at after new tokens 1, 2, 4, and then every fourth. Those
-    forwards cost energy, so they are counted here.
+    With a natural stop a few forwards, counted here, may run past the end-of-sequence token, because looking
+    at a token costs a host synchronisation: it is looked at after new tokens 1, 2, 4, then every fourth.
     """
 
     tokens: list[int]
@@ -162,6 +168,8 @@ class Generated:
     """With `lookup`, for each forward: tokens that were guessed and fed, and how many of them were right."""
     used: Used | None = None
     """Of the session."""
+    cache_lengths: tuple[int, ...] = ()
+    """Positions in the cache of each layer after the last forward; empty where nothing is counted."""
     batch: int = 1
     """Rows, each with so many new tokens."""
     unlike_rows: int = 0
@@ -173,8 +181,7 @@ class Redundancy:
     """How little each module changes the residual stream: 1 - cosine of input and output, by layer.
 
     The cosine is taken for each token and averaged. Input and output of attention and MLP include the
-    residual connection, as in "What Matters in Transformers?" (LLM-Drop, arXiv 2406.15786), which drops
-    the modules with the smallest values.
+    residual connection, as in "What Matters in Transformers?" (LLM-Drop, arXiv 2406.15786).
     """
 
     attention: tuple[float | None, ...]
@@ -238,7 +245,7 @@ class Backend(Protocol):
 
         `kv_keep` takes its per-query form: the query at position t sees itself and those of the t
         positions before it that a prefill of these t tokens would have kept, in every layer. (A query
-        before the first `snapkv_window` tokens sees the last ones.) `lookup` changes nothing.
+        before `snapkv_window` tokens sees the last ones.) `lookup` and `kv_bounded` change nothing.
 
         Raises:
             RequestError: As for `prefill` and `ready`, which this calls.

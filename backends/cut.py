@@ -16,15 +16,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from backends.added import AddedCut, added_cut
 from backends.cut_keys import added_keys
+from backends.kv_bits import Bits, Group, KvBits
 
-KvPolicy = Literal["window", "sinks_window", "heavy_hitters", "snapkv"]
+KvPolicy = Literal["window", "sinks_window", "heavy_hitters", "snapkv", "tova"]
 MlpPolicy = Literal["first", "random", "largest_norm"]
 
 MLP_UNITS_AT_LEAST = 32
 """Units that are always kept, as in the Redundancy Cliff paper (10.5281/zenodo.17902977)."""
-KV_BITS = (8, 6, 5, 4, 3, 2)
-KV_GROUPS = (32, 64, 128)
-"""What MLX's quantised cache offers."""
 GROUP = 64
 """Weights that share a scale. Quantised MLP matrices keep a multiple of so many units."""
 
@@ -51,18 +49,6 @@ def _layers(value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
     if any(layer < 0 for layer in value):
         raise ValueError(f"{info.field_name} = {list(value)}; layers are numbered from 0")
     return tuple(sorted(set(value)))
-
-
-def _kv_bits(value: int | None) -> int | None:
-    if value not in (None, *KV_BITS):
-        raise ValueError(f"kv_bits = {value}; give one of {', '.join(map(str, KV_BITS))}")
-    return value
-
-
-def _kv_group(value: int) -> int:
-    if value not in KV_GROUPS:
-        raise ValueError(f"kv_group_size = {value}; give one of {', '.join(map(str, KV_GROUPS))}")
-    return value
 
 
 def _bits(value: int | None) -> int | None:
@@ -96,9 +82,16 @@ class Cut(BaseModel):
     """First positions that `sinks_window` keeps."""
     snapkv_window: Count = 32
     """Last prompt tokens whose attention `snapkv` looks at; it keeps them too."""
-    kv_bits: Annotated[int | None, AfterValidator(_kv_bits)] = None
+    kv_bounded: bool = False
+    """Whether the policy chooses again after every decode step, so that the cache stays at the size that
+    `kv_keep` gives it; over given tokens, where nothing is decoded, it changes nothing."""
+    kv_bits: Bits = None
     """Bits of a number in the cache, from the end of the first chunk of the prompt on; None as loaded."""
-    kv_group_size: Annotated[int, AfterValidator(_kv_group)] = 64
+    kv_bits_k: Bits = None
+    """The same of keys alone."""
+    kv_bits_v: Bits = None
+    """The same of values alone."""
+    kv_group_size: Group = 64
     """Numbers of the cache that share a scale and a bias."""
     mlp_keep: Fraction = 1.0
     """Of D units an MLP keeps max(32, floor(mlp_keep * D)), at most D."""
@@ -117,8 +110,10 @@ class Cut(BaseModel):
     rows, norms, biases, the cache and the residual stream stay as loaded."""
     lookup: bool = False
     """Guess tokens by copying from the text so far, several per forward; see `backends.lookup`."""
+    lookup_rule: Literal["longest", "copyspec"] = "longest"
+    """Which earlier place is copied from; see `backends.lookup`."""
     lookup_ngram: Count = 3
-    """Longest run of last tokens that is looked for in the text."""
+    """Last tokens that are looked for in the text: `longest` takes fewer too, `copyspec` just so many."""
     lookup_tokens: Count = 10
     """Tokens copied at most."""
 
@@ -144,9 +139,15 @@ class Cut(BaseModel):
         return values
 
     @model_validator(mode="after")
-    def _keeps_or_quantises(self) -> Cut:
-        if self.kv_bits is not None and self.kv_keep < 1:
-            raise ValueError(f"kv_bits = {self.kv_bits} stores a whole cache: leave kv_keep out")
+    def _fits_together(self) -> Cut:
+        if self.kv_bounded and self.lookup:
+            raise ValueError("kv_bounded chooses after every token, but lookup feeds several: leave one out")
+        apart = (self.kv_bits_k, self.kv_bits_v) != (None, None)
+        if self.kv_bits is not None and apart:
+            raise ValueError(f"kv_bits = {self.kv_bits} is of both: leave kv_bits_k and kv_bits_v out")
+        if self.cache_bits is not None and self.kv_keep < 1:
+            key = "kv_bits_k and kv_bits_v store" if apart else f"kv_bits = {self.kv_bits} stores"
+            raise ValueError(f"{key} a whole cache: leave kv_keep out")
         return self
 
     @cached_property
@@ -173,7 +174,13 @@ class Cut(BaseModel):
     @property
     def changes_cache(self) -> bool:
         """Whether the cache holds fewer positions, or its numbers in fewer bits."""
-        return self.kv_keep < 1 or self.kv_bits is not None
+        return self.kv_keep < 1 or self.cache_bits is not None
+
+    @property
+    def cache_bits(self) -> KvBits | None:
+        """Of the cache's numbers; None where all are as loaded."""
+        keys, values = (self.kv_bits or bits for bits in (self.kv_bits_k, self.kv_bits_v))
+        return None if keys is values is None else KvBits(keys, values, self.kv_group_size)
 
     @cached_property
     def weights(self) -> Cut:

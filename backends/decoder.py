@@ -7,9 +7,10 @@ differ in it.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from backends.base import CHUNK, BackendInfo, Generated, Redundancy, Session
 from backends.cut import FULL, Cut
 from backends.drop_lists import dropped_by_config
 from backends.folder import NUMBER_BYTES, ModelFolder
-from backends.kv_policies import Arrays, AttentionSeen, attend_per_query, kept_positions, looks_at_attention
+from backends.keeping import Keeping
+from backends.kv_policies import Arrays, attend_per_query
 from backends.library import Library
 from backends.lookup import greedy_with_lookup
 from backends.loop import (
@@ -98,27 +100,31 @@ class Decoder(Library):
         check_cut(cut, ids)
         check_batch(batch, cut)
         model, cache, chunks = self._model_for(cut), self._fresh_cache(cut), chunks_of(len(ids), self._chunk)
+        keep = partial(self._keep, cache, bounded=cut.kv_bounded)
+        keeping = Keeping(self._arrays, cut, tokens=len(ids), layers=self._attending(cut), keep=keep)
         with self._no_gradients():
-            with self._choosing(model, cut, len(ids)) as seen:
-                first = self._feed(model, [ids] * batch, cache, chunks, seen, cut)
-            self._shorten(cache, cut, len(ids), seen)
+            with self._through_cache(model, cut, keeping):
+                first = self._feed(model, [ids] * batch, cache, chunks, keeping, cut)
+            self._store_in_few_bits(cache, cut.cache_bits)
+            keeping.shorten()
         return Session(
             prompt_tokens=len(ids),
             first_token=first,
             cache=cache,
             ids=ids,
             cut=cut,
-            used=self._cuts.get(cut).used(self._cache_lengths(cache), chunks, self._cache_bits(cache)),
+            used=self._cuts.get(cut).used(self._held(cache), chunks),
             batch=batch,
+            keeping=keeping,
         )
 
-    def _feed(self, model: Any, rows: Any, cache: Any, chunks: list[int], seen: Any, cut: Cut) -> Any:
+    def _feed(self, model: Any, rows: Any, cache: Any, chunks: list[int], keeping: Keeping, cut: Cut) -> Any:
         """Queue the forwards of a prompt chunk by chunk; the token after it."""
         start = 0
         for tokens in chunks[:-1]:
             self._fill(model, [row[start : start + tokens] for row in rows], cache, start=start)
-            self._store_in_few_bits(cache, cut)
-            self._settle(cache, list(seen.sums.values()) if seen else [])
+            self._store_in_few_bits(cache, cut.cache_bits)
+            self._settle(cache, keeping.noted)
             start += tokens
         return self._first_token(model, [row[start:] for row in rows], cache, start=start)
 
@@ -142,7 +148,7 @@ class Decoder(Library):
         if after is not None:
             rows.fetch([session.first_token])
             after()
-        with self._no_gradients():
+        with self._no_gradients(), self._through_cache(model, session.cut, session.keeping):
             if session.cut.lookup:
                 verify, drop = self._verifier(model, cache, start=start, most=max_new_tokens)
                 verify = watched(verify, after)
@@ -157,13 +163,20 @@ class Decoder(Library):
                 )
             else:
                 step = self._stepper(model, cache, start=start, most=max_new_tokens, batch=session.batch)
+                step = watched(step, session.keeping.after_step)
                 if after is not None:
                     step = watched(waited_for(step, rows.fetch), after)
                 generated = greedy(
                     session.first_token, step, rows.fetch, max_new_tokens=max_new_tokens, eos_ids=eos_ids
                 )
         self.synchronize()
-        return replace(generated, used=session.used, batch=session.batch, unlike_rows=rows.unlike)
+        return replace(
+            generated,
+            used=session.used,
+            cache_lengths=self._held(cache).lengths,
+            batch=session.batch,
+            unlike_rows=rows.unlike,
+        )
 
     def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32."""
@@ -178,11 +191,12 @@ class Decoder(Library):
         """Logits of shape (len(tokens), vocabulary) after each of `tokens`, through the cache."""
         check_prompt([*ids, *tokens], self.info)
         self.ready(cut)
-        cache, model = self.prefill(ids, cut).cache, self._model_for(cut)
+        session, model = self.prefill(ids, cut), self._model_for(cut)
         rows = []
-        with self._no_gradients():
+        with self._no_gradients(), self._through_cache(model, cut, session.keeping):
             for position, token in enumerate(tokens, start=len(ids)):
-                rows.append(self._arrays.numpy(self._logits_at(model, cache, token, position)))
+                rows.append(self._arrays.numpy(self._logits_at(model, session.cache, token, position)))
+                session.keeping.shorten()
         return np.stack(rows)
 
     def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
@@ -219,8 +233,8 @@ class Decoder(Library):
 
     def shape(self, cut: Cut = FULL) -> Shape | None:
         """Counted sizes of what a forward under `cut` reads and multiplies; None if that is not known."""
-        shape = self._cuts.get(cut).shape
-        return shape and replace(shape, cache_bits=cut.kv_bits, cache_group=cut.kv_group_size)
+        shape, cast = self._cuts.get(cut).shape, bool(cut.cache_bits) and self.info.casts_cache
+        return shape and replace(shape, cache_bits=cut.cache_bits, cache_is_cast=cast)
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -266,35 +280,19 @@ class Decoder(Library):
         check_cache(cut, self._folder, self.info, self._forgetful_layers(cache))
         return cache
 
-    def _shorten(self, cache: Any, cut: Cut, prompt_tokens: int, seen: AttentionSeen | None) -> None:
-        """Keep only what `cut` says of every layer; keys were rotated to their positions before."""
-        self._store_in_few_bits(cache, cut)
-        if cut.kv_keep == 1:
-            return
-        for_all = None if seen else self._arrays.numbers(kept_positions(cut, prompt_tokens))[None]
-        for layer in self._attending(cut):
-            index: Any = seen.kept(layer) if seen else for_all
-            self._keep(cache, layer, index[None, :, :, None])
-
     def _attending(self, cut: Cut) -> list[int]:
-        layers = range(self.info.layers)
-        return [layer for layer in layers if cut.attends(layer) and self._dropped.attends(layer)]
+        return [n for n in range(self.info.layers) if cut.attends(n) and self._dropped.attends(n)]
 
-    @contextmanager
-    def _choosing(self, model: Any, cut: Cut, tokens: int) -> Iterator[AttentionSeen | None]:
-        """Note the attention of a prompt of so many tokens, where it decides which positions `cut` keeps."""
-        if not looks_at_attention(cut):
-            yield None
-            return
-        seen = AttentionSeen(self._arrays, cut, tokens=tokens, layers=self._attending(cut))
-        with self._attention(model, seen.look):
-            yield seen
+    def _through_cache(self, model: Any, cut: Cut, keeping: Keeping) -> AbstractContextManager[None]:
+        return self._attention(model, keeping.look) if keeping.look else self._reading(model, cut)
 
     def _per_query(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
         """Let every query see only what `cut` keeps of the positions before it, if it does not keep all."""
 
         def look(queries: Any, keys: Any, values: Any, scale: float) -> Any:
-            keys, values = self._as_stored(keys, cut), self._as_stored(values, cut)
+            if bits := cut.cache_bits:
+                keys = self._as_stored(keys, bits.keys, bits.group)
+                values = self._as_stored(values, bits.values, bits.group)
             return attend_per_query(self._arrays, cut, queries, keys, values, scale)
 
         return self._attention(model, look) if cut.changes_cache else nullcontext()

@@ -69,9 +69,26 @@ def _miscounted(cut: Cut, seen: Observed) -> str:
         asked = cut.positions_of(layer, whole) if whole else 0
         if held != asked:
             return f"{asked} of {whole} cache positions were asked for, but layer {layer} held {held}"
-    if used.cache_bits != cut.kv_bits:
-        return f"a cache of {cut.kv_bits} bits was asked for, but it has {used.cache_bits or 'all its'} bits"
-    return _same_weights(cut, full, used)
+    return _outgrown(cut, seen) or _other_bits(cut, full, used) or _same_weights(cut, full, used)
+
+
+def _outgrown(cut: Cut, seen: Observed) -> str:
+    """A layer whose bounded cache holds more at the end than after the prefill."""
+    if not (cut.kv_bounded and cut.kv_keep < 1) or seen.cut.used is None:
+        return ""
+    pairs = zip(seen.cut.cache_lengths, seen.cut.used.cache_lengths, strict=True)
+    for layer, (held, kept) in enumerate(pairs):
+        if held != kept:
+            return f"{kept} cache positions were asked for throughout, but layer {layer} ended with {held}"
+    return ""
+
+
+def _other_bits(cut: Cut, full: Used, used: Used) -> str:
+    if used.cache_bits != cut.cache_bits:
+        return f"{cut.cache_bits} were asked for, but the cache has {used.cache_bits or 'those as loaded'}"
+    if cut.cache_bits and (used.cache_bytes or 0) >= (full.cache_bytes or 1):
+        return f"the cache held {used.cache_bytes} bytes, without the cut {full.cache_bytes}"
+    return ""
 
 
 def _same_weights(cut: Cut, full: Used, used: Used) -> str:

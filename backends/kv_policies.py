@@ -1,7 +1,7 @@
 """Which positions of the cache stay, written once for PyTorch and MLX.
 
-Of T prompt tokens k = max(1, floor(kv_keep * T)) positions stay, those with the last ones always among them.
-Rotary positions stay as they were, also where a paper numbers the kept ones anew.
+Of T prompt tokens k = max(1, floor(kv_keep * T)) positions stay. Rotary positions stay as they were, also
+where a paper numbers the kept ones anew.
 
 `window`         The last k.
 `sinks_window`   The first `kv_sinks` and the last ones (StreamingLLM, arXiv 2309.17453).
@@ -9,6 +9,11 @@ Rotary positions stay as they were, also where a paper numbers the kept ones ane
                  over all queries so far; for each key-value head (H2O, arXiv 2306.14048).
 `snapkv`         The last `snapkv_window`, and those to which these queries attend most, averaged over five
                  neighbours; for each key-value head (SnapKV, arXiv 2404.14469).
+`tova`           Those to which the last query attends most, over all heads of a layer; none is protected
+                 (TOVA, arXiv 2401.06104).
+
+With `kv_bounded` the rule is applied again after every step, to k + 1 positions of which one leaves. What it
+looks at goes on: sums over all queries, the last queries, or the last one.
 
 `Arrays` names what differs between the libraries; everything else is spelled the same in both.
 """
@@ -45,6 +50,12 @@ class Arrays(Protocol):
     def numpy(self, array: Any) -> NDArray[np.float32]:
         """The array in float32, fetched."""
 
+    def widened(self, array: Any, length: int) -> Any:
+        """The array with zeros after its last axis, up to this length."""
+
+    def taken(self, array: Any, index: Any) -> Any:
+        """Elements `index` of the last axis; the other axes of `index` broadcast."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prefix:
@@ -60,29 +71,42 @@ class Prefix:
 
 def looks_at_attention(cut: Cut) -> bool:
     """Whether the choice of positions depends on the attention of the prompt."""
-    return cut.kv_keep < 1 and cut.kv_policy in ("heavy_hitters", "snapkv")
+    return cut.kv_keep < 1 and cut.kv_policy in ("heavy_hitters", "snapkv", "tova")
 
 
-def kept_positions(cut: Cut, tokens: int) -> list[int]:
-    """Positions that stay of `tokens`, for the policies that don't look at the attention."""
-    kept = cut.kept_positions(tokens)
+def queries_looked_at(cut: Cut, tokens: int) -> int:
+    """Last queries of `tokens` whose attention decides which positions `cut` keeps."""
+    if not looks_at_attention(cut):
+        return 0
+    return min(tokens, {"heavy_hitters": tokens, "tova": 1}.get(cut.kv_policy, cut.snapkv_window))
+
+
+def kept_positions(cut: Cut, tokens: int, kept: int) -> list[int]:
+    """The `kept` positions that stay of `tokens`, for the policies that don't look at the attention."""
     sinks = min(cut.kv_sinks, kept - 1) if cut.kv_policy == "sinks_window" else 0
     return [*range(sinks), *range(tokens - kept + sinks, tokens)]
 
 
 class AttentionSeen:
-    """What each position of a prompt gets of the attention that a policy looks at, summed chunk by chunk."""
+    """What each position of a cache gets of the attention that a policy looks at, noted chunk by chunk."""
 
     def __init__(self, arrays: Arrays, cut: Cut, *, tokens: int, layers: Sequence[int]) -> None:
         """Of a prompt of so many `tokens`; `layers` are those whose attention runs, in their order.
 
         `cut` has a policy for which `looks_at_attention` holds.
         """
-        self._arrays, self._cut, self._tokens = arrays, cut, tokens
-        self._from = 0 if cut.kv_policy == "heavy_hitters" else tokens - cut.snapkv_window
+        self._arrays, self._cut = arrays, cut
+        self._kept = cut.kept_positions(tokens)
+        looked_at = queries_looked_at(cut, tokens)
+        self._from = tokens - looked_at
+        # Sums are enough unless the first queries are to be forgotten while others come.
+        forgets = cut.kv_bounded and cut.kv_policy != "heavy_hitters"
+        self._rows = looked_at if forgets else None
         self._layers = cycle(layers)
-        self.sums: dict[int, Any] = {}
-        """By layer: shape (key-value heads, positions so far), in float32."""
+        self._prefixes: dict[int, Prefix] = {}
+        self.noted: dict[int, Any] = {}
+        """By layer, in float32: shape (key-value heads, or 1 where all choose together; queries, or 1 for
+        their sum; positions so far)."""
 
     def look(self, queries: Any, keys: Any, _values: Any, scale: float) -> None:
         """Note the attention of the next layer's queries.
@@ -105,28 +129,49 @@ class AttentionSeen:
                 keys[:1, head : head + 1],
                 scale,
                 looking,
-            )[0]
-            .sum(0)
-            .sum(0)
+            )[0].sum(0)
             for head in range(keys.shape[1])
         ]
-        library, sums, before = self._arrays.library, self._arrays.library.stack(got), self.sums.get(layer)
-        if before is not None:
-            rest = library.zeros_like(sums[:, before.shape[1] :])
-            sums = sums + library.concatenate([before, rest], 1)
-        self.sums[layer] = sums
+        if self._rows is None:
+            got = [queries_of_head.sum(0)[None] for queries_of_head in got]
+        self._note(layer, self._arrays.library.stack(got))
 
-    def kept(self, layer: int) -> Any:
-        """Positions that stay in a layer: ascending, shape (key-value heads, k)."""
-        arrays, tokens, kept = self._arrays, self._tokens, self._cut.kept_positions(self._tokens)
-        prefix = Prefix(
-            position=arrays.numbers(list(range(tokens))),
-            seen=arrays.numbers([tokens])[:, None],
-            budget=arrays.numbers([kept])[:, None],
-        )
-        stays = _stays(arrays.library, self._cut, prefix, self.sums[layer][:, None])[:, 0]
-        order = arrays.library.where(stays, prefix.position, prefix.position + tokens)
-        return arrays.library.argsort(order)[:, :kept]
+    def choose(self) -> dict[int, Any]:
+        """Positions that stay, by layer: ascending, shape (key-value heads or 1, k); others are forgotten."""
+        arrays, library = self._arrays, self._arrays.library
+        noted = library.concatenate(list(self.noted.values()))  # all layers at once: few, larger operations
+        held, heads = noted.shape[2], noted.shape[0] // len(self.noted)
+        prefix = self._prefix(held)
+        stays = _stays(library, self._cut, prefix, noted.sum(1)[:, None])[:, 0]
+        order = library.where(stays, prefix.position, prefix.position + held)
+        index = library.argsort(order)[:, : self._kept]
+        noted, self._from = arrays.taken(noted, index[:, None]), 0
+        parts = {layer: slice(n * heads, (n + 1) * heads) for n, layer in enumerate(self.noted)}
+        self.noted = {layer: noted[part] for layer, part in parts.items()}
+        return {layer: index[part] for layer, part in parts.items()}
+
+    def _prefix(self, held: int) -> Prefix:
+        """Of a query after so many positions; made once for the prompt and once for all steps."""
+        numbers = self._arrays.numbers
+        if held not in self._prefixes:
+            self._prefixes[held] = Prefix(
+                position=numbers(list(range(held))),
+                seen=numbers([held])[:, None],
+                budget=numbers([self._kept])[:, None],
+            )
+        return self._prefixes[held]
+
+    def _note(self, layer: int, got: Any) -> None:
+        if self._cut.kv_policy == "tova":
+            got = got.sum(0)[None]
+        before = self.noted.get(layer)
+        if before is not None:
+            before = self._arrays.widened(before, got.shape[2])
+            if self._rows is None:
+                got = before + got
+            else:
+                got = self._arrays.library.concatenate([before, got], 1)[:, -self._rows :]
+        self.noted[layer] = got
 
 
 def attend_per_query(arrays: Arrays, cut: Cut, queries: Any, keys: Any, values: Any, scale: float) -> Any:
@@ -174,7 +219,9 @@ def _stays(library: Any, cut: Cut, prefix: Prefix, sums: Any) -> Any:
     if cut.kv_policy == "sinks_window":
         sinks = library.where(budget - 1 < cut.kv_sinks, budget - 1, cut.kv_sinks)
         return before & ((position < sinks) | (position >= seen - budget + sinks))
-    if cut.kv_policy == "heavy_hitters":
+    if cut.kv_policy == "tova":
+        recent, candidate = 0, before
+    elif cut.kv_policy == "heavy_hitters":
         recent = budget - budget // 2
         candidate = position < seen - recent
     else:
@@ -203,9 +250,10 @@ def _probabilities(arrays: Arrays, queries: Any, keys: Any, scale: float, lookin
 
 def _sums_before(library: Any, cut: Cut, attention: Any) -> Any:
     """Attention that each position got before each query, of `attention` (key-value heads, L, L)."""
-    total = library.cumsum(attention, 1)
     nothing = library.zeros_like(attention)
-    before = library.concatenate([nothing[:, :1], total[:, :-1]], 1)
+    if cut.kv_policy == "tova":
+        return library.concatenate([nothing[:, :1], attention[:, :-1]], 1).sum(0)[None]
+    before = library.concatenate([nothing[:, :1], library.cumsum(attention, 1)[:, :-1]], 1)
     if cut.kv_policy == "heavy_hitters":
         return before
     window = min(cut.snapkv_window, attention.shape[1])

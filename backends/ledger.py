@@ -4,6 +4,7 @@ Bytes are those that must be read once per forward by an ideal kernel: every mat
 every key and value that is attended to; weights once for all rows of a batch, the cache for each row.
 Activations are left out; they are small. Of experts those are read that a forward's tokens are sent to: for
 one token, or equal rows of it, as many as the router picks; for a prompt they are counted.
+Scores that are computed once more to choose the positions that stay are flops, and read nothing anew.
 Flops count a multiply-add as two. Two entries, one with the cut and one without, tell what the cut skips.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from backends.base import Generated, Used
 from backends.cut import Cut
+from backends.kv_policies import queries_looked_at
 from backends.shape import Shape
 
 
@@ -60,9 +62,14 @@ def request_ledger(
         experts: That each forward of the prompt read, layer by layer (`HasExperts.experts_of_prompt`).
     """
     kept, batch = cut.kept_positions(prompt_tokens), generated.batch
+    bounded = cut.kv_bounded and cut.kv_keep < 1
+    prefill = prefill_work(shape, chunks_fed(generated.used, prompt_tokens), batch=batch, experts=experts)
+    decode = decode_work(shape, kept, _tokens_fed(generated, bounded), batch=batch)
+    looked_at = queries_looked_at(cut, prompt_tokens)
+    again = generated.forwards * (kept + 1) if bounded and looked_at else 0
     return Ledger(
-        prefill=prefill_work(shape, chunks_fed(generated.used, prompt_tokens), batch=batch, experts=experts),
-        decode=decode_work(shape, kept, _tokens_fed(generated), batch=batch),
+        prefill=_with_choice(prefill, shape, _seen(prompt_tokens - looked_at, looked_at, None)),
+        decode=_with_choice(decode, shape, again),
     )
 
 
@@ -142,7 +149,14 @@ def _attention(shape: Shape, pairs: int) -> int:
     return 4 * shape.heads * shape.head_dim * pairs
 
 
-def _tokens_fed(generated: Generated) -> list[tuple[int, int]]:
+def _with_choice(work: Phase, shape: Shape, pairs: int) -> Phase:
+    """With the scores of so many pairs in every layer that attends, once for all rows of a batch."""
+    layers = sum(shape.windows.values())
+    return replace(work, flops=work.flops + 2 * shape.heads * shape.head_dim * pairs * layers)
+
+
+def _tokens_fed(generated: Generated, bounded: bool) -> list[tuple[int, int]]:
+    """For each forward, tokens fed and how many more positions the cache then holds."""
     if not generated.drafts:
-        return [(1, 1)] * generated.forwards
+        return [(1, 0 if bounded else 1)] * generated.forwards
     return [(1 + guessed, 1 + right) for guessed, right in generated.drafts]

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from backends.cut import Cut
+from backends.kv_bits import KvBits
+from backends.prepared import InCache
 
 Look = Callable[[Any, Any, Any, float], Any]
 """Gets queries, keys, values and the scale of an attention, and gives what it adds; None for as ever."""
@@ -93,24 +95,27 @@ class Library(ABC):
         """Positions that each layer of a fresh cache holds at most; None: all of them."""
 
     @abstractmethod
-    def _keep(self, cache: Any, layer: int, index: Any) -> None:
-        """Queue that a layer keeps positions `index` (1, key-value heads or 1, kept, 1) of its cache only."""
+    def _keep(self, cache: Any, layer: int, index: Any, *, bounded: bool) -> None:
+        """Queue that a layer keeps positions `index` (1, key-value heads or 1, kept, 1) of its cache only.
+
+        `bounded`: this comes again after every step.
+        """
 
     @abstractmethod
-    def _store_in_few_bits(self, cache: Any, cut: Cut) -> None:
-        """Queue that what the cache holds is in `cut.kv_bits` from now on; nothing where that is None."""
+    def _store_in_few_bits(self, cache: Any, bits: KvBits | None) -> None:
+        """Queue that what the cache holds, and what will come, is in so many bits; None: as it is."""
 
     @abstractmethod
-    def _as_stored(self, array: Any, cut: Cut) -> Any:
-        """Keys or values as they come back from a cache of `cut.kv_bits`."""
+    def _as_stored(self, array: Any, bits: int | None, group: int) -> Any:
+        """Keys or values as they come back from a cache in which they have so many bits."""
 
     @abstractmethod
-    def _cache_bits(self, cache: Any) -> int | None:
-        """Bits of a number in the cache where it is quantised."""
+    def _held(self, cache: Any) -> InCache:
+        """What a cache holds."""
 
-    @abstractmethod
-    def _cache_lengths(self, cache: Any) -> list[int]:
-        """Positions that each layer holds; 0 where no attention ran."""
+    def _reading(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
+        """Around every forward of `model` through a cache under `cut`."""
+        return nullcontext()
 
     def _no_gradients(self) -> AbstractContextManager[Any]:
         """Around everything that runs the model."""

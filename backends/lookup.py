@@ -5,6 +5,10 @@ what followed then is a good guess. The model checks all guessed tokens in one f
 it would have said itself, so greedy decoding gives the same tokens from fewer forwards. (Speculative
 decoding, arXiv 2211.17192; n-grams of the text as the draft are A. Saxena's prompt-lookup-decoding.)
 
+`longest`   The longest run of up to `lookup_ngram` last tokens that occurred before, where it did so latest.
+`copyspec`  The last `lookup_ngram` tokens and no fewer, where they occurred first: fewer guesses, of which
+            more are right (CopySpec, arXiv 2502.08923).
+
 The same means the same up to rounding: a forward of several tokens adds in another order than a forward of
 one, and an exact tie of two logits may fall either way.
 """
@@ -18,10 +22,11 @@ from backends.cut import Cut
 
 
 class SeenText:
-    """The text so far, with every n-gram of it and the place after its latest occurrence."""
+    """The text so far, with the n-grams that a rule looks for and the place after each of them."""
 
-    def __init__(self, ids: list[int], *, longest: int) -> None:
-        self._longest = longest
+    def __init__(self, ids: list[int], cut: Cut) -> None:
+        self._first = cut.lookup_rule == "copyspec"
+        self._longest, self._shortest = cut.lookup_ngram, cut.lookup_ngram if self._first else 1
         self._ids: list[int] = []
         self._after: dict[tuple[int, ...], int] = {}
         for token in ids:
@@ -32,11 +37,12 @@ class SeenText:
         # The runs that end before this token are entered only now, so that a search for the last
         # tokens finds an earlier occurrence and not themselves.
         for run in self._last_runs():
-            self._after[run] = len(self._ids)
+            if not (self._first and run in self._after):
+                self._after[run] = len(self._ids)
         self._ids.append(token)
 
     def following(self, most: int) -> list[int]:
-        """Up to `most` tokens that followed the longest run of last tokens that occurred before."""
+        """Up to `most` tokens that followed the last tokens at an earlier place."""
         for run in self._last_runs():
             if run in self._after:
                 start = self._after[run]
@@ -46,7 +52,7 @@ class SeenText:
     def _last_runs(self) -> list[tuple[int, ...]]:
         """The last tokens as runs, the longest first."""
         longest = min(self._longest, len(self._ids))
-        return [tuple(self._ids[-length:]) for length in range(longest, 0, -1)]
+        return [tuple(self._ids[-length:]) for length in range(longest, self._shortest - 1, -1)]
 
 
 def greedy_with_lookup(
@@ -66,11 +72,11 @@ def greedy_with_lookup(
         verify: Runs one forward of the given tokens and returns the greedy token after each of them.
         drop: Removes that many of the last positions from the cache.
         ids: The prompt.
-        cut: Its `lookup_ngram` and `lookup_tokens` are used.
+        cut: Its `lookup_rule`, `lookup_ngram` and `lookup_tokens` are used.
         max_new_tokens: New tokens at most, the first one included.
         eos_ids: Tokens that end the text; empty to generate exactly `max_new_tokens`.
     """
-    seen = SeenText([*ids, first], longest=cut.lookup_ngram)
+    seen = SeenText([*ids, first], cut)
     tokens, drafts = [first], list[tuple[int, int]]()
     while len(tokens) < max_new_tokens and tokens[-1] not in eos_ids:
         # A forward gives one token more than was guessed.

@@ -11,8 +11,19 @@ from typing import Any
 
 from backends.base import BackendInfo, RequestError, Used
 from backends.cut import FULL, Cut
+from backends.kv_bits import KvBits
 from backends.loop import check_model
 from backends.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class InCache:
+    """What the cache of a request holds, counted at its arrays."""
+
+    lengths: tuple[int, ...]
+    """Positions by layer; 0 where no attention ran."""
+    bits: KvBits | None
+    bytes: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +33,13 @@ class PreparedModel:
     model: Any
     shape: Shape | None
 
-    def used(self, cache_lengths: list[int], chunks: list[int], cache_bits: int | None) -> Used:
-        """What a prefill of forwards of so many tokens, which left such caches, really ran."""
+    def used(self, held: InCache, chunks: list[int]) -> Used:
+        """What a prefill of forwards of so many tokens, which left such a cache, really ran."""
         return Used(
-            cache_bits=cache_bits,
+            cache_bits=held.bits,
+            cache_bytes=held.bytes,
             chunks=tuple(chunks),
-            cache_lengths=tuple(cache_lengths),
+            cache_lengths=held.lengths,
             mlp_units=tuple(layer.mlp_units for layer in self.shape.layers) if self.shape else None,
             weight_bytes=self.shape.weight_bytes if self.shape else None,
             held_bytes=self.shape.held_bytes if self.shape else None,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from backends.kv_bits import KvBits
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerShape:
@@ -71,10 +73,10 @@ class Shape:
     held_bytes: int | None = None
     """Of all weights in memory: embedding tables whole, all experts, and what layers share once. None where
     nobody counted them."""
-    cache_bits: int | None = None
-    """Of a number in the cache once it is stored in fewer."""
-    cache_group: int = 64
-    """Numbers that then share a scale and a bias."""
+    cache_bits: KvBits | None = None
+    """Of the numbers in the cache once they are stored in fewer."""
+    cache_is_cast: bool = False
+    """Whether such a cache is cast as a whole before every use, which writes it once as it was loaded."""
 
     @property
     def weight_bytes(self) -> int:
@@ -88,11 +90,14 @@ class Shape:
 
     @property
     def stored_position_bytes(self) -> float:
-        """The same as it is stored for later forwards: in few bits, with scales and biases."""
+        """The same as a later forward takes it from the cache: in few bits, with scales and biases.
+
+        Where it is cast, the bytes of the cast are added.
+        """
         if self.cache_bits is None:
             return self.position_bytes
-        shared = 2 * self.number_bytes / self.cache_group
-        return 2 * self.kv_heads * self.head_dim * (self.cache_bits / 8 + shared)
+        stored = self.cache_bits.position_bytes(self.kv_heads * self.head_dim, self.number_bytes)
+        return stored + self.position_bytes if self.cache_is_cast else stored
 
     @property
     def windows(self) -> Counter[int | None]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from backends.anatomy import heads_of
 from backends.base import Backend, BackendError, BackendInfo, ModelError, RequestError, in_one_line
 from backends.cut import Cut
 from backends.folder import ModelFolder
+from backends.kv_bits import GROUPS
 
 _TOKENS = 4
 
@@ -36,6 +38,13 @@ def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set
             f"{info.backend}: kv_keep and kv_bits need keys and values by head, but {info.architecture!r} "
             "keeps a compressed form of them (multi-head latent attention)",
             fix="leave them out for this model",
+        )
+    if (bits := cut.cache_bits) and (width := heads_of(folder)[2]) % bits.group:
+        raise RequestError(
+            f"{info.backend}: kv_group_size = {bits.group} does not divide the {width} numbers of a head",
+            fix="set kv_group_size to " + " or ".join(str(g) for g in GROUPS if not width % g)
+            if width % GROUPS[0] == 0
+            else "leave kv_bits out for this model",
         )
 
 

@@ -71,10 +71,13 @@ KAPPA = {"kappa": {"plugin": "kappa"}, "random (as kappa)": {"plugin": "random",
 def families(dropped: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[float | None, Cut]]]:
     """Cuts by family, each with the fraction that it keeps; None where it is not a matter of fractions."""
     found: dict[str, list[tuple[float | None, Cut]]] = {}
-    for policy in ("window", "sinks_window", "heavy_hitters", "snapkv"):
+    for policy in ("window", "sinks_window", "heavy_hitters", "snapkv", "tova"):
         found[f"kv_keep, {policy}"] = [
             (share, Cut.model_validate({"kv_keep": share, "kv_policy": policy})) for share in SHARES
         ]
+    found["kv_keep, tova, bounded"] = [
+        (share, Cut(kv_keep=share, kv_policy="tova", kv_bounded=True)) for share in SHARES
+    ]
     for policy in ("first", "random", "largest_norm"):
         found[f"mlp_keep, {policy}"] = [
             (share, Cut.model_validate({"mlp_keep": share, "mlp_policy": policy})) for share in SHARES
@@ -86,6 +89,9 @@ def families(dropped: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[
         ]
     found["weight_bits"] = [(bits / 32, Cut(weight_bits=bits)) for bits in (16, 8, 4)]
     found["lookup, tokens"] = [(None, Cut(lookup=True, lookup_tokens=count)) for count in (4, 10, 20)]
+    found["copyspec, tokens"] = [
+        (None, Cut(lookup=True, lookup_rule="copyspec", lookup_tokens=count)) for count in (4, 10, 20)
+    ]
     return found
 
 
@@ -96,7 +102,7 @@ def label_of(family: str, kept: float | None, cut: Cut) -> str:
     if family == "weight_bits":
         return f"weight_bits {cut.weight_bits}"
     name, _, policy = family.partition(", ")
-    return f"{name} {kept:g}, {policy}" if kept is not None else f"lookup, {cut.lookup_tokens} tokens"
+    return f"{name} {kept:g}, {policy}" if kept is not None else f"{name}, {cut.lookup_tokens} tokens"
 
 
 def layers_to_drop(model: str, prompts: str, limit: int) -> dict[str, list[tuple[int, ...]]]:

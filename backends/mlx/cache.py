@@ -4,33 +4,72 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlx_lm.models.cache import KVCache, create_attention_mask
+import mlx.core as mx
+from mlx_lm.models.cache import CacheList, KVCache, create_attention_mask
+
+from backends.mlx.packed import PackedCache
 
 
 class ShortenedCache:
     """A cache that holds a part of the prompt. Its `offset`, from which positions go on, counts all of it."""
 
     def __init__(self, keys: Any, values: Any, *, left_out: int) -> None:
-        self.held = KVCache()
-        self.held.keys, self.held.values, self.held.offset = keys, values, keys.shape[2]
+        self._cache = KVCache()
+        self._cache.keys, self._cache.values, self._cache.offset = keys, values, keys.shape[2]
         self._left_out = left_out
 
     @property
     def offset(self) -> int:
         """Position of the next token."""
-        return int(self.held.offset) + self._left_out
+        return self.held + self._left_out
+
+    @property
+    def held(self) -> int:
+        """Positions that it holds."""
+        return int(self._cache.offset)
 
     def update_and_fetch(self, keys: Any, values: Any) -> Any:
         """Add keys and values, and return all that are held."""
-        return self.held.update_and_fetch(keys, values)
+        return self._cache.update_and_fetch(keys, values)
 
     def make_mask(self, *arguments: Any, **options: Any) -> Any:
         """The mask over what is held."""
-        return self.held.make_mask(*arguments, **options)
+        return self._cache.make_mask(*arguments, **options)
 
     def trim(self, positions: int) -> Any:
         """Remove the last positions."""
-        return self.held.trim(positions)
+        return self._cache.trim(positions)
+
+    def keys_and_values(self) -> Any:
+        """All that are held."""
+        return self._cache.keys_and_values()
+
+
+class BoundedCache:
+    """A cache from which a position leaves after every step. Its `offset` counts all that ever came."""
+
+    def __init__(self, keys: Any, values: Any, *, offset: int) -> None:
+        self.keys, self.values, self.offset = keys, values, offset
+
+    @property
+    def held(self) -> int:
+        """Positions that it holds."""
+        return int(self.keys.shape[2])
+
+    def keys_and_values(self) -> Any:
+        """All that are held."""
+        return self.keys, self.values
+
+    def update_and_fetch(self, keys: Any, values: Any) -> Any:
+        """Add keys and values, and return all that are held then."""
+        self.keys = mx.concatenate([self.keys, keys], axis=2)
+        self.values = mx.concatenate([self.values, values], axis=2)
+        self.offset += keys.shape[2]
+        return self.keys, self.values
+
+    def make_mask(self, *arguments: Any, **options: Any) -> Any:
+        """The mask over what is held."""
+        return create_attention_mask(*arguments, offset=self.held, **options)
 
 
 class PositionOnly:
@@ -49,3 +88,25 @@ class PositionOnly:
     def trim(self, positions: int) -> None:
         """Go back."""
         self.offset -= positions
+
+
+def positions_in(cache: Any) -> int:
+    """Positions that a layer's cache holds."""
+    if isinstance(cache, CacheList):  # of a hybrid layer: attention beside a state
+        return max(map(positions_in, cache.caches))
+    if isinstance(cache, PositionOnly) or not hasattr(cache, "offset"):
+        return 0  # left out, or a state that holds no positions
+    return int(cache.held if isinstance(cache, ShortenedCache | BoundedCache) else cache.offset)
+
+
+def bytes_in(caches: list[Any]) -> int | None:
+    """Bytes of the keys and values that all layers hold, without room to grow; None for other caches."""
+    total = 0
+    for cache in caches:
+        if isinstance(cache, PackedCache):
+            total += cache.held_bytes
+        elif isinstance(cache, KVCache | ShortenedCache | BoundedCache):
+            total += sum(array.nbytes for array in cache.keys_and_values())
+        elif not isinstance(cache, PositionOnly):
+            return None
+    return total

@@ -9,26 +9,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
-from mlx_lm.models.cache import CacheList, KVCache, QuantizedKVCache, RotatingKVCache, make_prompt_cache
+from mlx_lm.models.cache import KVCache, RotatingKVCache, make_prompt_cache
 from numpy.typing import NDArray
 
-from backends.anatomy import heads_of
 from backends.base import RequestError
-from backends.cut import KV_GROUPS, Cut
+from backends.cut import Cut
 from backends.decoder import Decoder
 from backends.folder import ModelFolder, describe
+from backends.kv_bits import KvBits
 from backends.library import Drop, Look, Verify
-from backends.mlx.cache import PositionOnly, ShortenedCache
+from backends.mlx.cache import BoundedCache, PositionOnly, ShortenedCache, bytes_in, positions_in
 from backends.mlx.load import ABOUT
 from backends.mlx.norm import wrap_final_norm
+from backends.mlx.packed import PackedCache
 from backends.mlx.parts import MlxParts
 from backends.mlx.probes import MlxProbes
+from backends.prepared import InCache
 from backends.probing import Probes
 from backends.tokenizer import Tokenizer
 
@@ -51,6 +54,15 @@ class MlxArrays:
     def numpy(self, array: Any) -> NDArray[np.float32]:
         """The array in float32, fetched."""
         return np.array(array.astype(mx.float32))
+
+    def widened(self, array: Any, length: int) -> Any:
+        """The array with zeros after its last axis, up to this length."""
+        return mx.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, length - array.shape[-1])])
+
+    def taken(self, array: Any, index: Any) -> Any:
+        """Elements `index` of the last axis; the other axes of `index` broadcast."""
+        index = mx.broadcast_to(index, (*array.shape[:-1], index.shape[-1]))
+        return mx.take_along_axis(array, index, axis=-1)
 
 
 class MlxDecoder(Decoder):
@@ -147,8 +159,15 @@ class MlxDecoder(Decoder):
             self._model(mx.array(ids)[None])
         return noted[0][0]
 
+    def _attention(self, model: Any, look: Look) -> AbstractContextManager[None]:
+        def attend(stock: Any, queries: Any, keys: Any, values: Any, *, scale: float, **more: Any) -> Any:
+            seen = look(queries, keys, values, scale)
+            return stock(queries, keys, values, scale=scale, **more) if seen is None else _as(seen, queries)
+
+        return self._exchanged(model, attend)
+
     @contextmanager
-    def _attention(self, model: Any, look: Look) -> Iterator[None]:
+    def _exchanged(self, model: Any, attend: Callable[..., Any]) -> Iterator[None]:
         """Every model file of mlx-lm imports one attention function; it is exchanged in this model's file."""
         file = sys.modules[type(model.model).__module__]
         stock = getattr(file, ATTENTION, None)
@@ -156,27 +175,15 @@ class MlxDecoder(Decoder):
             raise RequestError(
                 f"mlx-lm's {self.info.architecture} computes its attention in a way of its own, so what it "
                 "keeps can't be chosen",
-                fix="leave kv_keep out for this model",
+                fix="leave kv_keep and kv_bits out for this model",
             )
-
-        def attend(queries: Any, keys: Any, values: Any, *, scale: float, **more: Any) -> Any:
-            seen = look(queries, keys, values, scale)
-            return stock(queries, keys, values, scale=scale, **more) if seen is None else _as(seen, queries)
-
-        setattr(file, ATTENTION, attend)
+        setattr(file, ATTENTION, partial(attend, stock))
         try:
             yield
         finally:
             setattr(file, ATTENTION, stock)
 
     def _new_cache(self, cut: Cut) -> list[Any]:
-        if cut.kv_bits is not None and (width := heads_of(self._folder)[2]) % cut.kv_group_size:
-            raise RequestError(
-                f"mlx: kv_group_size = {cut.kv_group_size} does not divide the {width} numbers of a head",
-                fix="set kv_group_size to " + " or ".join(str(g) for g in KV_GROUPS if not width % g)
-                if width % KV_GROUPS[0] == 0
-                else "leave kv_bits out for this model",
-            )
         caches, attending = make_prompt_cache(self._model), self._attending(cut)
         return [cache if layer in attending else PositionOnly() for layer, cache in enumerate(caches)]
 
@@ -187,32 +194,44 @@ class MlxDecoder(Decoder):
     def _windows(self, cache: list[Any]) -> list[int | None]:
         return [layer.max_size if isinstance(layer, RotatingKVCache) else None for layer in cache]
 
-    def _keep(self, cache: list[Any], layer: int, index: Any) -> None:
+    def _keep(self, cache: list[Any], layer: int, index: Any, *, bounded: bool) -> None:
         held = cache[layer]
         keys, values = (_taken(array, index) for array in held.keys_and_values())
-        mx.async_eval(keys, values)  # type: ignore[no-untyped-call]
-        cache[layer] = ShortenedCache(keys, values, left_out=held.offset - keys.shape[2])
-
-    def _store_in_few_bits(self, cache: list[Any], cut: Cut) -> None:
-        if cut.kv_bits is None:
+        if isinstance(held, BoundedCache):
+            held.keys, held.values = keys, values  # computed with the next step
             return
+        mx.async_eval(keys, values)  # type: ignore[no-untyped-call]
+        if bounded:
+            cache[layer] = BoundedCache(keys, values, offset=held.offset)
+        else:
+            cache[layer] = ShortenedCache(keys, values, left_out=held.offset - keys.shape[2])
+
+    def _store_in_few_bits(self, cache: list[Any], bits: KvBits | None) -> None:
         for layer, held in enumerate(cache):
-            if isinstance(held, KVCache):
-                cache[layer] = held.to_quantized(group_size=cut.kv_group_size, bits=cut.kv_bits)
+            if bits and isinstance(held, KVCache):
+                cache[layer] = PackedCache(bits, held)
 
-    def _as_stored(self, array: Any, cut: Cut) -> Any:
-        if cut.kv_bits is None:
+    def _as_stored(self, array: Any, bits: int | None, group: int) -> Any:
+        if bits is None:
             return array
-        size, bits = cut.kv_group_size, cut.kv_bits
-        packed, scales, biases = mx.quantize(array, group_size=size, bits=bits)
-        return mx.dequantize(packed, scales, biases, group_size=size, bits=bits)
+        return mx.dequantize(
+            *mx.quantize(array, group_size=group, bits=bits), group_size=group, bits=bits, dtype=array.dtype
+        )
 
-    def _cache_bits(self, cache: list[Any]) -> int | None:
-        bits = {layer.bits for layer in cache if isinstance(layer, QuantizedKVCache)}
-        return bits.pop() if bits else None
+    def _reading(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
+        def read(stock: Any, queries: Any, keys: Any, values: Any, *, scale: float, **more: Any) -> Any:
+            cache = more["cache"]
+            if isinstance(cache, PackedCache):
+                return cache.attend(queries, keys, values, scale, more["mask"])
+            return stock(queries, keys, values, scale=scale, **more)
 
-    def _cache_lengths(self, cache: list[Any]) -> list[int]:
-        return [_held(layer) for layer in cache]
+        return self._exchanged(model, read) if cut.cache_bits else nullcontext()
+
+    def _held(self, cache: list[Any]) -> InCache:
+        bits = {layer.bits_of for layer in cache if isinstance(layer, PackedCache)}
+        return InCache(
+            lengths=tuple(map(positions_in, cache)), bits=bits.pop() if bits else None, bytes=bytes_in(cache)
+        )
 
     def _free(self) -> None:
         mx.clear_cache()
@@ -252,14 +271,6 @@ def _taken(array: Any, index: Any) -> Any:
     """Positions `index` (1, key-value heads or 1, kept, 1) of `array` (B, key-value heads, T, width)."""
     batch, heads, _, width = array.shape
     return mx.take_along_axis(array, mx.broadcast_to(index, (batch, heads, index.shape[2], width)), axis=2)
-
-
-def _held(cache: Any) -> int:
-    if isinstance(cache, CacheList):  # of a hybrid layer: attention beside a state
-        return max(map(_held, cache.caches))
-    if isinstance(cache, PositionOnly) or not hasattr(cache, "offset"):
-        return 0  # left out, or a state that holds no positions
-    return int(cache.held.offset if isinstance(cache, ShortenedCache) else cache.offset)
 
 
 def _wire_memory() -> int | None:

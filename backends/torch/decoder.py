@@ -9,11 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
@@ -25,37 +24,20 @@ from backends.base import RequestError
 from backends.cut import Cut
 from backends.decoder import Decoder
 from backends.folder import ModelFolder, describe
+from backends.kv_bits import BITS_APART, KvBits
 from backends.library import Drop, Look, Verify
+from backends.prepared import InCache
 from backends.probing import Probes
 from backends.tokenizer import Tokenizer
+from backends.torch.arrays import TorchArrays
 from backends.torch.bits import rows_of
 from backends.torch.load import ABOUT
 from backends.torch.parts import TorchParts
 from backends.torch.probes import TorchProbes
 from backends.torch.rounded import RoundedProducts
+from backends.torch.stored import StoredLayer, packed, unpacked
 
 ATTENTION = "joulebench"
-
-
-class TorchArrays:
-    """PyTorch on one device, for `kv_policies`."""
-
-    library = torch
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-
-    def numbers(self, values: list[int]) -> Tensor:
-        """Integers as an array."""
-        return torch.tensor(values, device=self._device)
-
-    def float32(self, array: Tensor) -> Tensor:
-        """The array in float32."""
-        return array.float()
-
-    def numpy(self, array: Tensor) -> NDArray[np.float32]:
-        """The array in float32, fetched."""
-        return array.float().cpu().numpy()
 
 
 class TorchDecoder(Decoder):
@@ -75,7 +57,7 @@ class TorchDecoder(Decoder):
         # a state-space model takes its cache under a name of its own, and would ignore the usual one
         takes = inspect.signature(model.forward).parameters
         self._cache_name = "cache_params" if "cache_params" in takes else "past_key_values"
-        info = describe(
+        described = describe(
             folder,
             backend="torch",
             device=device.type,
@@ -88,7 +70,7 @@ class TorchDecoder(Decoder):
             model,
             folder=folder,
             tokenizer=tokenizer,
-            info=info,
+            info=replace(described, casts_cache=True),
             arrays=TorchArrays(device),
             parts=TorchParts(),
             chunk=chunk,
@@ -204,8 +186,12 @@ class TorchDecoder(Decoder):
             model.config._attn_implementation = former
 
     def _new_cache(self, cut: Cut) -> DynamicCache:
-        if cut.kv_bits is not None:
-            raise RequestError("torch has no cache in few bits (kv_bits)", fix="run it with --backend mlx")
+        bits = cut.cache_bits
+        if bits and not {bits.keys, bits.values} <= {None, *BITS_APART}:
+            raise RequestError(
+                f"torch holds a cache in 8 or 4 bits (kv_bits), not in {cut.kv_bits}",
+                fix="use one of them, or run it with --backend mlx",
+            )
         return DynamicCache(config=self._model.config)
 
     def _forgetful_layers(self, cache: DynamicCache) -> set[str]:
@@ -214,24 +200,28 @@ class TorchDecoder(Decoder):
     def _windows(self, cache: DynamicCache) -> list[int | None]:
         return [getattr(layer, "sliding_window", None) for layer in cache.layers]
 
-    def _keep(self, cache: DynamicCache, layer: int, index: Tensor) -> None:
+    def _keep(self, cache: DynamicCache, layer: int, index: Tensor, *, bounded: bool) -> None:
         held: Any = cache.layers[layer]
         held.keys = torch.take_along_dim(held.keys, index, 2)
         held.values = torch.take_along_dim(held.values, index, 2)
 
-    def _store_in_few_bits(self, cache: DynamicCache, cut: Cut) -> None:
-        """A cut that asks for it was refused."""
+    def _store_in_few_bits(self, cache: DynamicCache, bits: KvBits | None) -> None:
+        for number, layer in enumerate(cache.layers):
+            if bits and type(layer) is DynamicLayer and layer.is_initialized:
+                cache.layers[number] = StoredLayer(bits, layer)
 
-    def _as_stored(self, array: Tensor, cut: Cut) -> Tensor:
-        return array
+    def _as_stored(self, array: Tensor, bits: int | None, group: int) -> Tensor:
+        return array if bits is None else unpacked(packed(array, bits, group), group)
 
-    def _cache_bits(self, cache: DynamicCache) -> int | None:
-        return None
-
-    def _cache_lengths(self, cache: DynamicCache) -> list[int]:
+    def _held(self, cache: DynamicCache) -> InCache:
         layers: list[Any] = cache.layers  # a state-space layer holds a state and no positions
-        held = [getattr(layer, "keys", None) for layer in layers]  # nor has one that reads another layer's
-        return [0 if keys is None else keys.shape[-2] for keys in held]
+        keys = [getattr(layer, "keys", None) for layer in layers]  # nor has one that reads another layer's
+        stored = [layer for layer in layers if isinstance(layer, StoredLayer)]
+        return InCache(
+            lengths=tuple(0 if held is None else held.shape[-2] for held in keys),
+            bits=stored[0].bits if stored else None,
+            bytes=sum(map(_bytes_in, layers)) if all(hasattr(layer, "keys") for layer in layers) else None,
+        )
 
     def _no_gradients(self) -> AbstractContextManager[Any]:
         return torch.inference_mode()
@@ -254,7 +244,7 @@ class TorchDecoder(Decoder):
         """
         if tokens == 1:
             return None
-        held = max(self._cache_lengths(cache))
+        held = max(self._held(cache).lengths)
         mask = torch.ones(tokens, held + tokens, dtype=torch.bool, device=self._device)
         return mask.tril(held)[None, None]
 
@@ -263,6 +253,12 @@ class TorchDecoder(Decoder):
 
     def _positions(self, start: int, end: int, *, batch: int = 1) -> Tensor:
         return torch.arange(start, end, device=self._device).expand(batch, -1)
+
+
+def _bytes_in(layer: Any) -> int:
+    if isinstance(layer, StoredLayer):
+        return layer.held_bytes
+    return 0 if layer.keys is None else int(layer.keys.nbytes + layer.values.nbytes)
 
 
 def _next_token(model: Any, tokens: Tensor, positions: Tensor, cache: dict[str, DynamicCache]) -> Tensor:

@@ -44,7 +44,6 @@ ABOUT = About(
     needs=("torch", "transformers"),
     install="joulebench[torch]",
     packages=("torch", "transformers", "tokenizers"),
-    lacks=("kv_bits",),
     gpu="MPS",
     tools=_tools,
 )

@@ -13,6 +13,7 @@ from analysis.values import NOT_ESTIMATED
 from analysis.verdict import INACTIVE, Judgement
 from analysis.words import counted, listed
 from backends.base import BackendInfo
+from backends.cut import Cut
 from bench.report.readback import Readback
 from bench.run.observed import NOT_SHOWN
 from bench.run.records import ArmKey, EventRecord, SessionRecord
@@ -51,6 +52,7 @@ def cautions(
         *_about_joules(readback, rows),
         *_about_batches(readback),
         *_about_servers(readback),
+        *_about_stored_caches(readback),
         *_about_equal_work(readback),
         *_about_events(readback),
     ]
@@ -172,6 +174,19 @@ def _about_servers(readback: Readback) -> Iterator[Caution]:
 
 def _cached(info: BackendInfo) -> str:
     return "; it may take prompts from its cache" if info.settings.get("prompt_cache") else ""
+
+
+def _about_stored_caches(readback: Readback) -> Iterator[Caution]:
+    """A cache in few bits that is not read so."""
+    loaded = [session.loaded.items() for session in readback.run.of(SessionRecord)]
+    casting = {name.partition("/")[0] for one in loaded for name, info in one if info.casts_cache}
+    for arm in dict.fromkeys(slot.arm for slot in readback.slots if slot.record.backend in casting):
+        answers = [r for slot in readback.slots if slot.arm == arm for r in slot.answers]
+        if any(Cut.model_validate(request.cut or {}).cache_bits for request in answers):
+            words = (
+                "its cache is held in few bits and cast before every use: that saves memory, and no reading"
+            )
+            yield Caution(code="stored only", subject=arm, is_named=True, said=words)
 
 
 def _about_equal_work(readback: Readback) -> Iterator[Caution]:

@@ -84,7 +84,7 @@ def needs_of(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> 
     needs: list[tuple[Ability, bool]] = [
         ("cuts", cuts),
         ("layers", shortened),
-        ("kv_bits", any(b.cut.kv_bits is not None for gate in gates.values() for b in gate.budgets)),
+        ("kv_bits", any(b.cut.cache_bits is not None for gate in gates.values() for b in gate.budgets)),
         ("batches", _largest_batch(suite, gates) > 1),
         ("token_ids", suite.prompts.tokens is not None or any(map(_looks_at_ids, suite.gates.values()))),
     ]

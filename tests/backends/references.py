@@ -36,6 +36,13 @@ def reference_tokens(model: Any, ids: list[int], cut: Cut, new_tokens: int) -> l
     return tokens
 
 
+def bounded_reference(model: Any, ids: list[int], tokens: list[int], cut: Cut) -> list[int]:
+    """Greedy tokens of `model` after `ids` and after each of `tokens` but the last, with a bounded cache."""
+    with left_out(model, cut), bounded(model, ids, cut), torch.no_grad():
+        logits = model(torch.tensor([ids + tokens[:-1]]), use_cache=False).logits[0]
+    return [int(token) for token in logits[len(ids) - 1 :].argmax(-1)]
+
+
 @contextmanager
 def left_out(model: Any, cut: Cut) -> Iterator[None]:
     """Zero what the units and modules that are left out would add."""
@@ -95,7 +102,7 @@ def masked(model: Any, ids: list[int], cut: Cut) -> Iterator[None]:
         sees = torch.ones(length, length, dtype=torch.bool).tril().repeat(query.shape[1], 1, 1)
         if module.layer_idx not in stays:  # the forward of the prompt alone
             given = scores.masked_fill(~sees, -torch.inf).softmax(-1)[0].detach().double().numpy()
-            stays[module.layer_idx] = STAY[cut.kv_policy](given, heads, cut)
+            stays[module.layer_idx] = STAY[cut.kv_policy](given, heads, cut, budget_of(cut, prompt))
         stay = torch.from_numpy(stays[module.layer_idx]).repeat_interleave(query.shape[1] // heads, dim=0)
         if cut.kv_keep < 1:
             sees[:, prompt:, :prompt] = stay[:, None]
@@ -118,12 +125,53 @@ def per_query_logits(model: Any, ids: list[int], cut: Cut) -> np.ndarray:
         given = scores.masked_fill(~causal, -torch.inf).softmax(-1)[0].double().numpy()
         sees = torch.eye(length, dtype=torch.bool).repeat(query.shape[1], 1, 1)
         for t in range(1, length):
-            stay = STAY[cut.kv_policy](given[:, :t, :t], heads, cut)
+            stay = STAY[cut.kv_policy](given[:, :t, :t], heads, cut, budget_of(cut, t))
             sees[:, t, :t] = torch.from_numpy(stay).repeat_interleave(group, dim=0)
         return (scores.masked_fill(~sees, -torch.inf).softmax(-1) @ value).transpose(1, 2), None
 
     with attention(model, attend), torch.no_grad():
         return model(torch.tensor([ids]), use_cache=False).logits[0].numpy()
+
+
+@contextmanager
+def bounded(model: Any, ids: list[int], cut: Cut) -> Iterator[None]:
+    """Hide from each query after the prompt all but itself and what was left to it, query by query."""
+    prompt, budget = len(ids), budget_of(cut, len(ids))
+
+    def attend(_module, query, key, value, _mask, *, scaling, **_options):
+        length, heads = query.shape[2], key.shape[1]
+        group = query.shape[1] // heads
+        key, value = (x.repeat_interleave(group, dim=1) for x in (key, value))
+        scores = query @ key.transpose(2, 3) * scaling
+        sees = torch.ones(length, length, dtype=torch.bool).tril().repeat(query.shape[1], 1, 1)
+        given = scores.masked_fill(~sees, -torch.inf).softmax(-1)[0].double().numpy()
+        held = [list(range(prompt)) for _ in range(heads)]
+        for t in range(prompt, length):
+            held = [
+                list(np.array(had)[stay_of_head(given[:, :t], head, heads, had, cut, budget)])
+                for head, had in enumerate(held)
+            ]
+            for head, positions in enumerate(held):
+                assert len(positions) == budget
+                mine = slice(head * group, (head + 1) * group)
+                sees[mine, t] = False
+                sees[mine, t, [*positions, t]] = True
+                row = scores[0, mine, t].masked_fill(~sees[mine, t], -torch.inf).softmax(-1)
+                given[mine, t] = row.double().numpy()
+                positions.append(t)
+        return (scores.masked_fill(~sees, -torch.inf).softmax(-1) @ value).transpose(1, 2), None
+
+    with attention(model, attend):
+        yield
+
+
+def stay_of_head(
+    given: np.ndarray, head: int, heads: int, held: list[int], cut: Cut, budget: int
+) -> np.ndarray:
+    """Which of the positions that a key-value head holds stay, by the attention of all queries so far."""
+    group = len(given) // heads
+    seen = given if cut.kv_policy == "tova" else given[head * group : (head + 1) * group]
+    return STAY[cut.kv_policy](seen[:, :, held], 1, cut, budget)[0]
 
 
 @contextmanager
@@ -137,16 +185,15 @@ def attention(model: Any, attend: Callable[..., Any]) -> Iterator[None]:
         model.config._attn_implementation = former
 
 
-def stay_window(attention: np.ndarray, heads: int, cut: Cut) -> np.ndarray:
-    tokens = attention.shape[1]
+def stay_window(attention: np.ndarray, heads: int, cut: Cut, budget: int) -> np.ndarray:
+    tokens = attention.shape[2]
     stay = np.zeros((heads, tokens), dtype=bool)
-    stay[:, tokens - budget_of(cut, tokens) :] = True
+    stay[:, tokens - budget :] = True
     return stay
 
 
-def stay_sinks(attention: np.ndarray, heads: int, cut: Cut) -> np.ndarray:
-    tokens = attention.shape[1]
-    budget = budget_of(cut, tokens)
+def stay_sinks(attention: np.ndarray, heads: int, cut: Cut, budget: int) -> np.ndarray:
+    tokens = attention.shape[2]
     sinks = min(cut.kv_sinks, budget - 1)
     stay = np.zeros((heads, tokens), dtype=bool)
     stay[:, :sinks] = True
@@ -154,23 +201,27 @@ def stay_sinks(attention: np.ndarray, heads: int, cut: Cut) -> np.ndarray:
     return stay
 
 
-def stay_heavy(attention: np.ndarray, heads: int, cut: Cut) -> np.ndarray:
-    tokens = attention.shape[1]
-    budget = budget_of(cut, tokens)
+def stay_heavy(attention: np.ndarray, heads: int, cut: Cut, budget: int) -> np.ndarray:
+    tokens = attention.shape[2]
     recent = budget - budget // 2
     sums = attention.sum(axis=1).reshape(heads, -1, tokens).sum(axis=1)
     return with_largest(sums[:, : tokens - recent], budget - recent, tokens)
 
 
-def stay_snapkv(attention: np.ndarray, heads: int, cut: Cut) -> np.ndarray:
-    tokens = attention.shape[1]
-    budget, window = budget_of(cut, tokens), cut.snapkv_window
+def stay_snapkv(attention: np.ndarray, heads: int, cut: Cut, budget: int) -> np.ndarray:
+    tokens = attention.shape[2]
+    window = cut.snapkv_window
     if budget <= window:
-        return stay_window(attention, heads, cut)
+        return stay_window(attention, heads, cut, budget)
     sums = attention[:, -window:].sum(axis=1).reshape(heads, -1, tokens).sum(axis=1)
     before = sums[:, : tokens - window]
     smooth = np.stack([np.convolve(row, np.full(5, 0.2))[2 : 2 + len(row)] for row in before])
     return with_largest(smooth, budget - window, tokens)
+
+
+def stay_tova(attention: np.ndarray, heads: int, cut: Cut, budget: int) -> np.ndarray:
+    last = attention[:, -1].mean(axis=0)
+    return with_largest(np.tile(last, (heads, 1)), budget, attention.shape[2])
 
 
 def with_largest(scores: np.ndarray, count: int, tokens: int) -> np.ndarray:
@@ -186,9 +237,10 @@ def budget_of(cut: Cut, tokens: int) -> int:
     return max(1, int(cut.kv_keep * tokens))
 
 
-STAY: dict[str, Callable[[np.ndarray, int, Cut], np.ndarray]] = {
+STAY: dict[str, Callable[[np.ndarray, int, Cut, int], np.ndarray]] = {
     "window": stay_window,
     "sinks_window": stay_sinks,
     "heavy_hitters": stay_heavy,
     "snapkv": stay_snapkv,
+    "tova": stay_tova,
 }

@@ -74,7 +74,7 @@ def test_only_what_needs_other_weights_is_prepared():
         ({"snapkv_window": 0}, "snapkv_window = 0; give 1 or more"),
         ({"kv_sinks": -1}, "kv_sinks = -1; give 0 or more"),
         ({"mlp_seed": -1}, "mlp_seed = -1; give 0 or more"),
-        ({"kv_policy": "oldest"}, "'window', 'sinks_window', 'heavy_hitters' or 'snapkv'"),
+        ({"kv_policy": "oldest"}, "'window', 'sinks_window', 'heavy_hitters', 'snapkv' or 'tova'"),
         ({"mlp_policy": "last"}, "'first', 'random' or 'largest_norm'"),
         ({"kv_kept": 0.5}, "unknown key"),
     ],

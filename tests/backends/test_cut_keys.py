@@ -10,8 +10,11 @@ from backends.cut_keys import STRENGTHS
 OTHER_VALUES = {
     "kv_keep": 0.5,
     "kv_bits": 8,
+    "kv_bits_k": 8,
+    "kv_bits_v": 4,
     "kv_group_size": 32,
     "kv_policy": "snapkv",
+    "kv_bounded": True,
     "kv_sinks": 2,
     "snapkv_window": 8,
     "mlp_keep": 0.5,
@@ -22,6 +25,7 @@ OTHER_VALUES = {
     "drop_blocks": (1,),
     "weight_bits": 8,
     "lookup": True,
+    "lookup_rule": "copyspec",
     "lookup_ngram": 2,
     "lookup_tokens": 5,
 }

@@ -14,6 +14,7 @@ from backends.base import BackendInfo, RequestError
 from backends.cut import Cut
 from backends.decoder import Decoder
 from backends.folder import ModelFolder
+from backends.prepared import InCache
 
 VOCABULARY, EOS = 50, 13
 
@@ -110,20 +111,17 @@ class Counting(Decoder):
     def _windows(self, cache: Any) -> list[int | None]:
         return [None]
 
-    def _keep(self, cache: Any, layer: int, index: Any) -> None:
+    def _keep(self, cache: Any, layer: int, index: Any, *, bounded: bool) -> None:
         raise AssertionError("nothing is cut")
 
-    def _store_in_few_bits(self, cache: Any, cut: Cut) -> None:
-        """It has none."""
+    def _store_in_few_bits(self, cache: Any, bits: Any) -> None:
+        """As they are."""
 
-    def _as_stored(self, array: Any, cut: Cut) -> Any:
-        return array
+    def _as_stored(self, array: Any, bits: int | None, group: int) -> Any:
+        raise AssertionError("nothing is cut")
 
-    def _cache_bits(self, cache: Any) -> int | None:
-        return None
-
-    def _cache_lengths(self, cache: Any) -> list[int]:
-        return [len(cache)]
+    def _held(self, cache: Any) -> InCache:
+        return InCache(lengths=(len(cache),), bits=None, bytes=None)
 
     def _free(self) -> None:
         self.freed += 1

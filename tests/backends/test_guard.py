@@ -12,7 +12,7 @@ LOGITS = np.zeros((3, 4), dtype=np.float32)
 
 
 def seen(used: Used | None = FULL_USED, *, changed: bool = True, cut_forwards: int = 4) -> Observed:
-    full = Generated(tokens=[1, 2, 3, 4, 5], forwards=4, used=FULL_USED)
+    full = Generated(tokens=[1, 2, 3, 4, 5], forwards=4, used=FULL_USED, cache_lengths=(14, 14))
     return Observed(
         full=full,
         cut=replace(full, used=used, forwards=cut_forwards),
@@ -47,6 +47,16 @@ def test_a_cut_that_was_made_is_effective(cut: Cut, used: Used):
         (Cut(drop_mlp=(1,)), FULL_USED, "0 of 100 MLP units were asked for, but layer 1 used 100"),
         (Cut(drop_attention=(1,)), FULL_USED, "0 of 10 cache positions .* layer 1 held 10"),
         (Cut(weight_bits=16), FULL_USED, "read 1000 bytes of weights, without the cut 1000"),
+        (
+            Cut(kv_keep=0.5, kv_bounded=True),
+            replace(FULL_USED, cache_lengths=(5, 4)),
+            "5 of 10 cache positions were asked for, but layer 1 held 4",
+        ),
+        (
+            Cut(kv_keep=0.5, kv_bounded=True),
+            replace(FULL_USED, cache_lengths=(5, 5)),
+            "5 cache positions were asked for throughout, but layer 0 ended with 14",
+        ),
         (Cut(kv_keep=0.5), None, "runs no model"),
     ],
 )

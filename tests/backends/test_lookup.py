@@ -23,7 +23,7 @@ class Recital:
         self.cache = self.cache[: len(self.cache) - positions]
 
 
-def recite(new_tokens: int, *, ids: list[int], eos: int | None = None, **options: int):
+def recite(new_tokens: int, *, ids: list[int], eos: int | None = None, **options: object):
     model = Recital()
     generated = greedy_with_lookup(
         TEXT[0],
@@ -39,8 +39,9 @@ def recite(new_tokens: int, *, ids: list[int], eos: int | None = None, **options
 
 @pytest.mark.parametrize("ids", [[], [0], [9, 9, 9], TEXT, [1, 2, 3, 9, 1, 2, 9]])
 @pytest.mark.parametrize("new_tokens", [1, 2, 9, 14, 40])
-def test_the_tokens_are_those_of_the_model(ids: list[int], new_tokens: int):
-    model, generated = recite(new_tokens, ids=ids)
+@pytest.mark.parametrize("rule", ["longest", "copyspec"])
+def test_the_tokens_are_those_of_the_model(ids: list[int], new_tokens: int, rule: str):
+    model, generated = recite(new_tokens, ids=ids, lookup_rule=rule)
     assert generated.tokens == [TEXT[n % len(TEXT)] for n in range(new_tokens)]
     assert generated.forwards == len(model.fed) == len(generated.drafts)
     assert new_tokens == 1 + sum(1 + right for _, right in generated.drafts)
@@ -75,4 +76,22 @@ def test_it_ends_at_the_end():
 )
 def test_what_followed_the_longest_run_comes_next(text: list[int], longest: int, following: list[int]):
     """And of runs of that length, the latest one."""
-    assert SeenText(text, longest=longest).following(3) == following
+    assert SeenText(text, Cut(lookup_ngram=longest)).following(3) == following
+
+
+@pytest.mark.parametrize(
+    ("text", "ngram", "following"),
+    [
+        ([1, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3], 3, [7, 1, 2]),
+        ([9, 2, 3, 7, 1, 2, 3], 3, []),
+        ([9, 2, 3, 7, 1, 2, 3], 2, [7, 1, 2]),
+        ([1, 1, 1], 2, [1]),
+        ([1, 2], 3, []),
+    ],
+)
+def test_copyspec_copies_what_followed_all_the_last_tokens_first(
+    text: list[int], ngram: int, following: list[int]
+):
+    """Where they came twice, after the first time; fewer of them are never looked for."""
+    copyspec = Cut(lookup_rule="copyspec", lookup_ngram=ngram)
+    assert SeenText(text, copyspec).following(3) == following

@@ -29,6 +29,7 @@ CACHES = {
     "sinks": Cut(kv_keep=0.4, kv_policy="sinks_window"),
     "heavy hitters": Cut(kv_keep=0.4, kv_policy="heavy_hitters"),
     "snapkv": Cut(kv_keep=0.4, kv_policy="snapkv", snapkv_window=4),
+    "tova": Cut(kv_keep=0.4, kv_policy="tova"),
 }
 WEIGHTS = {
     "first units": Cut(mlp_keep=0.3),
@@ -184,10 +185,13 @@ def test_a_cut_shares_what_it_does_not_change(pair: list[Backend]):
     assert {id(array) for _, array in tree_flatten(on_mlx._cuts.get(cut).model.parameters())} < whole
 
 
-@pytest.mark.parametrize("extra", [{}, {"kv_keep": 0.5, "drop_attention": (0,)}])
+@pytest.mark.parametrize(
+    "extra", [{}, {"lookup_rule": "copyspec", "lookup_ngram": 2, "kv_keep": 0.5, "drop_attention": (0,)}]
+)
 def test_lookup_says_the_same_in_fewer_forwards(backend: Backend, extra: dict[str, object]):
     saved = 0
-    lookup, plain = Cut(lookup=True, **extra), Cut(**extra)
+    lookup = Cut(lookup=True, **extra)
+    plain = lookup.without("lookup")
     backend.ready(plain)
     for text in ("abcabcabcabc", "one two one two one two", PROMPT):
         ids = backend.encode(text)

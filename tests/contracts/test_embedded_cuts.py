@@ -40,6 +40,14 @@ def test_the_libraries_agree(pair: list[Backend], cut: Cut):
     assert generate(pair[0], ids, cut, max_new_tokens=4) == generate(pair[1], ids, cut, max_new_tokens=4)
 
 
+def test_keys_need_bits_and_values_do_not(pair: list[Backend]):
+    ids = pair[0].encode(TEXT)
+    whole = pair[0].logits(ids)
+    cuts = [Cut(kv_bits=8), Cut(kv_bits_k=8, kv_bits_v=4), Cut(kv_bits=4)]
+    eight, apart, four = (np.abs(pair[0].logits(ids, cut) - whole).mean() for cut in cuts)
+    assert 0 < eight < apart < four
+
+
 def test_lookup_says_the_same_in_fewer_forwards(pair: list[Backend]):
     ids = pair[0].encode(TEXT)
     for backend in pair:

@@ -90,7 +90,7 @@ def strength(cut: Cut, key: str, *, layers: int, loaded_bits: int) -> float | No
         return float(getattr(cut, key))
     if key in DROPS:
         return 1 - len(getattr(cut, key)) / layers
-    if key in ("weight_bits", "kv_bits"):
+    if key in ("weight_bits", "kv_bits", "kv_bits_k", "kv_bits_v"):
         return (getattr(cut, key) or loaded_bits) / loaded_bits
     if key in (cut.model_extra or {}):
         return added_cut(key, getattr(cut, key))[1].kept_share(layers)

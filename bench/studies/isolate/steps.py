@@ -15,7 +15,7 @@ from typing import Any
 
 from backends.base import Backend, BackendError, Generated, RequestError
 from backends.cut import Cut
-from backends.ledger import Phase, chunks_fed, decode_work, prefill_work
+from backends.ledger import Phase, chunks_fed, prefill_work, request_ledger
 from backends.probing import HasProbes, Matrices, Probes
 from backends.shape import Shape
 from bench.studies.isolate.window import CallWork, Plan, Setting, TimedWindow, measure
@@ -218,10 +218,8 @@ class Cell:
 
 
 def _decoded(model: Backend, cut: Cut, context: int, generated: Generated) -> CallWork:
-    forwards = generated.forwards
-    return _worked(
-        forwards, decode_work(_shape(model, cut), cut.kept_positions(context), [(1, 1)] * forwards)
-    )
+    work = request_ledger(_shape(model, cut), cut, prompt_tokens=context, generated=generated)
+    return _worked(generated.forwards, work.decode)
 
 
 def _shape(model: Backend, cut: Cut) -> Shape:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
-from bench.report.cautions import _about_equal_work
+from bench.report.cautions import _about_equal_work, _about_stored_caches
 from bench.report.readback import Readback
 from bench.run.observed import SameLogits
 from tests.bench.report.test_verdicts import SESSION
@@ -39,3 +39,21 @@ def test_logits_that_could_not_be_compared_are_told_once_with_what_each_ran() ->
 
 def test_logits_that_were_compared_are_no_caution() -> None:
     assert cautions_of(replace(PAIR, logit_difference=1e-5, apart=1e-6, tolerance=1e-3)) == []
+
+
+def test_a_cache_in_few_bits_that_is_cast_is_labelled() -> None:
+    loaded = {"torch/full": SimpleNamespace(casts_cache=True), "mlx/full": SimpleNamespace(casts_cache=False)}
+    cuts: dict[str, dict[str, Any]] = {"kv8": {"kv_bits": 8}, "window": {"kv_keep": 0.5}}
+    slots = [
+        SimpleNamespace(
+            arm=f"{backend}, {gate}",
+            record=SimpleNamespace(backend=backend),
+            answers=[SimpleNamespace(cut=cut)],
+        )
+        for backend in ("torch", "mlx")
+        for gate, cut in cuts.items()
+    ]
+    run = SimpleNamespace(of=lambda _: [SimpleNamespace(loaded=loaded)])
+    (said,) = _about_stored_caches(cast(Readback, SimpleNamespace(run=run, slots=slots)))
+    assert said.subject == "torch, kv8"
+    assert "saves memory, and no reading" in said.words
