@@ -10,7 +10,7 @@ from analysis.values import NOT_ESTIMATED
 from analysis.verdict import COPY, INACTIVE, more_blocks
 from analysis.words import counted, listed
 from bench.report.names import boundary_words, models_and_types
-from bench.run.records import SessionRecord
+from bench.run.records import SessionRecord, SizedRecord
 from bench.show.words import kind_label, percent_range, short_percent, significant_range
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bench.report.answer import Comparison, Control, Cost
     from bench.report.arm_row import ArmRow
     from bench.report.readback import Readback
+    from bench.run.store import StoredRun
 
 TOKENS_DIFFER_PERCENT = 1.0
 """Difference in the number of generated tokens from which on it is told."""
@@ -30,7 +31,7 @@ def headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
     loaded = {where: info for session in sessions for where, info in session.loaded.items()}
     models = listed(models_and_types(header, loaded)) or "no model"
     baseline = next((row for row in rows if row.gate == readback.baseline and row.prompts), None)
-    prompts = counted(len(header.prompts.ids) or (baseline.prompts if baseline else 0), "prompt")
+    prompts = _prompts(readback.run, baseline.prompts if baseline else 0)
     batch = (baseline.batch or 1) if baseline else 1
     each = baseline.generated_tokens_per_repeat / baseline.prompts / batch if baseline else None
     tokens = "" if each is None else f" x {'' if each == round(each) else 'about '}{each:.0f} tokens"
@@ -40,6 +41,14 @@ def headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
     sources = [session.source for session in sessions]
     meters = list(dict.fromkeys(f"{one.name} ({boundary_words(one.boundary)})" for one in sources))
     return ", ".join(part for part in (models, f"{prompts}{tokens}", machine, *meters) if part)
+
+
+def _prompts(run: StoredRun, seen: int) -> str:
+    """`6 prompts`, or `2 of 6 prompts` where the minutes were too few; `seen` where the run does not say."""
+    for sized in run.of(SizedRecord)[-1:]:
+        if sized.prompts is not None and sized.in_set is not None and sized.prompts < sized.in_set:
+            return f"{sized.prompts} of {counted(sized.in_set, 'prompt')}"
+    return counted(len(run.header.prompts.ids) or seen, "prompt")
 
 
 def strip(readback: Readback, rows: Sequence[ArmRow]) -> str | None:

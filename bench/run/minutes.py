@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Self
 
 from analysis.words import counted
@@ -14,7 +15,7 @@ from bench.run.records import RequestRecord, SizedRecord, SlotRecord
 from bench.suite import sizing
 from bench.suite.config import Protocol
 from bench.suite.prepare import Prepared
-from bench.suite.sizing import Pace, Sizes
+from bench.suite.sizing import FirstPass, Sizes
 from energy.cadence import WINDOW
 
 _LATE = 0.05
@@ -51,23 +52,26 @@ class Minutes:
         """For the pulses on either side of the blocks."""
         return sizing.PULSES_SHARE * self.run_s
 
-    def latency_prompts(self, paces: Mapping[str, Pace], prepared: Prepared, *, most: int) -> int:
-        """Prompts that are timed token by token: `most`, or what fits into a share of the run, one at least.
+    def first_pass_s(self, prepared: Prepared) -> float:
+        """After so many seconds the first pass of an arm begins no further request."""
+        return sizing.FIRST_PASS_SHARE * self.run_s / len({replace(arm, a_a=False) for arm in prepared.arms})
+
+    def latency_prompts(self, passes: Mapping[str, FirstPass], prepared: Prepared, *, most: int) -> int:
+        """Prompts that are timed token by token: `most`, or what fits into a share of the run, if any does.
 
         Args:
-            paces: by label of the arm, as a first pass showed them.
+            passes: the first of each arm, by its label.
             prepared: what is to run.
             most: of the protocol.
         """
         new_tokens = prepared.suite.generation.max_new_tokens
-        passes_s = sum(pace.pass_s(new_tokens) for pace in paces.values())
-        share = sizing.LATENCY_SHARE * self.run_s / passes_s if passes_s else math.inf
-        fit = min(share * len(prepared.prompts.prompts) - 1, most)  # of each arm one more is discarded
-        return min(most, max(1, int(fit)))
+        prompt_s = sum(one.pace(1).pass_s(new_tokens) for one in passes.values())
+        fit = sizing.LATENCY_SHARE * self.run_s / prompt_s if prompt_s else math.inf
+        return max(0, int(min(fit - 1, most)))  # of each arm one more is discarded
 
     def divide(
         self,
-        paces: Mapping[str, Pace],
+        passes: Mapping[str, FirstPass],
         prepared: Prepared,
         protocol: Protocol,
         *,
@@ -75,10 +79,10 @@ class Minutes:
         reading_s: float,
         room: int | None,
     ) -> SizedRecord:
-        """Blocks, windows and answers for what is left.
+        """Prompts, blocks, windows and answers for what is left.
 
         Args:
-            paces: by label of the arm, as a first pass showed them; an A/A arm is like what it copies.
+            passes: the first of each arm, by its label; an A/A arm is like what it copies.
             prepared: what is to run.
             protocol: as the meter allows it.
             session: number of this one.
@@ -92,20 +96,23 @@ class Minutes:
         left_s = self._left_s()
         sizes = sizing.size(
             left_s,
-            arms=[paces[replace(arm, a_a=False).label] for arm in prepared.arms],
+            arms=[passes[replace(arm, a_a=False).label] for arm in prepared.arms],
+            prompts=len(prepared.prompts.prompts),
             idle_s=protocol.idle_s,
             least_window_s=WINDOW.least * reading_s,
             new_tokens=[n for n in prepared.new_tokens if room is None or n <= room] or [first],
         )
-        self._check(sizes, paces, left_s)
+        self._check(sizes, passes, left_s)
         self._blocks_began_s = time.perf_counter()
         beside_s = self.run_s - left_s
         return SizedRecord(
             session=session,
             minutes=self.minutes,
             reading_s=reading_s,
-            first_pass_s={label: pace.pass_s(first) for label, pace in paces.items()},
+            first_pass_s={label: one.pace(sizes.prompts).pass_s(first) for label, one in passes.items()},
             first_new_tokens=first,
+            prompts=sizes.prompts,
+            in_set=len(prepared.prompts.prompts),
             done=0,
             blocks=sizes.blocks,
             window_s=sizes.window_s,
@@ -129,18 +136,18 @@ class Minutes:
         """Seconds for blocks and the idle measurement after each; pulses and the report come after them."""
         return self.run_s - self.pulses_s - self._report_s - (time.perf_counter() - self._began_s)
 
-    def _check(self, sizes: Sizes, paces: Mapping[str, Pace], left_s: float) -> None:
+    def _check(self, sizes: Sizes, passes: Mapping[str, FirstPass], left_s: float) -> None:
         least_s = self.run_s - left_s + sizes.seconds_s
         if least_s <= sizing.REFUSED * self.run_s:
             return
         least = math.ceil(least_s / 60)
-        lengths = {label: pace.pass_s(sizes.new_tokens) for label, pace in paces.items()}
-        passes = ", ".join(f"{label} {_seconds(length_s)} s" for label, length_s in lengths.items())
+        lengths = {label: one.pace(1).pass_s(sizes.new_tokens) for label, one in passes.items()}
+        each = ", ".join(f"{label} {_seconds(length_s)} s" for label, length_s in lengths.items())
         blocks = counted(sizes.blocks, "block")
         raise UserError(
-            f"{self.minutes:g} min are too few: {blocks} with a repeat in each window would make a run of "
-            f"{least} min here (a repeat with answers of {sizes.new_tokens} tokens: {passes})",
-            fix=f"give --minutes {least} (in a suite: minutes = {least}), or fewer prompts or models",
+            f"{self.minutes:g} min are too few: {blocks} with one prompt in each window would make a run of "
+            f"{least} min here (a prompt with an answer of {sizes.new_tokens} tokens: {each})",
+            fix=f"give --minutes {least} (in a suite: minutes = {least}), or fewer models",
         )
 
 
@@ -148,19 +155,23 @@ def _seconds(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def pace_of(record: SlotRecord, requests: Sequence[RequestRecord], *, took_s: float, new_tokens: int) -> Pace:
-    """The pace that a first pass shows.
+def first_pass_of(
+    record: SlotRecord, requests: Sequence[RequestRecord], *, took_s: float, new_tokens: int
+) -> FirstPass:
+    """What a first pass shows.
 
     Args:
-        record: its window, of one pass.
-        requests: of it.
+        record: its window.
+        requests: of it, one a prompt.
         took_s: the whole slot, with what comes before and after the window.
         new_tokens: most of an answer.
     """
-    decode_s = sum(request.decode_s for request in requests)
-    return Pace(
-        fixed_s=record.seconds_s - decode_s,
-        token_s=decode_s / new_tokens,
+    ends_s = [record.start_s, *(request.end_s for request in requests[:-1]), record.end_s]
+    spans_s = [later - sooner for sooner, later in pairwise(ends_s)]
+    decode_s = [request.decode_s for request in requests]
+    return FirstPass(
+        fixed_s=tuple(span - decode for span, decode in zip(spans_s, decode_s, strict=True)),
+        token_s=tuple(decode / new_tokens for decode in decode_s),
         gap_s=took_s - record.seconds_s,
     )
 
@@ -170,7 +181,10 @@ def sentence(sized: SizedRecord) -> str:
     blocks = counted(sized.blocks, "block")
     if sized.done:
         return f"{blocks} of this length {'fits' if sized.blocks == 1 else 'fit'} into {sized.minutes:g} min"
-    plan = f"{blocks}, windows of {sized.window_s:.1f} s, answers of {sized.new_tokens} tokens"
+    prompts = (
+        "" if sized.prompts == sized.in_set else f"the first {sized.prompts} of {sized.in_set} prompts, "
+    )
+    plan = f"{prompts}{blocks}, windows of {sized.window_s:.1f} s, answers of {sized.new_tokens} tokens"
     words = f"for {sized.minutes:g} min: {plan}"
     if sized.run_s > (1 + _LATE) * 60 * sized.minutes:
         words = (

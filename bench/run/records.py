@@ -4,8 +4,7 @@ A record is written once and never changed, and read back as what it was. Instan
 harness clock (`time.perf_counter()`), which starts anew with the machine, so they only mean something
 within one session of a run. Not measured is null.
 
-Schema history (`SCHEMA` is on every line)
-    1   first
+The first schema, 1, is that of today; `SCHEMA` is on every line.
 """
 
 from __future__ import annotations
@@ -141,6 +140,9 @@ class SizedRecord(Record):
     """Seconds of the first pass of each arm, which is in no slot, by label."""
     first_new_tokens: int
     """Of its answers."""
+    prompts: int | None = None
+    in_set: int | None = None
+    """Prompts of a repeat, those at the front of so many; None in runs of versions that always took all."""
     done: int
     """Blocks that were whole when it was chosen; above 0 where their length has changed the plan."""
     blocks: int
@@ -155,7 +157,7 @@ class SizedRecord(Record):
     @property
     def sizes(self) -> dict[str, Any]:
         """What `bench.suite.prepare.resized` takes."""
-        return {name: getattr(self, name) for name in ("blocks", "window_s", "new_tokens", "reading_s")}
+        return {n: getattr(self, n) for n in ("prompts", "blocks", "window_s", "new_tokens", "reading_s")}
 
 
 @dataclass(frozen=True, kw_only=True)

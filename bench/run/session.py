@@ -38,7 +38,7 @@ from bench.run.workers.process import WorkerLost, WorkerRefused
 from bench.suite import cadence, prepare
 from bench.suite.plan import Arm, PlannedSlot
 from bench.suite.prepare import ONE_PASS_S, Prepared
-from bench.suite.sizing import Pace
+from bench.suite.sizing import FirstPass
 
 Ask = Callable[[Path], tuple[dict[str, str], bool]]
 """The verdict on each arm of a run folder, by name, and whether no more blocks are needed."""
@@ -176,20 +176,24 @@ class RunSession:
         """Where the run has minutes: time a pass of every configuration."""
         if self._minutes is not None:
             self.display.stage("a first repeat of every configuration")
-            self._paces = {arm.label: self._first_pass(arm) for arm in self.prepared.arms if not arm.a_a}
+            most_s = self._minutes.first_pass_s(self.prepared)
+            self._passes = {a.label: self._first_pass(a, most_s) for a in self.prepared.arms if not a.a_a}
 
     def latency(self) -> None:
         """Time single tokens of every configuration, unless an earlier session has done so."""
         most = self.protocol.latency_prompts
-        if self._minutes is not None:
-            most = self._minutes.latency_prompts(self._paces, self.prepared, most=most)
-        prompts = self.prepared.prompts.prompts[:most]
-        if not prompts or self.prepared.as_published or self.stored.of(LatencyRecord):
+        if not most or self.prepared.as_published or self.stored.of(LatencyRecord):
             return
+        if self._minutes is not None:
+            most = self._minutes.latency_prompts(self._passes, self.prepared, most=most)
+        if not most:
+            self._event("latency not measured", "too slow for the minutes of the run")
+            return
+        ids = [prompt.id for prompt in self.prepared.prompts.prompts[:most]]
         self.display.stage("latency, token by token")
         for arm in (arm for arm in self.prepared.arms if not arm.a_a):
             try:
-                found = self._holder.latency(arm, [prompt.id for prompt in prompts], self.protocol)
+                found = self._holder.latency(arm, ids, self.protocol)
             except (WorkerLost, WorkerRefused) as error:
                 self._event("latency not measured", f"{arm.label}: {error}")
                 self._holder.replace_if_lost(arm.backend, error)
@@ -204,25 +208,24 @@ class RunSession:
         """
         if self._minutes is None:
             return
-        reading_s, room = self.meter.cadence_s(), self.workers.room()
-        ask = partial(self._minutes.divide, self._paces, self.prepared, self.protocol, session=self.number)
-        self._resize(ask(reading_s=reading_s, room=room))
+        ask = partial(self._minutes.divide, self._passes, self.prepared, self.protocol, session=self.number)
+        self._resize(ask(reading_s=self.meter.cadence_s(), room=self.workers.room()))
 
-    def _first_pass(self, arm: Arm) -> Pace:
-        """The pace of an arm; one that fails takes no time."""
+    def _first_pass(self, arm: Arm, most_s: float) -> FirstPass:
+        """The first pass of an arm; one that fails takes no time."""
         try:
-            return self._holder.first_pass(arm, self.protocol)
+            return self._holder.first_pass(arm, self.protocol, most_s=most_s)
         except (WorkerLost, WorkerRefused) as error:
             self._holder.replace_if_lost(arm.backend, error)
-            return Pace(fixed_s=ONE_PASS_S, token_s=0.0, gap_s=0.0)
+            return FirstPass(fixed_s=(ONE_PASS_S,), token_s=(0.0,), gap_s=0.0)
 
     def _resize(self, sized: SizedRecord) -> None:
         """From now on the plan is this one."""
         self.store.append([sized])
         self._sized = sized
         self.prepared = prepare.resized(self.prepared, **sized.sizes)
+        self.protocol, self._holder.prompts = self.prepared.suite.protocol, self.prepared.prompts.prompts
         self._holder.on_every_worker(partial(self.workers.resize, self.prepared))
-        self.protocol = self.prepared.suite.protocol
         self.display.note(sentence(sized))
 
     def remaining_blocks(self) -> Iterator[list[PlannedSlot]]:

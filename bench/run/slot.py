@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -11,7 +12,7 @@ from typing import Any
 from bench.run import host
 from bench.run.display.plain import Display
 from bench.run.meter import Meter
-from bench.run.minutes import pace_of
+from bench.run.minutes import first_pass_of
 from bench.run.power import Power, changed
 from bench.run.records import FailedRequest, LatencyRecord, RequestRecord, SlotRecord, VoidSlot
 from bench.run.workers.group import Workers
@@ -20,7 +21,7 @@ from bench.run.workers.process import WorkerLost
 from bench.suite.config import Protocol
 from bench.suite.plan import Arm, PlannedSlot
 from bench.suite.prepare import ONE_PASS_S, Prepared
-from bench.suite.sizing import Pace
+from bench.suite.sizing import FirstPass
 
 
 class Holder:
@@ -47,14 +48,24 @@ class Holder:
     ) -> None:
         self.power = host.power()
         """The power supply at the start of the session."""
-        self._prompts = prepared.prompts.prompts
+        self.prompts = prepared.prompts.prompts
+        """Of a pass."""
         self._as_published = prepared.as_published
         self._new_tokens = prepared.suite.generation.max_new_tokens
         self._session = session
         self._meter, self._workers, self._display, self._event = meter, workers, display, event
 
-    def hold(self, slot: PlannedSlot, requests: list[RequestRecord], protocol: Protocol) -> SlotRecord:
+    def hold(
+        self,
+        slot: PlannedSlot,
+        requests: list[RequestRecord],
+        protocol: Protocol,
+        *,
+        pass_most_s: float = math.inf,
+    ) -> SlotRecord:
         """Run passes until the window is long enough; `requests` grows as they are done.
+
+        After `pass_most_s` a pass is cut short: for one that is not stored.
 
         Raises:
             WorkerLost: the worker died or hung.
@@ -65,16 +76,18 @@ class Holder:
         power = host.power()
         self._cool_down(protocol)
         if not self._as_published:  # after a rest the first answer may be slow; the papers took it along
-            ask(Discard(prompt_id=self._prompts[0].id, gate=slot.arm.gate))
+            ask(Discard(prompt_id=self.prompts[0].id, gate=slot.arm.gate))
         self._display.window_opens()
         start_s = ask(Synchronize()).now_s  # by the worker's own clock reading
         place, passes, end_s = self._place(slot), 0, start_s
         while end_s - start_s < protocol.min_window_s:
             passes += 1
-            for prompt in self._prompts:
+            for prompt in self.prompts:
                 answered = vars(ask(Request(prompt_id=prompt.id, gate=slot.arm.gate)))
                 requests.append(RequestRecord(**place, pass_number=passes, prompt_id=prompt.id, **answered))
-                self._display.request_done(requests[-1], of=len(self._prompts))
+                self._display.request_done(requests[-1], of=len(self.prompts))
+                if time.perf_counter() - start_s > pass_most_s:
+                    break
             end_s = ask(Synchronize()).now_s
         settled = ask(Settle())  # text and counted work, now that the window is closed
         requests[:] = [replace(r, **vars(one)) for r, one in zip(requests, settled.requests, strict=True)]
@@ -84,8 +97,13 @@ class Holder:
         joules = self._meter.joules(start_s, end_s)
         return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)
 
-    def first_pass(self, arm: Arm, protocol: Protocol) -> Pace:
+    def first_pass(self, arm: Arm, protocol: Protocol, *, most_s: float) -> FirstPass:
         """How fast an arm is, from a slot of one pass that is not stored.
+
+        Args:
+            arm: to time.
+            protocol: as the meter allows it.
+            most_s: after so many seconds the pass ends with the request that runs.
 
         Raises:
             WorkerLost: the worker died or hung.
@@ -94,9 +112,10 @@ class Holder:
         requests: list[RequestRecord] = []
         began_s = time.perf_counter()
         one_pass = protocol.model_copy(update={"min_window_s": ONE_PASS_S})
-        record = self.hold(PlannedSlot(block=0, position=0, arm=arm), requests, one_pass)
+        slot = PlannedSlot(block=0, position=0, arm=arm)
+        record = self.hold(slot, requests, one_pass, pass_most_s=most_s)
         took_s = time.perf_counter() - began_s
-        return pace_of(record, requests, took_s=took_s, new_tokens=self._new_tokens)
+        return first_pass_of(record, requests, took_s=took_s, new_tokens=self._new_tokens)
 
     def latency(self, arm: Arm, prompts: list[str], protocol: Protocol) -> LatencyRecord:
         """Time the tokens of these prompts one by one; no window is open.
@@ -114,9 +133,9 @@ class Holder:
         self, slot: PlannedSlot, requests: list[RequestRecord], error: Exception
     ) -> tuple[FailedRequest, VoidSlot]:
         """What is stored of a slot that has no figures: the request that failed, and why."""
-        passes, done = divmod(len(requests), len(self._prompts))
+        passes, done = divmod(len(requests), len(self.prompts))
         place, why = self._place(slot), str(error)
-        prompt_id = self._prompts[done].id
+        prompt_id = self.prompts[done].id
         failed = FailedRequest(**place, pass_number=passes + 1, prompt_id=prompt_id, error=why)
         return failed, VoidSlot(**place, passes=passes, error=why)
 

@@ -28,7 +28,15 @@ from zlib import crc32
 from bench.errors import RunFailed, UserError
 from bench.run import door
 from bench.run.power import Power
-from bench.run.records import SCHEMA, BlockRecord, Record, SessionRecord, VoidSlot, record_from_json
+from bench.run.records import (
+    SCHEMA,
+    BlockRecord,
+    Record,
+    SessionRecord,
+    SizedRecord,
+    VoidSlot,
+    record_from_json,
+)
 from bench.suite import prompt_forms
 from bench.suite.header import RunHeader
 from bench.suite.prompt_forms import Prompt
@@ -47,7 +55,7 @@ class StoredRun:
 
     folder: Path
     header: RunHeader
-    """run.json."""
+    """run.json; where the minutes were too few for all prompts, its ids are those of a repeat."""
     records: list[Record]
 
     def of(self, kind: type[R]) -> list[R]:
@@ -84,7 +92,7 @@ class StoredRun:
 
     @cached_property
     def prompts(self) -> tuple[Prompt, ...]:
-        """The prompts that it runs; empty for a run of a version that did not keep them.
+        """The whole set of prompts; empty for a run of a version that did not keep them.
 
         Raises:
             UserError: their file is damaged.
@@ -97,7 +105,8 @@ class StoredRun:
         except (OSError, UnicodeDecodeError):
             raise UserError(f"can't read {file}", fix="restore it from a copy") from None
         prompts = prompt_forms.read(text, file=file)
-        if [prompt.id for prompt in prompts] != self.header.prompts.ids:
+        ids = self.header.prompts.ids
+        if [prompt.id for prompt in prompts[: len(ids)]] != ids:
             raise UserError(f"{file} holds other prompts than run.json says", fix="restore it from a copy")
         return prompts
 
@@ -175,27 +184,24 @@ def create(out: Path, *, header: RunHeader, prompts: Sequence[Prompt] = ()) -> N
     if inside is not None:
         raise UserError(
             f"{out} lies in the run folder {inside}",
-            fix=(f"choose another folder with --out, or go on with that run: bench run --resume {inside}"),
+            fix=f"choose another folder with --out, or go on with that run: bench run --resume {inside}",
         )
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{header.suite.name}-{secrets.token_hex(2)}"
-    started = now.isoformat(timespec="seconds")
+    header = replace(header, run_id=run_id, started_utc=now.isoformat(timespec="seconds"))
     made = tuple(folder for folder in (out, *out.parents) if not folder.exists())
     staging = out / f".{run_id}"
     try:
         staging.mkdir(parents=True)
-        document = {"schema": SCHEMA, **asdict(replace(header, run_id=run_id, started_utc=started))}
-        (staging / "run.json").write_text(
-            json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        text = json.dumps({"schema": SCHEMA, **asdict(header)}, indent=2, ensure_ascii=False)
+        (staging / "run.json").write_text(f"{text}\n", encoding="utf-8")
         if prompts:
             (staging / PROMPTS).write_text(prompt_forms.write(prompts), encoding="utf-8")
         staging.rename(out / run_id)
     except OSError as error:
         NewRun(staging, made).discard()
-        raise UserError(
-            f"can't write to {out} ({error.strerror})", fix="choose another folder with --out"
-        ) from None
+        cause = error.strerror
+        raise UserError(f"can't write to {out} ({cause})", fix="choose another folder with --out") from None
     return NewRun(out / run_id, made)
 
 
@@ -212,7 +218,10 @@ def read(folder: Path) -> StoredRun:
         UserError: not a run folder, written by a newer program, or damaged.
     """
     header = read_header(folder)
-    return StoredRun(folder=folder, header=header, records=_read_records(folder / RECORDS))
+    records = _read_records(folder / RECORDS)
+    most = next((record.prompts for record in reversed(records) if isinstance(record, SizedRecord)), None)
+    prompts = replace(header.prompts, ids=header.prompts.ids[:most])
+    return StoredRun(folder=folder, header=replace(header, prompts=prompts), records=records)
 
 
 def read_header(folder: Path) -> RunHeader:

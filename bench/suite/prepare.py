@@ -222,7 +222,13 @@ def _blocks(protocol: Protocol, arms: Sequence[Arm]) -> int:
 
 
 def resized(
-    prepared: Prepared, *, blocks: int, window_s: float, new_tokens: int, reading_s: float
+    prepared: Prepared,
+    *,
+    prompts: int | None,
+    blocks: int,
+    window_s: float,
+    new_tokens: int,
+    reading_s: float,
 ) -> Prepared:
     """The same with what was chosen for its minutes and its meter; it has none any more."""
     suite = prepared.suite
@@ -234,6 +240,7 @@ def resized(
     return replace(
         prepared,
         suite=suite.model_copy(update=update),
+        prompts=replace(prepared.prompts, prompts=prepared.prompts.prompts[:prompts]),
         blocks=make_blocks(prepared.arms, count=blocks, seed=suite.seed),
         new_tokens=(),
     )

@@ -4,7 +4,7 @@ What stands beside the blocks (self-test, idle, rests, warming up) is cut in pro
 anything starts: `shortened`. Then a pass of every arm is timed, and `size` divides what is left. Five blocks
 come first, because no verdict rests on fewer; then answers as long as usual; then long windows; and more than
 five blocks only where windows are as long as a claim needs. Where five blocks do not fit, three or two give
-joules, though no verdict.
+joules, though no verdict. Where not even one block does, a repeat holds fewer prompts, those at the front.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ PULSES_SHARE = 0.03
 """Of the minutes, for the pulses before the blocks, and for those after."""
 REPORT_SHARE = 0.01
 """Of the minutes, for what comes after the meter has stopped."""
+FIRST_PASS_SHARE = 0.12
+"""Of the minutes, for the first pass of all arms together; later prompts are taken to be like these."""
 LATENCY_SHARE = 0.05
 """Of the minutes, for timing tokens one by one."""
 _SHARES = {
@@ -70,16 +72,38 @@ class Pace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """Blocks, windows and answers, and how long they take."""
+class FirstPass:
+    """Seconds of an arm's first requests, one a prompt from the front, in a slot that is not stored."""
 
+    fixed_s: tuple[float, ...]
+    """Of each, whatever the length of its answer: gate, prefill, and what lies between two requests."""
+    token_s: tuple[float, ...]
+    """That each takes for a new token."""
+    gap_s: float
+
+    def pace(self, prompts: int) -> Pace:
+        """The pace of a pass of so many prompts; those not timed are taken to be like the others."""
+        more = prompts / min(prompts, len(self.fixed_s))
+        return Pace(
+            fixed_s=more * sum(self.fixed_s[:prompts]),
+            token_s=more * sum(self.token_s[:prompts]),
+            gap_s=self.gap_s,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Prompts, blocks, windows and answers, and how long they take."""
+
+    prompts: int
+    """Of a repeat, from the front of the set."""
     blocks: int
     window_s: float
     new_tokens: int
     seconds_s: float
     """Of all blocks, each with the idle measurement after it."""
     verdict_s: float
-    """The same of the least plan with enough blocks for a verdict."""
+    """The same of the least plan with all prompts and enough blocks for a verdict."""
 
 
 def shortened(protocol: Protocol) -> Protocol:
@@ -94,13 +118,20 @@ def shortened(protocol: Protocol) -> Protocol:
 
 
 def size(
-    left_s: float, *, arms: Sequence[Pace], idle_s: float, least_window_s: float, new_tokens: Sequence[int]
+    left_s: float,
+    *,
+    arms: Sequence[FirstPass],
+    prompts: int,
+    idle_s: float,
+    least_window_s: float,
+    new_tokens: Sequence[int],
 ) -> Sizes:
-    """Blocks, windows and answers for the seconds that are left.
+    """Prompts, blocks, windows and answers for the seconds that are left.
 
     Args:
         left_s: for the blocks and the idle measurement after each.
-        arms: pace of each, the A/A arms included.
+        arms: first pass of each, the A/A arms included.
+        prompts: of the set.
         idle_s: length of an idle measurement.
         least_window_s: shortest window that has enough readings.
         new_tokens: lengths of an answer to choose from, best first.
@@ -108,9 +139,15 @@ def size(
     Returns:
         What fits; the least there is, with `seconds_s` above `left_s`, where nothing does.
     """
+    paces = [arm.pace(prompts) for arm in arms]
 
     def block_s(window_s: float, tokens: int) -> float:
-        return 2 * sum(arm.slot_s(window_s, tokens) for arm in arms) + idle_s
+        return 2 * sum(pace.slot_s(window_s, tokens) for pace in paces) + idle_s
+
+    verdict_s = BLOCKS[0] * block_s(least_window_s, new_tokens[-1])
+    while prompts > 1 and BLOCKS[-1] * block_s(least_window_s, new_tokens[-1]) > left_s:
+        prompts -= 1
+        paces = [arm.pace(prompts) for arm in arms]
 
     blocks, tokens = next(
         (
@@ -128,11 +165,12 @@ def size(
     if fitting == len(windows_s):
         blocks = int(left_s // block_s(window_s, tokens))
     return Sizes(
+        prompts=prompts,
         blocks=blocks,
         window_s=window_s,
         new_tokens=tokens,
         seconds_s=blocks * block_s(window_s, tokens),
-        verdict_s=BLOCKS[0] * block_s(least_window_s, new_tokens[-1]),
+        verdict_s=verdict_s,
     )
 
 

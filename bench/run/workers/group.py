@@ -244,8 +244,8 @@ class Workers:
                 self.display.note(f"{backend} {label}: {verdict.outcome}, {verdict.reason}")
 
     def _warm_up(self, worker: WorkerProcess) -> None:
-        """Repeat a request with every model until it stops getting faster, or for `warm_up_s`."""
-        limit_s = self.prepared.suite.protocol.warm_up_s
+        """Repeat a request with every model until it stops getting faster, or for its part of `warm_up_s`."""
+        limit_s = self.prepared.suite.protocol.warm_up_s / len(self.prepared.models)
         for key in self.prepared.models:
             self._warm_up_model(worker, key, until_s=time.perf_counter() + limit_s)
 

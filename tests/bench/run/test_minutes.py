@@ -14,10 +14,11 @@ from bench.run import minutes as minutes_module
 from bench.run import start, store
 from bench.run.minutes import Minutes, sentence
 from bench.run.records import RequestRecord, SizedRecord, SlotRecord
+from bench.suite.asked import asked_of_run
 from bench.suite.config import Protocol
 from bench.suite.header import Overrides
 from bench.suite.plan import Arm
-from bench.suite.sizing import BLOCKS, DEFAULT_MINUTES, NEW_TOKENS, Pace
+from bench.suite.sizing import BLOCKS, DEFAULT_MINUTES, NEW_TOKENS, FirstPass
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
@@ -60,6 +61,30 @@ def test_too_few_minutes_are_refused_after_the_first_pass_with_those_it_takes(tm
     assert "0.01 min are too few" in done.stderr
     assert "give --minutes 1 (in a suite: minutes = 1)" in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_where_no_block_of_all_prompts_fits_the_first_ones_are_measured_and_it_is_said(
+    tmp_path: Path,
+) -> None:
+    lines = "".join(f"Prompt {number} of the set.\n" for number in range(40))
+    (tmp_path / "many.txt").write_text(lines)
+    slow = {"backend_options": {"echo": {"cpu_s_per_token": 0.02}}, "prompts": {"file": "many.txt"}}
+    write_suite(tmp_path, protocol__minutes=0.12, **UNSIZED | slow)
+    done = bench("run", "suite.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    run = store.read(folder)
+    sized = run.of(SizedRecord)[-1]
+    assert sized.prompts is not None
+    assert 1 <= sized.prompts < 40 == sized.in_set
+    assert f"the first {sized.prompts} of 40 prompts, 1 block" in done.stdout
+    assert f"{sized.prompts} of 40 prompts x 8 tokens" in done.stdout
+    answered = [request.prompt_id for request in run.of(RequestRecord)]
+    assert set(answered) == set(run.header.prompts.ids)
+    assert len(run.prompts) == 40
+    assert asked_of_run(run.header).prompts.count == len(set(answered)) == sized.prompts
+    more, _ = start.prepared_again(folder, blocks=2)
+    assert [prompt.id for prompt in more.prompts.prompts] == run.header.prompts.ids
 
 
 @pytest.mark.parametrize(
@@ -116,13 +141,14 @@ def test_a_block_is_priced_with_the_idle_measurement_after_it(monkeypatch: pytes
     now_s = 1000.0
     monkeypatch.setattr(minutes_module.time, "perf_counter", lambda: now_s)
     minutes = Minutes(10, before_s=0.0)
-    pace = Pace(fixed_s=1.0, token_s=0.1, gap_s=1.0)
+    first = FirstPass(fixed_s=(1.0,), token_s=(0.1,), gap_s=1.0)
     arm = Arm(backend="echo", gate="ungated")
     prepared = MagicMock(arms=[arm], new_tokens=(8,))
+    prepared.prompts.prompts = ["prompt"]
     prepared.suite.generation.max_new_tokens = 8
     protocol = Protocol(idle_s=20)
     now_s += 40
-    sized = minutes.divide({arm.label: pace}, prepared, protocol, session=1, reading_s=0.1, room=None)
+    sized = minutes.divide({arm.label: first}, prepared, protocol, session=1, reading_s=0.1, room=None)
     assert sized.run_s <= 600
     now_s += 220
     per_block_s = (220 + 20) / 2
@@ -131,12 +157,10 @@ def test_a_block_is_priced_with_the_idle_measurement_after_it(monkeypatch: pytes
 
 
 def test_as_many_prompts_are_timed_token_by_token_as_fit_into_a_share_of_the_minutes() -> None:
-    """A prompt takes 2 s on both configurations; 5 % of 3 min are 9 s: one is discarded, three are timed."""
+    """A prompt takes 1 s on either configuration; 5 % of 3 min are 9 s: one is discarded, three are timed."""
     prepared = MagicMock()
     prepared.suite.generation.max_new_tokens = 8
-    prepared.prompts.prompts = ["prompt"] * 5
-    paces = {name: Pace(fixed_s=1.0, token_s=0.5, gap_s=1.0) for name in ("torch", "mlx")}
-    minutes = {count: Minutes(count, before_s=0.0) for count in (1, 3, 30)}
-    timed = {count: one.latency_prompts(paces, prepared, most=4) for count, one in minutes.items()}
-    assert timed == {1: 1, 3: 3, 30: 4}
-    assert minutes[30].latency_prompts(paces, prepared, most=0) == 0
+    passes = {name: FirstPass(fixed_s=(0.2,), token_s=(0.1,), gap_s=1.0) for name in ("torch", "mlx")}
+    minutes = {count: Minutes(count, before_s=0.0) for count in (0.5, 3, 30)}
+    timed = {count: one.latency_prompts(passes, prepared, most=4) for count, one in minutes.items()}
+    assert timed == {0.5: 0, 3: 3, 30: 4}

@@ -8,7 +8,17 @@ import pytest
 
 from analysis.verdict import FEWEST_BLOCKS
 from bench.suite.config import Protocol
-from bench.suite.sizing import BLOCKS, NEW_TOKENS, WINDOW_S, Pace, Sizes, blocks_in, shortened, size
+from bench.suite.sizing import (
+    BLOCKS,
+    NEW_TOKENS,
+    WINDOW_S,
+    FirstPass,
+    Pace,
+    Sizes,
+    blocks_in,
+    shortened,
+    size,
+)
 
 
 def machine(chance: random.Random) -> tuple[list[Pace], float, float]:
@@ -26,8 +36,17 @@ def machine(chance: random.Random) -> tuple[list[Pace], float, float]:
     return paces, 20 * reading_s, 12 * reading_s
 
 
-def sized(left_s: float, paces: list[Pace], idle_s: float, least_s: float) -> Sizes:
-    return size(left_s, arms=paces, idle_s=idle_s, least_window_s=least_s, new_tokens=NEW_TOKENS)
+def sized(
+    left_s: float, paces: list[Pace], idle_s: float, least_s: float, *, prompts: int = 1, timed: int = 1
+) -> Sizes:
+    """For a set of prompts of one length, of which so many were timed; a pace is of one."""
+    arms = [
+        FirstPass(fixed_s=(pace.fixed_s,) * timed, token_s=(pace.token_s,) * timed, gap_s=pace.gap_s)
+        for pace in paces
+    ]
+    return size(
+        left_s, arms=arms, prompts=prompts, idle_s=idle_s, least_window_s=least_s, new_tokens=NEW_TOKENS
+    )
 
 
 def played(
@@ -83,6 +102,24 @@ def test_a_run_ends_within_a_block_of_its_time_though_the_machine_changes_its_sp
     assert seconds_s > left_s - block_s
     if blocks > BLOCKS[-1]:
         assert seconds_s < left_s + 0.3 * block_s
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_repeat_holds_fewer_prompts_only_where_one_block_of_all_does_not_fit(seed: int) -> None:
+    chance = random.Random(seed)
+    left_s, prompts = 10 ** chance.uniform(0.5, 3), chance.randint(2, 9)
+    paces, idle_s, least_s = machine(chance)
+    sizes = sized(left_s, paces, idle_s, least_s, prompts=prompts, timed=chance.randint(1, prompts))
+
+    def least_block_s(count: int) -> float:
+        passes = [Pace(fixed_s=count * p.fixed_s, token_s=count * p.token_s, gap_s=p.gap_s) for p in paces]
+        return 2 * sum(one.slot_s(least_s, NEW_TOKENS[-1]) for one in passes) + idle_s
+
+    most = max((count for count in range(1, prompts + 1) if least_block_s(count) <= left_s), default=1)
+    assert sizes.prompts == most
+    assert sizes.verdict_s == pytest.approx(BLOCKS[0] * least_block_s(prompts))
+    if most < prompts:
+        assert sizes.blocks == BLOCKS[-1]
 
 
 def test_more_time_never_means_fewer_blocks_or_shorter_answers() -> None:
