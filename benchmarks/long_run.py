@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from bench.run import store
 from bench.run.joules import MeterTrust, Sources, joules_of
-from bench.run.records import IdleRecord, SlotRecord
+from bench.run.observed import Joules
+from bench.run.records import IdleRecord, Record, SelfTestRecord, SlotRecord
 from bench.suite.header import EnergyAsked, Host, ModelFound, Overrides, PromptsUsed, RunHeader, SuiteFile
 from bench.suite.plan import make_arms, make_blocks
 from benchmarks.made_up import (
@@ -41,11 +42,12 @@ from benchmarks.made_up import (
     perform,
     prompt_lengths,
 )
+from energy.base import Trace
 from energy.lab.documents import ChipShape, Told, document
 from energy.recording import Header, Recording, Stamp
+from energy.selftest import judge_windows
 
 WALL_AHEAD_S = 1.77e9
-GPU_SHARE = 0.75
 SHAPE = ChipShape(model="Mac00,0", clusters=(), states=1)
 """Short documents: what is long in real ones are tables that hold no energy."""
 
@@ -59,6 +61,7 @@ def make_long_run(
     gates: Sequence[str] = ("norm_fraction",),
     sessions: int = 1,
     warm: bool = True,
+    self_test: bool = False,
     seed: int = 0,
 ) -> Path:
     """Make a run folder below `folder`, as if a run of so many hours had just ended.
@@ -71,6 +74,7 @@ def make_long_run(
         gates: labels; they all do the same.
         sessions: how often it was started; each has a clock of its own.
         warm: the machine gets warm for a while after the middle of each session.
+        self_test: each session begins with one.
         seed: of everything that is random.
     """
     lengths = prompt_lengths(prompts)
@@ -80,7 +84,7 @@ def make_long_run(
     run = store.create(folder, header=_header(lengths, gates)).folder
     for number, share in enumerate(np.array_split(np.arange(len(blocks)), sessions), start=1):
         script = Script(number, np.random.default_rng([seed, number]))
-        perform(script, [blocks[i] for i in share], lengths, slot_s=slot_s)
+        perform(script, [blocks[i] for i in share], lengths, slot_s=slot_s, self_test=self_test)
         session_folder = store.read(run).session_folder(number)
         session_folder.mkdir(exist_ok=True)
         _record(script, session_folder, warm=warm)
@@ -91,15 +95,15 @@ def make_long_run(
 def _record(script: Script, folder: Path, *, warm: bool) -> None:
     """The meter's stream of a session, as powermetrics would have left it."""
     chance = script.chance
-    edges_s, watts = np.array(script.edges_s), np.array(script.watts)
-    spent_j = np.concatenate([[0.0], np.cumsum(np.diff(edges_s) * watts)])
+    edges_s, gpu_watts = np.array(script.edges_s), np.array(script.gpu_watts)
+    rails_w = np.column_stack([np.array(script.watts) - gpu_watts, gpu_watts])
+    spent_j = np.vstack([[0.0, 0.0], np.cumsum(np.diff(edges_s)[:, None] * rails_w, axis=0)])
     count = int((edges_s[-1] - BEGIN_S) / INTERVAL_S)
     end_s = BEGIN_S + np.cumsum(INTERVAL_S * chance.uniform(0.97, 1.03, count))
-    joules = np.diff(np.interp(end_s, edges_s, spent_j), prepend=0.0) * chance.normal(1, 0.02, count)
+    passed_j = np.column_stack([np.interp(end_s, edges_s, rail_j) for rail_j in spent_j.T])
+    joules = np.diff(passed_j, axis=0, prepend=0.0) * chance.normal(1, 0.02, count)[:, None]
     arrival_s = np.maximum.accumulate(end_s + 0.002 + chance.exponential(0.003, count))
-    counted_mj = np.diff(
-        np.floor(1000 * np.cumsum(np.outer(joules, (1 - GPU_SHARE, GPU_SHARE)), axis=0)), axis=0
-    )
+    counted_mj = np.diff(np.floor(1000 * np.cumsum(joules, axis=0)), axis=0)
     recording = Recording(folder, Header("plist", SOURCE))
     recording.event("started", "process 0", _stamp(BEGIN_S))
     told = _documents(end_s, counted_mj, range(int(0.55 * count), int(0.65 * count)) if warm else range(0))
@@ -124,16 +128,22 @@ def _stamp(at_s: float) -> Stamp:
 
 
 def _keep(script: Script, run: Path, folder: Path) -> None:
-    """Attribute the joules of every window at once, and store the records."""
+    """Attribute the joules of every window at once, judge the self-test, and store the records."""
     windows = [record for record in script.records if isinstance(record, SlotRecord | IdleRecord)]
     spans = [(record.start_s, record.end_s) for record in windows]
-    found = iter(joules_of(spans, Sources.stored(folder), MeterTrust()))
+    sources = Sources.stored(folder)
+    found = iter(joules_of(spans, sources, MeterTrust()))
     records = store.Store(run)
-    records.append(
-        replace(record, joules=next(found)) if isinstance(record, SlotRecord | IdleRecord) else record
-        for record in script.records
-    )
+    records.append(_with_readings(record, found, sources.lead.trace) for record in script.records)
     records.close()
+
+
+def _with_readings(record: Record, joules: Iterator[Joules], trace: Trace) -> Record:
+    if isinstance(record, SlotRecord | IdleRecord):
+        return replace(record, joules=next(joules))
+    if isinstance(record, SelfTestRecord):
+        return replace(record, findings=judge_windows(trace, record.windows or {}))
+    return record
 
 
 def _header(prompts: dict[str, int], gates: Sequence[str]) -> RunHeader:

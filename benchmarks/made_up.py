@@ -16,18 +16,24 @@ from bench.run.records import (
     IdleRecord,
     Record,
     RequestRecord,
+    SelfTestRecord,
     SessionRecord,
     SlotRecord,
 )
 from bench.suite.bundled import configs_folder
 from bench.suite.plan import Arm, PlannedSlot
 from energy.base import SourceInfo
+from energy.selftest import IDLE
 
 BACKENDS = ("torch", "mlx")
 NEW_TOKENS = 32
 IDLE_S, COOL_DOWN_S, EDGE_S = 10.0, 1.0, 2.0
 BEGIN_S, INTERVAL_S = 5000.25, 0.1
 IDLE_W, GAP_W, PREFILL_W = 2.5, 6.0, 24.0
+GPU_SHARE = 0.75
+LOAD_S, LOAD_W = 2.0, 8.0
+LOADS_ON_GPU = {IDLE: 0.0, "cpu spin": 0.0, "gpu stream": 1.0, "sleep": 0.0}
+"""Loads of the self-test in their order, and which share of their power is the GPU's."""
 SMALL_BELOW_TOKENS = 12
 """The gate sends prompts shorter than this to the small model."""
 FORWARD_S = {
@@ -70,22 +76,32 @@ class Script:
     now_s: float = BEGIN_S
     edges_s: list[float] = field(default_factory=lambda: [BEGIN_S])
     watts: list[float] = field(default_factory=list)
+    gpu_watts: list[float] = field(default_factory=list)
+    """Of these, those of the GPU."""
     records: list[Record] = field(default_factory=list)
 
-    def spend(self, seconds_s: float, watts: float) -> float:
+    def spend(self, seconds_s: float, watts: float, *, gpu_watts: float | None = None) -> float:
         """Let time pass at a power; returns the instant at which it ends."""
         self.now_s += seconds_s
         self.edges_s.append(self.now_s)
         self.watts.append(watts)
+        self.gpu_watts.append(GPU_SHARE * watts if gpu_watts is None else gpu_watts)
         return self.now_s
 
 
 def perform(
-    script: Script, blocks: list[list[PlannedSlot]], prompts: dict[str, int], *, slot_s: float
+    script: Script,
+    blocks: list[list[PlannedSlot]],
+    prompts: dict[str, int],
+    *,
+    slot_s: float,
+    self_test: bool,
 ) -> None:
     """Go through the blocks as a run does."""
     script.records.append(_session(script.number, prompts, {slot.arm for block in blocks for slot in block}))
     script.spend(EDGE_S, IDLE_W)
+    if self_test:
+        _self_test(script)
     _idle(script, "before")
     for block in blocks:
         for slot in block:
@@ -98,6 +114,26 @@ def perform(
     )
     script.records.append(ended)
     script.spend(EDGE_S, IDLE_W)
+
+
+def _self_test(script: Script) -> None:
+    """Loads one after the other; what the rails did is told when the stream is there."""
+    began_s, windows = script.now_s, {}
+    for load, on_gpu in LOADS_ON_GPU.items():
+        start_s = script.now_s
+        load_w = 0.0 if load in (IDLE, "sleep") else LOAD_W
+        gpu_watts = GPU_SHARE * IDLE_W + on_gpu * load_w
+        windows[load] = (start_s, script.spend(LOAD_S, IDLE_W + load_w, gpu_watts=gpu_watts))
+        script.spend(COOL_DOWN_S, IDLE_W)
+    tested = SelfTestRecord(
+        session=script.number,
+        start_s=began_s,
+        end_s=script.now_s,
+        outcome="passed",
+        findings=[],
+        windows=windows,
+    )
+    script.records.append(tested)
 
 
 def _idle(script: Script, where: str) -> None:

@@ -39,6 +39,9 @@ Load = Callable[[float], None] | Command
 
 Expectation = Literal["moves", "rests"]
 Window = tuple[float, float]
+Windows = dict[str, Window]
+"""When each load ran, by its name, and under `IDLE` when none did, before all others."""
+IDLE = "idle"
 
 EXPECTED: dict[Name, dict[str, Expectation]] = {
     "cpu spin": {"cpu": "moves", "package": "moves", "system": "moves", "gpu": "rests", "ane": "rests"},
@@ -136,7 +139,15 @@ def lasting_s(seconds: float, cadence_s: float) -> float:
 
 
 def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: float = 5.0) -> list[Finding]:
-    """Put each load on the machine and judge what the rails did. `sleep` needs no load and is always done.
+    """Put each load on the machine and judge what the rails did; arguments as of `put_loads`."""
+    windows = put_loads(source, loads, seconds=seconds)
+    return judge_windows(source.trace(), windows)
+
+
+def put_loads(source: EnergySource, loads: Mapping[Name, Load], *, seconds: float = 5.0) -> Windows:
+    """Put each load on the machine; on return the readings of all windows are in.
+
+    `sleep` needs no load and is always done.
 
     Args:
         source: a source that has been started.
@@ -144,7 +155,7 @@ def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: 
         seconds: length of each; longer where the meter is too slow for it.
     """
     seconds = lasting(seconds, SELF_TEST, cadence_s=seen_cadence(source))
-    windows: dict[Name | None, Window] = {None: _sleep(seconds)}
+    windows: Windows = {IDLE: _sleep(seconds)}
     for name, load in loads.items():
         window = _during(load, seconds)
         if window is not None:
@@ -152,11 +163,20 @@ def run_self_test(source: EnergySource, loads: Mapping[Name, Load], *, seconds: 
         time.sleep(SETTLE_S)
     windows["sleep"] = _sleep(seconds)
     source.wait(windows["sleep"][1], timeout_s=10 * source.info.interval_s + 5)
-    trace = source.trace()
+    return windows
+
+
+def judge_windows(trace: Trace, windows: Windows) -> list[Finding]:
+    """What the rails did under each load.
+
+    Args:
+        trace: readings of the source that was tested, of all windows.
+        windows: of `put_loads`, or of a stored record of a self-test.
+    """
     watts = _mean_watts(trace, windows)
-    idle_w = watts.pop(None)
-    tested = [finding for name, row in watts.items() if name for finding in judge(name, row, idle_w)]
-    return [*tested, *_not_tested(trace.rails, [name for name in EXPECTED if name not in watts])]
+    idle_w = watts[IDLE]
+    tested = [finding for load in EXPECTED if load in watts for finding in judge(load, watts[load], idle_w)]
+    return [*tested, *_not_tested(trace.rails, [load for load in EXPECTED if load not in watts])]
 
 
 def find_lag(source: EnergySource, load: Command, *, seed: int = 0, most_s: float = math.inf) -> Lag | None:
@@ -186,7 +206,7 @@ def find_lag(source: EnergySource, load: Command, *, seed: int = 0, most_s: floa
     return lag_of(trace.start_s, trace.end_s, total_j(trace, source.info.rails), pulses)
 
 
-def _mean_watts(trace: Trace, windows: Mapping[Name | None, Window]) -> dict[Name | None, dict[str, float]]:
+def _mean_watts(trace: Trace, windows: Windows) -> dict[str, dict[str, float]]:
     """Mean watts by load and rail; NaN where not measured."""
     edges_s = np.array(list(windows.values()))
     joules, _ = attribute(trace.start_s, trace.end_s, trace.joules, edges_s)

@@ -24,7 +24,7 @@ from bench.run.records import (
 )
 from bench.run.store import StoredRun
 from energy.lag import Lag, joined
-from energy.selftest import SelfTestOutcome, outcome
+from energy.selftest import IDLE, Finding, SelfTestOutcome, judge_windows, outcome
 from energy.wall import fit_wall
 from energy.wall_file import WallMeter
 
@@ -48,7 +48,9 @@ class Readback:
     cut_blocks: int
     """Blocks that were begun and not finished; left out, unless there is no whole one."""
     self_tests: dict[int, SelfTestOutcome] = field(default_factory=dict)
-    """What the meter's self-test found, by session that had one."""
+    """What the meter's self-test means, by session that had one."""
+    findings: dict[int, list[Finding]] = field(default_factory=dict)
+    """What it found, computed anew wherever it is known when its loads ran."""
 
     @property
     def baseline(self) -> str:
@@ -106,7 +108,9 @@ def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
     slots = [slot for slot in run.of(SlotRecord) if sessions.get(slot.block) == slot.session]
     _check_named(run)
     stored = {number: Sources.stored(run.session_folder(number)) for number in sorted(set(sessions.values()))}
-    self_tests = _self_tests(run, stored)
+    findings = _findings(run, stored)
+    rails = {number: own.lead.info.rails for number, own in stored.items()}
+    self_tests = {number: outcome(found, rails[number]) for number, found in findings.items()}
     stored = {number: own.placed(lag_of_session(run, number)) for number, own in stored.items()}
     sources = {
         number: _led(
@@ -124,6 +128,7 @@ def read_back(run: StoredRun, *, wall: WallMeter | None = None) -> Readback:
         whole_blocks=len(whole),
         cut_blocks=len(begun.keys() - whole.keys()),
         self_tests=self_tests,
+        findings=findings,
     )
 
 
@@ -144,10 +149,12 @@ def _check_named(run: StoredRun) -> None:
             )
 
 
-def _self_tests(run: StoredRun, sources: dict[int, Sources]) -> dict[int, SelfTestOutcome]:
-    """What the self-test of each session means, judged anew from its findings."""
+def _findings(run: StoredRun, sources: dict[int, Sources]) -> dict[int, list[Finding]]:
+    """What the self-test of each session found, from the readings of the windows in which its loads ran."""
     return {
-        test.session: outcome(test.findings, sources[test.session].lead.info.rails)
+        test.session: judge_windows(sources[test.session].lead.trace, test.windows)
+        if test.windows and IDLE in test.windows
+        else test.findings
         for test in run.of(SelfTestRecord)
         if test.session in sources
     }

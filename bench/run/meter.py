@@ -24,7 +24,7 @@ from energy.cputime import roots
 from energy.lag import Lag
 from energy.modelled import ModelledSource
 from energy.polled import PolledSource
-from energy.selftest import find_lag, outcome, run_self_test
+from energy.selftest import find_lag, judge_windows, outcome, put_loads
 
 READING_DELAY_S = 3.0
 """How long after a window the reading that covers its end may take to arrive, beside its interval."""
@@ -91,7 +91,8 @@ class Meter:
         if not seconds_s or self.info.kind not in ("measured", "simulated"):
             return None
         start_s = time.perf_counter()
-        findings = run_self_test(self._source, workloads.commands(self.info.kind), seconds=seconds_s)
+        windows = put_loads(self._source, workloads.commands(self.info.kind), seconds=seconds_s)
+        findings = judge_windows(self._source.trace(), windows)
         tested = outcome(findings, self.info.rails)
         self._trust = MeterTrust(self_test=tested.word)
         self._silent = tested.silent
@@ -102,6 +103,7 @@ class Meter:
             outcome=tested.word,
             reason=tested.reason,
             findings=findings,
+            windows=windows,
         )
 
     def lag(self, where: str, *, session: int, most_s: float) -> LagRecord | None:

@@ -97,6 +97,8 @@ class SelfTestRecord(Record):
     """Of each rail under each load."""
     reason: str = ""
     """What failed; empty if nothing did."""
+    windows: dict[str, tuple[float, float]] | None = None
+    """When each load ran, so that the findings can be computed anew; runs of older versions have none."""
 
 
 @dataclass(frozen=True, kw_only=True)

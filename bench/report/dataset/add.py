@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import UserError
-from bench.report.dataset.folder import read_rows, run_files
+from bench.report.dataset.folder import read_rows
 from bench.report.dataset.rows import Row, place_of, rows_of, schema
 from bench.report.export.collect import run_folders
 from bench.report.story import Story
@@ -61,13 +60,7 @@ def add(folders: Sequence[Path], dataset: Path) -> Iterator[Added]:
 
 def _known_marks(dataset: Path) -> dict[str, str]:
     """Mark of a stream -> the run that has it."""
-    if not dataset.exists():
-        return {}
-    try:
-        run_files(dataset)
-    except UserError:
-        if any(dataset.iterdir()):
-            raise
+    if not dataset.exists() or not any(dataset.iterdir()):
         return {}
     rows = read_rows(dataset).select(["run", "stream_marks"]).to_pylist()
     return {mark: row["run"] for row in rows for mark in row["stream_marks"]}

@@ -2,11 +2,14 @@
 
     rows            equal those computed from the raw readings and the records beside them
     place           the folders say what the rows say
-    time            the readings tile it: none told twice, none displaced, less than 1 % missing
-    self-test       every rail of the meter answered
+    time            the readings tile it: none told twice, none displaced, none missing without a reason
+    windows         they lie one after the other, and their requests fill them
+    self-test       every rail of the meter answered, by the readings of the windows of its loads
+    blocks          each has every window of its plan, and none is left out
     A/A             the baseline was held against itself on every backend
     bandwidth       no chip reads faster than its memory
-    answers         the same weights, prompts and versions give the same tokens on one chip
+    answers         the same weights, prompts and versions give the same tokens on one chip, and a prompt
+                    has answers of one length
     readings        none of them stand in another run
 
 What fails one of these is wrong, or was made up. What is `weak` may be true, but no claim rests on it: not a
@@ -25,38 +28,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.effect import FEWEST_BLOCKS
-from analysis.roofline import apple_bandwidth
 from analysis.words import counted, listed
 from bench.errors import UserError
+from bench.report.dataset.alone import CheckFailed, doubts_of
 from bench.report.dataset.folder import read_file, read_rows, run_files
 from bench.report.dataset.rows import Row, place_of, rows_of
-from bench.report.readback import Readback
 from bench.report.story import Story
 from energy import cache as energy_cache
-from energy.base import EnergyError, Trace
+from energy.base import EnergyError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 CLAIM_GRADE = 2
-_TWICE = ("duplicated reading", "overlap", "out of order")
-"""Faults of a stream in which a time is told more than once."""
-_TOLD_TWICE, _MISSING = 0.001, 0.01
-"""Shares of a stream up to which a meter that is in order may show such faults, and gaps."""
 _EQUAL = 1e-9
 """Relative: another machine may round a sum otherwise."""
 _ALIKE = ("backend", "gate", "asked", "weights_sha256", "prompts_sha256", "chip", "gpu_cores")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckFailed:
-    """A check that a run does not stand."""
-
-    check: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.check}: {self.found}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +92,7 @@ def _checked(dataset: Path, file: Path, among: Mapping[str, list[CheckFailed]]) 
         doubts = [
             *_rows(stored, rows),
             *_place(dataset, file, place),
-            *_of_run(story.readback, rows),
+            *doubts_of(story.readback, rows),
             *doubts,
         ]
         weak = tuple(_weak(rows))
@@ -154,44 +141,6 @@ def _place(dataset: Path, file: Path, place: Path) -> Iterator[CheckFailed]:
     told = file.parent.relative_to(dataset)
     if told != place:
         yield CheckFailed(check="place", found=f"it stands under {told}, but belongs under {place}")
-
-
-def _of_run(readback: Readback, rows: Sequence[Row]) -> Iterator[CheckFailed]:
-    """Checks of one run by itself."""
-    for session, sources in readback.sources.items():
-        yield from _time(sources.lead.trace, session)
-        test = readback.self_tests.get(session)
-        if sources.lead.info.kind == "modelled":
-            continue
-        if test is None:
-            yield CheckFailed(check="self-test", found=f"session {session} had none")
-        elif not test.passed:
-            yield CheckFailed(check="self-test", found=test.reason)
-    alone = {row["backend"] for row in rows} - {row["backend"] for row in rows if row["a_a"]}
-    if alone:
-        yield CheckFailed(check="A/A", found=f"{listed(sorted(alone))} was not held against itself")
-    yield from _bandwidth(rows)
-
-
-def _time(trace: Trace, session: int) -> Iterator[CheckFailed]:
-    span_s = float(trace.end_s[-1] - trace.start_s[0]) if len(trace.end_s) else 0.0
-    if not span_s:
-        yield CheckFailed(check="time", found=f"session {session} has no reading")
-        return
-    for what, kinds, most in (("told twice", _TWICE, _TOLD_TWICE), ("missing", ("gap",), _MISSING)):
-        share = sum(f.end_s - f.start_s for f in trace.faults if f.kind in kinds) / span_s
-        if share > most:
-            found = f"{100 * share:.2g} % of session {session} is {what} (at most {100 * most:g} %)"
-            yield CheckFailed(check="time", found=found)
-
-
-def _bandwidth(rows: Sequence[Row]) -> Iterator[CheckFailed]:
-    most = apple_bandwidth(rows[0]["chip"] or "", rows[0]["gpu_cores"])
-    for row in rows:
-        reads = row["decode_bytes_per_s"]
-        if most is not None and reads is not None and reads > most:
-            found = f"{row['configuration']} reads {reads / 1e9:.4g} GB/s, the memory of {row['chip']} gives "
-            yield CheckFailed(check="bandwidth", found=f"{found}{most / 1e9:g}")
 
 
 def _weak(rows: Sequence[Row]) -> Iterator[str]:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.report.dataset.add import add
+from bench.report.dataset.folder import run_files
 from benchmarks.dataset import make_honest_run
+from energy.replay import load
 
 RUNS = 3
 
@@ -28,7 +30,16 @@ def shared(honest: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+@pytest.fixture(scope="session")
+def decoded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with its readings decoded, so that not every test does that; don't change it."""
+    folder = shutil.copytree(shared, tmp_path_factory.mktemp("decoded") / "set")
+    for file in run_files(folder):
+        load(file.with_suffix(""))
+    return folder
+
+
 @pytest.fixture
-def dataset(shared: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return shutil.copytree(shared, tmp_path / "set")
+def dataset(decoded: Path, tmp_path: Path) -> Path:
+    """A copy to be changed."""
+    return shutil.copytree(decoded, tmp_path / "set")
