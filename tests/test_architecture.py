@@ -12,9 +12,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = ("backends", "energy", "analysis")
 PACKAGES = ("bench", *LEAVES)
-ROOMS = ("cli", "studies", "report", "run", "suite", "show", "errors", "typed", "lifeline")
+ROOMS = ("cli", "fleet", "studies", "report", "run", "suite", "show", "errors", "typed", "lifeline")
 """The rooms of `bench`, top first: each may use those below it, and none above."""
-HEAVY = ("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow")
+HEAVY = (
+    *("torch", "mlx", "transformers", "pandas", "scipy", "matplotlib", "numpy", "pyarrow"),
+    *("dask", "distributed", "asyncssh"),
+)
 
 SAID = {
     *("error", "warning", "caution", "reason", "refusal", "note", "why", "what", "fix", "meaning", "msg"),

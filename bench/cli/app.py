@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import compare, complete, data, exec, judge, look, model_commands, setup
+from bench.cli import compare, complete, data, exec, fleet, judge, look, model_commands, setup
 from bench.cli.commands import JUDGE, MEASURE, ShortHelp
 from bench.cli.entry import EXIT_INTERRUPTED, EXIT_USER
 from bench.cli.init import command as init
@@ -190,6 +190,7 @@ def run(
 
 
 exec.register(app)
+fleet.register(app)
 
 # Judge ---------------------------------------------------------------------------------------------
 

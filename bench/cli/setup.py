@@ -34,6 +34,12 @@ def doctor(
     plugins: Annotated[
         bool, typer.Option("--plugins", help="List backends, meters, gates, figures and added cuts instead.")
     ] = False,
+    suites: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--suite", help="Say too which weights and versions this suite would run; repeat for more."
+        ),
+    ] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(help="Measure what is worth knowing of this machine, ten minutes, into this file."),
@@ -56,6 +62,7 @@ def doctor(
     """
     from bench.cli.doctor import findings_table
     from bench.cli.doctor.checks import examine
+    from bench.run.readiness import suite_here
 
     if plugins:
         _show_plugins(as_json=as_json)
@@ -66,11 +73,11 @@ def doctor(
     if bundle is not None:
         _write_bundle(bundle, asks=not yes, allow_root=allow_root)
         return
-    diagnosis = examine()
+    diagnosis, here = examine(), [suite_here(suite) for suite in suites or ()]
     if as_json:
-        print(json.dumps(findings_table.to_json(diagnosis), indent=2))
+        print(json.dumps(findings_table.to_json(diagnosis, here), indent=2))
     else:
-        findings_table.show(diagnosis, console())
+        findings_table.show(diagnosis, console(), here)
     raise typer.Exit(0 if diagnosis.is_fit else 1)
 
 

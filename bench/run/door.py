@@ -16,7 +16,7 @@ MOST_FILES = 10_000
 """In all folders of a run, which has a few dozen."""
 MOST_BYTES = 2**28
 """Of a file that is read at once; records of a day have a tenth of it. The raw stream is read in pieces."""
-_IN_PIECES = ("power.raw", "power.raw.gz", "power.index")
+IN_PIECES = ("power.raw", "power.raw.gz", "power.index")
 
 
 def enter(folder: Path) -> None:
@@ -47,5 +47,5 @@ def _check_file(entry: os.DirEntry[str]) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = "a link" if stat.S_ISLNK(found.st_mode) else "no plain file"
         raise UserError(f"{entry.path} is {kind}", fix=_FIX)
-    if found.st_size > MOST_BYTES and entry.name not in _IN_PIECES:
+    if found.st_size > MOST_BYTES and entry.name not in IN_PIECES:
         raise UserError(f"{entry.path} has {found.st_size:,} bytes, more than {MOST_BYTES:,}", fix=_FIX)

@@ -188,7 +188,7 @@ def run_or_resume(
     """
     memory.check_fits(ready)  # before weights are hashed
     minutes = Minutes.of(ready.suite.protocol, before_s=before_s)
-    models = {key: _model_found(ready, key) for key in ready.models}
+    models = {key: model_found(ready, key) for key in ready.models}
     if resume_from is None:
         full = replace(header, models=models, **host.facts())
         return run.run(ready, meter=chosen, out=out, header=full, display=display, ask=ask, minutes=minutes)
@@ -213,7 +213,12 @@ def _check_same_meter(folder: Path, chosen: ChosenMeter) -> None:
         )
 
 
-def _model_found(ready: Prepared, key: str) -> ModelFound:
+def model_found(ready: Prepared, key: str) -> ModelFound:
+    """A model of a suite with the hashes of its files.
+
+    Raises:
+        UserError: it is not on this machine.
+    """
     model = ready.models[key]
     here = ready.locate(model)
     if here is None:

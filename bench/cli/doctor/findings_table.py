@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from bench.cli.doctor.checks import Diagnosis
 from bench.cli.doctor.findings import CheckResult
+from bench.run.readiness import SuiteHere
 from bench.run.sources import REAL_METERS
 from bench.show import table
 from bench.show.table import Column, Table, say
@@ -16,10 +18,12 @@ from bench.show.table import Column, Table, say
 _MARKS = {"good": ("ok", "green"), "note": ("note", "yellow"), "bad": ("bad", "red"), "unknown": ("?", "dim")}
 
 
-def show(diagnosis: Diagnosis, console: Console) -> None:
-    """Print a line per finding, then whether the machine is fit and the best grade."""
+def show(diagnosis: Diagnosis, console: Console, suites: Sequence[SuiteHere] = ()) -> None:
+    """Print a line per finding, then whether the machine is fit and the best grade, then the suites."""
     table.show([Table.of(_COLUMNS, _shown(diagnosis.findings), title="")], console)
     say(console, "", *verdict(diagnosis))
+    if suites:
+        table.show([Table.of(_SUITES, suites, title="")], console)
 
 
 def verdict(diagnosis: Diagnosis) -> list[str]:
@@ -38,10 +42,11 @@ def verdict(diagnosis: Diagnosis) -> list[str]:
     return [first, f"best grade here: {label} (source: {best.source}); {best.better}"]
 
 
-def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
+def to_json(diagnosis: Diagnosis, suites: Sequence[SuiteHere] = ()) -> dict[str, Any]:
     """Everything that is shown."""
     findings = [asdict(finding) for finding in diagnosis.findings]
-    return {"fit": diagnosis.is_fit, "best": asdict(diagnosis.best), "findings": findings}
+    said = {"fit": diagnosis.is_fit, "best": asdict(diagnosis.best), "findings": findings}
+    return said | {"suites": [asdict(suite) for suite in suites]}
 
 
 def _shown(findings: list[CheckResult]) -> list[CheckResult]:
@@ -59,4 +64,15 @@ _COLUMNS: tuple[Column[CheckResult], ...] = (
     Column("", lambda finding: _MARKS[finding.state][0], style=lambda finding: _MARKS[finding.state][1]),
     Column("what", lambda finding: finding.what, style=lambda _: "bold", is_text=True),
     Column("found", _found, is_text=True),
+)
+
+_SUITES: tuple[Column[SuiteHere], ...] = (
+    Column("suite", lambda one: one.file),
+    Column("here", lambda one: one.refused or "can run", is_text=True),
+    Column(
+        "weights",
+        lambda one: ", ".join(f"{key} {sha[:12]}" for key, sha in one.weights_sha256.items() if sha),
+        is_text=True,
+    ),
+    Column("versions", lambda one: ", ".join(f"{k} {v}" for k, v in one.versions.items() if v), is_text=True),
 )

@@ -51,7 +51,8 @@ class JsonDisplay(Display):
         self, slot: SlotRecord | VoidSlot, requests: Sequence[RequestRecord], *, thermal: str | None
     ) -> None:
         """A slot is over."""
-        self._write("slot_done", **slot.to_json(), thermal=thermal)
+        tokens = sum(request.all_new_tokens for request in requests)
+        self._write("slot_done", **slot.to_json(), thermal=thermal, new_tokens=tokens)
 
     def _write(self, event: str, **fields: Any) -> None:
         sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
