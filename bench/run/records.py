@@ -85,16 +85,14 @@ class SessionRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTestRecord(Record):
-    """Whether each rail moved when it should and rested when it should."""
+    """Whether each rail moved and rested under each load when it should: `passed` or `failed`."""
 
     type: ClassVar[str] = "self_test"
     session: int
     start_s: float
     end_s: float
     outcome: str
-    """`passed` or `failed`."""
     findings: list[Finding]
-    """Of each rail under each load."""
     reason: str = ""
     """What failed; empty if nothing did."""
     windows: dict[str, tuple[float, float]] | None = None
