@@ -12,6 +12,8 @@ savings that they did not make; what the cut says it leaves out is what the guar
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -19,9 +21,26 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from backends.cut_keys import GROUP
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from backends.anatomy import Anatomy
     from backends.base import BackendInfo
     from backends.parts import Parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextReading:
+    """How a cut that is fitted to a text lets a model read it."""
+
+    encode: Callable[[str], list[int]]
+    """Token ids of a text, with the special tokens that the tokenizer adds."""
+    run: Callable[[Any, list[int]], None]
+    """One forward of a model over some ids, without a cache; returns when it is done."""
+    numbers: Callable[[Any], NDArray[np.float32]]
+    """An array of the library, fetched."""
+    context: int | None
+    """Longest sequence of tokens that the model was made for."""
 
 
 class AddedCut:
@@ -54,6 +73,13 @@ class AddedCut:
 
         Raises:
             ModelError: this model can't have the cut.
+        """
+
+    def fit(self, model: Any, *, parts: Parts, anatomy: Anatomy, reading: TextReading) -> None:
+        """Finish the change by what the changed model does on a text; most cuts need none.
+
+        Called after `change`, outside of every window. A text that a cut is fitted to decides what the cut
+        is, so its hash belongs into the cut's value, which every run records.
         """
 
     def attends(self, layer: int) -> bool:

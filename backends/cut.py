@@ -128,8 +128,9 @@ class Cut(BaseModel):
             try:
                 values[key], _ = added_cut(key, given[key])
             except ValidationError as error:
-                message = error.errors(include_url=False)[0]["msg"]
-                wrong.append(_wrong("value_error", message, key, given[key]))
+                first = error.errors(include_url=False)[0]
+                where = "".join(f"{part}: " for part in first["loc"])
+                wrong.append(_wrong("value_error", where + first["msg"], key, given[key]))
             except ValueError as error:
                 wrong.append(_wrong("value_error", str(error), key, given[key]))
             except KeyError:

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.anatomy import ANATOMIES, anatomy_of, experts_per_token, heads_of
+from backends.added import TextReading
+from backends.anatomy import ANATOMIES, anatomy_of, experts_per_token
 from backends.base import CHUNK, BackendInfo, Generated, Redundancy, Session
 from backends.cut import FULL, Cut
 from backends.drop_lists import dropped_by_config
-from backends.folder import NUMBER_BYTES, ModelFolder
+from backends.folder import ModelFolder
 from backends.keeping import Keeping
 from backends.kv_policies import Arrays, attend_per_query
 from backends.library import Library
@@ -37,7 +38,8 @@ from backends.loop import (
     waited_for,
     watched,
 )
-from backends.parts import Parts, count_shape, make_cut, multiplied, round_weights
+from backends.making import counted, make
+from backends.parts import Parts, multiplied
 from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
 from backends.tapped import experts_seen, redundancy_seen
@@ -252,27 +254,19 @@ class Decoder(Library):
         return self._model if cut is FULL or cut.weights == FULL else self._cuts.get(cut).model
 
     def _make(self, cut: Cut) -> PreparedModel:
-        anatomy = anatomy_of(self._folder)
-        made = make_cut(self._parts, self._model, anatomy, cut)
-        for part in cut.added:
-            part.change(made, parts=self._parts, anatomy=anatomy, info=self.info)
-        round_weights(self._parts, made, cut.weight_bits)
+        made = make(self._parts, self._model, anatomy_of(self._folder), cut, self.info, self._text_reading())
         return self._count(made)
 
+    def _text_reading(self) -> TextReading:
+        def run(model: Any, ids: list[int]) -> None:
+            with self._no_gradients():
+                self._arrays.numpy(self._logits(model, ids)[-1:])
+
+        return TextReading(encode=self.encode, run=run, numbers=self._arrays.numpy, context=self.info.context)
+
     def _count(self, model: Any) -> PreparedModel:
-        anatomy = ANATOMIES.get(self._folder.architecture)
-        if anatomy is None or (self._folder.quantised and not self._folder.is_mlx_quantised):
-            return PreparedModel(model=model, shape=None)
-        heads, number_bytes = heads_of(self._folder), NUMBER_BYTES[self.info.dtype]
-        shape = count_shape(
-            self._parts,
-            model,
-            anatomy,
-            heads=heads,
-            number_bytes=number_bytes,
-            windows=self._windows(self._new_cache(FULL)),
-            routed=experts_per_token(self._folder),
-        )
+        windows = self._windows(self._new_cache(FULL))
+        shape = counted(self._parts, model, self._folder, dtype=self.info.dtype, windows=windows)
         return PreparedModel(model=model, shape=shape)
 
     def _fresh_cache(self, cut: Cut) -> Any:

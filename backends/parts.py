@@ -80,6 +80,10 @@ class Parts(ABC):
         """A copy of a matrix of `make_cut`'s model with some of its outputs, or some of its inputs."""
 
     @abstractmethod
+    def rewritten(self, matrix: Any, numbers: NDArray[np.float64]) -> Any:
+        """A matrix like this one with other weights, (outputs, inputs); its bias is shared."""
+
+    @abstractmethod
     def few_bits(self, matrix: Any, bits: int) -> Any:
         """The matrix in 16, 8 or 4 bits; its bias is shared.
 
@@ -92,6 +96,19 @@ class Parts(ABC):
         """What stands in for a part that is left out: `attention`, `mlp`, `norm` or `block`."""
 
     @abstractmethod
+    def waiting(self, layer: Any, attention: str, norm: str) -> Any:
+        """A block that gives its input on, and holds the attention and its norm for a later layer to run."""
+
+    @abstractmethod
+    def beside(self, pairs: Sequence[tuple[Any, Any]], waiting: tuple[Any, str, str] | None) -> Any:
+        """A module that adds what several give, each of its own norm of the same input.
+
+        Args:
+            pairs: Norms and modules; the latter are `beside` of what is made.
+            waiting: A block and its norm's and attention's names, which run first, with that block's cache.
+        """
+
+    @abstractmethod
     def tap(
         self, owner: Any, name: str | int, note: Callable[[Any], None], *, of_input: bool
     ) -> AbstractContextManager[None]:
@@ -99,12 +116,9 @@ class Parts(ABC):
 
     @abstractmethod
     def tap_routes(self, mlp: Any, name: str, note: Callable[[Any], None]) -> AbstractContextManager[None]:
-        """Note the numbers of the experts that tokens are sent to, for the length of a `with` block.
+        """Note the numbers of the experts that each forward sends its tokens to, for a `with` block.
 
-        Args:
-            mlp: Of a layer.
-            name: What the module that holds its experts is called there.
-            note: Gets them for each forward.
+        `name` is what the module that holds the experts is called in the `mlp` of a layer.
         """
 
     def quantise_head(self, model: Any, bits: int) -> None:
@@ -225,7 +239,7 @@ def _check_experts(mlp: Any, cut: Cut, number: int) -> None:
 
 
 def _slice_mlp(parts: Parts, mlp: Any, anatomy: Anatomy, cut: Cut, number: int) -> None:
-    """Keep some units: rows of the matrices going in, columns of the one going out, copied."""
+    """Keep the units that `cut` keeps."""
     if cut.mlp_keep == 1 or not hasattr(mlp, anatomy.mlp_out):  # the checkpoint itself leaves it out
         return
     ins = {name: getattr(mlp, name) for name in anatomy.mlp_ins}
@@ -238,19 +252,25 @@ def _slice_mlp(parts: Parts, mlp: Any, anatomy: Anatomy, cut: Cut, number: int) 
         stacks = (np.split(parts.numbers(matrix), anatomy.stacked) for matrix in ins.values())
         return unit_norms([matrix for stack in stacks for matrix in stack], parts.numbers(out))
 
-    kept = kept_units(cut, number, units, norms)
-    rows = kept
+    slice_units(parts, mlp, anatomy, kept_units(cut, number, units, norms))
+
+
+def slice_units(parts: Parts, mlp: Any, anatomy: Anatomy, kept: Kept) -> None:
+    """Keep some units of an MLP: rows of the matrices going in, columns of the one going out, copied."""
+    out = getattr(mlp, anatomy.mlp_out)
+    units, rows = parts.size(out)[1], kept
     if anatomy.stacked > 1:
         every = np.arange(units)[kept]
         rows = np.concatenate([every + units * which for which in range(anatomy.stacked)])
-    for name, matrix in ins.items():
-        setattr(mlp, name, parts.sliced(matrix, rows=rows))
+    for name in anatomy.mlp_ins:
+        setattr(mlp, name, parts.sliced(getattr(mlp, name), rows=rows))
     setattr(mlp, anatomy.mlp_out, parts.sliced(out, columns=kept))
 
 
 def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy, routed: int) -> LayerShape:
     attention, mlp = (getattr(layer, name, None) for name in (anatomy.attention, anatomy.mlp_of(layer)))
-    out, experts = getattr(mlp, anatomy.mlp_out, None), find(mlp, EXPERTS_NAMES)
+    outs = [getattr(one, anatomy.mlp_out, None) for one in getattr(mlp, "beside", [mlp])]
+    experts = find(mlp, EXPERTS_NAMES)
     attention_bytes, mlp_bytes, experts_bytes = (_bytes(parts, part) for part in (attention, mlp, experts))
     count = _count_of(experts, parts)
     return LayerShape(
@@ -258,7 +278,7 @@ def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy, routed: int) -> Lay
         attention_bytes=attention_bytes,
         mlp_weights=_weights(parts, mlp) - _weights(parts, experts),
         mlp_bytes=mlp_bytes - experts_bytes,
-        mlp_units=count if out is None else parts.size(out)[1],
+        mlp_units=count or sum(parts.size(out)[1] for out in outs if out is not None),
         norm_bytes=parts.weight_bytes(layer) - attention_bytes - mlp_bytes,
         routed=routed if count else 0,
         expert_weights=_weights(parts, experts) // max(count, 1),

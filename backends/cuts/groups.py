@@ -32,6 +32,17 @@ Groups = Annotated[tuple[tuple[int, ...], ...], BeforeValidator(_from_text), Aft
 """Groups of two layers or more that have none in common, each in order of layers."""
 
 
+def _neighbours(groups: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, int], ...]:
+    for group in groups:
+        if len(group) != 2 or group[1] != group[0] + 1:
+            raise ValueError(f"pairs = {[list(one) for one in groups]}; give neighbours, such as [[25, 26]]")
+    return tuple((group[0], group[1]) for group in groups)
+
+
+Pairs = Annotated[Groups, AfterValidator(_neighbours)]
+"""Groups of two layers that follow each other."""
+
+
 def check_layers(key: str, groups: tuple[tuple[int, ...], ...], info: BackendInfo) -> None:
     """Raise `RequestError` unless the model has every layer that the value of `key` names."""
     last = max(chain.from_iterable(groups))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,6 +66,7 @@ class MlxParts(Parts):
 
     def numbers(self, matrix: Any) -> NDArray[np.float64]:
         """The weights of a matrix, (outputs, inputs)."""
+        _refuse_quantised(matrix, "this cut")
         return np.array(matrix.weight.astype(mx.float32)).astype(np.float64)
 
     def sliced(self, matrix: Any, *, rows: Kept = ALL, columns: Kept = ALL) -> Any:
@@ -78,6 +79,15 @@ class MlxParts(Parts):
             matrix.bias = mx.contiguous(matrix.bias[outputs])
         mx.eval(matrix.parameters())
         return matrix
+
+    def rewritten(self, matrix: Any, numbers: NDArray[np.float64]) -> Any:
+        """A matrix like this one with other weights; its bias is shared."""
+        made = nn.Linear(1, 1, bias=False)
+        made.weight = mx.array(numbers.astype(np.float32)).astype(matrix.weight.dtype)
+        if "bias" in matrix:
+            made.bias = matrix.bias
+        mx.eval(made.parameters())
+        return made
 
     def few_bits(self, matrix: Any, bits: int) -> Any:
         """The matrix in 16, 8 or 4 bits; its bias is shared."""
@@ -110,6 +120,17 @@ class MlxParts(Parts):
     def nothing(self, what: str, former: Any) -> Any:
         """What stands in for a part that is left out."""
         return nn.Identity() if what == "norm" else MlxNothing(what, former)
+
+    def waiting(self, layer: Any, attention: str, norm: str) -> Any:
+        """A block that gives its input on, and remembers its cache for its attention."""
+        made = MlxWaiting("block", layer)
+        for name in (norm, attention):
+            setattr(made, name, getattr(layer, name))
+        return made
+
+    def beside(self, pairs: Sequence[tuple[Any, Any]], waiting: tuple[Any, str, str] | None) -> Any:
+        """A module that adds what several modules give, each of its own norm of the same input."""
+        return MlxBeside(pairs, waiting)
 
     @contextmanager
     def tap(
@@ -179,6 +200,49 @@ class MlxNothing(nn.Module):  # type: ignore[misc]
         for cache in (given for given in (*arguments, *options.values()) if isinstance(given, PositionOnly)):
             cache.offset += hidden.shape[1]
         return hidden if self._is_block else mx.zeros_like(hidden)
+
+
+class MlxWaiting(MlxNothing):
+    """A block whose attention a later layer runs, with the cache that this one is given."""
+
+    _cache: Any = None
+
+    def __call__(self, hidden: Any, *arguments: Any, **options: Any) -> Any:
+        """The input."""
+        self._cache = next((one for one in (*arguments, *options.values()) if _is_cache(one)), None)
+        return hidden
+
+    def take_cache(self) -> Any:
+        """The cache of this forward; it is forgotten here, so that nothing keeps it alive."""
+        cache, self._cache = self._cache, None
+        return cache
+
+
+class MlxBeside(nn.Module):  # type: ignore[misc]
+    """Several modules with the same input, each behind its norm; what they give is added."""
+
+    def __init__(self, pairs: Sequence[tuple[Any, Any]], waiting: tuple[Any, str, str] | None) -> None:
+        super().__init__()
+        self.norms = [norm for norm, _ in pairs]
+        self.beside = [module for _, module in pairs]
+        self._waiting = waiting  # by an underscore, as it is a part of its own layer
+
+    def __call__(self, hidden: Any, *arguments: Any, **options: Any) -> Any:
+        """Takes what the modules take."""
+        given = []
+        if self._waiting is not None:
+            block, norm, name = self._waiting
+            cache = block.take_cache()
+            early = [cache if _is_cache(one) else one for one in arguments]
+            named = {key: cache if _is_cache(one) else one for key, one in options.items()}
+            given.append(getattr(block, name)(getattr(block, norm)(hidden), *early, **named))
+        for norm, module in zip(self.norms, self.beside, strict=True):
+            given.append(module(norm(hidden), *arguments, **options))
+        return sum(given[1:], given[0])
+
+
+def _is_cache(given: Any) -> bool:
+    return hasattr(given, "update_and_fetch")
 
 
 class Tap:

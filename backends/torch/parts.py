@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -77,6 +77,14 @@ class TorchParts(Parts):
             made.out_features, made.in_features = stored.shape
         return made
 
+    def rewritten(self, matrix: Any, numbers: NDArray[np.float64]) -> Any:
+        """A matrix like this one with other weights; its bias is shared."""
+        weight = torch.from_numpy(numbers).to(matrix.weight.dtype).to(matrix.weight.device)
+        made = copy.copy(matrix)
+        made._parameters = dict(matrix._parameters)
+        made.weight = _frozen(weight.T if isinstance(matrix, Conv1D) else weight)
+        return made
+
     def few_bits(self, matrix: Any, bits: int) -> Any:
         """The matrix in 16, 8 or 4 bits; its bias is shared."""
         made = {16: TorchHalf, 8: EightBits, 4: FourBits}[bits](rows_of(matrix).detach())
@@ -86,6 +94,17 @@ class TorchParts(Parts):
     def nothing(self, what: str, former: Any) -> nn.Module:
         """What stands in for a part that is left out."""
         return nn.Identity() if what == "norm" else TorchNothing(what)
+
+    def waiting(self, layer: Any, attention: str, norm: str) -> nn.Module:
+        """A block that gives its input on; the attention knows its own place in the cache."""
+        made = TorchNothing("block")
+        for name in (norm, attention):
+            setattr(made, name, getattr(layer, name))
+        return made
+
+    def beside(self, pairs: Sequence[tuple[Any, Any]], waiting: tuple[Any, str, str] | None) -> nn.Module:
+        """A module that adds what several modules give, each of its own norm of the same input."""
+        return TorchBeside(pairs, waiting)
 
     @contextmanager
     def tap(
@@ -127,6 +146,30 @@ class TorchNothing(nn.Module):
             return hidden_states
         added = torch.zeros_like(hidden_states)
         return (added, None) if self._what == "attention" else added
+
+
+class TorchBeside(nn.Module):
+    """Several modules with the same input, each behind its norm; what they give is added."""
+
+    def __init__(self, pairs: Sequence[tuple[Any, Any]], waiting: tuple[Any, str, str] | None) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(norm for norm, _ in pairs)
+        self.beside = nn.ModuleList(module for _, module in pairs)
+        self._waiting = () if waiting is None else (waiting,)  # in a tuple, as it is a part of its own layer
+
+    def forward(self, *arguments: Any, **options: Any) -> Any:
+        """Takes what the modules take; of attention the weights are not shown."""
+        hidden = arguments[0] if arguments else options["hidden_states"]
+        early = ((getattr(block, norm), getattr(block, name)) for block, norm, name in self._waiting)
+        given = []
+        for norm, module in chain(early, zip(self.norms, self.beside, strict=True)):
+            if arguments:
+                given.append(module(norm(hidden), *arguments[1:], **options))
+            else:
+                given.append(module(**{**options, "hidden_states": norm(hidden)}))
+        if isinstance(given[0], tuple):
+            return sum(one[0] for one in given), None
+        return sum(given)
 
 
 def _index(kept: Kept, device: torch.device) -> Any:

@@ -4,6 +4,7 @@
     kv_keep=0.1:1.0:0.1      a range: from, to (included), step
     weight_bits=16/8/4       several values
     drop_mlp=20,21/20,21,22  several lists of layers
+    flatten.mlp_keep=0.5     one value of a cut whose value is a table
 
 Given for several keys, the values compose; a sweep has a point for every combination.
 """
@@ -25,6 +26,8 @@ from bench.suite.suite_file import invalid
 
 MOST_POINTS = 200
 MOST_SWEPT = 2
+FILE = ".text"
+"""What the name of a key ends with whose value is a file, in whose name a slash separates folders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +113,18 @@ def checked_cut(values: dict[str, object]) -> Cut:
 
 
 def _point(values: dict[str, str]) -> Point:
-    lists = {key: value.split(",") for key, value in values.items() if key in DROPS or "," in value}
+    given: dict[str, object] = {}
+    for key, value in values.items():
+        listed = value.split(",") if key in DROPS or "," in value else value
+        head, dot, inner = key.partition(".")
+        table = given.setdefault(head, {}) if dot else given
+        if not isinstance(table, dict) or (not dot and head in given):
+            raise UserError(
+                f"--cut {head} and {head}.{inner or '...'}: one is a table", fix="give its keys only"
+            )
+        table[inner or head] = listed
     label = " ".join(f"{key}={value}" for key, value in values.items())
-    return Point(label=label, cut=checked_cut({**values, **lists}))
+    return Point(label=label, cut=checked_cut(given))
 
 
 def _by_key(texts: Sequence[str]) -> dict[str, list[str]]:
@@ -124,11 +136,12 @@ def _by_key(texts: Sequence[str]) -> dict[str, list[str]]:
         if not equals or not value:
             raise UserError(f"--cut {text} sets nothing", fix="write KEY=VALUE, such as kv_keep=0.5")
         known = [*Cut.model_fields, *added_keys()]
-        if key not in known:
+        if key.partition(".")[0] not in known:
             raise UserError(f"--cut {text}: unknown key {key!r}", fix=nearest(key, known))
         if key in values:
             raise UserError(f"--cut {text}: {key} is given twice", fix="separate its values by a slash")
-        values[key] = [one for part in value.split("/") for one in _expanded(text, part)]
+        parts = [value] if key.endswith(FILE) else value.split("/")
+        values[key] = [one for part in parts for one in _expanded(text, part)]
     return values
 
 

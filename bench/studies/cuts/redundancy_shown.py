@@ -13,7 +13,7 @@ from bench.show import table
 from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save
 from bench.show.table import Column, Table, say
-from bench.studies.cuts.redundancy import PARTS, RULE, Layer, Profile, Ranked, drops_of
+from bench.studies.cuts.redundancy import PARTS, RULE, Layer, Profile, Ranked, drops_of, most_alike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +54,11 @@ def _lines(measured: Profile, *, most: int) -> Sequence[str]:
         f"rank correlation between two halves of the text: {stable}",
         f"what dropping these costs: {_to_type(measured, measured.ranking[:most])}",
     ]
+    if pairs := most_alike(measured, max(1, len(measured.layers) // 10)):
+        typed = ",".join(f"{early}-{late}" for early, late in pairs)
+        lines.append(
+            f"neighbours most alike, side by side: bench quality {measured.model} --cut flatten={typed}"
+        )
     if measured.iterative:
         lines += [
             f"dropped one by one, what is left measured anew each time: {_named(measured.iterative)}",

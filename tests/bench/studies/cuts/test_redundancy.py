@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,15 @@ from safetensors.torch import load_file, save_file
 
 from backends.cut import FULL, Cut
 from bench.errors import UserError
-from bench.studies.cuts.redundancy import Profile, drop_one_by_one, drops_of, label_layers, least, rank
+from bench.studies.cuts.redundancy import (
+    Profile,
+    drop_one_by_one,
+    drops_of,
+    label_layers,
+    least,
+    most_alike,
+    rank,
+)
 from tests.bench.processes import AS_ROOT, bench
 from tests.contracts.models import load_tiny
 from tests.tiny_models import save_tiny_llama
@@ -59,6 +68,13 @@ def test_the_ranking_is_joint_and_starts_with_the_smallest_change() -> None:
     assert len(found.ranking) == 12
     assert least(found, "mlp", 2) == (1, 2)
     assert drops_of(found.ranking[:6]) == {"drop_attention": (1, 2, 3, 4, 5), "drop_mlp": (1,)}
+
+
+def test_neighbours_that_are_most_alike_come_first_and_a_layer_is_in_one_pair() -> None:
+    changes = np.array([[0.0] * 6, [0.0] * 6, [0.9, 0.2, 0.1, 0.3, 0.4, 0.05]])
+    found = replace(profile(), layers=label_layers(changes))
+    assert most_alike(found, 3) == ((2, 3), (4, 5), (0, 1))
+    assert most_alike(found, 1) == ((2, 3),)
 
 
 def test_one_by_one_is_the_ranking_where_modules_do_not_interact() -> None:
