@@ -124,7 +124,7 @@ class Used:
     cache_bits: KvBits | None = None
     """Of the numbers in the cache of every layer; None: as the model was loaded."""
     cache_bytes: int | None = None
-    """Of all keys and values that are held after the prefill; None where that is not known."""
+    """Of all that is held of the prompt for the forwards to come; None where that is not known."""
     chunks: tuple[int, ...] = ()
     """Prompt tokens of each forward of the prefill; empty: one forward of all of them."""
 
@@ -152,9 +152,7 @@ class Generated:
     """New tokens of one request and the work they took.
 
     For M new tokens from a P-token prompt every backend runs a prefill of P tokens and M-1 one-token
-    forwards. A prompt of more than `CHUNK` tokens is fed in as many forwards as its chunks, with logits at
-    the very last position only, so that memory is bounded by a chunk. A batch of B runs B equal rows in
-    each forward: B times the tokens from as many forwards.
+    forwards. A prompt of more than `CHUNK` tokens is fed chunk by chunk; a batch runs equal rows.
 
     With a natural stop a few forwards, counted here, may run past the end-of-sequence token, because looking
     at a token costs a host synchronisation: it is looked at after new tokens 1, 2, 4, then every fourth.
@@ -170,6 +168,8 @@ class Generated:
     """Of the session."""
     cache_lengths: tuple[int, ...] = ()
     """Positions in the cache of each layer after the last forward; empty where nothing is counted."""
+    rebuilt_bytes: int = 0
+    """With `kv_direct`: most bytes of what was rebuilt, alive at a time."""
     batch: int = 1
     """Rows, each with so many new tokens."""
     unlike_rows: int = 0

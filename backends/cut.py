@@ -16,6 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from backends.added import AddedCut, added_cut
 from backends.cut_keys import added_keys
+from backends.direct import Variant
 from backends.kv_bits import Bits, Group, KvBits
 
 KvPolicy = Literal["window", "sinks_window", "heavy_hitters", "snapkv", "tova"]
@@ -93,6 +94,10 @@ class Cut(BaseModel):
     """The same of values alone."""
     kv_group_size: Group = 64
     """Numbers of the cache that share a scale and a bias."""
+    kv_direct: Variant | None = None
+    """From what keys and values are rebuilt in every step instead of kept; see `backends.direct`."""
+    kv_hot: Count = 64
+    """Newest positions that keep their keys and values with `kv_direct`."""
     mlp_keep: Fraction = 1.0
     """Of D units an MLP keeps max(32, floor(mlp_keep * D)), at most D."""
     mlp_policy: MlpPolicy = "first"
@@ -143,6 +148,11 @@ class Cut(BaseModel):
     def _fits_together(self) -> Cut:
         if self.kv_bounded and self.lookup:
             raise ValueError("kv_bounded chooses after every token, but lookup feeds several: leave one out")
+        if self.kv_direct and (self.changes_cache or self.lookup or self.drop_attention or self.drop_blocks):
+            raise ValueError(
+                "kv_direct rebuilds the cache of every layer, token by token: leave kv_keep, kv_bits, "
+                "lookup, drop_attention and drop_blocks out"
+            )
         apart = (self.kv_bits_k, self.kv_bits_v) != (None, None)
         if self.kv_bits is not None and apart:
             raise ValueError(f"kv_bits = {self.kv_bits} is of both: leave kv_bits_k and kv_bits_v out")
@@ -170,7 +180,7 @@ class Cut(BaseModel):
     @property
     def is_full(self) -> bool:
         """Whether nothing is left out."""
-        return not self.changes_cache and not self.lookup and self.weights == FULL
+        return not (self.changes_cache or self.lookup or self.kv_direct) and self.weights == FULL
 
     @property
     def changes_cache(self) -> bool:
@@ -222,6 +232,7 @@ class Cut(BaseModel):
     def positions_of(self, layer: int, tokens: int) -> int:
         """Positions that a layer's cache holds after a prefill of `tokens`."""
         held = self.kept_positions(tokens) if self.attends(layer) else 0
+        held = min(held, self.kv_hot) if self.kv_direct else held
         for part in self.added:
             held = part.kept_positions(layer, held)
         return held

@@ -6,7 +6,9 @@ GROUP = "bench.cuts"
 """Entry points of the keys that packages add; see `backends.added`."""
 DROPS = ("drop_attention", "drop_mlp", "drop_blocks")
 """The project's own keys whose value is a list of layers."""
-STRENGTHS = ("kv_keep", "kv_bits", "kv_bits_k", "kv_bits_v", "mlp_keep", "weight_bits", *DROPS, "lookup")
+CACHE = ("kv_keep", "kv_bits", "kv_bits_k", "kv_bits_v", "kv_direct")
+"""Of those below, what is about the cache."""
+STRENGTHS = (*CACHE, "mlp_keep", "weight_bits", *DROPS, "lookup")
 """The project's own keys that say how much is left out; its others say which part."""
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,12 +17,11 @@ from numpy.typing import NDArray
 from backends.added import TextReading
 from backends.anatomy import ANATOMIES, anatomy_of, experts_per_token
 from backends.base import CHUNK, BackendInfo, Generated, Redundancy, Session
+from backends.caching import Caching, Kept
 from backends.cut import FULL, Cut
 from backends.drop_lists import dropped_by_config
 from backends.folder import ModelFolder
-from backends.keeping import Keeping
-from backends.kv_policies import Arrays, attend_per_query
-from backends.library import Library
+from backends.kv_policies import Arrays
 from backends.lookup import greedy_with_lookup
 from backends.loop import (
     EqualRows,
@@ -44,10 +41,10 @@ from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
 from backends.tapped import experts_seen, redundancy_seen
 from backends.tokenizer import Tokenizer
-from backends.trial import by_name, check_cache, try_cut
+from backends.trial import by_name, try_cut
 
 
-class Decoder(Library):
+class Decoder(Caching):
     """One loaded model; see `backends.base.Backend` for what each public method promises."""
 
     def __init__(
@@ -102,8 +99,7 @@ class Decoder(Library):
         check_cut(cut, ids)
         check_batch(batch, cut)
         model, cache, chunks = self._model_for(cut), self._fresh_cache(cut), chunks_of(len(ids), self._chunk)
-        keep = partial(self._keep, cache, bounded=cut.kv_bounded)
-        keeping = Keeping(self._arrays, cut, tokens=len(ids), layers=self._attending(cut), keep=keep)
+        keeping = self._keeping(model, cut, cache, len(ids))
         with self._no_gradients():
             with self._through_cache(model, cut, keeping):
                 first = self._feed(model, [ids] * batch, cache, chunks, keeping, cut)
@@ -115,12 +111,12 @@ class Decoder(Library):
             cache=cache,
             ids=ids,
             cut=cut,
-            used=self._cuts.get(cut).used(self._held(cache), chunks),
+            used=self._cuts.get(cut).used(self._held(cache), keeping.kept_bytes, chunks),
             batch=batch,
             keeping=keeping,
         )
 
-    def _feed(self, model: Any, rows: Any, cache: Any, chunks: list[int], keeping: Keeping, cut: Cut) -> Any:
+    def _feed(self, model: Any, rows: Any, cache: Any, chunks: list[int], keeping: Kept, cut: Cut) -> Any:
         """Queue the forwards of a prompt chunk by chunk; the token after it."""
         start = 0
         for tokens in chunks[:-1]:
@@ -176,6 +172,7 @@ class Decoder(Library):
             generated,
             used=session.used,
             cache_lengths=self._held(cache).lengths,
+            rebuilt_bytes=session.keeping.rebuilt_bytes,
             batch=session.batch,
             unlike_rows=rows.unlike,
         )
@@ -268,25 +265,3 @@ class Decoder(Library):
         windows = self._windows(self._new_cache(FULL))
         shape = counted(self._parts, model, self._folder, dtype=self.info.dtype, windows=windows)
         return PreparedModel(model=model, shape=shape)
-
-    def _fresh_cache(self, cut: Cut) -> Any:
-        cache = self._new_cache(cut)
-        check_cache(cut, self._folder, self.info, self._forgetful_layers(cache))
-        return cache
-
-    def _attending(self, cut: Cut) -> list[int]:
-        return [n for n in range(self.info.layers) if cut.attends(n) and self._dropped.attends(n)]
-
-    def _through_cache(self, model: Any, cut: Cut, keeping: Keeping) -> AbstractContextManager[None]:
-        return self._attention(model, keeping.look) if keeping.look else self._reading(model, cut)
-
-    def _per_query(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
-        """Let every query see only what `cut` keeps of the positions before it, if it does not keep all."""
-
-        def look(queries: Any, keys: Any, values: Any, scale: float) -> Any:
-            if bits := cut.cache_bits:
-                keys = self._as_stored(keys, bits.keys, bits.group)
-                values = self._as_stored(values, bits.values, bits.group)
-            return attend_per_query(self._arrays, cut, queries, keys, values, scale)
-
-        return self._attention(model, look) if cut.changes_cache else nullcontext()

@@ -1,8 +1,8 @@
 """Did a cut take effect? Published cuts did not, and their equal perplexity was read as "no loss".
 
 A cut that leaves work out changes the logits, and what was counted equals what was asked for. If either
-fails the outcome is `gate inactive`, and no saving and no quality is claimed. `lookup` is the exception:
-it must not change a token, and is effective if it saved a forward.
+fails the outcome is `gate inactive`, and no saving and no quality is claimed. Two must not change a token:
+`lookup` is effective if it saved a forward, `kv_direct` if something was rebuilt.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def _miscounted(cut: Cut, seen: Observed) -> str:
         asked = cut.positions_of(layer, whole) if whole else 0
         if held != asked:
             return f"{asked} of {whole} cache positions were asked for, but layer {layer} held {held}"
-    return _outgrown(cut, seen) or _other_bits(cut, full, used) or _same_weights(cut, full, used)
+    in_cache = _rebuilt(cut, seen) or _outgrown(cut, seen) or _other_bits(cut, full, used)
+    return in_cache or _same_weights(cut, full, used)
 
 
 def _outgrown(cut: Cut, seen: Observed) -> str:
@@ -80,6 +81,12 @@ def _outgrown(cut: Cut, seen: Observed) -> str:
     for layer, (held, kept) in enumerate(pairs):
         if held != kept:
             return f"{kept} cache positions were asked for throughout, but layer {layer} ended with {held}"
+    return ""
+
+
+def _rebuilt(cut: Cut, seen: Observed) -> str:
+    if cut.kv_direct and not seen.cut.rebuilt_bytes:
+        return f"no position is older than the newest {cut.kv_hot} (kv_hot), so nothing was rebuilt"
     return ""
 
 
@@ -111,8 +118,9 @@ def _unchanged(cut: Cut, seen: Observed) -> str:
 
 
 def _lookup(cut: Cut, seen: Observed) -> str:
-    if cut.lookup and seen.cut.tokens != seen.full.tokens and cut.weights == FULL and not cut.changes_cache:
-        return "lookup changed the tokens, which it must not"
+    exact = "lookup" if cut.lookup else "kv_direct" if cut.kv_direct else ""
+    if exact and seen.cut.tokens != seen.full.tokens and cut.weights == FULL and not cut.changes_cache:
+        return f"{exact} changed the tokens, which it must not"
     if cut.lookup and seen.cut.forwards >= len(seen.cut.tokens) - 1:
         made = len(seen.cut.tokens)
         return f"lookup saved no forward: {seen.cut.forwards} forwards for {made} generated tokens"

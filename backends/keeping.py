@@ -16,6 +16,8 @@ Keep = Callable[[int, Any], None]
 class Keeping:
     """The choice of positions for one request; nothing to do where all of them stay."""
 
+    kept_bytes = rebuilt_bytes = 0
+
     def __init__(self, arrays: Arrays, cut: Cut, *, tokens: int, layers: Sequence[int], keep: Keep) -> None:
         """Of a prompt of so many `tokens`; `layers` are those whose attention runs, in their order."""
         self._bounded = cut.kv_bounded and cut.kv_keep < 1

@@ -65,6 +65,8 @@ def request_ledger(
     bounded = cut.kv_bounded and cut.kv_keep < 1
     prefill = prefill_work(shape, chunks_fed(generated.used, prompt_tokens), batch=batch, experts=experts)
     decode = decode_work(shape, kept, _tokens_fed(generated, bounded), batch=batch)
+    if cut.kv_direct:
+        decode = _rebuilding(decode, shape, cut, range(kept, kept + generated.forwards), batch=batch)
     looked_at = queries_looked_at(cut, prompt_tokens)
     again = generated.forwards * (kept + 1) if bounded and looked_at else 0
     return Ledger(
@@ -153,6 +155,24 @@ def _with_choice(work: Phase, shape: Shape, pairs: int) -> Phase:
     """With the scores of so many pairs in every layer that attends, once for all rows of a batch."""
     layers = sum(shape.windows.values())
     return replace(work, flops=work.flops + 2 * shape.heads * shape.head_dim * pairs * layers)
+
+
+def _rebuilding(work: Phase, shape: Shape, cut: Cut, held: Sequence[int], *, batch: int) -> Phase:
+    """Steps after so many positions each, of which all but the newest are rebuilt.
+
+    The stream is read instead of their keys and values. Weights are not read once more: a kernel could take
+    the old positions and the new one together.
+    """
+    layers, stream_bytes = sum(shape.windows.values()), shape.width * shape.number_bytes
+    read, flops = 0, 0
+    for old in (max(0, positions - cut.kv_hot) for positions in held):
+        streams = 1 if cut.kv_direct == "h0" else layers
+        read += old * (streams * stream_bytes - layers * shape.position_bytes)
+        if cut.kv_direct == "h0":
+            flops += 2 * shape.layer_weights * old + _attention(shape, layers * _seen(0, old, None))
+        else:
+            flops += 4 * shape.width * shape.kv_heads * shape.head_dim * layers * old
+    return replace(work, kv_bytes=work.kv_bytes + batch * read, flops=work.flops + batch * flops)
 
 
 def _tokens_fed(generated: Generated, bounded: bool) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from backends.cut import Cut
+from backends.direct import Rebuilding
 from backends.kv_bits import KvBits
 from backends.prepared import InCache
 
@@ -112,6 +113,10 @@ class Library(ABC):
     @abstractmethod
     def _held(self, cache: Any) -> InCache:
         """What a cache holds."""
+
+    @abstractmethod
+    def _rebuilding(self, model: Any, cache: Any, cut: Cut) -> Rebuilding:
+        """What `backends.direct` needs for one request."""
 
     def _reading(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
         """Around every forward of `model` through a cache under `cut`."""

@@ -201,6 +201,7 @@ def count_shape(
         kv_heads=heads[1],
         head_dim=heads[2],
         number_bytes=number_bytes,
+        width=inputs,
         held_bytes=parts.weight_bytes(*layers_of(model), head, norm, *(t for t in tables if t is not None)),
     )
 

@@ -33,11 +33,11 @@ class PreparedModel:
     model: Any
     shape: Shape | None
 
-    def used(self, held: InCache, chunks: list[int]) -> Used:
+    def used(self, held: InCache, beside_bytes: int, chunks: list[int]) -> Used:
         """What a prefill of forwards of so many tokens, which left such a cache, really ran."""
         return Used(
             cache_bits=held.bits,
-            cache_bytes=held.bytes,
+            cache_bytes=None if held.bytes is None else held.bytes + beside_bytes,
             chunks=tuple(chunks),
             cache_lengths=held.lengths,
             mlp_units=tuple(layer.mlp_units for layer in self.shape.layers) if self.shape else None,

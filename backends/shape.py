@@ -70,6 +70,8 @@ class Shape:
     head_dim: int
     number_bytes: int
     """Of one number in the cache."""
+    width: int = 0
+    """Numbers of a position in the residual stream."""
     held_bytes: int | None = None
     """Of all weights in memory: embedding tables whole, all experts, and what layers share once. None where
     nobody counted them."""

@@ -27,13 +27,13 @@ def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set
         info: Of the model.
         forgetful: Kinds of its layers' caches that do not hold all positions.
     """
-    if (cut.changes_cache or cut.lookup) and forgetful:
+    if (cut.changes_cache or cut.lookup or cut.kv_direct) and forgetful:
         raise RequestError(
-            f"{info.backend}: kv_keep, kv_bits and lookup need layers that hold all positions, but "
-            f"{info.architecture!r} has {', '.join(sorted(forgetful))}",
+            f"{info.backend}: kv_keep, kv_bits, kv_direct and lookup need layers that hold all positions, "
+            f"but {info.architecture!r} has {', '.join(sorted(forgetful))}",
             fix="leave them out for this model",
         )
-    if cut.changes_cache and folder.config.get("kv_lora_rank"):
+    if (cut.changes_cache or cut.kv_direct) and folder.config.get("kv_lora_rank"):
         raise RequestError(
             f"{info.backend}: kv_keep and kv_bits need keys and values by head, but {info.architecture!r} "
             "keeps a compressed form of them (multi-head latent attention)",
@@ -56,7 +56,7 @@ def try_cut(backend: Backend, cut: Cut) -> None:
     """
     info = backend.info
     snaps = cut.kv_keep < 1 and cut.kv_policy == "snapkv"
-    tokens = max(cut.snapkv_window if snaps else 0, _TOKENS)
+    tokens = max(cut.snapkv_window if snaps else 0, cut.kv_hot + 2 if cut.kv_direct else 0, _TOKENS)
     if info.context is not None and tokens >= info.context:
         return  # no prompt is long enough, which every request is told
     with by_name(info, cut):

@@ -78,6 +78,12 @@ def families(dropped: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[
     found["kv_keep, tova, bounded"] = [
         (share, Cut(kv_keep=share, kv_policy="tova", kv_bounded=True)) for share in SHARES
     ]
+    found["kv_bits, keys and values"] = [
+        (None, Cut(kv_bits_k=keys, kv_bits_v=values)) for keys, values in ((8, 8), (8, 4), (4, 4))
+    ]
+    found["kv_direct, variant"] = [
+        (None, Cut.model_validate({"kv_direct": variant, "kv_hot": 8})) for variant in ("h0", "layers")
+    ]
     for policy in ("first", "random", "largest_norm"):
         found[f"mlp_keep, {policy}"] = [
             (share, Cut.model_validate({"mlp_keep": share, "mlp_policy": policy})) for share in SHARES
@@ -102,6 +108,10 @@ def label_of(family: str, kept: float | None, cut: Cut) -> str:
     if family == "weight_bits":
         return f"weight_bits {cut.weight_bits}"
     name, _, policy = family.partition(", ")
+    if name == "kv_bits":
+        return f"kv_bits, keys {cut.kv_bits_k}, values {cut.kv_bits_v}"
+    if name == "kv_direct":
+        return f"kv_direct {cut.kv_direct}, kv_hot {cut.kv_hot}"
     return f"{name} {kept:g}, {policy}" if kept is not None else f"{name}, {cut.lookup_tokens} tokens"
 
 

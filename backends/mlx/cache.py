@@ -7,6 +7,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import CacheList, KVCache, create_attention_mask
 
+from backends.mlx.direct import HotCache
 from backends.mlx.packed import PackedCache
 
 
@@ -96,7 +97,7 @@ def positions_in(cache: Any) -> int:
         return max(map(positions_in, cache.caches))
     if isinstance(cache, PositionOnly) or not hasattr(cache, "offset"):
         return 0  # left out, or a state that holds no positions
-    return int(cache.held if isinstance(cache, ShortenedCache | BoundedCache) else cache.offset)
+    return int(cache.held if isinstance(cache, ShortenedCache | BoundedCache | HotCache) else cache.offset)
 
 
 def bytes_in(caches: list[Any]) -> int | None:
@@ -105,7 +106,7 @@ def bytes_in(caches: list[Any]) -> int | None:
     for cache in caches:
         if isinstance(cache, PackedCache):
             total += cache.held_bytes
-        elif isinstance(cache, KVCache | ShortenedCache | BoundedCache):
+        elif isinstance(cache, KVCache | ShortenedCache | BoundedCache | HotCache):
             total += sum(array.nbytes for array in cache.keys_and_values())
         elif not isinstance(cache, PositionOnly):
             return None

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from backends.base import RequestError
 from backends.cut import Cut
 from backends.decoder import Decoder
+from backends.direct import Rebuilding
 from backends.folder import ModelFolder, describe
 from backends.kv_bits import KvBits
 from backends.library import Drop, Look, Verify
 from backends.mlx.cache import BoundedCache, PositionOnly, ShortenedCache, bytes_in, positions_in
+from backends.mlx.direct import MlxRebuilding
 from backends.mlx.load import ABOUT
 from backends.mlx.norm import wrap_final_norm
 from backends.mlx.packed import PackedCache
@@ -232,6 +234,9 @@ class MlxDecoder(Decoder):
         return InCache(
             lengths=tuple(map(positions_in, cache)), bits=bits.pop() if bits else None, bytes=bytes_in(cache)
         )
+
+    def _rebuilding(self, model: Any, cache: list[Any], cut: Cut) -> Rebuilding:
+        return MlxRebuilding(model, cache, cut, self._parts)
 
     def _free(self) -> None:
         mx.clear_cache()

@@ -23,6 +23,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from backends.base import RequestError
 from backends.cut import Cut
 from backends.decoder import Decoder
+from backends.direct import Rebuilding
 from backends.folder import ModelFolder, describe
 from backends.kv_bits import BITS_APART, KvBits
 from backends.library import Drop, Look, Verify
@@ -31,6 +32,7 @@ from backends.probing import Probes
 from backends.tokenizer import Tokenizer
 from backends.torch.arrays import TorchArrays
 from backends.torch.bits import rows_of
+from backends.torch.direct import TorchRebuilding
 from backends.torch.load import ABOUT
 from backends.torch.parts import TorchParts
 from backends.torch.probes import TorchProbes
@@ -222,6 +224,9 @@ class TorchDecoder(Decoder):
             bits=stored[0].bits if stored else None,
             bytes=sum(map(_bytes_in, layers)) if all(hasattr(layer, "keys") for layer in layers) else None,
         )
+
+    def _rebuilding(self, model: Any, cache: DynamicCache, cut: Cut) -> Rebuilding:
+        return TorchRebuilding(model, cache, cut, self._parts)
 
     def _no_gradients(self) -> AbstractContextManager[Any]:
         return torch.inference_mode()

@@ -9,6 +9,8 @@ from backends.cut_keys import STRENGTHS
 
 OTHER_VALUES = {
     "kv_keep": 0.5,
+    "kv_direct": "h0",
+    "kv_hot": 8,
     "kv_bits": 8,
     "kv_bits_k": 8,
     "kv_bits_v": 4,
