@@ -60,7 +60,8 @@ def _repeated(record: Record, blocks: int) -> list[Record]:
     copies = [{**copy.deepcopy(record), "block": number} for number in range(1, blocks + 1)]
     if record["type"] == "slot":
         for number, one in enumerate(copies):
-            one["end_s"] -= 0.01 * ((number * 3 + record["position"]) % 5)
+            length_s = one["end_s"] - one["start_s"]
+            one["end_s"] -= 0.03 * length_s * ((number * 3 + record["position"]) % 5)
     return copies
 
 

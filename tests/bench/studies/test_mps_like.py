@@ -5,49 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from backends.cut import Cut
 from backends.torch import load as on_torch
 from bench.run.workers import model
-from bench.run.workers.process import WorkerRefused
-from bench.run.workers.worker import Worker
 from bench.studies.isolate.steps import Cell
 from bench.studies.isolate.window import Plan
-from bench.studies.question_worker import StudyWorker
-from bench.typed import from_json, to_json
 from tests.backends.mps_like import MpsLike, mps_like
+from tests.bench.at_hand import WorkerHere
 from tests.bench.processes import AS_ROOT, bench
 from tests.tiny_models import edit_config, save_tiny_llama
 
 
-class InProcess:
-    """A worker that obeys in this process, where the device is, by the same JSON."""
-
-    def __init__(self, backend: str, *, log: Path, module: str = Worker.__module__) -> None:
-        self.backend = backend
-        kinds = {Worker.__module__: Worker, StudyWorker.__module__: StudyWorker}
-        self.worker = kinds[module](backend)
-
-    def ask(self, message: Any, *, deadline_s: float) -> Any:
-        sent = json.loads(json.dumps({"command": message.command, **to_json(message)}))
-        reply = json.loads(json.dumps(self.worker.obey(sent)))
-        if reply.get("error"):
-            raise WorkerRefused(reply["error"]["what"], fix=reply["error"]["fix"])
-        return from_json(message.answer(), reply)
+class OnTheDevice(WorkerHere):
+    """A worker in this process, where the device is."""
 
     def stop(self) -> None:
-        devices = {loaded.info.device for loaded in self.worker.models.values()}
-        assert devices == {"mps"}
-        for loaded in self.worker.models.values():
-            loaded.close()
+        assert {loaded.info.device for loaded in self.worker.models.values()} == {"mps"}
+        super().stop()
 
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[MpsLike]:
-    monkeypatch.setattr(model, "WorkerProcess", InProcess)
+    monkeypatch.setattr(model, "WorkerProcess", OnTheDevice)
     with mps_like() as mode:
         yield mode
 

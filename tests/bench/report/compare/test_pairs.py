@@ -37,7 +37,7 @@ def copy_of(run: Path, into: Path, **changes: Any) -> Path:
 @pytest.fixture(scope="module")
 def echo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One whose joules are those of the work alone; its windows have readings enough on a busy machine."""
-    return run_suite(tmp_path_factory.mktemp("work"), energy__idle_w=0.01, protocol__min_window_s=0.8)
+    return run_suite(tmp_path_factory.mktemp("work"), energy__idle_w=0.01)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,8 @@ from bench.studies.cuts.quality import (
 )
 from bench.studies.cuts.texts import TextChoice, load_text
 from bench.suite.prompts import PromptSet
-from tests.bench.processes import AS_ROOT, bench
+from tests.bench.at_hand import quick
+from tests.bench.processes import AS_ROOT
 from tests.tiny_models import save_tiny_llama
 
 
@@ -189,7 +190,7 @@ def test_the_command_gives_every_figure_and_its_table_says_what_they_are(tiny: P
         "4",
     )
     arguments = ("quality", "tiny", "--cut", "kv_keep=0.5", "--cut", "mlp_keep=0.5", *options, *AS_ROOT)
-    done = bench(*arguments, "--prompts", "prompts.jsonl", "--json", cwd=tiny)
+    done = quick(*arguments, "--prompts", "prompts.jsonl", "--json", cwd=tiny)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["outcome"] == "effective"
@@ -203,7 +204,7 @@ def test_the_command_gives_every_figure_and_its_table_says_what_they_are(tiny: P
 
 def test_a_cut_without_effect_is_gate_inactive_and_has_no_figures(tiny: Path) -> None:
     options = ("--max-new-tokens", "2", "--limit", "2", "--backend", "echo", "--cut", "kv_keep=0.5")
-    done = bench("quality", "echo", *options, *AS_ROOT, cwd=tiny)
+    done = quick("quality", "echo", *options, *AS_ROOT, cwd=tiny)
     assert done.returncode == 0, done.stderr
     assert "gate inactive" in done.stdout
     assert "no loss" not in done.stdout
@@ -222,7 +223,7 @@ def test_a_cut_without_effect_is_gate_inactive_and_has_no_figures(tiny: Path) ->
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tiny: Path, arguments: list[str], said: str) -> None:
     options = ("--backend", "echo", "--prompts", "prompts.jsonl")
-    done = bench("quality", "echo", *arguments, *options, *AS_ROOT, cwd=tiny)
+    done = quick("quality", "echo", *arguments, *options, *AS_ROOT, cwd=tiny)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr.strip().splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -21,7 +21,8 @@ from bench.studies.cuts.redundancy import (
     most_alike,
     rank,
 )
-from tests.bench.processes import AS_ROOT, bench
+from tests.bench.at_hand import quick
+from tests.bench.processes import AS_ROOT
 from tests.contracts.models import load_tiny
 from tests.tiny_models import save_tiny_llama
 
@@ -118,7 +119,7 @@ def test_the_command_prints_a_profile_and_draws_it(tmp_path: Path) -> None:
     save_tiny_llama(tmp_path / "tiny")
     (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog. " * 20)
     arguments = ("redundancy", "tiny", "--text", "text.txt", "--pieces", "3", "--iterative", "2", *AS_ROOT)
-    done = bench(*arguments, "--out", "figures", "--json", cwd=tmp_path)
+    done = quick(*arguments, "--out", "figures", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [layer["layer"] for layer in found["layers"]] == [0, 1, 2, 3]
@@ -143,7 +144,7 @@ def test_the_command_prints_a_profile_and_draws_it(tmp_path: Path) -> None:
     ],
 )
 def test_what_has_no_layers_is_refused_in_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = bench("redundancy", "echo", *arguments, *AS_ROOT, cwd=tmp_path)
+    done = quick("redundancy", "echo", *arguments, *AS_ROOT, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
