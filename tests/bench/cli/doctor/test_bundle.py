@@ -21,7 +21,7 @@ from bench.run.workers.model import ModelWorker
 from energy import machine
 from tests.backends.mps_like import mps_like
 from tests.bench.processes import AS_ROOT, bench
-from tests.bench.studies.test_mps_like import InProcess
+from tests.bench.studies.test_mps_like import OnTheDevice
 from tests.tiny_models import save_tiny_llama
 
 
@@ -118,7 +118,7 @@ def test_cuts_are_compared_with_those_on_the_cpu(tmp_path: Path, monkeypatch: py
 
     @contextmanager
     def worker(backend: str, options: dict[str, Any], **_: Any) -> Iterator[ModelWorker]:
-        process: Any = InProcess(backend, log=tmp_path / "log")
+        process: Any = OnTheDevice(backend, log=tmp_path / "log")
         load = Load(models={"full": ModelToLoad(folder=folder, options=options)})
         yield ModelWorker(process, process.ask(load, deadline_s=0).loaded)
 
