@@ -61,6 +61,12 @@ def chunks_of(tokens: int, most: int) -> list[int]:
     return [min(most, tokens - start) for start in range(0, tokens, most)]
 
 
+def shared_beginning(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
 def check_model(cut: Cut, info: BackendInfo) -> None:
     """Raise `RequestError` unless the model can have `cut`: it has every layer, and no part refuses it."""
     for part in cut.added:

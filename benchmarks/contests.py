@@ -98,7 +98,7 @@ def llama_cpp_contest(folder: Path, prompt: str, threads: int | None) -> Contest
     from backends.llama_cpp.decoder import LlamaCppBackend
 
     backend = LlamaCppBackend(
-        on_llama_cpp.gguf_of(folder), threads=threads, batch=512, gpu_layers=None, context=512
+        on_llama_cpp.gguf_of(folder), threads=threads, chunk=512, gpu_layers=None, context=512
     )
     engine, ids = backend._engine, backend.encode(prompt)
 

@@ -30,19 +30,19 @@ class LlamaCppBackend(ClosedModel):
     """One GGUF file in one engine, whose only cache is that of the last prompt."""
 
     def __init__(
-        self, file: Path, *, threads: int | None, batch: int, gpu_layers: int | None, context: int | None
+        self, file: Path, *, threads: int | None, chunk: int, gpu_layers: int | None, context: int | None
     ) -> None:
         self._model = read_model(file)
         wanted = context or min(self._model.context, CONTEXT)
         # llama.cpp stops when its positions are used up, although the last new token needs none
-        settings = EngineSettings(threads=threads, batch=batch, gpu_layers=gpu_layers, context=wanted + 1)
+        settings = EngineSettings(threads=threads, batch=chunk, gpu_layers=gpu_layers, context=wanted + 1)
         self._engine = Engine(file, settings)
-        self._batch = batch
+        self._chunk = chunk
         self._newest: Session | None = None
         self.own_s = 0.0
         """Seconds of all requests so far by llama.cpp's own clock."""
         positions = min(wanted, self._engine.positions - 1)
-        self.info = _info(self._model, self._engine, positions=positions, batch=batch, gpu_layers=gpu_layers)
+        self.info = _info(self._model, self._engine, positions=positions, chunk=chunk, gpu_layers=gpu_layers)
 
     @property
     def chat_template(self) -> str | None:
@@ -77,7 +77,7 @@ class LlamaCppBackend(ClosedModel):
         """Nothing was prepared."""
 
     def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
-        """One forward of `ids`, in chunks of `batch`, and the first new token; waits for it."""
+        """One forward of `ids`, in chunks, and the first new token; waits for it."""
         check_prompt(ids, self.info)
         self.ready(cut)
         done = self._complete(ids, new_tokens=1, computed=len(ids))
@@ -140,7 +140,7 @@ class LlamaCppBackend(ClosedModel):
             cache_lengths=(prompt_tokens,) * self._model.layers,
             mlp_units=tuple(layer.mlp_units for layer in shape.layers),
             weight_bytes=shape.weight_bytes,
-            chunks=tuple(chunks_of(prompt_tokens, self._batch)),
+            chunks=tuple(chunks_of(prompt_tokens, self._chunk)),
         )
 
     def _cannot(self, what: str) -> NoReturn:
@@ -148,7 +148,7 @@ class LlamaCppBackend(ClosedModel):
 
 
 def _info(
-    model: GgufModel, engine: Engine, *, positions: int, batch: int, gpu_layers: int | None
+    model: GgufModel, engine: Engine, *, positions: int, chunk: int, gpu_layers: int | None
 ) -> BackendInfo:
     device = _device() if gpu_layers != 0 else "cpu"
     on_gpu = 0 if device == "cpu" else model.layers if gpu_layers is None else min(gpu_layers, model.layers)
@@ -164,7 +164,7 @@ def _info(
         context=positions,
         cache="float16",
         versions=ABOUT.versions(),
-        settings={"threads": engine.threads, "batch": batch, "gpu_layers": on_gpu},
+        settings={"threads": engine.threads, "prefill_chunk": chunk, "gpu_layers": on_gpu},
     )
 
 

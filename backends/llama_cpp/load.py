@@ -30,7 +30,7 @@ def load(
     dtype: str = "float32",
     layers: int | None = None,
     threads: Annotated[int, Field(ge=1)] | None = None,
-    batch: Annotated[int, Field(ge=1)] = 512,
+    prefill_chunk: Annotated[int, Field(ge=1)] = 512,
     gpu_layers: Annotated[int, Field(ge=0)] | None = None,
     context: Annotated[int, Field(ge=1)] | None = None,
 ) -> Backend:
@@ -41,7 +41,7 @@ def load(
         dtype: Not used: the file says how its weights are stored.
         layers: All of them; a file can't be shortened.
         threads: That compute a forward; none leaves it to llama.cpp.
-        batch: Prompt tokens of a forward at most.
+        prefill_chunk: Prompt tokens of a forward at most.
         gpu_layers: Layers on the GPU; none puts all of them there.
         context: Positions to reserve; none reserves the model's own, but 8192 at most.
 
@@ -55,7 +55,7 @@ def load(
         raise ModelError(f"layers = {layers}, but llama.cpp runs all layers of a file", fix="leave it out")
     from backends.llama_cpp.decoder import LlamaCppBackend
 
-    return LlamaCppBackend(file, threads=threads, batch=batch, gpu_layers=gpu_layers, context=context)
+    return LlamaCppBackend(file, threads=threads, chunk=prefill_chunk, gpu_layers=gpu_layers, context=context)
 
 
 def gguf_of(folder: Path) -> Path:

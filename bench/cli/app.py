@@ -28,6 +28,7 @@ from bench.cli.run_options import (
     ModelPrompts,
     NewTokens,
     NoChat,
+    PrefillChunk,
     PromptTokens,
     Quiet,
     ResumeRun,
@@ -133,6 +134,7 @@ def run(
     tg: NewTokens = None,
     dtype: ModelDtype = None,
     batch: BatchSizes = None,
+    prefill_chunk: PrefillChunk = None,
     no_chat: NoChat = False,
     url: ServerUrls = None,
     minutes: RunMinutes = None,
@@ -161,7 +163,16 @@ def run(
 
     changes = Overrides(backends=backend, blocks=blocks, plain=no_chat)
     suite, asked = models_asked.understood(
-        what, changes, prompts=prompts, pp=pp, tg=tg, dtype=dtype, batches=batch, minutes=minutes, urls=url
+        what,
+        changes,
+        prompts=prompts,
+        pp=pp,
+        tg=tg,
+        dtype=dtype,
+        batches=batch,
+        chunk=prefill_chunk,
+        minutes=minutes,
+        urls=url,
     )
     if save_suite is not None:
         models_asked.save(asked, save_suite)

@@ -24,6 +24,7 @@ def understood(
     tg: int | None,
     dtype: str | None,
     batches: Sequence[int] | None,
+    chunk: int | None,
     minutes: float | None,
     urls: Sequence[str] | None,
 ) -> tuple[str, ModelsAsked | None]:
@@ -50,12 +51,14 @@ def understood(
             new_tokens=tg,
             dtype=dtype,
             batches=tuple(batches or ()),
+            prefill_chunk=chunk,
             backends=tuple(backends or ()),
             minutes=minutes or usual,
             urls=tuple(urls or ()),
             plain=bool(changes.plain),
         )
     given = {"--prompts": prompts, "--pp": pp, "--tg": tg, "--dtype": dtype, "--minutes": minutes}
+    given["--prefill-chunk"] = chunk
     given["--url"] = ", ".join(urls) if urls else None
     given["--batch"] = ", ".join(map(str, batches)) if batches else None
     for option, value in given.items():

@@ -43,6 +43,10 @@ BatchSizes = Annotated[
         help="Of models: equal requests at a time; repeatable. [default: 1]",
     ),
 ]
+PrefillChunk = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of models: prompt tokens of a forward at most. [default: 2048, llama_cpp 512]"),
+]
 ServerUrls = Annotated[
     list[str] | None,
     typer.Option(

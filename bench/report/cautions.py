@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from analysis.checks import Caution, check_judgements, check_slots
 from analysis.looks import level_of_run, looks_of, spent
+from analysis.quality import agreement
 from analysis.rows import Slot
 from analysis.values import NOT_ESTIMATED
 from analysis.verdict import INACTIVE, Judgement
 from analysis.words import counted, listed
 from backends.base import BackendInfo
 from backends.cut import Cut
+from backends.loop import shared_beginning
+from bench.report.names import arm_label
 from bench.report.readback import Readback
 from bench.run.observed import NOT_SHOWN
 from bench.run.records import ArmKey, EventRecord, SessionRecord
+from bench.show.words import short_percent
 
 if TYPE_CHECKING:
     from bench.report.arm_row import ArmRow
@@ -54,6 +58,7 @@ def cautions(
         *_about_servers(readback),
         *_about_stored_caches(readback),
         *_about_equal_work(readback),
+        *_about_parted_answers(readback),
         *_about_events(readback),
     ]
 
@@ -205,6 +210,29 @@ def _about_equal_work(readback: Readback) -> Iterator[Caution]:
                 )
                 said[words] = Caution(code="logits not compared", subject=pair.model, said=words)
     yield from said.values()
+
+
+def _about_parted_answers(readback: Readback) -> Iterator[Caution]:
+    """Where two backends that ran the same model on the same prompts say different tokens."""
+    for arm in (arm for arm in readback.arms if not arm[2]):
+        first = next(other for other in readback.arms if other[1:] == arm[1:])
+        mine, theirs = readback.answers(arm), readback.answers(first)
+        both = [(mine[prompt], theirs[prompt]) for prompt in mine.keys() & theirs.keys()]
+        pairs = [
+            (one.tokens, other.tokens)
+            for one, other in both
+            if one.model == other.model and not (one.served or other.served)
+        ]
+        if parted := [pair for pair in pairs if pair[0] != pair[1]]:
+            at = 1 + min(shared_beginning(*pair) for pair in parted)
+            match = short_percent(100 * sum(agreement(*pair) for pair in pairs) / len(pairs))
+            words = (
+                f"parts from {arm_label(first)} in {len(parted)} of {counted(len(pairs), 'answer')}, first "
+                f"at generated token {at} (token match {match}): the same model and prompts, other texts"
+            )
+            yield Caution(
+                code="answers part", subject=arm_label(arm), value=len(parted), is_named=True, said=words
+            )
 
 
 def _about_events(readback: Readback) -> Iterator[Caution]:

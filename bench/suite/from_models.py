@@ -45,6 +45,8 @@ class ModelsAsked:
     dtype: str | None = None
     batches: tuple[int, ...] = ()
     """Equal requests at a time; of several each is a configuration, and the first is the baseline."""
+    prefill_chunk: int | None = None
+    """Prompt tokens of a forward at most, on every backend."""
     urls: tuple[str, ...] = ()
     """Of servers that run the models: one for all of them, or one for each."""
     plain: bool = False
@@ -109,9 +111,12 @@ def _tables(asked: ModelsAsked) -> dict[str, Any]:
         model |= {"dtype": asked.dtype} if asked.dtype else {}
     for model, url in zip(models.values(), _urls(asked), strict=False):
         model["url"] = url
+    backends = asked.backends or (("openai",) if asked.urls else backends_for(asked.models))
+    options = {"prefill_chunk": asked.prefill_chunk} if asked.prefill_chunk else {}
     return {
         "name": labels[0],
-        "backends": list(asked.backends or (("openai",) if asked.urls else backends_for(asked.models))),
+        "backends": list(backends),
+        **({"backend_options": dict.fromkeys(backends, options)} if options else {}),
         "models": models,
         "prompts": _prompts(asked) | ({"chat": False} if asked.plain else {}),
         **_lengths(asked),

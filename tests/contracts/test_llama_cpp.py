@@ -139,8 +139,8 @@ def test_a_session_whose_cache_is_gone_is_refused(backend: Backend) -> None:
 
 
 def test_prompts_are_computed_in_chunks_and_the_settings_are_told(file: Path, backend: Backend) -> None:
-    small = load(folder=file, threads=1, batch=8, gpu_layers=0, context=64)
-    assert small.info.settings == {"threads": 1, "batch": 8, "gpu_layers": 0}
+    small = load(folder=file, threads=1, prefill_chunk=8, gpu_layers=0, context=64)
+    assert small.info.settings == {"threads": 1, "prefill_chunk": 8, "gpu_layers": 0}
     ids = small.encode(PROMPT)
     ours, whole = (generate(one, ids, max_new_tokens=6) for one in (small, backend))
     assert ours.tokens == whole.tokens

@@ -22,6 +22,7 @@ from analysis.words import counted
 from backends.base import BackendInfo, ModelError
 from backends.cut import FULL, Cut
 from backends.folder import open_folder
+from backends.loop import shared_beginning
 from bench.errors import RunFailed
 from bench.run.observed import SameLogits
 from bench.run.workers.error_model import BITS, MOST_PARAMETERS, ErrorModel, measure
@@ -145,8 +146,7 @@ def _longest(pair: Pair, ids: tuple[Ids, Ids]) -> tuple[str, list[int]]:
     for prompt, one in ids[0].items():
         two = ids[1][prompt]
         if one != two:
-            pairs = zip(one, two, strict=False)
-            at = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
+            at = shared_beginning(one, two)
             raise RunFailed(
                 f"{first} and {other} tokenise prompt {prompt!r} differently from token {at + 1} on "
                 f"({one[at : at + 3]} and {two[at : at + 3]}): nothing is compared"

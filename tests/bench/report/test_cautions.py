@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
-from bench.report.cautions import _about_equal_work, _about_stored_caches
+from bench.report.cautions import _about_equal_work, _about_parted_answers, _about_stored_caches
 from bench.report.readback import Readback
 from bench.run.observed import SameLogits
 from tests.bench.report.test_verdicts import SESSION
@@ -57,3 +57,25 @@ def test_a_cache_in_few_bits_that_is_cast_is_labelled() -> None:
     (said,) = _about_stored_caches(cast(Readback, SimpleNamespace(run=run, slots=slots)))
     assert said.subject == "torch, kv8"
     assert "saves memory, and no reading" in said.words
+
+
+def test_where_two_backends_part_in_the_tokens_of_the_run_it_is_said_with_the_place() -> None:
+    def answers(*tokens: list[int], model: str = "full", served: bool = False) -> dict[str, Any]:
+        return {
+            str(number): SimpleNamespace(tokens=one, model=model, served=served)
+            for number, one in enumerate(tokens)
+        }
+
+    said = {
+        ("torch", "ungated", False): answers([1, 2, 3, 4], [5, 6, 7, 8]),
+        ("torch", "small", False): answers([9, 9, 9, 9], model="small"),
+        ("mlx", "ungated", False): answers([1, 2, 3, 4], [5, 6, 9, 8]),
+        ("mlx", "small", False): answers([9, 9, 9, 1]),
+        ("openai", "ungated", False): answers([0, 0, 0, 0], served=True),
+    }
+    readback = SimpleNamespace(arms=list(said), answers=said.__getitem__)
+    (caution,) = _about_parted_answers(cast(Readback, readback))
+    assert caution.words == (
+        "mlx: parts from torch in 1 of 2 answers, first at generated token 3 "
+        "(token match 88 %): the same model and prompts, other texts"
+    )

@@ -55,6 +55,15 @@ def test_a_synthetic_prompt_is_always_the_same_and_long_enough() -> None:
     assert len(prompt.text.split()) > 512
 
 
+def test_a_chunk_of_the_prompt_is_of_every_backend_or_refused_by_the_one_that_has_none() -> None:
+    suite, text = suite_of(ModelsAsked(models=("echo",), backends=("torch", "mlx"), prefill_chunk=64))
+    assert suite.backend_options == {name: {"prefill_chunk": 64} for name in ("torch", "mlx")}
+    assert parse_suite(text, file=Path("x.toml")) == suite
+    suite, text = suite_of(ModelsAsked(models=("echo",), prefill_chunk=64))
+    with pytest.raises(UserError, match="'echo' has no option 'prefill_chunk'"):
+        resolve(suite, text, file=Path("x.toml"))
+
+
 def test_two_sources_of_prompts_contradict_each_other() -> None:
     with pytest.raises(UserError, match="--prompts and --pp"):
         suite_of(ModelsAsked(models=("echo",), prompts="mixed", prompt_tokens=4))
