@@ -24,6 +24,25 @@ class HasBatches(Protocol):
 
 
 @runtime_checkable
+class HasPromptCache(Protocol):
+    """A backend that can compute what prompts have in common once."""
+
+    def keep_prefix(self, ids: list[int], cut: Cut = FULL) -> None:
+        """Compute the cache of `ids`, with which prompts begin, and keep it; outside every window.
+
+        Raises:
+            RequestError: As for `Backend.prefill`; or the model's layers or the cut don't allow it.
+        """
+
+    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int, prefix: int = 0) -> Session:
+        """As `HasBatches`, with the first `prefix` tokens taken from what was kept, and only the rest fed.
+
+        Raises:
+            RequestError: As there; or these tokens were not kept for this cut.
+        """
+
+
+@runtime_checkable
 class HasLatency(Protocol):
     """A backend whose single tokens can be timed, in a pass of its own: each of them is waited for."""
 
@@ -60,8 +79,12 @@ class HasRoundedProducts(Protocol):
 class HasExperts(Protocol):
     """A backend that can say which experts the tokens of a prompt are sent to."""
 
-    def experts_of_prompt(self, ids: list[int], cut: Cut = FULL) -> tuple[tuple[int, ...], ...]:
+    def experts_of_prompt(
+        self, ids: list[int], cut: Cut = FULL, *, prefix: int = 0
+    ) -> tuple[tuple[int, ...], ...]:
         """How many experts each forward of a prefill reads, layer by layer; counted in a prefill of its own.
+
+        `prefix`: as of `HasPromptCache`.
 
         Only layers whose MLP runs and has experts are listed; empty for a model without any.
 

@@ -29,7 +29,16 @@ library approximates (2e-4 for GELU by a hyperbolic tangent). A wrong rope base 
 
 
 Ability = Literal[
-    "cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches", "kv_bits", "token_ids"
+    "cuts",
+    "layers",
+    "logits",
+    "hidden",
+    "redundancy",
+    "probes",
+    "batches",
+    "prompt_cache",
+    "kv_bits",
+    "token_ids",
 ]
 """What not every backend can do; `ABILITIES` says it in words."""
 ABILITIES: Mapping[Ability, str] = {
@@ -40,6 +49,7 @@ ABILITIES: Mapping[Ability, str] = {
     "redundancy": "compare the layers of a model",
     "probes": "run the isolation's probes",
     "batches": "run several requests at a time",
+    "prompt_cache": "compute what prompts begin with once (generation.prompt_cache)",
     "kv_bits": "keep its cache in few bits (kv_bits)",
     "token_ids": "give token ids, which gates look at and prompts of so many tokens are cut by",
 }

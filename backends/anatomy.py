@@ -41,6 +41,8 @@ class Anatomy:
     """The norm of what attention adds to the residual stream; None: it is added as it is."""
     after_mlp: str | None = None
     """The same of the MLP."""
+    counted: bool = True
+    """Whether the sizes of its layers are all that a forward reads and multiplies."""
 
     def mlp_of(self, layer: Any) -> str:
         """What the MLP of a layer is called here."""
@@ -71,6 +73,8 @@ _POST_NORMS = replace(
     after_mlp="post_feedforward_layernorm",
 )
 _SANDWICH = replace(_POST_NORMS, attention_norm="input_layernorm", mlp_norm="pre_feedforward_layernorm")
+_GEMMA4 = replace(_SANDWICH, counted=False)
+"""Its heads differ by layer, layers share keys, and each has an embedding of its own."""
 _ONE_NORM = replace(_LLAMA, attention_norm=None, mlp_norm=None, parallel=True)
 ANATOMIES = {
     "llama": _LLAMA,
@@ -82,6 +86,7 @@ ANATOMIES = {
     "gemma": _LLAMA,
     "gemma2": _SANDWICH,
     "gemma3_text": _SANDWICH,
+    "gemma4_text": _GEMMA4,
     "phi3": _FUSED,
     "glm": _FUSED,
     "glm4": replace(_FUSED, after_attention="post_self_attn_layernorm", after_mlp="post_mlp_layernorm"),
@@ -138,6 +143,14 @@ def heads_of(folder: ModelFolder) -> tuple[int, int, int]:
     heads = config.get("num_attention_heads") or config["n_head"]
     width = config.get("hidden_size") or config["n_embd"]
     return heads, config.get("num_key_value_heads") or heads, config.get("head_dim") or width // heads
+
+
+def keys_read_by_others(folder: ModelFolder) -> frozenset[int]:
+    """Layers whose keys and values later layers read instead of making their own (gemma 3n and 4)."""
+    shared, kinds = folder.config.get("num_kv_shared_layers") or 0, folder.config.get("layer_types") or []
+    first = folder.layers - shared
+    own = {kind: layer for layer, kind in enumerate(kinds[:first])}
+    return frozenset(own[kind] for kind in kinds[first:] if kind in own)
 
 
 def experts_per_token(folder: ModelFolder) -> int:

@@ -1,12 +1,10 @@
 """The seam between the harness and a library that runs models.
 
-A backend is one model loaded by one library. It has no stopwatch: whoever measures calls
-`synchronize`, stamps the clock, calls `prefill` or `decode`, and synchronises again. The
-loops are the project's own, because the stock ones do different work for the same request
-(see `Generated.forwards`), and a comparison of joules needs equal work.
+A backend is one model loaded by one library. It has no stopwatch: whoever measures calls `synchronize`, reads
+the clock, calls `prefill` or `decode`, and synchronises again. The loops are the project's own, because the
+stock ones do different work for the same request (see `Generated`), and joules are compared for equal work.
 
-What a backend says of itself without a model being loaded is `backends.about`; what not every one can do is
-`backends.abilities`.
+What a backend says without a model is in `backends.about`, what not every one can do in `backends.abilities`.
 
     BackendError
     ├── ModelError      the model folder can't be used (missing file, unknown architecture, dtype)
@@ -127,6 +125,8 @@ class Used:
     """Of all that is held of the prompt for the forwards to come; None where that is not known."""
     chunks: tuple[int, ...] = ()
     """Prompt tokens of each forward of the prefill; empty: one forward of all of them."""
+    prefix: int = 0
+    """Prompt tokens before those, whose part of the cache was computed once before (`keep_prefix`)."""
 
 
 @dataclass(kw_only=True)

@@ -11,17 +11,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from backends.added import TextReading
-from backends.anatomy import ANATOMIES, anatomy_of, experts_per_token
-from backends.base import CHUNK, BackendInfo, Generated, Redundancy, Session
-from backends.caching import Caching, Kept
+from backends.anatomy import anatomy_of
+from backends.base import CHUNK, BackendInfo, Generated, RequestError, Session
+from backends.caching import Kept
 from backends.cut import FULL, Cut
 from backends.drop_lists import dropped_by_config
 from backends.folder import ModelFolder
 from backends.kv_policies import Arrays
+from backends.looks import Looks
 from backends.lookup import greedy_with_lookup
 from backends.loop import (
     EqualRows,
@@ -30,7 +28,6 @@ from backends.loop import (
     check_prompt,
     chunks_of,
     greedy,
-    log_probabilities,
     open_session,
     waited_for,
     watched,
@@ -39,12 +36,11 @@ from backends.making import counted, make
 from backends.parts import Parts, multiplied
 from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
-from backends.tapped import experts_seen, redundancy_seen
 from backends.tokenizer import Tokenizer
-from backends.trial import by_name, try_cut
+from backends.trial import by_name, check_prefix, try_cut
 
 
-class Decoder(Caching):
+class Decoder(Looks):
     """One loaded model; see `backends.base.Backend` for what each public method promises."""
 
     def __init__(
@@ -72,7 +68,8 @@ class Decoder(Caching):
         self._dropped = dropped_by_config(folder)
         self._cuts = Cuts(self._count(model), self._make)
         self._tried = set[Cut]()
-        self._experts: dict[tuple[tuple[int, ...], Cut], tuple[tuple[int, ...], ...]] = {}
+        self._prefixes: dict[tuple[tuple[int, ...], Cut], Any] = {}
+        self._experts: dict[tuple[tuple[int, ...], Cut, int], tuple[tuple[int, ...], ...]] = {}
 
     def ready(self, cut: Cut) -> None:
         """Prepare `cut`, so that requests switch to it at no cost."""
@@ -87,22 +84,35 @@ class Decoder(Caching):
         """Free what `ready` prepared."""
         self._cuts.forget()
         self._tried.clear()
+        self._prefixes.clear()
         self._free()
 
     def prefill(self, ids: list[int], cut: Cut = FULL) -> Session:
         """Queue the forwards of all of `ids`; the first token stays on the device."""
         return self.prefill_batch(ids, cut, batch=1)
 
-    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int) -> Session:
-        """The same with so many equal rows in every forward."""
+    def keep_prefix(self, ids: list[int], cut: Cut = FULL) -> None:
+        """Compute the cache of `ids`, with which prompts begin, and keep it."""
+        check_prompt(ids, self.info)
+        model, cache = self._model_for(cut), self._fresh_cache(cut)
+        check_prefix(cut, self.info, self._forgetful_layers(cache))
+        chunks, keeping = chunks_of(len(ids), self._chunk), self._keeping(model, cut, cache, len(ids))
+        with self._no_gradients(), self._through_cache(model, cut, keeping):
+            self._feed(model, [ids], cache, chunks, keeping, cut, start=0)
+            self._settle(cache, [])
+        self._prefixes[tuple(ids), cut] = cache
+
+    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int, prefix: int = 0) -> Session:
+        """The same with so many equal rows in every forward, after the `prefix` that was kept."""
         check_prompt(ids, self.info)
         check_cut(cut, ids)
         check_batch(batch, cut)
-        model, cache, chunks = self._model_for(cut), self._fresh_cache(cut), chunks_of(len(ids), self._chunk)
+        model, cache = self._model_for(cut), self._cache_after(ids[:prefix], cut, batch)
+        chunks = chunks_of(len(ids) - prefix, self._chunk)
         keeping = self._keeping(model, cut, cache, len(ids))
         with self._no_gradients():
             with self._through_cache(model, cut, keeping):
-                first = self._feed(model, [ids] * batch, cache, chunks, keeping, cut)
+                first = self._feed(model, [ids] * batch, cache, chunks, keeping, cut, start=prefix)
             self._store_in_few_bits(cache, cut.cache_bits)
             keeping.shorten()
         return Session(
@@ -111,14 +121,15 @@ class Decoder(Caching):
             cache=cache,
             ids=ids,
             cut=cut,
-            used=self._cuts.get(cut).used(self._held(cache), keeping.kept_bytes, chunks),
+            used=self._cuts.get(cut).used(self._held(cache), keeping.kept_bytes, chunks, prefix=prefix),
             batch=batch,
             keeping=keeping,
         )
 
-    def _feed(self, model: Any, rows: Any, cache: Any, chunks: list[int], keeping: Kept, cut: Cut) -> Any:
-        """Queue the forwards of a prompt chunk by chunk; the token after it."""
-        start = 0
+    def _feed(
+        self, model: Any, rows: Any, cache: Any, chunks: list[int], keeping: Kept, cut: Cut, *, start: int
+    ) -> Any:
+        """Queue the forwards of a prompt chunk by chunk from position `start` on; the token after it."""
         for tokens in chunks[:-1]:
             self._fill(model, [row[start : start + tokens] for row in rows], cache, start=start)
             self._store_in_few_bits(cache, cut.cache_bits)
@@ -177,59 +188,6 @@ class Decoder(Caching):
             unlike_rows=rows.unlike,
         )
 
-    def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
-        """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32."""
-        check_prompt(ids, self.info)
-        self.ready(cut)
-        self._fresh_cache(cut)  # refuses what `prefill` would refuse
-        model = self._model_for(cut)
-        with self._no_gradients(), self._per_query(model, cut):
-            return self._arrays.numpy(self._logits(model, ids))
-
-    def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
-        """Logits of shape (len(tokens), vocabulary) after each of `tokens`, through the cache."""
-        check_prompt([*ids, *tokens], self.info)
-        self.ready(cut)
-        session, model = self.prefill(ids, cut), self._model_for(cut)
-        rows = []
-        with self._no_gradients(), self._through_cache(model, cut, session.keeping):
-            for position, token in enumerate(tokens, start=len(ids)):
-                rows.append(self._arrays.numpy(self._logits_at(model, session.cache, token, position)))
-                session.keeping.shorten()
-        return np.stack(rows)
-
-    def score(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float64]:
-        """Natural log-probabilities, shape (len(ids) - 1,), of ids[1:]."""
-        return log_probabilities(self.logits(ids, cut), ids)
-
-    def hidden(self, ids: list[int]) -> NDArray[np.float32]:
-        """Hidden states after the final norm, shape (len(ids), width)."""
-        check_prompt(ids, self.info)
-        with self._no_gradients():
-            return self._arrays.numpy(self._hidden(ids))
-
-    def redundancy(self, ids: list[int], cut: Cut = FULL) -> Redundancy:
-        """How little each attention, MLP and block of what `cut` leaves changes the residual stream."""
-        check_prompt(ids, self.info)
-        self.ready(cut)
-        model = self._model_for(cut)
-        with self._no_gradients():
-            return redundancy_seen(
-                self._parts, self._arrays, model, self._folder, run=lambda: self._logits(model, ids)
-            )
-
-    def experts_of_prompt(self, ids: list[int], cut: Cut = FULL) -> tuple[tuple[int, ...], ...]:
-        """How many experts each forward of a prefill reads, by layer; without experts nothing is run."""
-        anatomy, model = ANATOMIES.get(self._folder.architecture), self._model_for(cut)
-        if anatomy is None or not experts_per_token(self._folder):
-            return ()
-        asked = (tuple(ids), cut)
-        if asked not in self._experts:
-            self._experts[asked] = experts_seen(
-                self._parts, self._arrays, model, anatomy, run=lambda: self.prefill(ids, cut)
-            )
-        return self._experts[asked]
-
     def shape(self, cut: Cut = FULL) -> Shape | None:
         """Counted sizes of what a forward under `cut` reads and multiplies; None if that is not known."""
         shape, cast = self._cuts.get(cut).shape, bool(cut.cache_bits) and self.info.casts_cache
@@ -265,3 +223,11 @@ class Decoder(Caching):
         windows = self._windows(self._new_cache(FULL))
         shape = counted(self._parts, model, self._folder, dtype=self.info.dtype, windows=windows)
         return PreparedModel(model=model, shape=shape)
+
+    def _cache_after(self, prefix: list[int], cut: Cut, batch: int) -> Any:
+        """A cache for so many rows that holds `prefix`, which was kept; a fresh one where there is none."""
+        if not prefix:
+            return self._fresh_cache(cut)
+        if (kept := self._prefixes.get((tuple(prefix), cut))) is None:
+            raise RequestError("this prefix was not kept", fix="call keep_prefix first, outside any window")
+        return self._forked(kept, batch)

@@ -180,6 +180,8 @@ def _shortened(config: dict[str, Any], layers: int | None, path: Path) -> dict[s
     if not 1 <= layers <= total:
         raise ModelError(f"layers = {layers}, but {path} has {total}", fix=f"give 1 to {total}")
     changed = {key: layers for key in LAYER_COUNT_KEYS if key in config}
+    if shared := config.get("num_kv_shared_layers"):
+        changed["num_kv_shared_layers"] = max(0, layers - (total - shared))
     if config.get("layer_types"):
         changed["layer_types"] = config["layer_types"][:layers]
     return config | changed

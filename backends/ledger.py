@@ -61,9 +61,11 @@ def request_ledger(
         generated: What `decode` returned.
         experts: That each forward of the prompt read, layer by layer (`HasExperts.experts_of_prompt`).
     """
-    kept, batch = cut.kept_positions(prompt_tokens), generated.batch
+    kept, batch, used = cut.kept_positions(prompt_tokens), generated.batch, generated.used
     bounded = cut.kv_bounded and cut.kv_keep < 1
-    prefill = prefill_work(shape, chunks_fed(generated.used, prompt_tokens), batch=batch, experts=experts)
+    prefix = used.prefix if used else 0
+    chunks = chunks_fed(used, prompt_tokens)
+    prefill = prefill_work(shape, chunks, batch=batch, experts=experts, prefix=prefix)
     decode = decode_work(shape, kept, _tokens_fed(generated, bounded), batch=batch)
     if cut.kv_direct:
         decode = _rebuilding(decode, shape, cut, range(kept, kept + generated.forwards), batch=batch)
@@ -81,13 +83,19 @@ def chunks_fed(used: Used | None, prompt_tokens: int) -> tuple[int, ...]:
 
 
 def prefill_work(
-    shape: Shape, chunks: Sequence[int], *, batch: int = 1, experts: Sequence[Sequence[int]] = ()
+    shape: Shape,
+    chunks: Sequence[int],
+    *,
+    batch: int = 1,
+    experts: Sequence[Sequence[int]] = (),
+    prefix: int = 0,
 ) -> Phase:
     """Forwards of the prompt, of so many tokens each, with logits at the very last token only.
 
+    Before them the cache holds `prefix` positions, which were computed once and are read.
     `experts`: as of `request_ledger`; where nobody counted them, those of one token, the fewest there can be.
     """
-    work = _work(shape, 0, [(tokens, tokens) for tokens in chunks], batch=batch, logits=None)
+    work = _work(shape, prefix, [(tokens, tokens) for tokens in chunks], batch=batch, logits=None)
     routing = (layer for layer in shape.layers if layer.routed)
     more = sum(
         layer.more_expert_bytes(read)

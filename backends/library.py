@@ -88,6 +88,10 @@ class Library(ABC):
         """An empty cache for a request under `cut`."""
 
     @abstractmethod
+    def _forked(self, cache: Any, batch: int) -> Any:
+        """A cache of equal rows that goes on from one of a single row, which stays as it is."""
+
+    @abstractmethod
     def _forgetful_layers(self, cache: Any) -> set[str]:
         """Kinds of the layers of a cache that do not hold all positions, such as a sliding window."""
 

@@ -52,7 +52,7 @@ def counted(
         windows: Positions that each layer's attention sees at most; None for all.
     """
     anatomy = ANATOMIES.get(folder.architecture)
-    if anatomy is None or (folder.quantised and not folder.is_mlx_quantised):
+    if anatomy is None or not anatomy.counted or (folder.quantised and not folder.is_mlx_quantised):
         return None
     return count_shape(
         parts,

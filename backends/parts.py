@@ -137,7 +137,7 @@ def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
     made = parts.sharing_copy(model)
     layers = layers_of(made)
     for number, layer in enumerate(layers):
-        _check_experts(getattr(layer, anatomy.mlp_of(layer)), cut, number)
+        _check_experts(layer, getattr(layer, anatomy.mlp_of(layer)), cut, number)
         if number in cut.drop_blocks:
             layers[number] = parts.nothing("block", layer)
             continue
@@ -229,14 +229,15 @@ def leave_out(parts: Parts, layer: Any, what: Literal["attention", "mlp"], anato
         setattr(layer, norm, parts.nothing("norm", getattr(layer, norm)))
 
 
-def _check_experts(mlp: Any, cut: Cut, number: int) -> None:
+def _check_experts(layer: Any, mlp: Any, cut: Cut, number: int) -> None:
     """Raise `ModelError` for a cut inside the experts of a layer, whose matrices lie in one array."""
-    inside = [key for key in ("mlp_keep", "weight_bits") if getattr(cut, key) != getattr(FULL, key)]
-    if inside and find(mlp, EXPERTS_NAMES) is not None:
-        raise ModelError(
-            f"{' and '.join(inside)} cuts the matrices of an MLP, but layer {number} has experts instead",
-            fix="drop_mlp, drop_attention and drop_blocks work",
-        )
+    beside = find(layer, EXPERTS_NAMES) is not None
+    keys = ("mlp_keep", "weight_bits", "drop_mlp")[: 3 if beside else 2]
+    inside = [key for key in keys if getattr(cut, key) != getattr(FULL, key)]
+    if inside and (beside or find(mlp, EXPERTS_NAMES) is not None):
+        where, also = ("beside it", "") if beside else ("instead", "drop_mlp, ")
+        what = f"{' and '.join(inside)} cuts the matrices of an MLP, but layer {number} has experts {where}"
+        raise ModelError(what, fix=f"{also}drop_attention and drop_blocks work")
 
 
 def _slice_mlp(parts: Parts, mlp: Any, anatomy: Anatomy, cut: Cut, number: int) -> None:

@@ -33,9 +33,10 @@ class PreparedModel:
     model: Any
     shape: Shape | None
 
-    def used(self, held: InCache, beside_bytes: int, chunks: list[int]) -> Used:
-        """What a prefill of forwards of so many tokens, which left such a cache, really ran."""
+    def used(self, held: InCache, beside_bytes: int, chunks: list[int], *, prefix: int = 0) -> Used:
+        """What a prefill of so many tokens a forward after `prefix`, which left such a cache, really ran."""
         return Used(
+            prefix=prefix,
             cache_bits=held.bits,
             cache_bytes=None if held.bytes is None else held.bytes + beside_bytes,
             chunks=tuple(chunks),

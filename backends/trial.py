@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backends.anatomy import heads_of
+from backends.anatomy import heads_of, keys_read_by_others
 from backends.base import Backend, BackendError, BackendInfo, ModelError, RequestError, in_one_line
 from backends.cut import Cut
 from backends.folder import ModelFolder
 from backends.kv_bits import GROUPS
+from backends.kv_policies import looks_at_attention
 
 _TOKENS = 4
 
@@ -33,6 +34,12 @@ def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set
             f"but {info.architecture!r} has {', '.join(sorted(forgetful))}",
             fix="leave them out for this model",
         )
+    if unread := [layer for layer in keys_read_by_others(folder) if not cut.attends(layer)]:
+        raise RequestError(
+            f"{info.backend}: the cut leaves out the attention of layer {min(unread)}, whose keys and values "
+            f"later layers of {info.architecture!r} read",
+            fix="leave out another layer",
+        )
     if (cut.changes_cache or cut.kv_direct) and folder.config.get("kv_lora_rank"):
         raise RequestError(
             f"{info.backend}: kv_keep and kv_bits need keys and values by head, but {info.architecture!r} "
@@ -45,6 +52,30 @@ def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set
             fix="set kv_group_size to " + " or ".join(str(g) for g in GROUPS if not width % g)
             if width % GROUPS[0] == 0
             else "leave kv_bits out for this model",
+        )
+
+
+def check_prefix(cut: Cut, info: BackendInfo, forgetful: set[str]) -> None:
+    """Raise `RequestError` where the cache of the beginning of a prompt is no beginning of its cache.
+
+    Args:
+        cut: Any.
+        info: Of the model.
+        forgetful: As of `check_cache`.
+    """
+    if forgetful:
+        raise RequestError(
+            f"{info.backend}: prompt_cache needs layers that hold all positions, but {info.architecture!r} "
+            f"has {', '.join(sorted(forgetful))}",
+            fix="leave it out for this model",
+        )
+    if looks_at_attention(cut) or cut.cache_bits or cut.kv_direct:
+        policy = f"kv_policy = {cut.kv_policy}"
+        key = "kv_bits" if cut.cache_bits else "kv_direct" if cut.kv_direct else policy
+        raise RequestError(
+            f"{info.backend}: prompt_cache keeps the beginning of a prompt as it was computed, but {key} "
+            "depends on all of the prompt",
+            fix="leave one of them out",
         )
 
 

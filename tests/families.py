@@ -39,8 +39,8 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
     "ministral3": {},
     "gemma4_text": {
         "sliding_window": 32,
-        "num_hidden_layers": 4,
-        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "num_hidden_layers": 6,
+        "layer_types": ["sliding_attention", "full_attention"] * 3,
         "global_head_dim": 32,
         "num_kv_shared_layers": 2,
         "hidden_size_per_layer_input": 8,

@@ -109,12 +109,16 @@ class EchoBackend:
         """One forward over all of `ids`."""
         return self.prefill_batch(ids, cut, batch=1)
 
-    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int) -> Session:
+    def keep_prefix(self, ids: list[int], cut: Cut = FULL) -> None:
+        """Compute what prompts begin with; there is nothing to keep."""
+        _burn(len(ids) * PROMPT_TOKEN_COST * self._cpu_s_per_token)
+
+    def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int, prefix: int = 0) -> Session:
         """The same for several equal rows, in the time of one: decoding a batch reads the weights once."""
         check_prompt(ids, self.info)
         check_cut(cut, ids)
         check_batch(batch, cut)
-        _burn(len(ids) * PROMPT_TOKEN_COST * self._cpu_s_per_token)
+        _burn((len(ids) - prefix) * PROMPT_TOKEN_COST * self._cpu_s_per_token)
         first = _next_id(ids)
         return Session(
             prompt_tokens=len(ids), first_token=first, cache=list(ids), ids=ids, cut=cut, batch=batch

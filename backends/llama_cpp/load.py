@@ -19,7 +19,17 @@ ABOUT = About(
     packages=("xllamacpp",),
     weight_files=("*.gguf",),
     dtype_of_file=True,
-    lacks=("cuts", "layers", "logits", "hidden", "redundancy", "probes", "batches", "kv_bits"),
+    lacks=(
+        "cuts",
+        "layers",
+        "logits",
+        "hidden",
+        "redundancy",
+        "probes",
+        "batches",
+        "prompt_cache",
+        "kv_bits",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ and the argmax, queued without waiting for the one before.
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -188,6 +189,14 @@ class MlxDecoder(Decoder):
     def _new_cache(self, cut: Cut) -> list[Any]:
         caches, attending = make_prompt_cache(self._model), self._attending(cut)
         return [cache if layer in attending else PositionOnly() for layer, cache in enumerate(caches)]
+
+    def _forked(self, cache: list[Any], batch: int) -> list[Any]:
+        forked = [copy.copy(layer) for layer in cache]  # an update puts other arrays in place
+        for layer in forked:
+            if isinstance(layer, KVCache) and batch > 1:
+                layer.keys = mx.broadcast_to(layer.keys, (batch, *layer.keys.shape[1:]))
+                layer.values = mx.broadcast_to(layer.values, (batch, *layer.values.shape[1:]))
+        return forked
 
     def _forgetful_layers(self, cache: list[Any]) -> set[str]:
         whole = (KVCache, PositionOnly)

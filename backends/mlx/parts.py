@@ -199,7 +199,10 @@ class MlxNothing(nn.Module):  # type: ignore[misc]
         """A block gives its input; other parts have nothing to add to the residual stream."""
         for cache in (given for given in (*arguments, *options.values()) if isinstance(given, PositionOnly)):
             cache.offset += hidden.shape[1]
-        return hidden if self._is_block else mx.zeros_like(hidden)
+        added = hidden if self._is_block else mx.zeros_like(hidden)
+        if "shared_kv" in options:  # keys and values of another layer go on to those that read them
+            return added, options["shared_kv"], options["offset"]
+        return added
 
 
 class MlxWaiting(MlxNothing):
@@ -256,7 +259,8 @@ class Tap:
     def __call__(self, hidden: Any, *arguments: Any, **options: Any) -> Any:
         """What the module gives."""
         output = self._module(hidden, *arguments, **options)
-        self._note(hidden if self._of_input else output)
+        given = output[0] if isinstance(output, tuple) else output
+        self._note(hidden if self._of_input else given)
         return output
 
     def __getattr__(self, name: str) -> Any:

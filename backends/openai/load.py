@@ -26,7 +26,17 @@ ABOUT = About(
     weight_files=(),
     dtype_of_file=True,
     served=check_url,
-    lacks=("cuts", "layers", "logits", "hidden", "redundancy", "probes", "kv_bits", "token_ids"),
+    lacks=(
+        "cuts",
+        "layers",
+        "logits",
+        "hidden",
+        "redundancy",
+        "probes",
+        "prompt_cache",
+        "kv_bits",
+        "token_ids",
+    ),
 )
 
 

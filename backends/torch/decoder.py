@@ -6,11 +6,12 @@ ids and looks for the end at every token. Here a step is the forward and the arg
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ from backends.probing import Probes
 from backends.tokenizer import Tokenizer
 from backends.torch.arrays import TorchArrays
 from backends.torch.bits import rows_of
+from backends.torch.cache import NoAttention
 from backends.torch.direct import TorchRebuilding
 from backends.torch.load import ABOUT
 from backends.torch.parts import TorchParts
@@ -58,6 +60,10 @@ class TorchDecoder(Decoder):
         self._device = device
         # a state-space model takes its cache under a name of its own, and would ignore the usual one
         takes = inspect.signature(model.forward).parameters
+        # given a number of positions, gemma 4 runs layers that read the keys of others for these alone, as
+        # MLX does not; given an index it does the same work
+        shares = folder.config.get("num_kv_shared_layers")
+        self._last: Any = torch.tensor([-1], device=device) if shares else 1
         self._cache_name = "cache_params" if "cache_params" in takes else "past_key_values"
         described = describe(
             folder,
@@ -108,7 +114,7 @@ class TorchDecoder(Decoder):
 
     def _first_token(self, model: Any, rows: list[list[int]], cache: DynamicCache, *, start: int) -> Tensor:
         positions = self._positions(start, start + len(rows[0]), batch=len(rows))
-        return _next_token(model, self._on_device(rows), positions, {self._cache_name: cache})
+        return self._next_token(model, self._on_device(rows), positions, cache)
 
     def _fill(self, model: Any, rows: list[list[int]], cache: DynamicCache, *, start: int) -> None:
         positions = self._positions(start, start + len(rows[0]), batch=len(rows))
@@ -123,10 +129,9 @@ class TorchDecoder(Decoder):
         # All positions are made at once; a step takes a view.
         ahead = self._positions(start, start + most, batch=batch)
         positions = (ahead[:, n : n + 1] for n in range(most))
-        named = {self._cache_name: cache}
 
         def step(token: Tensor) -> Tensor:
-            return _next_token(model, token, next(positions), named)
+            return self._next_token(model, token, next(positions), cache)
 
         return step
 
@@ -139,7 +144,6 @@ class TorchDecoder(Decoder):
             fed += len(tokens)
             output = model(
                 self._on_device([tokens]),
-                attention_mask=self._causal_mask(cache, len(tokens)),
                 position_ids=positions,
                 past_key_values=cache,
                 use_cache=True,
@@ -161,7 +165,7 @@ class TorchDecoder(Decoder):
 
     def _logits_at(self, model: Any, cache: Any, token: int, position: int) -> Tensor:
         at = self._positions(position, position + 1)
-        return _last_logits(model, self._on_device([[token]]), at, {self._cache_name: cache})[0]
+        return self._last_logits(model, self._on_device([[token]]), at, cache)[0]
 
     def _hidden(self, ids: list[int]) -> Tensor:
         return self._forward(self._model.base_model, ids).last_hidden_state[0]  # type: ignore[no-any-return]
@@ -194,10 +198,29 @@ class TorchDecoder(Decoder):
                 f"torch holds a cache in 8 or 4 bits (kv_bits), not in {cut.kv_bits}",
                 fix="use one of them, or run it with --backend mlx",
             )
-        return DynamicCache(config=self._model.config)
+        cache = DynamicCache(config=self._model.config)
+        layers: list[Any] = cache.layers
+        attending = [layer for layer in self._attending(cut) if layer < len(layers)]
+        for layer in set(range(len(layers))).difference(attending):
+            alike = (other for other in attending if type(layers[other]) is type(layers[layer]))
+            if (like := next(alike, None)) is not None:
+                layers[layer] = NoAttention(layers, like)
+        return cache
+
+    def _forked(self, cache: DynamicCache, batch: int) -> DynamicCache:
+        forked = copy.copy(cache)
+        forked.layers = [copy.copy(layer) for layer in cache.layers]  # an update puts other tensors in place
+        for layer in cast(list[Any], forked.layers):
+            if isinstance(layer, NoAttention):
+                layer.layers = forked.layers
+            if layer.is_initialized and batch > 1:
+                layer.keys = layer.keys.expand(batch, -1, -1, -1)
+                layer.values = layer.values.expand(batch, -1, -1, -1)
+        return forked
 
     def _forgetful_layers(self, cache: DynamicCache) -> set[str]:
-        return {type(layer).__name__ for layer in cache.layers if type(layer) is not DynamicLayer}
+        whole = (DynamicLayer, NoAttention)
+        return {type(layer).__name__ for layer in cache.layers if type(layer) not in whole}
 
     def _windows(self, cache: DynamicCache) -> list[int | None]:
         return [getattr(layer, "sliding_window", None) for layer in cache.layers]
@@ -241,39 +264,26 @@ class TorchDecoder(Decoder):
         """One forward without a cache."""
         return model(self._on_device([ids]), position_ids=self._positions(0, len(ids)), use_cache=False)
 
-    def _causal_mask(self, cache: DynamicCache, tokens: int) -> Tensor | None:
-        """For `tokens` after the cache: all of it, and each other up to themselves.
-
-        Shape (1, 1, tokens, positions); None for one token, which sees everything. The model's own
-        mask asks the cache of layer 0 for the length, which may hold nothing.
-        """
-        if tokens == 1:
-            return None
-        held = max(self._held(cache).lengths)
-        mask = torch.ones(tokens, held + tokens, dtype=torch.bool, device=self._device)
-        return mask.tril(held)[None, None]
-
     def _on_device(self, ids: list[list[int]]) -> Tensor:
         return torch.tensor(ids, device=self._device)
 
     def _positions(self, start: int, end: int, *, batch: int = 1) -> Tensor:
         return torch.arange(start, end, device=self._device).expand(batch, -1)
 
+    def _next_token(self, model: Any, tokens: Tensor, positions: Tensor, cache: Any) -> Tensor:
+        """Queue one forward of `tokens` (B, L) at `positions` (B, L) and the argmax after it, (B, 1)."""
+        return self._last_logits(model, tokens, positions, cache).argmax(dim=-1, keepdim=True)
+
+    def _last_logits(self, model: Any, tokens: Tensor, positions: Tensor, cache: Any) -> Tensor:
+        """Queue one forward of `tokens` (B, L) at `positions` (B, L); its last logits, (B, vocabulary)."""
+        # Positions are explicit because the model would otherwise ask the cache of layer 0 for them,
+        # which is wrong as soon as that layer keeps fewer of them.
+        named = {self._cache_name: cache}
+        output = model(tokens, position_ids=positions, use_cache=True, logits_to_keep=self._last, **named)
+        return output.logits[:, -1]  # type: ignore[no-any-return]
+
 
 def _bytes_in(layer: Any) -> int:
     if isinstance(layer, StoredLayer):
         return layer.held_bytes
     return 0 if layer.keys is None else int(layer.keys.nbytes + layer.values.nbytes)
-
-
-def _next_token(model: Any, tokens: Tensor, positions: Tensor, cache: dict[str, DynamicCache]) -> Tensor:
-    """Queue one forward of `tokens` (B, L) at `positions` (B, L) and the argmax after it, (B, 1)."""
-    return _last_logits(model, tokens, positions, cache).argmax(dim=-1, keepdim=True)
-
-
-def _last_logits(model: Any, tokens: Tensor, positions: Tensor, cache: dict[str, DynamicCache]) -> Tensor:
-    """Queue one forward of `tokens` (B, L) at `positions` (B, L); its last logits, (B, vocabulary)."""
-    # Positions are explicit because the model would otherwise ask the cache of layer 0 for them,
-    # which is wrong as soon as that layer keeps fewer of them.
-    output = model(tokens, position_ids=positions, use_cache=True, logits_to_keep=1, **cache)
-    return output.logits[:, -1]  # type: ignore[no-any-return]

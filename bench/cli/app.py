@@ -175,8 +175,7 @@ def run(
         urls=url,
     )
     if save_suite is not None:
-        models_asked.save(asked, save_suite)
-        return
+        return models_asked.save(asked, save_suite)
     privilege.lower(allow_root=allow_root or dry_run, for_meter=True)  # a dry run loads no model
     prepared, header = start.ready_to_run(
         suite, asked, changes, energy=energy, resume=resume, void_again=void_again
@@ -184,8 +183,7 @@ def run(
     header = start.until(until, prepared, header)
     meter = start.choose_meter(header)
     if dry_run:
-        results.show_plan(prepared, meter, console(), as_json=as_json)
-        return
+        return results.show_plan(prepared, meter, console(), as_json=as_json)
     folder = fetch_and_run(
         prepared,
         header,

@@ -33,7 +33,10 @@ class ArmRow:
     served: Annotated[bool, "A server ran it: equal work is not shown."]
     routed_to_small: Annotated[int, "Prompts that went to another model than the baseline's."]
     seconds_per_repeat_s: Annotated[float, "Seconds per repeat."]
-    prompt_tokens_per_repeat: Annotated[float, "Tokens of the prompts per repeat."]
+    prompt_tokens_per_repeat: Annotated[float, "Tokens of the prompts per repeat, those that were fed."]
+    cached_tokens_per_repeat: Annotated[
+        float, "Prompt tokens that were computed once, outside every window; not among those of the prompts."
+    ] = 0.0
     generated_tokens_per_repeat: Annotated[float, "Generated tokens per repeat."]
     reasoning_tokens_per_repeat: Annotated[
         Number, "Of these, tokens of thinking aloud; null where the model has no marks of it."

@@ -91,6 +91,12 @@ def _grade(row: ArmRow) -> str | None:
     return None if row.grade is None else f"{row.grade} {row.grade_name}"
 
 
+def _from_cache(row: ArmRow) -> str | None:
+    """Prompt tokens that were computed once before, of all."""
+    cached = row.cached_tokens_per_repeat
+    return f"{cached:.0f} of {cached + row.prompt_tokens_per_repeat:.0f}" if cached else None
+
+
 def _generated(row: ArmRow) -> str:
     """Generated tokens, and how many of them are thinking aloud where the model has marks of it."""
     thought = row.reasoning_tokens_per_repeat
@@ -130,6 +136,7 @@ _WORK: tuple[Column[ArmRow], ...] = (
     Column("to small", lambda row: row.routed_to_small),
     Column("served", lambda row: NOT_SHOWN if row.served else None, is_text=True),
     Column("batch", lambda row: row.batch if row.batch != 1 else None),
+    Column("prompt cache", _from_cache),
     Column("generated tokens", _generated),
     Column("forwards", lambda row: f"{row.forwards_per_repeat:.0f}"),
     Column("prefill tok/s", lambda row: words.number(row.prefill_tokens_per_s, 1)),

@@ -55,6 +55,7 @@ def cautions(
         *check_judgements(by_backend),
         *_about_joules(readback, rows),
         *_about_batches(readback),
+        *_about_prompt_caches(rows),
         *_about_servers(readback),
         *_about_stored_caches(readback),
         *_about_equal_work(readback),
@@ -159,6 +160,18 @@ def _about_batches(readback: Readback) -> Iterator[Caution]:
         if rows:
             words = f"{counted(rows, 'row')} of a batch answered otherwise than the first, of one prompt"
             yield Caution(code="unlike rows", subject=arm, value=rows, is_named=True, said=words)
+
+
+def _about_prompt_caches(rows: Sequence[ArmRow]) -> Iterator[Caution]:
+    """What was computed before the first window has its joules in none."""
+    for row in rows:
+        if cached := row.cached_tokens_per_repeat:
+            fed = row.prompt_tokens_per_repeat
+            words = (
+                f"{cached:.0f} of {cached + fed:.0f} prompt tokens come from a prompt cache: they "
+                "were computed once, and what that took is in no window"
+            )
+            yield Caution(code="prompt cache", subject=row.label, value=cached, is_named=True, said=words)
 
 
 def _about_servers(readback: Readback) -> Iterator[Caution]:

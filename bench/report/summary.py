@@ -101,6 +101,7 @@ class _Arm:
             "left_out_windows": self.left_out,
             "seconds_per_repeat_s": self.seconds,
             "prompt_tokens_per_repeat": self.prompt_tokens,
+            "cached_tokens_per_repeat": self.per_pass(sum(r.batch * r.cached_tokens for r in self.requests)),
             "generated_tokens_per_repeat": self.new_tokens,
             "reasoning_tokens_per_repeat": self._total(
                 [None if r.reasoning_tokens is None else r.batch * r.reasoning_tokens for r in self.requests]

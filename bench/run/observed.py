@@ -100,6 +100,8 @@ class Answered:
     end_s: float
     batch: int = 1
     """Equal requests that ran at a time as one."""
+    cached_tokens: int = 0
+    """Of the prompt's tokens, those that were computed once before (`prompt_cache`), and not fed."""
     unlike_rows: int = 0
     """Rows whose tokens were not those of the first, as they should be."""
     rows: list[tuple[int, int]] | None = None
@@ -112,10 +114,10 @@ class Answered:
 
     @property
     def all_prompt_tokens(self) -> int:
-        """Of all rows."""
+        """Of all rows, those that were fed."""
         if self.rows is not None:
             return sum(prompt for prompt, _ in self.rows)
-        return self.batch * self.prompt_tokens
+        return self.batch * (self.prompt_tokens - self.cached_tokens)
 
     @property
     def all_new_tokens(self) -> int:

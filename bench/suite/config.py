@@ -79,6 +79,10 @@ class Generation(_Table):
     batch: int = Field(default=1, ge=1)
     """Equal requests that run at a time: so many copies of a prompt, unless a budget says otherwise."""
 
+    prompt_cache: bool = False
+    """Compute the tokens that all prompts begin with once, outside every window, unless a budget says
+    otherwise; requests feed the rest. Of torch and MLX; `backend_options.openai` has its own."""
+
     def __str__(self) -> str:
         tokens = f"{'' if self.ignore_eos else 'up to '}{self.max_new_tokens} generated tokens"
         return tokens if self.batch == 1 else f"{tokens}, batch {self.batch}"

@@ -80,10 +80,12 @@ def check_urls(backends: Iterable[str], models: Mapping[str, Model]) -> None:
 def needs_of(suite: Suite, gates: dict[str, Gate], models: dict[str, Model]) -> list[Ability]:
     """What the backends have to be able to do."""
     cuts = any(budget.cut != FULL for gate in gates.values() for budget in gate.budgets)
+    usual = suite.generation.prompt_cache
     shortened = any(model.layers is not None for model in models.values())
     needs: list[tuple[Ability, bool]] = [
         ("cuts", cuts),
         ("layers", shortened),
+        ("prompt_cache", any(b.caches_prompts(usual) for gate in gates.values() for b in gate.budgets)),
         ("kv_bits", any(b.cut.cache_bits is not None for gate in gates.values() for b in gate.budgets)),
         ("batches", _largest_batch(suite, gates) > 1),
         ("token_ids", suite.prompts.tokens is not None or any(map(_looks_at_ids, suite.gates.values()))),

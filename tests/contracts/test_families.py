@@ -27,7 +27,7 @@ APART = {"gemma": 5e-3, "starcoder2": 5e-3, "gpt_neox": 5e-3}
 """mlx-lm has another approximation of their activation: how far logits may lie apart."""
 WITHOUT_MLX = ("ministral", "olmo")
 """mlx-lm does not have the one, and ends the process where a package for the other is missing."""
-NOTHING_LEFT_OUT = ("gemma4_text", "deepseek_v3", "mamba", "mamba2", "falcon_h1", "lfm2")
+NOTHING_LEFT_OUT = ("deepseek_v3", "mamba", "mamba2", "falcon_h1", "lfm2")
 """Where these keep an attention and an MLP, if they do, is not known."""
 
 SAYS = ("has experts instead", "torch has no cache in few bits", "numbers of a head", "multiple of 64 inputs")

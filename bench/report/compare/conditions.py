@@ -50,6 +50,7 @@ def work(story: Story, key: ArmKey, row: ArmRow) -> Facts:
         "prompts per repeat": str(row.prompts),
         "batch": _said(row.batch),
         "prompt tokens per repeat": f"{row.prompt_tokens_per_repeat:.6g}",
+        "cached tokens per repeat": f"{row.cached_tokens_per_repeat:.6g}",
         "generated tokens per repeat": f"{row.generated_tokens_per_repeat:.6g}",
     }
 

@@ -59,7 +59,7 @@ _RECORD = pa.schema(
         *((name, pa.int64()) for name in ("session", "block", "position", "passes")),
         *((name, pa.string()) for name in ("backend", "gate", "error")),
         ("a_a", pa.bool_()),
-        *((name, pa.int64()) for name in ("prompt_tokens", "forwards", "batch")),
+        *((name, pa.int64()) for name in ("prompt_tokens", "cached_tokens", "forwards", "batch")),
         ("tokens", pa.list_(pa.int64())),
         *((name, pa.float64()) for name in ("start_s", "end_s")),
         ("joules", _JOULES),
@@ -219,9 +219,10 @@ def _work(records: pa.Table) -> pa.Table:
     """Requests summed by slot, those of a batch counted one by one."""
     requests = _of_type(records, "request")
     batch = pc.fill_null(requests["batch"], 1)  # the first runs had none
+    fed = pc.subtract(requests["prompt_tokens"], pc.fill_null(requests["cached_tokens"], 0))
     work = {
         "requests": batch,
-        "prompt_tokens": pc.multiply(batch, requests["prompt_tokens"]),
+        "prompt_tokens": pc.multiply(batch, fed),
         "new_tokens": pc.multiply(batch, pc.list_value_length(requests["tokens"])),
         "forwards": requests["forwards"],
     }

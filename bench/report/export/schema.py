@@ -45,6 +45,7 @@ class RequestRow(_Row):
     prompt_id: str = Field(description="Id of the prompt in its set.")
     model: Words = Field(description="Key of the model that the gate chose; null if the request failed.")
     prompt_tokens: Count = Field(description="Tokens of the prompt.")
+    cached_tokens: Count = Field(description="Of these, taken from the prompt cache and not fed.")
     generated_tokens: Count = Field(description="Tokens of the answer; null if the request failed.")
     batch: Count = Field(
         description="Equal requests that ran at a time: prompt_tokens and generated_tokens are of each, "
@@ -74,7 +75,7 @@ class WindowRow(_Row):
     position: int = Field(description="Window within the block, from 1.")
     repeats: int = Field(description="Repeats of the prompts.")
     requests: int = Field(description="Requests in the window, those of a batch counted one by one.")
-    prompt_tokens: Count = Field(description="Tokens of all prompts; null for a void window.")
+    prompt_tokens: Count = Field(description="Tokens of all prompts that were fed; null for a void window.")
     generated_tokens: Count = Field(description="Tokens of all answers; null for a void window.")
     forwards: Count = Field(description="Decode forwards; null for a void window.")
     start_s: Number = Field(description="Start of the window, seconds of the harness clock.")

@@ -274,9 +274,7 @@ class Workers:
         return Load(
             models=models,
             gates=dict(suite.gates),
-            max_new_tokens=suite.generation.max_new_tokens,
-            ignore_eos=suite.generation.ignore_eos,
-            batch=suite.generation.batch,
+            **suite.generation.model_dump(),
         )
 
     def _check_lengths(self, backend: str) -> None:

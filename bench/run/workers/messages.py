@@ -92,6 +92,8 @@ class Load(Message[Loaded]):
     ignore_eos: bool = False
     batch: int = 1
     """Like the tokens of a request whose budget does not say."""
+    prompt_cache: bool = False
+    """Like these."""
 
 
 @dataclass(frozen=True, kw_only=True)

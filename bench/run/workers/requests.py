@@ -5,13 +5,15 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backends.abilities import HasBatches, HasExperts, Serves
+from backends.abilities import HasBatches, HasExperts, HasPromptCache, Serves
 from backends.base import Backend, Generated, Session
 from backends.cut import Cut
 from backends.ledger import request_ledger
+from backends.loop import shared_beginning
 from bench.errors import UserError
 from bench.run.observed import Answered, Counted, Settled
 from bench.run.workers import encoding
@@ -27,14 +29,36 @@ class RequestAsked:
     max_new_tokens: int
     ignore_eos: bool
     batch: int
+    prefix: int = 0
+    """Tokens with which all prompts begin, that were computed before."""
 
 
-def prefill(model: Backend, ids: list[int], cut: Cut, *, batch: int) -> Session:
-    """Queue the prefill of one request, or of several equal ones.
+def keep_prefix(model: Backend, prompts: Collection[list[int]], cut: Cut) -> int:
+    """Compute once what all prompts begin with; how many tokens that is.
+
+    Raises:
+        UserError: the backend can't, or the prompts have nothing in common.
+    """
+    if not isinstance(model, HasPromptCache):
+        raise UserError(f"{model.info.backend} has no prompt_cache", fix="leave it out for this backend")
+    first, *others = prompts
+    shared = min((shared_beginning(first, other) for other in others), default=0)
+    shared = min(shared, *(len(ids) - 1 for ids in prompts))  # the last token has to be fed
+    if not shared:
+        why = "begin with no common token" if others else "are only one"
+        raise UserError(f"prompt_cache: the prompts {why}, so nothing is shared", fix="leave it out")
+    model.keep_prefix(first[:shared], cut)
+    return shared
+
+
+def prefill(model: Backend, ids: list[int], cut: Cut, *, batch: int, prefix: int = 0) -> Session:
+    """Queue the prefill of one request, or of several equal ones, after a `prefix` that was kept.
 
     Raises:
         UserError: the backend runs one request at a time.
     """
+    if prefix and isinstance(model, HasPromptCache):
+        return model.prefill_batch(ids, cut, batch=batch, prefix=prefix)
     if batch == 1:
         return model.prefill(ids, cut)
     if not isinstance(model, HasBatches):
@@ -61,7 +85,7 @@ def answer(model: Backend, asked: RequestAsked, *, start_s: float) -> tuple[Answ
         end_s = time.perf_counter()
         prefilled_s = firsts_s[0] if firsts_s else end_s
     else:
-        session = prefill(model, asked.ids, asked.budget.cut, batch=asked.batch)
+        session = prefill(model, asked.ids, asked.budget.cut, batch=asked.batch, prefix=asked.prefix)
         model.synchronize()
         prefilled_s = time.perf_counter()
         made = generated = model.decode(
@@ -79,6 +103,7 @@ def answer(model: Backend, asked: RequestAsked, *, start_s: float) -> tuple[Answ
         prefilled_s=prefilled_s,
         end_s=end_s,
         batch=asked.batch,
+        cached_tokens=asked.prefix,
         unlike_rows=generated.unlike_rows if generated else 0,
     )
     return answered, made
@@ -112,7 +137,9 @@ def _settled(model: Backend, asked: RequestAsked, generated: Generated) -> Settl
     shape = model.shape(cut)
     if shape is None:  # what can't be counted stays unknown; tokens, seconds and joules need no count
         return told
-    experts = model.experts_of_prompt(asked.ids, cut) if isinstance(model, HasExperts) else ()
+    experts = (
+        model.experts_of_prompt(asked.ids, cut, prefix=asked.prefix) if isinstance(model, HasExperts) else ()
+    )
     work = request_ledger(shape, cut, prompt_tokens=len(asked.ids), generated=generated, experts=experts)
     return replace(
         told,

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from backends.abilities import HasLatency, Serves
-from backends.base import Backend, BackendError, Redundancy
+from backends.base import Backend, BackendError, Redundancy, Session
 from backends.guard import Verdict
 from bench.errors import BenchError
 from bench.run import privilege
@@ -59,7 +59,7 @@ from bench.run.workers.messages import (
     Warm,
     Warmed,
 )
-from bench.run.workers.requests import RequestAsked, answer, peak_bytes, prefill, settled
+from bench.run.workers.requests import RequestAsked, answer, keep_prefix, peak_bytes, prefill, settled
 from bench.suite import libraries, plugins
 from bench.suite.gates.base import Budget, Gate
 from bench.suite.gates.matching import match_controls
@@ -80,7 +80,8 @@ class Worker:
         self.models: dict[str, Backend] = {}
         self.gates: dict[str, Gate] = {}
         self.prompts: dict[str, dict[str, list[int]]] = {}
-        self.default_new_tokens, self.default_batch = 1, 1
+        self.default_new_tokens, self.default_batch, self.default_prompt_cache = 1, 1, False
+        self._prefixes: dict[Budget, int] = {}
         self.ignore_eos = True
         self.gate_model = ""
         self._unsettled: list[tuple[RequestAsked, Any]] = []
@@ -96,6 +97,7 @@ class Worker:
         for label, gate in message.gates.items():
             self.gates[label] = plugins.create("gates", gate.plugin, gate.options)
         self.default_new_tokens, self.default_batch = message.max_new_tokens, message.batch
+        self.default_prompt_cache = message.prompt_cache
         self.ignore_eos = message.ignore_eos
         gc.freeze()
         gc.enable()
@@ -119,7 +121,19 @@ class Worker:
         for gate in self.gates.values():
             for budget in {gate.decide(ids) for ids in seen}:
                 self.models[budget.model].ready(budget.cut)
+                if budget.caches_prompts(self.default_prompt_cache):
+                    prompts = self.prompts[budget.model].values()
+                    self._prefixes[budget] = keep_prefix(self.models[budget.model], prompts, budget.cut)
         return Done()
+
+    def _prefill(self, budget: Budget, prompt_id: str) -> Session:
+        return prefill(
+            self.models[budget.model],
+            self.prompts[budget.model][prompt_id],
+            budget.cut,
+            batch=budget.batch or self.default_batch,
+            prefix=self._prefixes.get(budget, 0),
+        )
 
     def guard(self, message: Guard) -> Guarded:
         """Does each gate take effect? See `takes_effect.py`."""
@@ -156,9 +170,9 @@ class Worker:
     def discard(self, message: Discard) -> Done:
         """The same work as a request with a short answer; nothing of it is kept."""
         budget = self.gates[message.gate].decide(self.prompts[self.gate_model][message.prompt_id])
-        model, ids = self.models[budget.model], self.prompts[budget.model][message.prompt_id]
+        model = self.models[budget.model]
         tokens = min(budget.max_new_tokens or self.default_new_tokens, _DISCARDED_TOKENS)
-        session = prefill(model, ids, budget.cut, batch=budget.batch or self.default_batch)
+        session = self._prefill(budget, message.prompt_id)
         model.decode(session, max_new_tokens=tokens, ignore_eos=self.ignore_eos)
         model.synchronize()
         return Done()
@@ -167,7 +181,7 @@ class Worker:
         """When each token of a request is at the host, and the memory that it took."""
         start_s = time.perf_counter()
         budget = self.gates[message.gate].decide(self.prompts[self.gate_model][message.prompt_id])
-        model, ids = self.models[budget.model], self.prompts[budget.model][message.prompt_id]
+        model = self.models[budget.model]
         if not isinstance(model, HasLatency):
             return Latency(
                 first_token_s=None, token_s=None, device_peak_bytes=None, process_peak_bytes=peak_bytes()
@@ -175,7 +189,7 @@ class Worker:
         stamps_s: list[float] = []
         model.reset_peak_memory()
         model.decode_watched(
-            prefill(model, ids, budget.cut, batch=budget.batch or self.default_batch),
+            self._prefill(budget, message.prompt_id),
             max_new_tokens=budget.max_new_tokens or self.default_new_tokens,
             ignore_eos=self.ignore_eos,
             after=lambda: stamps_s.append(time.perf_counter()),
@@ -199,6 +213,7 @@ class Worker:
             max_new_tokens=budget.max_new_tokens or self.default_new_tokens,
             ignore_eos=self.ignore_eos,
             batch=budget.batch or self.default_batch,
+            prefix=self._prefixes.get(budget, 0),
         )
         answered, made = answer(self.models[budget.model], asked, start_s=start_s)
         self._unsettled.append((asked, made))

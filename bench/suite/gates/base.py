@@ -27,8 +27,14 @@ class Budget(BaseModel):
     """None: the suite's `generation.max_new_tokens`."""
     batch: int | None = Field(default=None, ge=1)
     """None: the suite's `generation.batch`."""
+    prompt_cache: bool | None = None
+    """None: the suite's `generation.prompt_cache`."""
     cut: Cut = NO_CUT
     """Work of that model that is left out, such as `{ kv_keep = 0.5 }`."""
+
+    def caches_prompts(self, usual: bool) -> bool:
+        """Whether it takes what prompts begin with from a cache; `usual` where it does not say."""
+        return usual if self.prompt_cache is None else self.prompt_cache
 
 
 FULL = Budget(model="full")

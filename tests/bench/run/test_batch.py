@@ -1,4 +1,4 @@
-"""Several equal requests at a time: a configuration like any other, told per token and per answer."""
+"""Several equal requests at a time, or after a prompt cache: configurations like any other."""
 
 from __future__ import annotations
 
@@ -18,21 +18,29 @@ from tests.bench.processes import AS_ROOT, bench
 from tests.bench.suites import PROMPTS, write_suite
 
 BATCH = 4
-GATES = {"ungated": {}, "four": {"plugin": "constant", "budget": {"model": "full", "batch": BATCH}}}
+GATES = {
+    "ungated": {},
+    "four": {"plugin": "constant", "budget": {"model": "full", "batch": BATCH}},
+    "cached": {"plugin": "constant", "budget": {"model": "full", "prompt_cache": True}},
+}
+ALIKE = [{**prompt, "text": f"Be brief. {prompt['text']}"} for prompt in PROMPTS]
+SHARED = len("Be brief. ") + 1
+"""Tokens that both prompts begin with: bytes, after that of the beginning."""
 SAVED_PERCENT = 100 * (1 - 1 / BATCH)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("batch")
-    suite = write_suite(folder, gates=GATES, protocol__a_a=False)
+    lines = [json.dumps(prompt) for prompt in ALIKE]
+    suite = write_suite(folder, gates=GATES, protocol__a_a=False, prompt_lines=lines)
     done = bench("run", str(suite), "--quiet", *AS_ROOT, cwd=folder)
     assert done.returncode == 0, done.stderr
     return next((folder / "results").iterdir())
 
 
 def test_a_batch_costs_a_forward_and_is_told_per_token(run: Path) -> None:
-    one, four = Story.of(run).summary.rows
+    one, four, _ = Story.of(run).summary.rows
     assert (one.batch, four.batch) == (1, BATCH)
     assert four.generated_tokens_per_repeat == BATCH * one.generated_tokens_per_repeat
     assert four.prompt_tokens_per_repeat == BATCH * one.prompt_tokens_per_repeat
@@ -43,6 +51,19 @@ def test_a_batch_costs_a_forward_and_is_told_per_token(run: Path) -> None:
     saved = 100 * (1 - (four.joules_per_token or 0) / (one.joules_per_token or 1))
     assert saved == pytest.approx(SAVED_PERCENT, abs=10)
     assert four.joules_saved_percent == pytest.approx(saved, abs=1)
+
+
+def test_what_prompts_begin_with_is_fed_once_and_the_label_says_so(run: Path) -> None:
+    summary = Story.of(run).summary
+    one, _, cached = summary.rows
+    assert cached.cached_tokens_per_repeat == len(PROMPTS) * SHARED
+    assert cached.prompt_tokens_per_repeat + len(PROMPTS) * SHARED == one.prompt_tokens_per_repeat
+    assert (cached.forwards_per_repeat, cached.same_answers) == (one.forwards_per_repeat, len(PROMPTS))
+    said = f"{2 * SHARED} of {one.prompt_tokens_per_repeat:.0f} prompt tokens come from a prompt cache"
+    assert [warning for warning in summary.warnings if said in warning]
+    records = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()]
+    tokens = {(r["gate"], r["cached_tokens"]) for r in records if r["type"] == "request"}
+    assert tokens == {("ungated", 0), ("four", 0), ("cached", SHARED)}
 
 
 def test_it_stands_in_records_and_in_every_export(run: Path, tmp_path: Path) -> None:
