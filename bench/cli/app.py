@@ -151,7 +151,7 @@ def run(
     allow_root: AllowRoot = False,
     as_json: Json = False,
 ) -> None:
-    """What does a model cost? Joules per token of one or several, on the same prompts; or run a suite.
+    """What does a model cost? Joules per token on the same prompts; or run a suite.
 
     Examples: [bold]bench run smollm2-135m --prompts my.txt[/], [bold]bench run A B --pp 512 --tg 128[/],
     [bold]bench run my.toml[/], [bold]bench run --resume results/RUN[/]

@@ -45,7 +45,7 @@ BatchSizes = Annotated[
 ]
 PrefillChunk = Annotated[
     int | None,
-    typer.Option(min=1, help="Of models: prompt tokens of a forward at most. [default: 2048, llama_cpp 512]"),
+    typer.Option(min=1, help="Of models: prompt tokens a forward at most. [default: 2048]"),
 ]
 ServerUrls = Annotated[
     list[str] | None,
