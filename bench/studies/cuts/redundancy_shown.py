@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
+from analysis.words import counted
 from bench.show import table
 from bench.show.files import together
 from bench.show.plots import COLOURS, MARKERS, page_figure, plain_ticks, save
@@ -21,11 +22,31 @@ if TYPE_CHECKING:
 
 def show(measured: Profile, console: Console) -> None:
     """Print the profile, the ranking and what to type to drop its first modules."""
-    over = f"{measured.pieces} pieces of {measured.text_name}, {measured.tokens} tokens"
-    said = f"{measured.model} on {measured.backend}: 1 - cosine over {over}"
-    layers = Table.of(_COLUMNS, measured.layers, title=said)
-    table.show([layers], console)
+    say(console, finding(measured), "", style="bold")
+    table.show([Table.of(_COLUMNS, measured.layers, title=_how(measured))], console)
     say(console, *_lines(measured, most=max(1, len(measured.ranking) // 6)))
+
+
+_MODULES = {"attention": "The attention", "mlp": "The MLP"}
+
+
+def finding(measured: Profile) -> str:
+    """The answer: which module changes the stream least, and whether attention or the MLP does less."""
+    if not measured.ranking:
+        return f"Attention and MLP of {measured.model} can't be told apart; the table has its blocks."
+    least = measured.ranking[0]
+    both = [one for one in measured.layers if one.attention is not None and one.mlp is not None]
+    fewer = sum((one.attention or 0.0) < (one.mlp or 0.0) for one in both)
+    beside = f"; attention does less than the MLP in {fewer} of {counted(len(both), 'layer')}" if both else ""
+    return (
+        f"{_MODULES[least.part]} of layer {least.layer} changes the residual stream of {measured.model} "
+        f"least, by {least.change:.2g}{beside}."
+    )
+
+
+def _how(measured: Profile) -> str:
+    over = f"{measured.pieces} pieces of {measured.text_name}, {measured.tokens} tokens"
+    return f"{measured.model} on {measured.backend}: 1 - cosine over {over}"
 
 
 def _label(layer: Layer) -> str:
@@ -84,7 +105,7 @@ def draw(measured: Profile, folder: Path) -> list[Path]:
         UserError: the folder can't be written.
     """
     with together(folder) as staging:
-        heading = f"{measured.model} on {measured.backend}, {measured.text_name}"
+        heading = f"{finding(measured)} {_how(measured)}"
         files = save(lambda: _drawn(measured), staging, "redundancy", title=heading)
         names = [file.name for file in files]
     return [folder / name for name in names]

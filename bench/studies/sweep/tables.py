@@ -36,7 +36,7 @@ def write(judged: JudgedSweep, run: Path) -> Path:
         (staging / "sweep.csv").write_text(to_csv(judged), encoding="utf-8")
         (staging / "sweep.json").write_text(json.dumps(to_json(judged), indent=2) + "\n", encoding="utf-8")
         kinds = kind_label(arm.row.kind for arm in judged.arms)
-        heading = f"{judged.suite}, {judged.text_name} (joules {kinds})"
+        heading = f"{' '.join(answers_of(judged))} {judged.suite}, {judged.text_name}, joules {kinds}"
         save(lambda: draw(judged), staging, "sweep", title=heading)
     return run / "sweep"
 

@@ -131,6 +131,10 @@ def test_the_command_prints_a_profile_and_draws_it(tmp_path: Path) -> None:
     drawn = (tmp_path / "figures" / "redundancy.svg").read_text(encoding="utf-8")
     assert drawn.startswith("<?xml")
     assert "mathdefault" not in drawn
+    least = found["ranking"][0]
+    shown = quick(*arguments, cwd=tmp_path)
+    said = f"of layer {least['layer']} changes the residual stream of tiny least, by {least['change']:.2g}"
+    assert said in " ".join(shown.stdout.splitlines()[:2])
     assert (tmp_path / "figures" / "redundancy.png").read_bytes().startswith(b"\x89PNG")
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {"redundancy.svg", "redundancy.png"}
 
