@@ -183,14 +183,14 @@ def least(measured: Profile, part: Part, count: int) -> tuple[int, ...]:
     return tuple(sorted(layer.layer for layer in ranked[:count]))
 
 
-def most_alike(measured: Profile, count: int) -> tuple[tuple[int, int], ...]:
+def most_alike(layers: Sequence[Layer], count: int) -> tuple[tuple[int, int], ...]:
     """At most `count` pairs of neighbours whose inputs are most alike, the most alike first (FlattenGPT).
 
     The input of the next layer is the output of this one, so their cosine is 1 less the change of its block.
     A layer is in one pair.
     """
     pairs: list[tuple[int, int]] = []
-    for layer in sorted(measured.layers[:-1], key=lambda layer: layer.block):
+    for layer in sorted(layers[:-1], key=lambda layer: layer.block):
         pair = (layer.layer, layer.layer + 1)
         if not {number for one in pairs for number in one} & set(pair):
             pairs.append(pair)

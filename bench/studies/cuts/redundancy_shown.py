@@ -75,7 +75,7 @@ def _lines(measured: Profile, *, most: int) -> Sequence[str]:
         f"rank correlation between two halves of the text: {stable}",
         f"what dropping these costs: {_to_type(measured, measured.ranking[:most])}",
     ]
-    if pairs := most_alike(measured, max(1, len(measured.layers) // 10)):
+    if pairs := most_alike(measured.layers, max(1, len(measured.layers) // 10)):
         typed = ",".join(f"{early}-{late}" for early, late in pairs)
         lines.append(
             f"neighbours most alike, side by side: bench quality {measured.model} --cut flatten={typed}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +72,7 @@ def test_the_ranking_is_joint_and_starts_with_the_smallest_change() -> None:
 
 def test_neighbours_that_are_most_alike_come_first_and_a_layer_is_in_one_pair() -> None:
     changes = np.array([[0.0] * 6, [0.0] * 6, [0.9, 0.2, 0.1, 0.3, 0.4, 0.05]])
-    found = replace(profile(), layers=label_layers(changes))
+    found = label_layers(changes)
     assert most_alike(found, 3) == ((2, 3), (4, 5), (0, 1))
     assert most_alike(found, 1) == ((2, 3),)
 
