@@ -18,6 +18,11 @@ GRID_STEP = 0.05
 SMALL_LOSS = 0.05
 """Rise in perplexity that passes for a small loss, as a fraction."""
 
+DROPPED_SPEED = 1.484
+"""LLM-Drop: Llama-2-70B without half of its attention."""
+SAME_BYTES = 0.005
+"""Two cuts read as much if their bytes are so near, as a fraction of the whole model's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SweptPoint:
@@ -36,6 +41,8 @@ class SweptPoint:
     """Tokens per second with the cut over without."""
     joules_ratio: Estimate | None = None
     """None below the blocks that a claim needs."""
+    bytes_ratio: float | None = None
+    """Bytes read per token with the cut over without."""
     inactive: bool = False
 
 
@@ -113,6 +120,52 @@ def _attention_dropped(sweep: BackendSweep) -> Verdict:
     return ("not reproduced" if best.rise.low > SMALL_LOSS else "not testable here"), seen
 
 
+def _attention_speed(sweep: BackendSweep) -> Verdict:
+    """Without half of its attention a model is 48.4 % faster."""
+    points = [
+        (p, p.speed_ratio)
+        for p in sweep.points
+        if p.attention_dropped >= 0.5 and p.speed_ratio and not p.inactive
+    ]
+    if not points:
+        return "not testable here", "no active point drops half of the attention layers and has a speed"
+    point, ratio = min(points, key=lambda pair: pair[0].attention_dropped)
+    seen = f"{point.label}: {ratio:.2f} times the tokens per second, {DROPPED_SPEED:.3f} claimed of 70 B"
+    if sweep.speed_floor is None:
+        return "not testable here", f"{seen}, but no A/A says what chance gives"
+    near = abs(math.log(ratio / DROPPED_SPEED)) <= math.log1p(THRESHOLD + abs(sweep.speed_floor))
+    return ("reproduced" if near else "not reproduced"), seen
+
+
+def _flatten_perplexity(sweep: BackendSweep) -> Verdict:
+    """Flattening loses less than removing blocks that save no more bytes: at every flattened point."""
+    removed = [(p, p.rise) for p in _of(sweep, "drop_blocks") if p.rise]
+    pairs = [
+        (p, p.rise, min(rivals, key=lambda pair: pair[1].point))
+        for p in _of(sweep, "flatten")
+        if p.rise
+        and (
+            rivals := [
+                (r, rise) for r, rise in removed if (r.bytes_ratio or 0) >= (p.bytes_ratio or 1) - SAME_BYTES
+            ]
+        )
+    ]
+    if not pairs:
+        missing = "no point flattens beside one that removes blocks and reads as much, both with perplexity"
+        return "not testable here", missing
+    worst, rise, (rival, other) = max(pairs, key=lambda pair: pair[1].point - pair[2][1].point)
+    seen = f"{worst.label}: perplexity {_percent(rise)}; {rival.label}: {_percent(other)}"
+    if rise.high < other.low:
+        return "reproduced", seen
+    return ("not reproduced" if rise.low > other.high else "not testable here"), seen
+
+
+def _of(sweep: BackendSweep, key: str) -> list[SweptPoint]:
+    """Active points that cut by one key alone."""
+    alone = (p for p in sweep.points if len(p.cuts) == 1 and not p.inactive)
+    return [p for p in alone if next(iter(p.cuts)).startswith(f"{key} ")]
+
+
 def _savings_multiply(sweep: BackendSweep) -> Verdict:
     """Joules with two cuts are the product of the joules with each: the worst of the grid's points."""
     known = {p.cuts: p.joules_ratio for p in sweep.points if p.joules_ratio is not None and not p.inactive}
@@ -160,5 +213,7 @@ _RULES: dict[str, Callable[[BackendSweep], Verdict]] = {
     "redundancy.speed": _speed,
     "redundancy.cliff": _cliff,
     "literature.attention_dropped": _attention_dropped,
+    "literature.attention_speed": _attention_speed,
+    "literature.flatten_perplexity": _flatten_perplexity,
     "literature.savings_multiply": _savings_multiply,
 }

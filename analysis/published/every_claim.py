@@ -1,4 +1,7 @@
-"""Every claim of both papers, recomputed from the published record. Needs no network and no run."""
+"""Every claim of both papers, recomputed from the published record, and those of the literature.
+
+Needs no network and no run.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping
 from analysis.claims import Claim
 from analysis.published.correlation import correlation_claims
 from analysis.published.isolation import isolation_claims
+from analysis.published.literature import literature_claims
 from analysis.published.redundancy import redundancy_claims
 from analysis.published.routing import routing_claims
 
@@ -20,4 +24,5 @@ def record_claims(lambda2: Mapping[int, Mapping[int, float]]) -> list[Claim]:
     Args:
         lambda2: modulus -> residue -> lambda2 of FP's graph, undefined residues left out; for `MODULI`.
     """
-    return [*routing_claims(), *isolation_claims(), *correlation_claims(lambda2), *redundancy_claims()]
+    of_papers = [*routing_claims(), *isolation_claims(), *correlation_claims(lambda2), *redundancy_claims()]
+    return [*of_papers, *literature_claims()]

@@ -1,4 +1,4 @@
-"""RC's claims about pruning by kappa, and two of the wider literature that its record can't touch."""
+"""RC's claims about pruning by kappa."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SWEEP = "bench sweep over kappa with the effectiveness guard on"
 
 
 def redundancy_claims() -> list[Claim]:
-    """RC's rows and the literature's."""
-    return [_perplexity(), _speed(), _cliff(), _mean_kappa(), _attention_dropped(), _savings_multiply()]
+    """RC's rows."""
+    return [_perplexity(), _speed(), _cliff(), _mean_kappa()]
 
 
 def published_sweep() -> list[Trade]:
@@ -84,26 +84,4 @@ def _mean_kappa() -> Claim:
         why=f"the mean is of {table['chunks']} chunks whose residues were not published, through a table "
         "that does not follow from the stated formula",
         would_test=SWEEP,
-    )
-
-
-def _attention_dropped() -> Claim:
-    return Claim(
-        name="literature.attention_dropped",
-        published=(),
-        recomputed=(),
-        verdict="not testable here",
-        why="the papers' record holds no run with dropped layers",
-        would_test="bench sweep over dropped attention layers, with quality beside joules",
-    )
-
-
-def _savings_multiply() -> Claim:
-    return Claim(
-        name="literature.savings_multiply",
-        published=(),
-        recomputed=(),
-        verdict="not testable here",
-        why="the papers' record holds no quantised run",
-        would_test="bench sweep over a grid of two cuts, joules of both together against the product",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.swept import BackendSweep, SweptPoint, judge_sweep
@@ -74,6 +76,52 @@ def test_half_of_the_attention_dropped(share: float, rise: float, expected: str)
         label="drop", cuts=frozenset({"drop"}), kept=None, attention_dropped=share, rise=around(rise)
     )
     assert verdict("literature.attention_dropped", sweep(point)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ratio", "floor", "expected"),
+    [
+        (1.47, 0.01, "reproduced"),
+        (1.2, 0.01, "not reproduced"),
+        (1.9, 0.01, "not reproduced"),
+        (1.3, 0.15, "reproduced"),
+        (1.47, None, "not testable here"),
+    ],
+)
+def test_half_of_the_attention_is_as_fast_as_published(
+    ratio: float, floor: float | None, expected: str
+) -> None:
+    point = SweptPoint(
+        label="drop", cuts=frozenset({"drop"}), kept=None, attention_dropped=0.5, speed_ratio=ratio
+    )
+    assert verdict("literature.attention_speed", sweep(point, floor=floor)) == expected
+    fewer = replace(point, attention_dropped=0.4)
+    assert verdict("literature.attention_speed", sweep(fewer, floor=floor)) == "not testable here"
+
+
+@pytest.mark.parametrize(
+    ("removed", "bytes_ratio", "expected"),
+    [
+        (0.10, 0.92, "reproduced"),
+        (0.01, 0.92, "not reproduced"),
+        (0.05, 0.92, "not testable here"),
+        (0.01, 0.80, "not testable here"),
+    ],
+)
+def test_flattening_is_held_against_removing_what_reads_as_much(
+    removed: float, bytes_ratio: float, expected: str
+) -> None:
+    flat = SweptPoint(
+        label="flat", cuts=frozenset({"flatten {}"}), kept=None, rise=around(0.05), bytes_ratio=0.92
+    )
+    less = SweptPoint(
+        label="removed",
+        cuts=frozenset({"drop_blocks [3]"}),
+        kept=None,
+        rise=around(removed),
+        bytes_ratio=bytes_ratio,
+    )
+    assert verdict("literature.flatten_perplexity", sweep(flat, less)) == expected
 
 
 def grid(both: float, half: float = 0.001) -> BackendSweep:

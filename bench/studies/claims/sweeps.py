@@ -91,6 +91,7 @@ def _point(arm: dict[str, Any], layers: int) -> SweptPoint:
         attention_dropped=len(cut.get("drop_attention", ())) / layers,
         rise=_interval(arm["text"]["rise"]) if arm["text"] else None,
         speed_ratio=arm["tokens_per_s_ratio"],
+        bytes_ratio=arm["bytes_ratio"],
         joules_ratio=_joules_ratio(arm["run"]),
         inactive=arm["outcome"] == INACTIVE,
     )
