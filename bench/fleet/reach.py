@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import shlex
 import stat
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -41,11 +41,12 @@ class Reached:
         name: of the machine.
         host: how it is reached.
         connection: of asyncssh.
+        sftp: its client for files.
     """
 
-    def __init__(self, name: str, host: FleetHost, connection: Any) -> None:
+    def __init__(self, name: str, host: FleetHost, connection: Any, sftp: Any) -> None:
         self.name, self.host = name, host
-        self._connection = connection
+        self._connection, self._sftp = connection, sftp
 
     async def bench(
         self, *arguments: str, folder: str, on_line: Callable[[str], None] | None = None
@@ -100,19 +101,19 @@ class Reached:
             HostDropped: the connection broke.
             HostFailed: they can't be written.
         """
-        async with _sftp(self._connection, f"can't write to {folder}") as sftp:
+        with _told(f"can't write to {folder}"):
             for name, data in content.items():
                 file = PurePosixPath(folder, name)
-                await sftp.makedirs(str(file.parent), exist_ok=True)
-                async with sftp.open(str(file), "wb") as out:
+                await self._sftp.makedirs(str(file.parent), exist_ok=True)
+                async with self._sftp.open(str(file), "wb") as out:
                     await out.write(data)
 
     async def names(self, folder: str) -> list[str]:
         """What is in a folder, without what is hidden, sorted; nothing if there is no such folder."""
-        async with _sftp(self._connection, f"can't read {folder}") as sftp:
-            if not await sftp.isdir(folder):
+        with _told(f"can't read {folder}"):
+            if not await self._sftp.isdir(folder):
                 return []
-            return sorted(name for name in await sftp.listdir(folder) if not name.startswith("."))
+            return sorted(name for name in await self._sftp.listdir(folder) if not name.startswith("."))
 
     async def fetch(self, folder: str, to: Path) -> None:
         """Copy a run folder into one that is made: plain files, no more and no larger than such a folder has.
@@ -121,14 +122,14 @@ class Reached:
             HostDropped: the connection broke.
             HostFailed: it holds anything else, or can't be read.
         """
-        async with _sftp(self._connection, f"can't fetch {folder}") as sftp:
-            files = [found async for found in _plain_files(sftp, PurePosixPath(folder))]
+        with _told(f"can't fetch {folder}"):
+            files = [found async for found in _plain_files(self._sftp, PurePosixPath(folder))]
             if len(files) > door.MOST_FILES:
                 raise HostFailed(f"{folder} holds more than {door.MOST_FILES:,} files")
             for file, size in files:
                 place = to / file.relative_to(folder)
                 place.parent.mkdir(parents=True, exist_ok=True)
-                await _copy(sftp, file, place, size)
+                await _copy(self._sftp, file, place, size)
 
 
 _KILLED = (137, 143)
@@ -166,9 +167,10 @@ async def reached(name: str, host: FleetHost, known_hosts: Path) -> AsyncIterato
             **{key: value for key, value in asked.items() if value is not None},
         )
     except asyncssh.HostKeyNotVerifiable:
+        place = f"'[{address}]:{host.port}'" if host.port else address
         raise HostFailed(
             f"the key of {address} is not the one in {known_hosts}",
-            fix=f"if it is the same machine: ssh-keygen -R {address}, then log in once: ssh {address}",
+            fix=f"if it is the same machine: ssh-keygen -R {place}, then log in to it once with ssh",
         ) from None
     except asyncssh.PermissionDenied:
         raise HostFailed(f"{address} takes none of your keys", fix=f"ssh-copy-id {address}") from None
@@ -177,7 +179,9 @@ async def reached(name: str, host: FleetHost, known_hosts: Path) -> AsyncIterato
     except (OSError, TimeoutError, asyncssh.Error) as error:
         raise HostDropped(f"{address} can't be reached ({first_line(error)})") from None
     async with connection:
-        yield Reached(name, host, connection)
+        with _told("it serves no files"):
+            sftp = await connection.start_sftp_client()
+        yield Reached(name, host, connection, sftp)
 
 
 def _quoted(path: str) -> str:
@@ -198,14 +202,13 @@ async def _each_line(stream: Any, on_line: Callable[[str], None]) -> None:
         on_line(rest)
 
 
-@asynccontextmanager
-async def _sftp(connection: Any, failed: str) -> AsyncIterator[Any]:
-    """Its files; what goes wrong is said in a line that begins so."""
+@contextmanager
+def _told(failed: str) -> Iterator[None]:
+    """What goes wrong with files is said in a line that begins so."""
     import asyncssh
 
     try:
-        async with connection.start_sftp_client() as sftp:
-            yield sftp
+        yield
     except (asyncssh.SFTPNoConnection, asyncssh.SFTPConnectionLost, asyncssh.DisconnectError) as error:
         raise HostDropped(f"{failed} ({first_line(error)})") from None
     except (OSError, asyncssh.Error) as error:

@@ -71,7 +71,9 @@ def git_state() -> Git | None:
     if not (root / ".git").exists():
         return None
     commit = this.output(["git", "-C", str(root), "rev-parse", "HEAD"])
-    changed = this.output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
+    changed = this.output(
+        ["git", "--no-optional-locks", "-C", str(root), "status", "--porcelain", "--untracked-files=no"]
+    )
     return Git(commit=commit, dirty=None if changed is None else bool(changed))
 
 
