@@ -52,18 +52,23 @@ def show(collected: Collected, rows: list[dict[str, Any]], console: Console) -> 
 def _row(sums: dict[str, Any]) -> dict[str, Any]:
     complete = sums["gross_j_count"] == sums["count_all"]
     gross_j = sums["gross_j_sum"] if complete else None
-    tokens = sums["generated_tokens_sum"]
+    requests, tokens = sums["requests_sum"], sums["generated_tokens_sum"]
     return {
         **{name: sums[name] for name in GROUP},
         "runs": sums["run_count_distinct"],
         "windows": sums["count_all"],
-        "requests": sums["requests_sum"],
+        "requests": requests,
         "generated_tokens": tokens,
         "seconds_s": sums["seconds_s_sum"],
         "gross_j": gross_j,
-        "joules_per_request": gross_j / sums["requests_sum"] if gross_j is not None else None,
-        "joules_per_token": gross_j / tokens if gross_j is not None and tokens else None,
+        "joules_per_request": _per(gross_j, requests),
+        "joules_per_token": _per(gross_j, tokens),
     }
+
+
+def _per(joules: float | None, count: int | None) -> float | None:
+    """None where there are no joules, or none of what they are for."""
+    return joules / count if joules is not None and count else None
 
 
 _COLUMNS: tuple[Column[dict[str, Any]], ...] = (

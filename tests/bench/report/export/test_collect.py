@@ -178,6 +178,16 @@ def test_a_slot_without_joules_withholds_the_sum(tmp_path: Path) -> None:
     assert [row["gross_j"] is None for row in rows].count(True) == 1
 
 
+def test_windows_whose_requests_are_gone_have_no_joules_per_request(tmp_path: Path) -> None:
+    records = write_run(tmp_path, "a") / "records.jsonl"
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    kept = [line for line in lines if (line["type"], line.get("gate")) != ("request", "norm_fraction")]
+    records.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    rows = summarise(collect([tmp_path], tmp_path / "runs.parquet").file)
+    per = {row["configuration"]: row["joules_per_request"] for row in rows}
+    assert [name for name, joules in per.items() if joules is None] == ["torch norm_fraction"]
+
+
 def test_bad_input_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run folder in"):
         collect([tmp_path], tmp_path / "runs.parquet")
