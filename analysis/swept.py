@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from analysis.claims import ClaimVerdict
@@ -17,6 +17,10 @@ PUBLISHED_CLIFF = 0.5
 GRID_STEP = 0.05
 SMALL_LOSS = 0.05
 """Rise in perplexity that passes for a small loss, as a fraction."""
+COPYSPEC = 2.35
+"""Tokens per second over those without, on summaries (arXiv 2502.08923)."""
+TOVA_KEPT = 0.25
+"""Share of the cache at most (arXiv 2401.06104)."""
 
 DROPPED_SPEED = 1.484
 """LLM-Drop: Llama-2-70B without half of its attention."""
@@ -33,6 +37,10 @@ class SweptPoint:
     """What is left out, such as {`kv_keep 0.5`, `weight_bits 8`}: a product of savings is of two of them."""
     kept: float | None
     """Smallest fraction of cache or MLP that is kept; None where the cut is of another kind."""
+    stated: Mapping[str, object] = field(default_factory=dict)
+    """The cut as it is written in a suite."""
+    match: float | None = None
+    """Mean share of the tokens that are those of the whole model."""
     attention_dropped: float = 0.0
     """Share of the layers without attention."""
     rise: Estimate | None = None
@@ -185,6 +193,67 @@ def _savings_multiply(sweep: BackendSweep) -> Verdict:
     return ("not testable here" if ratio.contains(1.0) else "not reproduced"), seen
 
 
+def _rebuilt_match(sweep: BackendSweep) -> Verdict:
+    """KV-Direct gives the tokens of the whole cache, every one of them."""
+    points = [(p, p.match) for p in _active(sweep, kv_direct=("h0", "layers")) if p.match is not None]
+    if not points:
+        return "not testable here", "no active point has kv_direct, with answers"
+    point, match = min(points, key=lambda pair: pair[1])
+    seen = f"{point.label}: {100 * match:.1f} % of the tokens{_price(point)}"
+    return ("reproduced" if match == 1 else "not reproduced"), seen
+
+
+def _rebuilt_speed(sweep: BackendSweep) -> Verdict:
+    """Rebuilding keys and values is faster than reading them."""
+    return _faster(_active(sweep, kv_direct=("h0", "layers")), sweep, than=1.0, what="kv_direct")
+
+
+def _copied_speed(sweep: BackendSweep) -> Verdict:
+    """CopySpec decodes at least as much faster as it did in its paper."""
+    points = _active(sweep, lookup=(True,), lookup_rule=("copyspec",))
+    return _faster(points, sweep, than=COPYSPEC, what="lookup_rule = copyspec")
+
+
+def _tova_eighth(sweep: BackendSweep) -> Verdict:
+    """TOVA with an eighth to a quarter of the cache is close to the whole model."""
+    points = [p for p in _active(sweep, kv_policy=("tova",)) if p.kept and p.kept <= TOVA_KEPT and p.rise]
+    if not points:
+        return "not testable here", f"no active point keeps {TOVA_KEPT:g} or less by tova, with a perplexity"
+    best = min(points, key=lambda p: p.rise.point if p.rise else math.inf)
+    assert best.rise is not None
+    seen = f"{best.label}: perplexity rises by {_percent(best.rise)}; close means {100 * SMALL_LOSS:.0f} %"
+    if best.rise.high <= SMALL_LOSS:
+        return "reproduced", seen
+    return ("not reproduced" if best.rise.low > SMALL_LOSS else "not testable here"), seen
+
+
+def _faster(points: Sequence[SweptPoint], sweep: BackendSweep, *, than: float, what: str) -> Verdict:
+    """Whether the fastest of some points decodes more than `than` times as fast as the whole model."""
+    known = [(p, p.speed_ratio) for p in points if p.speed_ratio is not None]
+    if not known or sweep.speed_floor is None:
+        return "not testable here", f"needs an active point of {what} with a speed, and an A/A beside it"
+    point, ratio = max(known, key=lambda pair: pair[1])
+    seen = f"{point.label}: {ratio:.2f} times the tokens per second{_price(point)}"
+    if ratio < than or ratio - 1 <= THRESHOLD:
+        return "not reproduced", seen
+    inside = ratio - 1 <= abs(sweep.speed_floor)
+    return ("reproduced but inside the A/A error" if inside else "reproduced"), seen
+
+
+def _price(point: SweptPoint) -> str:
+    """What it costs in joules, where that is known."""
+    return f", at {point.joules_ratio.point:.2f} times the joules" if point.joules_ratio else ""
+
+
+def _active(sweep: BackendSweep, **values: tuple[object, ...]) -> list[SweptPoint]:
+    """Active points whose cut has one of these values for each key."""
+    return [
+        point
+        for point in sweep.points
+        if not point.inactive and all(point.stated.get(key) in some for key, some in values.items())
+    ]
+
+
 def _against_the_product(both: Estimate, one: Estimate, other: Estimate) -> Estimate:
     """Joules of both over the product, with independent log-normal errors."""
     ratios = (both, one, other)
@@ -216,4 +285,8 @@ _RULES: dict[str, Callable[[BackendSweep], Verdict]] = {
     "literature.attention_speed": _attention_speed,
     "literature.flatten_perplexity": _flatten_perplexity,
     "literature.savings_multiply": _savings_multiply,
+    "literature.cache_from_residual": _rebuilt_match,
+    "literature.rebuilding_faster": _rebuilt_speed,
+    "literature.copied_tokens": _copied_speed,
+    "literature.cache_of_an_eighth": _tova_eighth,
 }

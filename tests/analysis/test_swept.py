@@ -152,3 +152,44 @@ def test_one_cut_is_no_product() -> None:
 
 def test_a_claim_about_something_else_is_none_of_a_sweeps_business() -> None:
     assert judge_sweep("routing.short.energy", sweep()) is None
+
+
+def other(stated: dict[str, object], **known: object) -> SweptPoint:
+    return SweptPoint(label="point", cuts=frozenset(), kept=None, stated=stated, **known)  # type: ignore[arg-type]
+
+
+REBUILT: dict[str, object] = {"kv_direct": "h0", "kv_hot": 16}
+COPIED: dict[str, object] = {"lookup": True, "lookup_rule": "copyspec"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "points", "expected"),
+    [
+        ("cache_from_residual", [other(REBUILT, match=1.0)], "reproduced"),
+        ("cache_from_residual", [other(REBUILT, match=1.0), other(REBUILT, match=0.98)], "not reproduced"),
+        ("cache_from_residual", [other(REBUILT, match=1.0, inactive=True)], "not testable here"),
+        ("cache_from_residual", [other(COPIED, match=1.0)], "not testable here"),
+        ("rebuilding_faster", [other(REBUILT, speed_ratio=0.11)], "not reproduced"),
+        ("rebuilding_faster", [other(REBUILT, speed_ratio=1.4)], "reproduced"),
+        ("copied_tokens", [other(COPIED, speed_ratio=1.4)], "not reproduced"),
+        ("copied_tokens", [other(COPIED, speed_ratio=2.4)], "reproduced"),
+        ("copied_tokens", [other({"lookup": True}, speed_ratio=2.4)], "not testable here"),
+    ],
+)
+def test_claims_on_exact_cuts(claim: str, points: list[SweptPoint], expected: str):
+    assert verdict(f"literature.{claim}", sweep(*points)) == expected
+
+
+def test_a_match_is_told_with_its_price():
+    point = other(REBUILT, match=1.0, joules_ratio=around(9.0))
+    judged = judge_sweep("literature.cache_from_residual", sweep(point))
+    assert judged == ("reproduced", "point: 100.0 % of the tokens, at 9.00 times the joules")
+
+
+@pytest.mark.parametrize(
+    ("kept", "rise", "expected"),
+    [(0.125, 0.03, "reproduced"), (0.125, 0.3, "not reproduced"), (0.5, 0.0, "not testable here")],
+)
+def test_tova_is_judged_at_a_quarter_and_less(kept: float, rise: float, expected: str):
+    point = pruned(kept, rise, stated={"kv_keep": kept, "kv_policy": "tova"})
+    assert verdict("literature.cache_of_an_eighth", sweep(point)) == expected

@@ -88,6 +88,8 @@ def _point(arm: dict[str, Any], layers: int) -> SweptPoint:
         label=arm["run"]["gate"],
         cuts=frozenset(f"{key} {value}" for key, value in strengths.items()),
         kept=min(kept) if kept and only_pruned else None,
+        stated=cut,
+        match=_mean(arm["answers"]),
         attention_dropped=len(cut.get("drop_attention", ())) / layers,
         rise=_interval(arm["text"]["rise"]) if arm["text"] else None,
         speed_ratio=arm["tokens_per_s_ratio"],
@@ -95,6 +97,11 @@ def _point(arm: dict[str, Any], layers: int) -> SweptPoint:
         joules_ratio=_joules_ratio(arm["run"]),
         inactive=arm["outcome"] == INACTIVE,
     )
+
+
+def _mean(answers: dict[str, Any] | None) -> float | None:
+    agreement = answers and answers["agreement"]
+    return agreement["mean"] if agreement else None
 
 
 def _interval(mean: dict[str, Any]) -> Estimate | None:
