@@ -135,7 +135,8 @@ class Cut(BaseModel):
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
                 where = "".join(f"{part}: " for part in first["loc"])
-                wrong.append(_wrong("value_error", where + first["msg"], key, given[key]))
+                raised = first.get("ctx", {}).get("error", first["msg"])  # its own words, without pydantic's
+                wrong.append(_wrong("value_error", f"{where}{raised}", key, given[key]))
             except ValueError as error:
                 wrong.append(_wrong("value_error", str(error), key, given[key]))
             except KeyError:

@@ -44,3 +44,4 @@ def test_what_makes_no_cut_is_refused_in_a_line(typed: list[str], said: str) -> 
         one_cut(typed)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+    assert "Value error" not in str(refused.value)
