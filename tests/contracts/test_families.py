@@ -15,7 +15,8 @@ from backends.anatomy import ANATOMIES
 from backends.base import Backend, BackendError
 from backends.cut import Cut
 from benchmarks.families import IDS, OTHER_MODEL, open_both, walk
-from tests.bench.processes import AS_ROOT, bench
+from tests.bench.at_hand import QUICK, quick
+from tests.bench.processes import AS_ROOT
 from tests.bench.suites import write_suite
 from tests.contracts.models import load_tiny, verdict
 from tests.families import FAMILIES, save_tiny
@@ -124,12 +125,13 @@ def test_a_run_of_types_that_nobody_counts_has_its_figures(tmp_path: Path) -> No
         save_tiny(family, tmp_path / family)
     suite = write_suite(
         tmp_path,
+        **QUICK,
         backends=["torch"],
         backend_options={"torch": {"device": "cpu"}},
         models={key: {"name": family} for key, family in uncounted.items()},
         gates={"ungated": {}, "small": {"plugin": "ungated", "full": {"model": "small"}}},
     )
-    done = bench("run", str(suite), "--json", *AS_ROOT, cwd=tmp_path)
+    done = quick("run", str(suite), "--json", *AS_ROOT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "NaN" not in done.stdout
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]

@@ -18,7 +18,8 @@ from backends.cut import Cut
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
 from bench.suite.from_models import ModelsAsked, suite_of
-from tests.bench.processes import AS_ROOT, bench, of_type
+from tests.bench.at_hand import quick
+from tests.bench.processes import AS_ROOT, of_type
 from tests.bench.suites import write_suite
 from tests.families import save_tiny
 from tests.tiny_models import edit_config
@@ -89,7 +90,7 @@ def test_two_sizes_and_the_whole_are_configurations_of_one_run(
     names = tuple(map(str, (whole, eight, four)))
     suite, _ = suite_of(ModelsAsked(models=names, prompts="x.txt", new_tokens=4))
     assert suite.backends == ("mlx",)
-    planned = bench("run", *names, "--prompts", "x.txt", "--dry-run", "--json", *AS_ROOT, cwd=tmp_path)
+    planned = quick("run", *names, "--prompts", "x.txt", "--dry-run", "--json", *AS_ROOT, cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
     assert json.loads(planned.stdout)["windows"] > 0
 
@@ -108,13 +109,13 @@ def test_a_backend_that_refuses_the_folder_is_named_and_the_other_goes_on(
         "protocol__request_deadline_s": 600.0,
     }
     write_suite(tmp_path, **changes)
-    done = bench("run", "suite.toml", cwd=tmp_path)
+    done = quick("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(r"backend left out: torch: .* quantised for MLX .* --backend mlx", done.stdout)
     slots = of_type(tmp_path / "results", "slot")
     assert {slot["backend"] for slot in slots} == {"mlx"}
     assert all(slot["error"] is None for slot in slots)
-    alone = bench("run", "suite.toml", "--backend", "torch", cwd=tmp_path)
+    alone = quick("run", "suite.toml", "--backend", "torch", cwd=tmp_path)
     assert alone.returncode == 2
     assert "quantised for MLX" in alone.stderr
 

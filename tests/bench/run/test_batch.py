@@ -14,7 +14,8 @@ from bench.report.export.tables import export
 from bench.report.story import Story
 from bench.suite import libraries
 from bench.suite.from_models import ModelsAsked, suite_of
-from tests.bench.processes import AS_ROOT, bench
+from tests.bench.at_hand import QUICK, quick
+from tests.bench.processes import AS_ROOT
 from tests.bench.suites import PROMPTS, write_suite
 
 BATCH = 4
@@ -33,8 +34,8 @@ SAVED_PERCENT = 100 * (1 - 1 / BATCH)
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("batch")
     lines = [json.dumps(prompt) for prompt in ALIKE]
-    suite = write_suite(folder, gates=GATES, protocol__a_a=False, prompt_lines=lines)
-    done = bench("run", str(suite), "--quiet", *AS_ROOT, cwd=folder)
+    suite = write_suite(folder, **QUICK, gates=GATES, protocol__a_a=False, prompt_lines=lines)
+    done = quick("run", str(suite), "--quiet", *AS_ROOT, cwd=folder)
     assert done.returncode == 0, done.stderr
     return next((folder / "results").iterdir())
 
@@ -82,7 +83,7 @@ def test_it_stands_in_records_and_in_every_export(run: Path, tmp_path: Path) -> 
 
 
 def test_unlike_batches_are_not_divided(run: Path) -> None:
-    done = bench("compare", f"{run}:echo/ungated", f"{run}:echo/four", cwd=run)
+    done = quick("compare", f"{run}:echo/ungated", f"{run}:echo/four", cwd=run)
     assert done.returncode == 2
     assert "no ratio" in done.stderr
     assert "unlike in batch (1 against 4)" in done.stderr
@@ -93,7 +94,7 @@ def test_lookup_and_backends_of_one_request_are_refused_by_name(
 ) -> None:
     gates = {"ungated": {}, "guess": {"plugin": "constant", "budget": {"cut": {"lookup": True}}}}
     suite = write_suite(tmp_path, gates=gates, generation={"max_new_tokens": 4, "batch": 2})
-    done = bench("run", str(suite), "--dry-run", cwd=tmp_path)
+    done = quick("run", str(suite), "--dry-run", cwd=tmp_path)
     assert done.returncode == 2
     assert "gate 'guess': lookup looks at the tokens of one request, but the batch is 2" in done.stderr
     monkeypatch.setattr(libraries, "about", lambda _: About(lacks=("batches",)))

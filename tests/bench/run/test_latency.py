@@ -11,6 +11,7 @@ from bench.report.export.tables import export
 from bench.report.story import Story
 from bench.run import store
 from bench.run.records import LatencyRecord, SlotRecord
+from tests.bench.at_hand import quick
 from tests.bench.processes import AS_ROOT, bench
 from tests.bench.suites import PROMPTS, write_suite
 from tests.tiny_models import save_tiny_llama
@@ -31,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         generation={"max_new_tokens": NEW_TOKENS},
         protocol__min_window_s=0.1,
     )
-    done = bench("run", str(suite), "--quiet", *AS_ROOT, cwd=folder)
+    done = quick("run", str(suite), "--quiet", *AS_ROOT, cwd=folder)
     assert done.returncode == 0, done.stderr
     return next((folder / "results").iterdir())
 

@@ -14,7 +14,7 @@ from bench.run import store
 from bench.run.records import RequestRecord, SessionRecord
 from bench.run.workers import encoding
 from bench.suite.prompt_forms import Chat, Prompt
-from tests.bench.processes import bench
+from tests.bench.at_hand import quick
 from tests.bench.suites import write_suite
 from tests.tiny_models import save_tiny_llama
 
@@ -111,7 +111,7 @@ def test_a_run_says_that_its_prompts_are_chats_and_records_their_ids(
     seen = {}
     for kind in ("chat", "plain"):
         options = ["--no-chat", "--backend", "mlx"] if kind == "plain" else []
-        done = bench("run", "suite.toml", "--out", kind, *options, cwd=tmp_path)
+        done = quick("run", "suite.toml", "--out", kind, *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert ("full: prompts are chats by the model's template" in done.stdout) == (kind == "chat")
         run = store.read(next((tmp_path / kind).iterdir()))

@@ -25,12 +25,14 @@ from bench.studies.cuts.texts import TextChoice
 from bench.studies.sweep.findings import JudgedSweep, SweptArm, answers_of, cliffs_of, with_pareto
 from bench.studies.sweep.run import SweepRequest, prepare
 from bench.studies.sweep.tables import cliff_line, to_csv
-from tests.bench.processes import AS_ROOT, bench
+from tests.bench.at_hand import QUICK, quick
+from tests.bench.processes import AS_ROOT
 from tests.bench.suites import write_suite
 from tests.tiny_models import save_tiny_llama
 
 READING = ("--text", "text.txt", "--window", "64", "--stride", "32", "--windows", "6")
 SUITE: dict[str, Any] = {
+    **QUICK,
     "backends": ["torch"],
     "backend_options": {"torch": {"device": "cpu"}},
     "models": {"full": {"name": "tiny"}},
@@ -168,7 +170,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_tiny_llama(folder / "tiny")
     (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog. " * 20)
     write_suite(folder, **SUITE)
-    done = bench("sweep", "suite.toml", "--cut", "kv_keep=0.5:1.0:0.5", *READING, *AS_ROOT, cwd=folder)
+    done = quick("sweep", "suite.toml", "--cut", "kv_keep=0.5:1.0:0.5", *READING, *AS_ROOT, cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "said.txt").write_text(done.stdout)
     return folder
@@ -224,7 +226,7 @@ def test_a_sweep_that_lost_its_quality_gets_it_again_from_the_run(swept: Path) -
     folder = run_of(swept)
     before = json.loads((folder / "sweep" / "sweep.json").read_text())
     shutil.rmtree(folder / "sweep")
-    done = bench("sweep", "--resume", str(folder), *AS_ROOT, cwd=swept)
+    done = quick("sweep", "--resume", str(folder), *AS_ROOT, cwd=swept)
     assert done.returncode == 0, done.stderr
     again = json.loads((folder / "sweep" / "sweep.json").read_text())
     assert [one["text"] for one in again["configurations"]] == [
@@ -249,7 +251,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path: Path, arguments: lis
     (tmp_path / "text.txt").write_text("words " * 50)
     write_suite(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    done = bench("sweep", "suite.toml", *READING, *arguments, *AS_ROOT, cwd=tmp_path)
+    done = quick("sweep", "suite.toml", *READING, *arguments, *AS_ROOT, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr.strip().splitlines()[-1]
     assert "Traceback" not in done.stderr
