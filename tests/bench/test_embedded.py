@@ -12,7 +12,7 @@ import pytest
 from bench.run import store
 from bench.run.records import RequestRecord, SessionRecord
 from bench.suite.bundled import configs_folder
-from tests.bench.processes import bench
+from tests.bench.at_hand import quick
 from tests.bench.suites import write_suite
 
 pytestmark = pytest.mark.model
@@ -20,14 +20,15 @@ pytestmark = pytest.mark.model
 REAL = {
     "backends": ["torch", "mlx"],
     "backend_options": None,
-    "prompts": {"file": "short_questions", "limit": 2, "chat": False},
-    "generation__max_new_tokens": 4,
+    "prompts": {"file": "short_questions", "limit": 1, "chat": False},
+    "generation__max_new_tokens": 3,
     "gates": {"ungated": {}, "norm_fraction": {}},
     "protocol__min_window_s": 0.1,
     "protocol__warm_up_s": 0.1,
     "protocol__load_deadline_s": 600.0,
     "protocol__request_deadline_s": 600.0,
     "protocol__a_a": False,
+    "protocol__latency_prompts": 0,
 }
 
 
@@ -36,7 +37,7 @@ def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
 ) -> None:
     models = {"full": {"name": "smollm2-135m"}, "small": {"name": "smollm2-135m", "layers": 6}}
     write_suite(tmp_path, models=models, **REAL)
-    done = bench("run", "suite.toml", cwd=tmp_path)
+    done = quick("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "torch and mlx agree on full" in done.stdout
     assert "NOT a measurement" in done.stdout
@@ -47,9 +48,9 @@ def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
     answers = {(r.backend, r.gate, r.prompt_id): r for r in run.of(RequestRecord) if r.pass_number == 1}
     pairs = [(r, answers["mlx", g, p]) for (b, g, p), r in answers.items() if b == "torch"]
     positions = [a == b for x, y in pairs for a, b in zip(x.tokens, y.tokens, strict=True)]
-    assert len(pairs) == 4
+    assert len(pairs) == 2
     assert sum(positions) >= 0.95 * len(positions)
-    assert all(x.forwards == y.forwards == 3 for x, y in pairs)
+    assert all(x.forwards == y.forwards == 2 for x, y in pairs)
     assert all((x.text or "").strip() for x, _ in pairs if x.gate == "ungated")
     assert run.header.models["full"].weight_sha256 == run.header.models["small"].weight_sha256
 
@@ -64,7 +65,7 @@ def test_a_rope_base_that_the_backends_read_differently_is_refused_with_the_diff
     (hidden / "config.json").write_text(json.dumps(config))
     changes = {**REAL, "models": {"full": {"name": str(hidden), "layers": 6}}, "gates": {"ungated": {}}}
     write_suite(tmp_path / "suite", **changes)
-    done = bench("run", "suite.toml", cwd=tmp_path / "suite")
+    done = quick("run", "suite.toml", cwd=tmp_path / "suite")
     assert done.returncode == 1
     difference = re.search(r"logits in float32 differ by ([\d.]+) %", done.stderr)
     assert difference is not None

@@ -21,7 +21,7 @@ from bench.studies.claims.evidence import read_evidence
 from bench.studies.claims.reproduce import reproduce
 from bench.suite.bundled import configs_folder
 from bench.suite.prompts import load_prompts
-from tests.bench.processes import bench
+from tests.bench.at_hand import QUICK, quick
 from tests.bench.suites import write_suite
 
 SUITE = configs_folder() / "published" / "routing_short.toml"
@@ -79,8 +79,8 @@ def write_run(
 
 
 def test_a_data_set_holds_the_slots_that_reading_back_gives(tmp_path: Path) -> None:
-    write_suite(tmp_path, protocol__blocks=2)
-    bench("run", "suite.toml", cwd=tmp_path)
+    write_suite(tmp_path, **QUICK, protocol__blocks=2)
+    quick("run", "suite.toml", cwd=tmp_path)
     collected = collect([tmp_path / "results"], tmp_path / "runs.parquet")
     folder = run_folders([tmp_path / "results"])[0]
     alone = read_back(store.read(folder)).slots

@@ -22,6 +22,7 @@ from bench.studies.claims.repeated import Repeated
 from bench.studies.claims.reproduce import reproduce
 from bench.suite.prepare import as_published as by_the_papers_protocol
 from bench.suite.prepare import prepare, prepare_again
+from tests.bench.at_hand import QUICK, at_hand
 from tests.bench.suites import write_suite
 
 ENERGY = "routing.short.energy"
@@ -32,10 +33,9 @@ GATES = {"norm_fraction": {"plugin": "length", "tokens": 12}, "ungated": {}}
 def repeated_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A run by the papers' protocol, and what its workers were started and asked to do, in order."""
     folder = tmp_path_factory.mktemp("repeated")
-    simulated = {"source": "simulated", "interval_ms": 50}
-    file = write_suite(folder, gates=GATES, energy=simulated, protocol__blocks=5)
+    file = write_suite(folder, **QUICK, gates=GATES, protocol__blocks=5)
     did: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
+    with at_hand(), pytest.MonkeyPatch.context() as patch:
         for name in ("_start", "_warm_up_model", "_guard"):
             patch.setattr(Workers, name, _noting(name, getattr(Workers, name), did))
         patch.setattr("bench.studies.claims.statements.suites", lambda _: [str(file)])
@@ -69,7 +69,7 @@ def test_the_error_is_shown_beside_the_gate_and_taken_apart(repeated_run) -> Non
     (row,) = reproduce([ENERGY], [repeated_run[0]])
     assert row.remeasured == ()
     (again,) = row.repeated
-    assert again.kind == "simulated"
+    assert again.kind == "modelled"
     for part in (again.gate, again.a_a):
         assert isinstance(part, ChangeParts)
         factors = (1 + part.time_percent / 100) * (1 + part.power_percent / 100)

@@ -29,6 +29,7 @@ from bench.suite.asked import Asked, asked_by_suite
 from bench.suite.bundled import configs_folder
 from bench.suite.config import Model
 from tests.analysis.slots import run_slots
+from tests.bench.at_hand import QUICK, at_hand, quick
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
@@ -170,8 +171,8 @@ def test_tokens_are_judged_without_energy(judged_on) -> None:
 
 def test_a_run_is_judged_by_both_protocols(tmp_path: Path) -> None:
     gates = {"ungated": {}, "norm_fraction": {"plugin": "length", "tokens": 12}, "random": {"rate": 0.5}}
-    write_suite(tmp_path, gates=gates)
-    assert bench("run", "suite.toml", cwd=tmp_path).returncode == 0
+    write_suite(tmp_path, **QUICK, gates=gates)
+    assert quick("run", "suite.toml", cwd=tmp_path).returncode == 0
     folder = next((tmp_path / "results").iterdir())
     (row,) = reproduce([ENERGY], [folder])
     (again,) = row.remeasured
@@ -216,8 +217,8 @@ def test_other_models_give_a_verdict_and_are_named(judged_on) -> None:
 
 
 def test_the_published_protocol_is_a_sample_after_the_slot_times_its_seconds(tmp_path: Path) -> None:
-    write_suite(tmp_path, backend_options={"echo": {"cpu_s_per_token": 0.01}})
-    bench("run", "suite.toml", cwd=tmp_path)
+    write_suite(tmp_path, **QUICK, backend_options={"echo": {"cpu_s_per_token": 0.01}})
+    quick("run", "suite.toml", cwd=tmp_path)
     run = store.read(next((tmp_path / "results").iterdir()))
     readback = read_back(run)
     rows = readback.slots
@@ -254,10 +255,13 @@ def test_claims_that_no_suite_re_runs_are_refused(names: list[str], said: str) -
 def test_the_suite_of_a_claim_is_run_and_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = write_suite(tmp_path, gates={"ungated": {}, "norm_fraction": {"plugin": "length", "tokens": 12}})
+    file = write_suite(
+        tmp_path, **QUICK, gates={"ungated": {}, "norm_fraction": {"plugin": "length", "tokens": 12}}
+    )
     monkeypatch.setattr("bench.studies.claims.statements.suites", lambda _: [str(file)])
     out = tmp_path / "results"
-    run_and_judge([ENERGY], measure=True, out=out, allow_root=True, as_json=True)
+    with at_hand():
+        run_and_judge([ENERGY], measure=True, out=out, allow_root=True, as_json=True)
     (claim,) = json.loads(capsys.readouterr().out)
     (again,) = claim["remeasured"]
     assert again["runs"] == [next(out.iterdir()).name]
