@@ -21,7 +21,7 @@ REAL = {
     "backends": ["torch", "mlx"],
     "backend_options": None,
     "prompts": {"file": "short_questions", "limit": 1, "chat": False},
-    "generation__max_new_tokens": 3,
+    "generation__max_new_tokens": 4,
     "gates": {"ungated": {}, "norm_fraction": {}},
     "protocol__min_window_s": 0.1,
     "protocol__warm_up_s": 0.1,
@@ -50,7 +50,7 @@ def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
     positions = [a == b for x, y in pairs for a, b in zip(x.tokens, y.tokens, strict=True)]
     assert len(pairs) == 2
     assert sum(positions) >= 0.95 * len(positions)
-    assert all(x.forwards == y.forwards == 2 for x, y in pairs)
+    assert all(x.forwards == y.forwards == 3 for x, y in pairs)
     assert all((x.text or "").strip() for x, _ in pairs if x.gate == "ungated")
     assert run.header.models["full"].weight_sha256 == run.header.models["small"].weight_sha256
 
