@@ -120,6 +120,9 @@ class Counting(Decoder):
     def _as_stored(self, array: Any, bits: int | None, group: int) -> Any:
         raise AssertionError("nothing is cut")
 
+    def _forked(self, cache: Any, batch: int) -> Any:
+        return list(cache)
+
     def _rebuilding(self, model: Any, cache: Any, cut: Cut) -> Any:
         raise AssertionError("nothing is rebuilt")
 
