@@ -53,7 +53,7 @@ class Minutes:
         return sizing.PULSES_SHARE * self.run_s
 
     def first_pass_s(self, prepared: Prepared) -> float:
-        """After so many seconds the first pass of an arm begins no further request."""
+        """Seconds that the first pass of an arm may take."""
         return sizing.FIRST_PASS_SHARE * self.run_s / len({replace(arm, a_a=False) for arm in prepared.arms})
 
     def latency_prompts(self, passes: Mapping[str, FirstPass], prepared: Prepared, *, most: int) -> int:
