@@ -33,7 +33,7 @@ def tab(line: str, *, cwd: Path) -> list[str]:
         ("bench run --energy mod", ["modelled"]),
         ("bench run --backend ec", ["echo"]),
         ("bench models fetch smo", ["smollm2-135m"]),
-        ("bench quality smollm2-135m --cut kv", ["kv_keep=", "kv_bits="]),
+        ("bench quality smollm2-135m --cut kv_b", ["kv_bits=", "kv_bits_k=", "kv_bits_v="]),
         ("bench init --question c", ["cost", "cut"]),
         ("bench report results/2", ["results/2026-b", "results/2026-a"]),
     ],
@@ -59,10 +59,11 @@ def test_files_are_offered_beside_what_comes_along(tmp_path: Path, monkeypatch: 
 
 def test_what_is_offered_exists() -> None:
     from backends.cut import Cut
+    from backends.cut_keys import added_keys
 
     assert "quick" in suite_names()
     assert not {"models", "isolate"} & set(suite_names())
-    assert {cut.rstrip("=") for cut in complete.cuts("")} <= set(Cut.model_fields)
+    assert {cut.rstrip("=") for cut in complete.cuts("")} <= {*Cut.model_fields, *added_keys()}
     assert set(complete.questions("")) == set(QUESTIONS)
 
 

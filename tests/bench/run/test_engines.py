@@ -36,7 +36,7 @@ def test_llama_cpp_runs_beside_torch_and_the_report_says_what_was_compared(tmp_p
     assert all(len(answers) == 1 for answers in answered.values())
     (session,) = of_type(tmp_path / "results", "session")
     loaded = session["loaded"]["llama_cpp/full"]
-    assert loaded["settings"] == {"threads": 1, "batch": 512, "gpu_layers": 0}
+    assert loaded["settings"] == {"threads": 1, "prefill_chunk": 512, "gpu_layers": 0}
     (run,) = (tmp_path / "results").iterdir()
     assert "logits not compared" in {caution.code for caution in Story.of(run).summary.cautions}
     assert not (run / "worker-llama_cpp.log").read_text()

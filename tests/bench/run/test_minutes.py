@@ -117,7 +117,7 @@ def test_options_that_contradict_minutes_are_refused(tmp_path: Path, arguments: 
 
 
 def test_models_get_the_usual_minutes_unless_blocks_are_asked_for() -> None:
-    nothing: dict[str, Any] = dict.fromkeys(("prompts", "pp", "tg", "dtype", "batches"))
+    nothing: dict[str, Any] = dict.fromkeys(("prompts", "pp", "tg", "dtype", "batches", "chunk"))
     for minutes, blocks, found in [(None, None, DEFAULT_MINUTES), (7.0, None, 7.0), (None, 4, None)]:
         _, asked = understood(["echo"], Overrides(blocks=blocks), minutes=minutes, urls=None, **nothing)
         assert asked is not None
