@@ -118,7 +118,7 @@ class Used:
     weight_bytes: int | None
     """Bytes of weights that a forward reads, without the embedding table; None like the units."""
     held_bytes: int | None = None
-    """Bytes of all weights in memory, what layers share once; None like the units."""
+    """Bytes of all weights in memory, what layers share once; None where nobody counted them."""
     cache_bits: KvBits | None = None
     """Of the numbers in the cache of every layer; None: as the model was loaded."""
     cache_bytes: int | None = None

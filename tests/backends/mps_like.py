@@ -42,15 +42,16 @@ class OnDevice(Tensor):
 
     @staticmethod
     def __new__(cls, held: Tensor) -> OnDevice:
-        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
-            cls,
-            held.size(),
-            strides=held.stride(),
-            storage_offset=held.storage_offset(),
-            dtype=held.dtype,
-            device=MPS,
-            dispatch_device=True,
-        )
+        with torch.inference_mode(held.is_inference()):  # a view is of the kind of what it is a view of
+            made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+                cls,
+                held.size(),
+                strides=held.stride(),
+                storage_offset=held.storage_offset(),
+                dtype=held.dtype,
+                device=MPS,
+                dispatch_device=True,
+            )
         made.held = held
         return made  # type: ignore[no-any-return]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import get_native_id
 
@@ -58,7 +59,9 @@ def test_it_is_the_model_of_the_other_libraries(backend: Backend, tiny_folders: 
     ids = on_torch.encode(PROMPT)
     assert backend.encode(PROMPT) == ids
     ours, theirs = (generate(one, ids, max_new_tokens=16) for one in (backend, on_torch))
-    assert (ours.tokens, ours.forwards, ours.used) == (theirs.tokens, theirs.forwards, theirs.used)
+    assert (ours.tokens, ours.forwards) == (theirs.tokens, theirs.forwards)
+    # what it holds in memory, of weights and of a cache with room for a whole context, its engine doesn't say
+    assert ours.used == replace(theirs.used, held_bytes=None, cache_bytes=None)
     assert backend.info.parameters == on_torch.info.parameters
     (layer, *_), (its, *_) = (one.shape().layers for one in (backend, on_torch))
     assert layer == its
