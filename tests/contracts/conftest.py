@@ -41,6 +41,12 @@ def backend(request: pytest.FixtureRequest, backends: dict[tuple[str, str], Back
     return backends[request.param]
 
 
+@pytest.fixture(params=list(MODEL_BACKENDS))
+def llama(request: pytest.FixtureRequest, backends: dict[tuple[str, str], Backend]) -> Backend:
+    """Where one architecture says what all do; don't close it."""
+    return backends[request.param, "llama"]
+
+
 @pytest.fixture(params=list(SAVERS))
 def pair(request: pytest.FixtureRequest, backends: dict[tuple[str, str], Backend]) -> list[Backend]:
     return [backends[name, request.param] for name in MODEL_BACKENDS]

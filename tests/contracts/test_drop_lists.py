@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,24 @@ import pytest
 from backends.base import Backend, ModelError
 from backends.cut import Cut
 from tests.contracts.models import MODEL_BACKENDS, PROMPT, generate, load_tiny, verdict
-from tests.tiny_models import LAYERS, edit_config, save_tiny_llama
+from tests.tiny_models import LAYERS, edit_config
 
 REMOTE = {"AutoConfig": "configuration_dropped_llama.LlamaConfig"}
 SAME = Cut(drop_attention=(0, 3), drop_mlp=(1, 3))
 
 
 @pytest.fixture(scope="module", params=list(MODEL_BACKENDS))
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Backend, Backend]:
+def pair(
+    request: pytest.FixtureRequest,
+    tiny_folders: dict[str, Path],
+    backends: dict[tuple[str, str], Backend],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Backend, Backend]:
     """The checkpoint as its config says, and the same weights whole."""
-    whole, dropped = (save_tiny_llama(tmp_path_factory.mktemp(name)) for name in ("whole", "dropped"))
+    dropped = shutil.copytree(tiny_folders["llama"], tmp_path_factory.mktemp("lists") / "dropped")
     mlp = [False, True, False, True]
     edit_config(dropped, drop_attn_list=[3, 0], drop_mlp_list=mlp, auto_map=REMOTE)
-    return load_tiny(request.param, dropped), load_tiny(request.param, whole)
+    return load_tiny(request.param, dropped), backends[request.param, "llama"]
 
 
 def test_it_computes_what_the_cut_of_these_lists_does(pair: tuple[Backend, Backend]) -> None:
@@ -31,7 +37,7 @@ def test_it_computes_what_the_cut_of_these_lists_does(pair: tuple[Backend, Backe
     whole.ready(SAME)
     np.testing.assert_array_equal(dropped.logits(ids), whole.logits(ids, SAME))
     assert dropped.shape() == whole.shape(SAME)
-    one, other = generate(dropped, ids, max_new_tokens=6), generate(whole, ids, SAME, max_new_tokens=6)
+    one, other = generate(dropped, ids, max_new_tokens=3), generate(whole, ids, SAME, max_new_tokens=3)
     assert (one.tokens, one.used) == (other.tokens, other.used)
     assert one.used is not None
     assert one.used.cache_lengths == (0, len(ids), len(ids), 0)
@@ -43,7 +49,7 @@ def test_it_computes_what_the_cut_of_these_lists_does(pair: tuple[Backend, Backe
 def test_a_cut_on_top_of_it_takes_effect(pair: tuple[Backend, Backend]) -> None:
     dropped, whole = pair
     ids = whole.encode(PROMPT)
-    for cut in (Cut(kv_keep=0.5), Cut(mlp_keep=0.5), Cut(drop_mlp=(0,), weight_bits=8)):
+    for cut in (Cut(kv_keep=0.5, mlp_keep=0.5), Cut(drop_mlp=(0,), weight_bits=8)):
         dropped.ready(cut)
         assert verdict(dropped, cut, ids).reason == ""
     again = Cut(drop_attention=(0,))
@@ -52,16 +58,18 @@ def test_a_cut_on_top_of_it_takes_effect(pair: tuple[Backend, Backend]) -> None:
 
 
 @pytest.mark.parametrize("name", list(MODEL_BACKENDS))
-@pytest.mark.parametrize("said", ["0, 1", [0, "one"], [-1]])
-def test_a_list_of_something_else_is_refused_in_a_line(name: str, said: object, tmp_path: Path) -> None:
-    folder = save_tiny_llama(tmp_path)
-    edit_config(folder, drop_attn_list=said)
-    with pytest.raises(ModelError, match=r"drop_attn_list is .*, no list of layers; list .* from 0, or"):
-        load_tiny(name, folder)
+def test_a_list_of_something_else_is_refused_in_a_line(
+    name: str, tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_folders["llama"], tmp_path / "llama")
+    for said in ("0, 1", [0, "one"], [-1]):
+        edit_config(folder, drop_attn_list=said)
+        with pytest.raises(ModelError, match=r"drop_attn_list is .*, no list of layers; list .* from 0, or"):
+            load_tiny(name, folder)
 
 
-def test_layers_that_are_not_loaded_are_not_missed(tmp_path: Path) -> None:
-    folder = save_tiny_llama(tmp_path)
+def test_layers_that_are_not_loaded_are_not_missed(tiny_folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folders["llama"], tmp_path / "llama")
     edit_config(folder, drop_attn_list=[1, LAYERS - 1])
     backend = load_tiny("torch", folder, layers=2)
     assert generate(backend, [5, 6, 7], max_new_tokens=2).used.cache_lengths == (3, 0)

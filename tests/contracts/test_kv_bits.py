@@ -21,7 +21,7 @@ from tests.tiny_models import LAYERS, save_tiny_llama
 
 EIGHT, FOUR = Cut(kv_bits=8), Cut(kv_bits=4, kv_group_size=32)
 APART, VALUES = Cut(kv_bits_k=8, kv_bits_v=4), Cut(kv_bits_v=4, kv_group_size=32)
-NEW_TOKENS = 12
+NEW_TOKENS = 6
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,11 @@ def test_chunks_and_rows_of_it_agree(backend: Backend, monkeypatch: pytest.Monke
     assert (chunked.tokens, chunked.unlike_rows) == (whole.tokens, 0)
 
 
-@pytest.mark.parametrize("cut", [EIGHT, FOUR, APART, VALUES])
+@pytest.mark.parametrize("cut", [FOUR, APART, VALUES])
 def test_it_takes_effect_and_is_counted(backend: Backend, cut: Cut) -> None:
     ids = backend.encode(PROMPT)
     assert verdict(backend, cut, ids).reason == ""
-    made = generate(backend, ids, cut, max_new_tokens=4)
+    made = generate(backend, ids, cut, max_new_tokens=3)
     shape = backend.shape(cut)
     assert shape is not None
     few, whole = (
@@ -109,14 +109,14 @@ def test_it_takes_effect_and_is_counted(backend: Backend, cut: Cut) -> None:
 def test_the_libraries_agree(both: dict[str, Backend]) -> None:
     on_torch, on_mlx = both.values()
     ids = on_torch.encode(PROMPT)
-    tokens = generate(on_torch, ids, max_new_tokens=6).tokens
+    tokens = generate(on_torch, ids, max_new_tokens=3).tokens
     for cut in (EIGHT, APART):
         one, other = (backend.logits_after(ids, tokens, cut) for backend in (on_torch, on_mlx))
         np.testing.assert_allclose(one, other, atol=1e-2)
 
 
 def test_its_logits_are_those_of_the_cache(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = backend.encode(PROMPT)
+    ids = backend.encode(PROMPT)[:12]
     monkeypatch.setattr(backend, "_chunk", 1)  # so that all but the first token go through the cache
     for cut in (EIGHT, APART):
         through = backend.logits_after(ids[:1], ids[1:], cut)

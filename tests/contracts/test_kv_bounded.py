@@ -12,7 +12,7 @@ from tests.backends.references import bounded_reference
 from tests.contracts.models import MODEL_BACKENDS, PROMPT, generate, model_on_cpu, verdict
 from tests.tiny_models import LAYERS
 
-NEW_TOKENS = 12
+NEW_TOKENS = 6
 BOUNDED = {
     "window": Cut(kv_keep=0.4, kv_bounded=True),
     "sinks": Cut(kv_keep=0.4, kv_policy="sinks_window", kv_bounded=True),
@@ -26,7 +26,11 @@ BOUNDED = {
 
 @pytest.mark.parametrize(
     ("model", "name"),
-    [*(("llama", name) for name in BOUNDED), ("gpt_neox", "tova"), ("gpt2", "beside others")],
+    [
+        *(("llama", name) for name in ("window", "sinks", "heavy hitters", "snapkv", "one position")),
+        ("gpt_neox", "tova"),
+        ("gpt2", "beside others"),
+    ],
 )
 def test_tokens_are_those_of_the_slow_reference(
     backends: dict[tuple[str, str], Backend], model: str, name: str
@@ -34,19 +38,23 @@ def test_tokens_are_those_of_the_slow_reference(
     pair = [backends[library, model] for library in MODEL_BACKENDS]
     cut, ids = BOUNDED[name], pair[0].encode(PROMPT)
     kept = tuple(cut.positions_of(layer, len(ids)) for layer in range(LAYERS))
+    expected: dict[tuple[int, ...], list[int]] = {}
     for backend in pair:
         backend.ready(cut)
         made = generate(backend, ids, cut, max_new_tokens=NEW_TOKENS)
-        assert made.tokens == bounded_reference(model_on_cpu(pair[0]), ids, made.tokens, cut)
+        if tuple(made.tokens) not in expected:
+            reference = bounded_reference(model_on_cpu(pair[0]), ids, made.tokens, cut)
+            expected[tuple(made.tokens)] = reference
+        assert made.tokens == expected[tuple(made.tokens)]
         assert made.cache_lengths == kept
         assert verdict(backend, cut, ids).reason == ""
 
 
 @pytest.mark.parametrize("name", ["sinks", "tova"])
-def test_every_step_reads_as_many_positions(backend: Backend, name: str) -> None:
-    cut, ids, steps = BOUNDED[name], backend.encode(PROMPT), 5
-    made = generate(backend, ids, cut, max_new_tokens=steps + 1)
-    shape, kept = backend.shape(cut), cut.kept_positions(len(ids))
+def test_every_step_reads_as_many_positions(llama: Backend, name: str) -> None:
+    cut, ids, steps = BOUNDED[name], llama.encode(PROMPT), 5
+    made = generate(llama, ids, cut, max_new_tokens=steps + 1)
+    shape, kept = llama.shape(cut), cut.kept_positions(len(ids))
     assert shape is not None
     work, whole = (request_ledger(shape, c, prompt_tokens=len(ids), generated=made) for c in (cut, FULL))
     assert work.decode.kv_bytes == steps * LAYERS * (kept + 1) * shape.position_bytes
@@ -57,7 +65,8 @@ def test_every_step_reads_as_many_positions(backend: Backend, name: str) -> None
     assert work.prefill.flops - whole.prefill.flops == (products * len(ids) if name == "tova" else 0)
 
 
-def test_logits_after_go_through_the_bounded_cache(pair: list[Backend]) -> None:
+def test_logits_after_go_through_the_bounded_cache(backends: dict[tuple[str, str], Backend]) -> None:
+    pair = [backends[library, "llama"] for library in MODEL_BACKENDS]
     cut, ids = BOUNDED["tova"], pair[0].encode(PROMPT)
     tokens = generate(pair[0], ids, max_new_tokens=8).tokens
     one, other = (backend.logits_after(ids, tokens, cut) for backend in pair)
@@ -67,10 +76,10 @@ def test_logits_after_go_through_the_bounded_cache(pair: list[Backend]) -> None:
     assert not np.allclose(one[-1], grown[-1], atol=1e-3)
 
 
-def test_all_positions_are_all_positions(backend: Backend) -> None:
-    cut, ids = Cut(kv_keep=1.0, kv_policy="tova", kv_bounded=True), backend.encode(PROMPT)
+def test_all_positions_are_all_positions(llama: Backend) -> None:
+    cut, ids = Cut(kv_keep=1.0, kv_policy="tova", kv_bounded=True), llama.encode(PROMPT)
     assert cut.is_full
-    assert generate(backend, ids, cut, max_new_tokens=8) == generate(backend, ids, max_new_tokens=8)
+    assert generate(llama, ids, cut, max_new_tokens=3) == generate(llama, ids, max_new_tokens=3)
 
 
 def test_lookup_is_refused_beside_it() -> None:

@@ -9,14 +9,22 @@ from backends.base import Backend
 from backends.cut import FULL, Cut
 from backends.ledger import request_ledger
 from tests.contracts.models import MODEL_BACKENDS, PROMPT, generate, verdict
-from tests.tiny_models import LAYERS
+from tests.tiny_models import LAYERS, SAVERS
 
-HOT, NEW_TOKENS = 8, 12
+HOT, NEW_TOKENS = 8, 5
 DIRECT = {variant: Cut.model_validate({"kv_direct": variant, "kv_hot": HOT}) for variant in ("h0", "layers")}
 
 
-@pytest.mark.parametrize("variant", list(DIRECT))
-def test_tokens_are_those_of_the_whole_cache_and_bytes_are_counted(backend: Backend, variant: str) -> None:
+VARIANTS = [*((name, "h0") for name in SAVERS), ("llama", "layers")]
+"""`h0` rebuilds the keys and values of every layer as `layers` does, so one architecture has both."""
+
+
+@pytest.mark.parametrize("library", list(MODEL_BACKENDS))
+@pytest.mark.parametrize(("model", "variant"), VARIANTS)
+def test_tokens_are_those_of_the_whole_cache_and_bytes_are_counted(
+    backends: dict[tuple[str, str], Backend], library: str, model: str, variant: str
+) -> None:
+    backend = backends[library, model]
     cut, ids = DIRECT[variant], backend.encode(PROMPT)
     full, made = (generate(backend, ids, c, max_new_tokens=NEW_TOKENS) for c in (FULL, cut))
     assert made.tokens == full.tokens
@@ -53,9 +61,9 @@ def test_the_ledger_counts_what_a_hand_does(backends: dict[tuple[str, str], Back
     assert work.decode.weight_bytes == whole.decode.weight_bytes
 
 
-def test_a_prompt_within_the_hot_positions_is_inactive(backend: Backend) -> None:
+def test_a_prompt_within_the_hot_positions_is_inactive(llama: Backend) -> None:
     cut = Cut(kv_direct="h0", kv_hot=60)
-    assert "nothing was rebuilt" in verdict(backend, cut, backend.encode(PROMPT)).reason
+    assert "nothing was rebuilt" in verdict(llama, cut, llama.encode(PROMPT)).reason
 
 
 def test_chunks_and_rows_of_it_agree(
