@@ -9,9 +9,11 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, validate_call
@@ -43,9 +45,15 @@ class Plugin:
     """Of a backend: what others can."""
 
 
+@cache
+def _points(group: Group, _path: tuple[str, ...]) -> EntryPoints:
+    """What is installed on `sys.path`; looked up once, as that reads the metadata of every distribution."""
+    return entry_points(group=f"bench.{group}")
+
+
 def names(group: Group) -> list[str]:
     """Names that are registered under a group."""
-    return sorted({point.name for point in entry_points(group=f"bench.{group}")})
+    return sorted({point.name for point in _points(group, tuple(sys.path))})
 
 
 def find(group: Group, name: str) -> EntryPoint:
@@ -55,7 +63,7 @@ def find(group: Group, name: str) -> EntryPoint:
         UserError: nothing of that name is installed.
     """
     plain = _on_device(group, name)[0]
-    for point in entry_points(group=f"bench.{group}"):
+    for point in _points(group, tuple(sys.path)):
         if point.name == plain:
             return point
     raise UserError(f"unknown {_singular(group)} {plain!r}", fix=nearest(plain, names(group)))

@@ -10,7 +10,7 @@ import pytest
 from bench.report.dataset.add import add
 from bench.report.dataset.folder import run_files
 from benchmarks.dataset import make_honest_run
-from energy.replay import load
+from energy.cache import KEPT, kept, pack_and_keep
 
 RUNS = 3
 
@@ -31,11 +31,15 @@ def shared(honest: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def decoded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy with its readings decoded, so that not every test does that; don't change it."""
-    folder = shutil.copytree(shared, tmp_path_factory.mktemp("decoded") / "set")
+def decoded(honest: list[Path], shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with the decoded readings that the runs kept, so that no test decodes them; don't change it."""
+    own = tmp_path_factory.mktemp("decoded")
+    folder = shutil.copytree(shared, own / "set")
     for file in run_files(folder):
-        load(file.with_suffix(""))
+        run = shutil.copytree(honest[0].with_name(file.stem), own / file.stem)
+        pack_and_keep(run)
+        shutil.copy(run / KEPT, file.with_suffix(""))
+        assert kept(file.with_suffix(""))
     return folder
 
 

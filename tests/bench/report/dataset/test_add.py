@@ -61,10 +61,10 @@ def test_rows_are_read_again_where_a_file_has_changed(dataset: Path) -> None:
     assert len(set(after["run"].to_pylist())) == len(set(before["run"].to_pylist())) - 1
 
 
-def test_collect_reads_the_runs_of_a_data_set(shared: Path, honest: list[Path], tmp_path: Path) -> None:
-    assert [folder.name for folder in run_folders([shared])] == sorted(run.name for run in honest)
+def test_collect_reads_the_runs_of_a_data_set(decoded: Path, honest: list[Path], tmp_path: Path) -> None:
+    assert [folder.name for folder in run_folders([decoded])] == sorted(run.name for run in honest)
     one, other = (
-        collect([place], tmp_path / f"{place.name}.parquet") for place in (shared, honest[0].parent)
+        collect([place], tmp_path / f"{place.name}.parquet") for place in (decoded, honest[0].parent)
     )
     assert (one.runs, one.slots) == (other.runs, other.slots)
 

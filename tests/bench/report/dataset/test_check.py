@@ -70,15 +70,15 @@ def test_a_run_that_can_no_longer_be_read_is_found(dataset: Path) -> None:
 
 
 def test_the_command_says_which_and_exits_with_1(dataset: Path) -> None:
-    assert bench("data", "check", str(dataset), cwd=dataset).returncode == 0
-    file = run_files(dataset)[0]
+    file, other, _ = run_files(dataset)
+    assert bench("data", "check", str(dataset), other.stem, cwd=dataset).returncode == 0
     shutil.rmtree(file.with_suffix(""))
     done = bench("data", "check", str(dataset), cwd=dataset)
     assert done.returncode == 1
     assert done.stdout.startswith("1 of 3 runs can't be believed.")
     assert file.stem in done.stdout
-    told = json.loads(bench("data", "check", str(dataset), "--json", cwd=dataset).stdout)
-    assert [bool(one["failed"]) for one in told] == [True, False, False]
+    asked = ("data", "check", str(dataset), file.stem, other.stem, "--json")
+    assert [bool(one["failed"]) for one in json.loads(bench(*asked, cwd=dataset).stdout)] == [True, False]
     assert bench("data", "check", str(dataset), "nobody", cwd=dataset).returncode == 2
 
 
