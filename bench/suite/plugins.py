@@ -46,14 +46,14 @@ class Plugin:
 
 
 @cache
-def _points(group: Group, _path: tuple[str, ...]) -> EntryPoints:
+def installed(group: Group, _path: tuple[str, ...]) -> EntryPoints:
     """What is installed on `sys.path`; looked up once, as that reads the metadata of every distribution."""
     return entry_points(group=f"bench.{group}")
 
 
 def names(group: Group) -> list[str]:
     """Names that are registered under a group."""
-    return sorted({point.name for point in _points(group, tuple(sys.path))})
+    return sorted({point.name for point in installed(group, tuple(sys.path))})
 
 
 def find(group: Group, name: str) -> EntryPoint:
@@ -63,7 +63,7 @@ def find(group: Group, name: str) -> EntryPoint:
         UserError: nothing of that name is installed.
     """
     plain = _on_device(group, name)[0]
-    for point in _points(group, tuple(sys.path)):
+    for point in installed(group, tuple(sys.path)):
         if point.name == plain:
             return point
     raise UserError(f"unknown {_singular(group)} {plain!r}", fix=nearest(plain, names(group)))

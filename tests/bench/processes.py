@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from bench.cli.entry import main
+from bench.suite import plugins
 from tests.waiting import TIMEOUT_S
 
 COMMAND = [sys.executable, "-P", "-c", "from bench.cli.entry import main; main()"]
@@ -70,6 +71,7 @@ def _installed(package: Path | None, patch: pytest.MonkeyPatch) -> Iterator[None
         return
     patch.syspath_prepend(str(package))
     patch.setenv("PYTHONPATH", str(package))
+    plugins.installed.cache_clear()  # the folder may have got another entry point since the last command
     known = set(sys.modules)
     yield
     for name in set(sys.modules) - known:
