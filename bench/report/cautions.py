@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from analysis.checks import Caution, check_judgements, check_slots
 from analysis.looks import level_of_run, looks_of, spent
-from analysis.quality import agreement
+from analysis.quality import first_divergence, mean_agreement
 from analysis.rows import Slot
 from analysis.values import NOT_ESTIMATED
 from analysis.verdict import INACTIVE, Judgement
 from analysis.words import counted, listed
 from backends.base import BackendInfo
 from backends.cut import Cut
-from backends.loop import shared_beginning
 from bench.report.names import arm_label
 from bench.report.readback import Readback
+from bench.report.slots import tokens_of
 from bench.run.observed import NOT_SHOWN
 from bench.run.records import ArmKey, EventRecord, SessionRecord
 from bench.show.words import short_percent
@@ -230,18 +230,17 @@ def _about_parted_answers(readback: Readback) -> Iterator[Caution]:
     for arm in (arm for arm in readback.arms if not arm[2]):
         first = next(other for other in readback.arms if other[1:] == arm[1:])
         mine, theirs = readback.answers(arm), readback.answers(first)
-        both = [(mine[prompt], theirs[prompt]) for prompt in mine.keys() & theirs.keys()]
-        pairs = [
-            (one.tokens, other.tokens)
-            for one, other in both
-            if one.model == other.model and not (one.served or other.served)
+        same = [
+            prompt for prompt in mine.keys() & theirs.keys() if mine[prompt].model == theirs[prompt].model
         ]
-        if parted := [pair for pair in pairs if pair[0] != pair[1]]:
-            at = 1 + min(shared_beginning(*pair) for pair in parted)
-            match = short_percent(100 * sum(agreement(*pair) for pair in pairs) / len(pairs))
+        ours, others = (tokens_of({prompt: each[prompt] for prompt in same}) for each in (mine, theirs))
+        parts = [first_divergence(ours[prompt], others[prompt]) for prompt in ours.keys() & others.keys()]
+        parted, match = [at for at in parts if at is not None], mean_agreement(ours, others)
+        if parted and match is not None:
             words = (
-                f"parts from {arm_label(first)} in {len(parted)} of {counted(len(pairs), 'answer')}, first "
-                f"at generated token {at} (token match {match}): the same model and prompts, other texts"
+                f"parts from {arm_label(first)} in {len(parted)} of {counted(len(parts), 'answer')}, first "
+                f"at generated token {1 + min(parted)} (token match {short_percent(100 * match.mean)}): the "
+                "same model and prompts, other texts"
             )
             yield Caution(
                 code="answers part", subject=arm_label(arm), value=len(parted), is_named=True, said=words

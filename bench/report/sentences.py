@@ -10,6 +10,7 @@ from analysis.values import NOT_ESTIMATED
 from analysis.verdict import COPY, INACTIVE, more_blocks
 from analysis.words import counted, listed
 from bench.report.names import boundary_words, models_and_types
+from bench.run.minutes import part_of_set
 from bench.run.records import SessionRecord, SizedRecord
 from bench.show.words import kind_label, percent_range, short_percent, significant_range
 
@@ -46,8 +47,8 @@ def headline(readback: Readback, rows: Sequence[ArmRow]) -> str:
 def _prompts(run: StoredRun, seen: int) -> str:
     """`6 prompts`, or `2 of 6 prompts` where the minutes were too few; `seen` where the run does not say."""
     for sized in run.of(SizedRecord)[-1:]:
-        if sized.prompts is not None and sized.in_set is not None and sized.prompts < sized.in_set:
-            return f"{sized.prompts} of {counted(sized.in_set, 'prompt')}"
+        if part := part_of_set(sized):
+            return part
     return counted(len(run.header.prompts.ids) or seen, "prompt")
 
 

@@ -54,7 +54,7 @@ class Minutes:
 
     def first_pass_s(self, prepared: Prepared) -> float:
         """Seconds that the first pass of an arm may take."""
-        return sizing.FIRST_PASS_SHARE * self.run_s / len({replace(arm, a_a=False) for arm in prepared.arms})
+        return sizing.FIRST_PASS_SHARE * self.run_s / sum(not arm.a_a for arm in prepared.arms)
 
     def latency_prompts(self, passes: Mapping[str, FirstPass], prepared: Prepared, *, most: int) -> int:
         """Prompts that are timed token by token: `most`, or what fits into a share of the run, if any does.
@@ -176,14 +176,17 @@ def first_pass_of(
     )
 
 
+def part_of_set(sized: SizedRecord) -> str | None:
+    """`2 of 5 prompts`; None where a repeat holds all of them."""
+    return None if sized.prompts == sized.in_set else f"{sized.prompts} of {sized.in_set} prompts"
+
+
 def sentence(sized: SizedRecord) -> str:
     """What was chosen, in words."""
     blocks = counted(sized.blocks, "block")
     if sized.done:
         return f"{blocks} of this length {'fits' if sized.blocks == 1 else 'fit'} into {sized.minutes:g} min"
-    prompts = (
-        "" if sized.prompts == sized.in_set else f"the first {sized.prompts} of {sized.in_set} prompts, "
-    )
+    prompts = f"the first {part}, " if (part := part_of_set(sized)) else ""
     plan = f"{prompts}{blocks}, windows of {sized.window_s:.1f} s, answers of {sized.new_tokens} tokens"
     words = f"for {sized.minutes:g} min: {plan}"
     if sized.run_s > (1 + _LATE) * 60 * sized.minutes:

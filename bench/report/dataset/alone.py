@@ -13,7 +13,7 @@ from bench.report.dataset.rows import Row
 from bench.report.names import arm_label
 from bench.report.readback import Readback
 from bench.report.slots import SlotRead
-from bench.run.records import ArmKey, IdleRecord, SelfTestRecord, SizedRecord, SlotRecord
+from bench.run.records import ArmKey, IdleRecord, SelfTestRecord, SlotRecord
 from energy.base import Fault, Trace
 from energy.selftest import IDLE, Finding
 
@@ -164,7 +164,7 @@ def _work(readback: Readback, slot: SlotRead) -> Iterator[CheckFailed]:
     """The requests of a window are whole passes over the prompts, and fill it."""
     record, answers = slot.record, slot.answers
     where = f"{arm_label(record.arm)} in block {record.block}"
-    if [request.prompt_id for request in answers] != _asked(readback) * record.passes:
+    if [request.prompt_id for request in answers] != readback.run.header.prompts.ids * record.passes:
         found = f"{where}: its requests are not {record.passes} times the prompts"
         yield CheckFailed(check="windows", found=found)
         return
@@ -181,12 +181,6 @@ def _work(readback: Readback, slot: SlotRead) -> Iterator[CheckFailed]:
         if gap_s > most_s:
             found = f"{where}: {gap_s:.2g} s of it lie outside its requests"
             yield CheckFailed(check="windows", found=found)
-
-
-def _asked(readback: Readback) -> list[str]:
-    """Prompts of a repeat: all, or those at the front that a run of some minutes has room for."""
-    sized = readback.run.of(SizedRecord)
-    return readback.run.header.prompts.ids[: sized[-1].prompts if sized else None]
 
 
 def _answers(readback: Readback) -> Iterator[CheckFailed]:
