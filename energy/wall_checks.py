@@ -153,9 +153,9 @@ def _stuck(length_s: Floats, watts: Floats, chip_w: Floats) -> Mask:
 
 
 def _smooth(values: Floats, width: int) -> Floats:
-    """Mean of the known neighbours within `width` samples; NaN where none is known."""
+    """Mean of the known neighbours within `width` samples, or all of them; NaN where none is known."""
     known = ~np.isnan(values)
-    kernel = np.ones(width)
+    kernel = np.ones(min(width, len(values)))  # convolve answers with the longer of the two
     counts = np.convolve(known, kernel, "same")
     sums = np.convolve(np.where(known, values, 0.0), kernel, "same")
     means: Floats = np.divide(sums, counts, out=np.full(len(values), np.nan), where=(counts > 0.5) & known)

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,7 @@ TOGETHER = (
         "bench/studies/cuts/test_quality.py",
         "bench/studies/claims/test_claim_suite.py",
         "bench/studies/claims/test_repeated.py",
+        "test_architecture.py",
     ),
 )
 """Tests that share what is dear to make, or the modes of folders: each of these runs in one process."""
@@ -37,6 +39,8 @@ LONG = (
     *("docs", "energy/lab", "outside"),
 )
 """Where a test takes seconds, because it waits for processes: these begin, none is left at the end."""
+
+SIGNALS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _path(item: pytest.Item) -> str:
@@ -73,6 +77,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     """What is imported by now stays: the search for garbage that a closed model makes leaves it out."""
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def signals_are_left_alone() -> Iterator[None]:
+    """A handler that a test leaves behind ends this process in another test: a closed pipe kills it."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    assert {number: signal.getsignal(number) for number in SIGNALS} == before
 
 
 @pytest.fixture(scope="session")

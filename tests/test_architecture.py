@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,10 +44,22 @@ CLOCKS = {
 """Functions of `time` that say what time it is."""
 
 
+def nodes_in(code: str) -> Sequence[ast.AST]:
+    """Of its syntax tree."""
+    return list(ast.walk(ast.parse(code)))
+
+
+@cache
+def nodes_of(file: Path) -> Sequence[ast.AST]:
+    """Of a file's syntax tree."""
+    return nodes_in(file.read_text(encoding="utf-8"))
+
+
+@cache
 def modules_of(file: Path) -> set[str]:
     """Dotted names of everything a file imports, wherever in the file."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes_of(file):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -101,7 +115,7 @@ def test_a_class_name_has_one_meaning() -> None:
     places: dict[str, list[str]] = {}
     for package in PACKAGES:
         for file in (ROOT / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            for node in nodes_of(file):
                 if isinstance(node, ast.ClassDef):
                     places.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
     assert not {name: files for name, files in places.items() if len(files) > 1}
@@ -146,11 +160,11 @@ def is_said(node: ast.AST, caught: set[str]) -> bool:
     return isinstance(name, str) and (name in caught or name.removesuffix("s") in SAID)
 
 
-def read_prose(tree: ast.AST) -> list[int]:
+def read_prose(nodes: Sequence[ast.AST]) -> list[int]:
     """Lines that take apart what is said to a person, or look for words in it."""
-    caught = {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) and node.name}
+    caught = {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
     lines = []
-    for node in ast.walk(tree):
+    for node in nodes:
         read: list[ast.expr] = []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS:
             sought = [] if node.func.attr == "index" else node.args  # the place of a verdict in a list
@@ -180,17 +194,17 @@ def read_prose(tree: ast.AST) -> list[int]:
     ],
 )
 def test_what_takes_prose_apart_is_seen(code: str) -> None:
-    assert read_prose(ast.parse(code))
+    assert read_prose(nodes_in(code))
 
 
 def test_no_code_reads_what_is_said_to_a_person() -> None:
     for package in PACKAGES:
         for file in (ROOT / package).rglob("*.py"):
-            lines = read_prose(ast.parse(file.read_text(encoding="utf-8")))
+            lines = read_prose(nodes_of(file))
             assert not lines, f"{file.relative_to(ROOT)}, lines {lines}: take a value instead"
 
 
-def asserts_on_clocks(tree: ast.AST) -> list[int]:
+def asserts_on_clocks(nodes: Sequence[ast.AST]) -> list[int]:
     """Lines that assert on what a clock says, or on the difference of two readings."""
 
     def reads(node: ast.AST) -> bool:
@@ -199,14 +213,14 @@ def asserts_on_clocks(tree: ast.AST) -> list[int]:
 
     taken = {
         ast.unparse(target)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and reads(node.value)
         for target in node.targets
         if isinstance(node.value.op, ast.Sub)
     }
     return [
         node.lineno
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assert)
         for compared in ast.walk(node)
         if isinstance(compared, ast.Compare)
@@ -223,20 +237,20 @@ def asserts_on_clocks(tree: ast.AST) -> list[int]:
     ],
 )
 def test_an_assertion_on_a_clock_is_seen(code: str) -> None:
-    assert asserts_on_clocks(ast.parse(code))
+    assert asserts_on_clocks(nodes_in(code))
 
 
 def test_no_test_asserts_how_long_something_takes() -> None:
     """A busy machine would fail it. Speed is for `benchmarks/`; deadlines are tested on made-up clocks."""
     for file in (ROOT / "tests").rglob("*.py"):
-        lines = asserts_on_clocks(ast.parse(file.read_text(encoding="utf-8")))
+        lines = asserts_on_clocks(nodes_of(file))
         assert not lines, f"{file.relative_to(ROOT)}, lines {lines}: assert something else than a time"
 
 
-def lengths(tree: ast.AST) -> list[tuple[str, int, int]]:
+def lengths(nodes: Sequence[ast.AST]) -> list[tuple[str, int, int]]:
     """Each function with the lines of its statements, without the docstring, and of its signature."""
     functions = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             has_more = ast.get_docstring(node) is not None and len(node.body) > 1
             begin = node.body[1 if has_more else 0].lineno
@@ -247,8 +261,8 @@ def lengths(tree: ast.AST) -> list[tuple[str, int, int]]:
 
 def test_the_length_of_a_function_is_that_of_its_statements() -> None:
     code = 'def f(\n    a,\n):\n    """One.\n\n    Two.\n    """\n    b = a\n\n    return b\n'
-    assert lengths(ast.parse(code)) == [("f", 3, 3)]
-    assert lengths(ast.parse('def f():\n    """Only this."""')) == [("f", 1, 1)]
+    assert lengths(nodes_in(code)) == [("f", 3, 3)]
+    assert lengths(nodes_in('def f():\n    """Only this."""')) == [("f", 1, 1)]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -257,6 +271,6 @@ def test_files_and_functions_are_short(package: str) -> None:
         text = file.read_text(encoding="utf-8")
         where = file.relative_to(ROOT)
         assert text.count("\n") <= MOST_LINES["file"], where
-        for name, statements, signature in lengths(ast.parse(text)):
+        for name, statements, signature in lengths(nodes_of(file)):
             assert statements <= MOST_LINES["function"], f"{where}: {name}"
             assert signature <= MOST_LINES["signature"], f"{where}: {name}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import Parameter, functional
 from torch.overrides import TorchFunctionMode
 
 FLOAT32_BITS = 23
@@ -22,19 +22,30 @@ PRODUCTS = frozenset(
 
 
 class RoundedProducts(TorchFunctionMode):
-    """As long as this lasts, so many bits of mantissa go into every product; sums keep float32."""
+    """As long as this lasts, so many bits of mantissa go into every product; sums keep float32.
+
+    Weights are rounded once and kept: as much memory again as the model has.
+    """
 
     def __init__(self, bits: int) -> None:
         super().__init__()
         self._bits = bits
+        self._weights: dict[Parameter, Any] = {}
 
     def __torch_function__(
         self, function: Callable[..., Any], _: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Round what a product gets."""
         if function in PRODUCTS:
-            args = tuple(rounded(one, self._bits) for one in args)
+            args = tuple(map(self._rounded, args))
         return function(*args, **(kwargs or {}))
+
+    def _rounded(self, value: Any) -> Any:
+        if not isinstance(value, Parameter):
+            return rounded(value, self._bits)
+        if value not in self._weights:
+            self._weights[value] = rounded(value, self._bits)
+        return self._weights[value]
 
 
 def rounded(value: Any, bits: int) -> Any:

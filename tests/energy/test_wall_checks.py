@@ -97,6 +97,14 @@ def test_samples_that_are_right_have_no_fault():
         assert not np.isnan(fit.trace.joules).any()
 
 
+def test_a_run_of_seconds_may_be_shorter_than_what_is_averaged_over():
+    own = chip(np.random.default_rng(0))
+    own = replace(own, start_s=own.start_s[:80], end_s=own.end_s[:80], joules=own.joules[:80])
+    watts = own.joules.sum(axis=1) / 0.1 + 12
+    fit = fit_wall(WallMeter(own.end_s + LAG_S, watts), replace(own, end_s=own.end_s - 0.001))
+    assert not np.isnan(fit.trace.joules).any()
+
+
 @pytest.mark.parametrize(
     ("factor", "said"), [(0.001, "can't draw less"), (1000.0, "is the most"), (1 / 230, "less")]
 )

@@ -179,7 +179,7 @@ def _error_model(
 ) -> ErrorModel | None:
     """Measured on the whole model by the backend that can; None where none can, or it is too large."""
     info = pair.info
-    copies = 1 if layers is None else 1 + len(pair.workers)
+    copies = 2 if layers is None else 2 + len(pair.workers)  # weights as they are, and rounded
     room = MEMORY_SHARE * free_bytes / (copies * _FLOAT32_BYTES)
     is_whole = layers in (None, info.layers)
     if info.dtype not in BITS or not is_whole or info.parameters > min(room, MOST_PARAMETERS):
