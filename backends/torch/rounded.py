@@ -50,7 +50,7 @@ class RoundedProducts(TorchFunctionMode):
 
 def rounded(value: Any, bits: int) -> Any:
     """A float32 tensor with so many bits of mantissa, to nearest, ties away from zero; all else as it is."""
-    if not isinstance(value, Tensor) or value.dtype != torch.float32:
+    if bits == FLOAT32_BITS or not isinstance(value, Tensor) or value.dtype != torch.float32:
         return value
     step = 1 << (FLOAT32_BITS - bits)
     return ((value.contiguous().view(torch.int32) + step // 2) & -step).view(torch.float32)

@@ -20,7 +20,10 @@ pytestmark = pytest.mark.model
 REAL = {
     "backends": ["torch", "mlx"],
     "backend_options": None,
-    "prompts": {"file": "short_questions", "limit": 1, "chat": False},
+    "prompts": {"file": "prompts.jsonl", "chat": False},
+    "prompt_lines": [
+        json.dumps({"id": "capital", "text": "Question: what is the capital of France? Answer:"})
+    ],
     "generation__max_new_tokens": 4,
     "gates": {"ungated": {}, "norm_fraction": {}},
     "protocol__min_window_s": 0.1,
@@ -35,7 +38,7 @@ REAL = {
 def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
     embedded_model: Path, tmp_path: Path
 ) -> None:
-    models = {"full": {"name": "smollm2-135m"}, "small": {"name": "smollm2-135m", "layers": 6}}
+    models = {"full": {"name": "smollm2-135m"}, "small": {"name": "smollm2-135m", "layers": 2}}
     write_suite(tmp_path, models=models, **REAL)
     done = quick("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
