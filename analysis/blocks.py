@@ -7,7 +7,7 @@ slot that was held for more passes weighed more.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -125,12 +125,12 @@ def _values(
     slots: Sequence[Slot], arms: Sequence[str], blocks: Sequence[tuple[str, int]], amount: Amount, per: Per
 ) -> FloatArray:
     """Mean over slots of the amount over the work, shape (arms, blocks); NaN where a slot did no work."""
-    row = {arm: i for i, arm in enumerate(arms)}
-    column = {block: j for j, block in enumerate(blocks)}
-    totals = np.zeros((2, len(arms), len(blocks)))
+    rates: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     for slot in slots:
         work = units_of_work(slot, per)
         rate = getattr(slot, amount) / work if work > 0 else np.nan
-        totals[:, row[slot.arm], column[slot.run, slot.block]] += rate, 1
-    rates, counts = totals
-    return np.divide(rates, counts, out=np.full_like(rates, np.nan), where=counts > 0)
+        rates[slot.arm, slot.run, slot.block].append(rate)
+    means = [
+        sum(own) / len(own) if (own := rates[arm, *block]) else np.nan for arm in arms for block in blocks
+    ]
+    return np.array(means, dtype=np.float64).reshape(len(arms), len(blocks))

@@ -41,6 +41,8 @@ LARGEST_FLOOR = 0.10
 """An A/A floor above it says that something else was running."""
 FAR_OUT = 5.0
 """In median absolute deviations scaled to a normal's; three would flag one slot in every 400 good ones."""
+MAD_OF_A_NORMAL = 0.6744897501960817
+"""In standard deviations: the upper quartile."""
 FEWEST_SLOTS = 6
 """Below, an outlier or a drift can't be told from noise."""
 
@@ -96,8 +98,14 @@ def gate_that_failed(
 
 def check_slots(slots: Sequence[Slot]) -> tuple[Caution, ...]:
     """Warnings about slots and arms, in the order of the module's list."""
-    checks = (_left_out, _short_windows, _drift, _outliers, _not_measured)
-    return tuple(caution for check in checks for caution in check(slots))
+    by_arm = list(_by_arm(slots))
+    return (
+        *_left_out(slots),
+        *_short_windows(slots),
+        *_drift(by_arm),
+        *_outliers(by_arm),
+        *_not_measured(slots),
+    )
 
 
 def check_judgements(judgements: Mapping[str, Sequence[Judgement]]) -> tuple[Caution, ...]:
@@ -125,7 +133,10 @@ def _short_windows(slots: Sequence[Slot]) -> Iterator[Caution]:
         )
 
 
-def _by_arm(slots: Sequence[Slot]) -> Iterator[tuple[str, list[Slot], FloatArray]]:
+ArmCosts = tuple[str, list[Slot], FloatArray]
+
+
+def _by_arm(slots: Sequence[Slot]) -> Iterator[ArmCosts]:
     """Arm of a run, its slots in order, and log of cost per request: joules, or seconds without them."""
     groups: dict[tuple[str, str], list[Slot]] = defaultdict(list)
     for slot in sorted(slots, key=lambda s: (s.run, s.position)):
@@ -139,8 +150,8 @@ def _by_arm(slots: Sequence[Slot]) -> Iterator[tuple[str, list[Slot], FloatArray
             yield arm, group, np.log(np.array(costs) / np.array(work))
 
 
-def _drift(slots: Sequence[Slot]) -> Iterator[Caution]:
-    for arm, group, log_cost in _by_arm(slots):
+def _drift(by_arm: Sequence[ArmCosts]) -> Iterator[Caution]:
+    for arm, group, log_cost in by_arm:
         positions = np.array([slot.position for slot in group], dtype=np.float64)
         slope = float(stats.theilslopes(log_cost, positions)[0])
         change = float(np.expm1(slope * np.ptp(positions)))
@@ -156,10 +167,11 @@ def _drift(slots: Sequence[Slot]) -> Iterator[Caution]:
             )
 
 
-def _outliers(slots: Sequence[Slot]) -> Iterator[Caution]:
-    for arm, group, log_cost in _by_arm(slots):
-        spread = float(stats.median_abs_deviation(log_cost, scale="normal"))
-        distances = np.abs(log_cost - np.median(log_cost)) / spread if spread > 0 else np.zeros(len(group))
+def _outliers(by_arm: Sequence[ArmCosts]) -> Iterator[Caution]:
+    for arm, group, log_cost in by_arm:
+        away = np.abs(log_cost - np.median(log_cost))
+        spread = float(np.median(away)) / MAD_OF_A_NORMAL
+        distances = away / spread if spread > 0 else np.zeros(len(group))
         far = [str(slot.block) for slot, d in zip(group, distances, strict=True) if d > FAR_OUT]
         if far:
             where = f"block {listed(list(dict.fromkeys(far)))}"

@@ -18,11 +18,10 @@ import pytest
 from bench.run.fetch import ensure
 
 TOGETHER = (
-    *("bench/report/page", "bench/report/figures", "contracts/test_families.py", "contracts"),
+    *("bench/report", "contracts/test_families.py", "contracts"),
     *(
         "bench/cli/test_look.py",
         "bench/test_campaign.py",
-        "bench/report/test_answer",
         "bench/run/test_failed_meter.py",
         "bench/run/test_privilege.py",
         "bench/studies/sweep/test_findings.py",

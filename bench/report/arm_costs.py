@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +13,7 @@ from analysis.values import Withheld
 from bench.report.names import arm_label
 from bench.report.readback import Readback
 from bench.report.rows import PHASES, of_phase
-from bench.report.slots import that_count
+from bench.report.slots import SlotRead, that_count
 from bench.run.records import ArmKey
 
 
@@ -33,14 +33,20 @@ class Costs:
     @classmethod
     def of(cls, readback: Readback, key: ArmKey) -> Costs:
         """The costs of an arm among the slots of its run; of a baseline those of both its copies together."""
-        of, slots = partial(_level, key=key, baseline=readback.baseline), readback.slots
-        by_phase = {phase: [of_phase(slot, phase) for slot in slots] for phase in PHASES}
+        own = arm_label(key)
+        again = [arm_label((key[0], key[1], True))] if key[1:] == (readback.baseline, False) else []
+        counting = {arm: slots for arm in (own, *again) if (slots := _that_count(readback.slots, arm))}
+        of = partial(_level, counting, own)
+        by_phase = {
+            phase: {arm: [of_phase(slot, phase) for slot in slots] for arm, slots in counting.items()}
+            for phase in PHASES
+        }
         return cls(
-            request=of(slots, "gross_j", "request"),
-            new_token=of(slots, "gross_j", "new_token"),
-            total_token=of(slots, "gross_j", "total_token"),
-            seconds=of(slots, "seconds_s", "request"),
-            phases={phase: of(rows, "seconds_s", "new_token") for phase, rows in by_phase.items()},
+            request=of("gross_j", "request"),
+            new_token=of("gross_j", "new_token"),
+            total_token=of("gross_j", "total_token"),
+            seconds=of("seconds_s", "request"),
+            phases={phase: _level(rows, own, "seconds_s", "new_token") for phase, rows in by_phase.items()},
         )
 
     def tokens_per_s(self, phase: str) -> float | None:
@@ -49,18 +55,16 @@ class Costs:
         return None if known is None else 1 / known.point
 
 
-def _level(slots: Sequence[Slot], amount: Amount, per: Per, *, key: ArmKey, baseline: str) -> Level | None:
-    own = arm_label(key)
-    both = (own, arm_label((key[0], key[1], True))) if key[1:] == (baseline, False) else (own,)
-    counting = {arm: _that_count(slots, arm) for arm in both}
-    copies = tuple(arm for arm in both if counting[arm])
-    rows = [slot for arm in copies for slot in counting[arm]]
-    known = level(rows, copies, amount=amount, per=per)
-    if isinstance(known, Withheld) and len(copies) > 1:  # the copies have no block in common
+def _level(counting: Mapping[str, Sequence[Slot]], own: str, amount: Amount, per: Per) -> Level | None:
+    """Of the copies of an arm by their slots; of its own alone where the copies have no block in common."""
+    rows = [slot for slots in counting.values() for slot in slots]
+    known = level(rows, tuple(counting), amount=amount, per=per)
+    if isinstance(known, Withheld) and len(counting) > 1:
         known = level(counting[own], (own,), amount=amount, per=per)
     return None if isinstance(known, Withheld) else known
 
 
-def _that_count(slots: Sequence[Slot], arm: str) -> list[Slot]:
+def _that_count(slots: Sequence[SlotRead], arm: str) -> list[SlotRead]:
     """The slots that the arm's figures rest on; all it has, where every one failed a declared gate."""
-    return [replace(slot, excluded=None) for slot in that_count([slot for slot in slots if slot.arm == arm])]
+    mine = that_count([slot for slot in slots if slot.arm == arm])
+    return [slot if slot.excluded is None else replace(slot, excluded=None) for slot in mine]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.report.answer import Answer, answer_of
 from bench.report.readback import Readback, read_back
+from bench.report.rows import PHASES, of_phase
 from bench.report.slots import SlotRead
 from bench.report.summary import Summary, summarise
 from bench.run import store
@@ -30,6 +31,11 @@ class Story:
     def slots(self) -> list[SlotRead]:
         """One row per slot that has a window, in the order in which they ran."""
         return self.readback.slots
+
+    @cached_property
+    def phases(self) -> dict[str, list[SlotRead]]:
+        """The same rows with the seconds and tokens of each phase alone."""
+        return {phase: [of_phase(slot, phase) for slot in self.slots] for phase in PHASES}
 
     @cached_property
     def answer(self) -> Answer:

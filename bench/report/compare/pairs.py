@@ -23,7 +23,7 @@ from bench.report.arm_row import ArmRow
 from bench.report.compare import conditions
 from bench.report.compare.selectors import Chosen, choose, matched
 from bench.report.names import arm_label
-from bench.report.rows import PHASES, held, of_phase
+from bench.report.rows import PHASES, held
 from bench.report.slots import SlotRead, tokens_of
 from bench.report.story import Story
 from bench.report.verdicts import judge_arms, opponents
@@ -80,10 +80,6 @@ class Side:
     def among(self, slots: Sequence[Slot]) -> Held:
         """The arm among the slots of its run, or of a phase of them."""
         return held(slots, self.key, self.story.readback.baseline)
-
-    def phase(self, phase: str) -> list[SlotRead]:
-        """The slots of the run with the seconds and tokens of one phase alone."""
-        return [of_phase(slot, phase) for slot in self.story.slots]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,9 +227,7 @@ def _differs(first: Side, second: Side) -> tuple[Unlike, ...]:
 
 def _ratios(first: Side, second: Side) -> dict[str, LogPair | Withheld]:
     slots = {"": (first.story.slots, second.story.slots)}
-    for phase in PHASES:
-        mine = first.phase(phase)
-        slots[phase] = (mine, mine if first.story is second.story else second.phase(phase))
+    slots |= {phase: (first.story.phases[phase], second.story.phases[phase]) for phase in PHASES}
     ratios = {name: _ratio(first, second, slots[""], amount) for name, amount in AMOUNTS.items()}
     for name, phase in RATES.items():
         per_token = _ratio(first, second, slots[phase], ("seconds_s", "new_token"))
