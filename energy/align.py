@@ -9,10 +9,10 @@ intervals. Two kinds of witness bound both:
     label     each end falls into the second that labels it:     label <= end < label + 1
 
 With the offset drawn against time, arrivals are a ceiling and labels a floor and a second ceiling. Every
-straight line that passes between them is possible. The readings are placed on the middle of those lines;
-the distance to the outermost is the uncertainty that goes into every bound. Ends are spread over the
-second, so a minute of readings leaves a gap of milliseconds; anchoring on the moment at which the meter
-was spawned, as is common, is wrong by up to 0.6 s.
+straight line that passes between them is possible. The readings are placed on the line halfway between the
+lowest and the highest of them at the first reading and at the last, from which none is further than the
+uncertainty that goes into every bound. Ends are spread over the second, so a minute of readings leaves a gap
+of milliseconds; anchoring on the moment at which the meter was spawned, as is common, is wrong by up to 0.6 s.
 """
 
 from __future__ import annotations
@@ -35,8 +35,12 @@ MAX_DRIFT = 200e-6
 SHORTEST_SPLIT_S = 120.0
 """A stretch that no straight line fits is halved, down to this."""
 
-FEW = 100
-"""Up to so many witnesses all are given to the solver; of more, only those on their convex hull."""
+SLACK_S = 1e-9
+"""By so much a line may pass a witness: the meter's own unit, where rounding alone would rule a line out."""
+
+
+AT_ENDS = np.array([[1.0, 1.0], [-1.0, 1.0]])
+"""A line (offset, drift) times this is where it lies at the first reading and at the last."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +86,17 @@ def align(
         latency_s,
         MAX_DRIFT * span_s / 2,
     )
-    ceiling = _highest_line(witnesses)
-    lines = _lines_between(witnesses, ceiling)
+    below = _below_arrivals(witnesses)
+    ceiling = below[np.argmax(below[:, 0])]  # the line that comes closest to the arrivals
+    lines = _lines_between(witnesses, below, ceiling)
     if lines is None and span_s > SHORTEST_SPLIT_S:
         return _halves(elapsed_s, arrival_s, label_s, latency_s)
     if lines is None:
         lines = np.array([ceiling, ceiling - [latency_s, 0.0]])
-    middle = lines.mean(axis=0)
-    at_ends_s = lines @ np.array([[1.0, 1.0], [-1.0, 1.0]])
-    uncertainty_s = float(np.max(np.abs(at_ends_s - at_ends_s.mean(axis=0))))
+    at_ends_s = lines @ AT_ENDS
+    lowest_s, highest_s = at_ends_s.min(axis=0), at_ends_s.max(axis=0)
+    middle = (lowest_s + highest_s) / 2 @ np.linalg.inv(AT_ENDS)
+    uncertainty_s = float(np.max(highest_s - lowest_s) / 2)
     return Alignment(sums_s + origin_s + middle[0] + middle[1] * position, uncertainty_s)
 
 
@@ -105,59 +111,68 @@ def _halves(elapsed_s: Floats, arrival_s: Floats, label_s: Floats, latency_s: fl
     )
 
 
-def _highest_line(witnesses: _Witnesses) -> Floats:
-    """(offset, drift) of the line that comes closest to the arrivals from below."""
-    ceiling = _below(witnesses.position, witnesses.arrival_s)
-    line = _solve(np.array([-1.0, 0.0]), ceiling, witnesses.steepest_s)
-    assert line is not None, "a line far below every arrival is always possible"
-    return line
+def _below_arrivals(witnesses: _Witnesses) -> Floats:
+    """Corners of the lines that no arrival rules out, as far as a latency below the lowest arrival, at 0."""
+    lowest_s, highest_s, steepest_s = -witnesses.latency_s, witnesses.steepest_s, witnesses.steepest_s
+    box = [
+        [lowest_s, -steepest_s],
+        [highest_s, -steepest_s],
+        [highest_s, steepest_s],
+        [lowest_s, steepest_s],
+    ]
+    return _cut_down(np.array(box), _below(witnesses.position, witnesses.arrival_s))
 
 
-def _lines_between(witnesses: _Witnesses, ceiling: Floats) -> Floats | None:
-    """The outermost of the lines that all witnesses allow, shape (4, 2); None if there is no such line."""
+def _lines_between(witnesses: _Witnesses, below: Floats, ceiling: Floats) -> Floats | None:
+    """Corners of the lines that all witnesses allow, shape (k, 2); None if there is no such line."""
     labelled = ~np.isnan(witnesses.label_s)
     if not labelled.any():
         return None
     position, label_s = witnesses.position[labelled], witnesses.label_s[labelled]
     limits = np.concatenate(
         [
-            _below(witnesses.position, witnesses.arrival_s),
             _below(position, label_s + 1.0),
             _below(position, -label_s) * [-1.0, -1.0, 1.0],
             [[-1.0, 0.0, witnesses.latency_s - ceiling[0]]],
         ]
     )
-    goals = np.array([[1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [-1.0, -1.0]])
-    lines = [_solve(goal, limits, witnesses.steepest_s) for goal in goals]
-    return None if any(line is None for line in lines) else np.array(lines)
+    possible = _cut_down(below, limits)
+    return possible if len(possible) else None
 
 
 def _below(position: Floats, ceiling_s: Floats) -> Floats:
-    """Rows (1, position, ceiling) of: offset + drift * position <= ceiling. Only those that can matter."""
-    points = np.column_stack([position, ceiling_s])
-    if len(points) > FEW:
-        points = points[_hull(points)]
-    return np.column_stack([np.ones(len(points)), points])
+    """Rows (1, position, ceiling) of: offset + drift * position <= ceiling."""
+    return np.column_stack([np.ones(len(position)), position, ceiling_s])
 
 
-def _hull(points: Floats) -> NDArray[np.intp]:
-    from scipy.spatial import ConvexHull, QhullError
+def _cut_down(polygon: Floats, limits: Floats) -> Floats:
+    """The part of a convex polygon of (offset, drift) within all limits.
 
-    try:
-        return np.asarray(ConvexHull(points).vertices, dtype=np.intp)
-    except QhullError:  # all on one line: every point is on the hull
-        return np.arange(len(points))
+    Most limits touch nothing that others leave: the one that cuts deepest is taken, until none cuts.
+
+    Args:
+        polygon: its corners in order, shape (k, 2).
+        limits: rows (a, b, c) of: a * offset + b * drift <= c.
+
+    Returns:
+        Its corners in order, shape (k, 2); k is 0 where nothing is left.
+    """
+    while len(polygon):
+        beyond_s = polygon @ limits[:, :2].T - limits[:, 2]
+        deepest = beyond_s[:, np.argmax(beyond_s.max(axis=0))]
+        if deepest.max() <= 2 * SLACK_S:
+            break
+        polygon = _clipped(polygon, deepest - SLACK_S)
+    return polygon
 
 
-def _solve(goal: Floats, limits: Floats, steepest_s: float) -> Floats | None:
-    """The (offset, drift) that minimises goal @ (offset, drift) within the limits; None if there is none."""
-    from scipy.optimize import linprog
-
-    solution = linprog(
-        goal,
-        A_ub=limits[:, :2],
-        b_ub=limits[:, 2],
-        bounds=[(None, None), (-steepest_s, steepest_s)],
-        method="highs",
-    )
-    return np.asarray(solution.x, dtype=np.float64) if solution.success else None
+def _clipped(polygon: Floats, beyond_s: Floats) -> Floats:
+    """The part of a polygon where `beyond_s`, given at its corners, is not positive."""
+    corners = []
+    for n in range(len(polygon)):
+        (here, there), (here_s, next_s) = polygon[[n - 1, n]], beyond_s[[n - 1, n]]
+        if here_s <= 0:
+            corners.append(here)
+        if (here_s <= 0) != (next_s <= 0):
+            corners.append(here + (there - here) * (here_s / (here_s - next_s)))
+    return np.array(corners).reshape(-1, 2)

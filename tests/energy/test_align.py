@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from energy.align import LATENCY_S, align
 
@@ -52,3 +53,24 @@ def test_labels_that_contradict_the_arrivals_are_not_believed():
     elapsed_s, end_s, arrival_s, label_s = stream(600, np.random.default_rng(4))
     found = align(elapsed_s, arrival_s, label_s - 3.4)
     assert np.abs(found.end_s - end_s).max() <= found.uncertainty_s
+
+
+def test_it_is_placed_in_the_middle_of_what_a_solver_finds_possible():
+    """At the first and the last reading: the lowest and the highest line that arrivals and labels allow."""
+    for seed in range(10):
+        elapsed_s, _, arrival_s, label_s = stream(300, np.random.default_rng(seed), drift=70e-6)
+        found = align(elapsed_s, arrival_s, label_s)
+        sums_s = np.cumsum(elapsed_s)
+        low = np.column_stack([-np.ones(300), -sums_s])
+        limits = np.concatenate([-low, -low, low])
+        ceilings_s = np.concatenate([arrival_s - sums_s, label_s + 1 - sums_s, sums_s - label_s])
+        ends_s = []
+        for row in (0, -1):
+            goal = np.array([1.0, sums_s[row]])
+            lines = [
+                linprog(way * goal, limits, ceilings_s, bounds=[(None, None), (-2e-4, 2e-4)]).x
+                for way in (1, -1)
+            ]
+            ends_s.append(sums_s[row] + np.array(lines) @ goal)
+        assert found.end_s[[0, -1]] == pytest.approx(np.mean(ends_s, axis=1), abs=1e-6)
+        assert found.uncertainty_s == pytest.approx(np.max(np.ptp(ends_s, axis=1)) / 2, abs=1e-6)
