@@ -12,7 +12,8 @@ With the offset drawn against time, arrivals are a ceiling and labels a floor an
 straight line that passes between them is possible. The readings are placed on the line halfway between the
 lowest and the highest of them at the first reading and at the last, from which none is further than the
 uncertainty that goes into every bound. Ends are spread over the second, so a minute of readings leaves a gap
-of milliseconds; anchoring on the moment at which the meter was spawned, as is common, is wrong by up to 0.6 s.
+of milliseconds; anchoring on the moment at which the meter was spawned, as is common, is wrong by up to
+0.6 s.
 """
 
 from __future__ import annotations
