@@ -19,9 +19,9 @@ _MARKS = {"good": ("ok", "green"), "note": ("note", "yellow"), "bad": ("bad", "r
 
 
 def show(diagnosis: Diagnosis, console: Console, suites: Sequence[SuiteHere] = ()) -> None:
-    """Print a line per finding, then whether the machine is fit and the best grade, then the suites."""
+    """Print whether the machine is fit and the best grade, then a line per finding, then the suites."""
+    say(console, *verdict(diagnosis))
     table.show([Table.of(_COLUMNS, _shown(diagnosis.findings), title="")], console)
-    say(console, "", *verdict(diagnosis))
     if suites:
         table.show([Table.of(_SUITES, suites, title="")], console)
 
