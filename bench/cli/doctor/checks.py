@@ -72,7 +72,7 @@ def reach(usable: Sequence[str], *, is_mac: bool) -> Reach:
     wall = "for grade 4 log an external meter beside it: bench report RUN --wall meter.csv"
     if not usable:
         on_mac = "for grade 2 type: sudo -v, or install the line of: bench doctor --sudoers"
-        elsewhere = "for grade 2 let a meter be read (above), or use a Mac"
+        elsewhere = "for grade 2 let a meter be read (below), or use a Mac"
         better = f"{on_mac if is_mac else elsewhere}; {wall}"
         return Reach(grade=0, name="modelled", source="modelled", better=better)
     if len(usable) == 1:
