@@ -62,6 +62,7 @@ def make_long_run(
     sessions: int = 1,
     warm: bool = True,
     self_test: bool = False,
+    interval_s: float = INTERVAL_S,
     seed: int = 0,
 ) -> Path:
     """Make a run folder below `folder`, as if a run of so many hours had just ended.
@@ -75,6 +76,7 @@ def make_long_run(
         sessions: how often it was started; each has a clock of its own.
         warm: the machine gets warm for a while after the middle of each session.
         self_test: each session begins with one.
+        interval_s: between readings.
         seed: of everything that is random.
     """
     lengths = prompt_lengths(prompts)
@@ -83,7 +85,8 @@ def make_long_run(
     blocks = make_blocks(arms, count=max(sessions, round(hours * 3600 / block_s)), seed=seed)
     run = store.create(folder, header=_header(lengths, gates)).folder
     for number, share in enumerate(np.array_split(np.arange(len(blocks)), sessions), start=1):
-        script = Script(number, np.random.default_rng([seed, number]))
+        source = replace(SOURCE, interval_s=interval_s)
+        script = Script(number, np.random.default_rng([seed, number]), source)
         perform(script, [blocks[i] for i in share], lengths, slot_s=slot_s, self_test=self_test)
         session_folder = store.read(run).session_folder(number)
         session_folder.mkdir(exist_ok=True)
@@ -98,13 +101,14 @@ def _record(script: Script, folder: Path, *, warm: bool) -> None:
     edges_s, gpu_watts = np.array(script.edges_s), np.array(script.gpu_watts)
     rails_w = np.column_stack([np.array(script.watts) - gpu_watts, gpu_watts])
     spent_j = np.vstack([[0.0, 0.0], np.cumsum(np.diff(edges_s)[:, None] * rails_w, axis=0)])
-    count = int((edges_s[-1] - BEGIN_S) / INTERVAL_S)
-    end_s = BEGIN_S + np.cumsum(INTERVAL_S * chance.uniform(0.97, 1.03, count))
+    interval_s = script.source.interval_s
+    count = int((edges_s[-1] - BEGIN_S) / interval_s)
+    end_s = BEGIN_S + np.cumsum(interval_s * chance.uniform(0.97, 1.03, count))
     passed_j = np.column_stack([np.interp(end_s, edges_s, rail_j) for rail_j in spent_j.T])
     joules = np.diff(passed_j, axis=0, prepend=0.0) * chance.normal(1, 0.02, count)[:, None]
     arrival_s = np.maximum.accumulate(end_s + 0.002 + chance.exponential(0.003, count))
     counted_mj = np.diff(np.floor(1000 * np.cumsum(joules, axis=0)), axis=0)
-    recording = Recording(folder, Header("plist", SOURCE))
+    recording = Recording(folder, Header("plist", script.source))
     recording.event("started", "process 0", _stamp(BEGIN_S))
     told = _documents(end_s, counted_mj, range(int(0.55 * count), int(0.65 * count)) if warm else range(0))
     for document_, at_s in zip(told, arrival_s[1:].tolist(), strict=True):

@@ -73,6 +73,7 @@ class Script:
 
     number: int
     chance: np.random.Generator
+    source: SourceInfo = SOURCE
     now_s: float = BEGIN_S
     edges_s: list[float] = field(default_factory=lambda: [BEGIN_S])
     watts: list[float] = field(default_factory=list)
@@ -98,7 +99,7 @@ def perform(
     self_test: bool,
 ) -> None:
     """Go through the blocks as a run does."""
-    script.records.append(_session(script.number, prompts, {slot.arm for block in blocks for slot in block}))
+    script.records.append(_session(script, prompts, {slot.arm for block in blocks for slot in block}))
     script.spend(EDGE_S, IDLE_W)
     if self_test:
         _self_test(script)
@@ -182,11 +183,11 @@ def _request(script: Script, arm: Arm, prompt_tokens: int, level: float) -> dict
     }
 
 
-def _session(number: int, prompts: dict[str, int], arms: set[Arm]) -> SessionRecord:
+def _session(script: Script, prompts: dict[str, int], arms: set[Arm]) -> SessionRecord:
     return SessionRecord(
-        session=number,
+        session=script.number,
         started_utc="2026-01-01T00:00:00+00:00",
-        source=SOURCE,
+        source=script.source,
         note="simulated: made up, nothing was run",
         loaded={},
         equal_work=[],

@@ -2,8 +2,8 @@
 
     python -m benchmarks.pictures [--answer-only]
 
-The run is that of `benchmarks/long_run.py`, of forty minutes; its joules are labelled `simulated`. The page
-needs Chromium: on the path, or CHROMIUM=/path/to/it.
+The run is that of `benchmarks/long_run.py`, of forty minutes with two readings a second; its joules are
+labelled `simulated`. The page needs Chromium: on the path, or CHROMIUM=/path/to/it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PAGE_SIZE = "1120,900"
 
 def make_run(folder: Path) -> None:
     """The run below `folder`, as `results/RUN`."""
-    made = make_long_run(folder / "results", hours=0.67, slot_s=20.0, prompts=6)
+    made = make_long_run(folder / "results", hours=0.67, slot_s=20.0, prompts=6, interval_s=0.5)
     made.rename(folder / RUN)
 
 

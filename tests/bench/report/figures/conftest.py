@@ -23,7 +23,8 @@ HOSTILE = (
 @pytest.fixture(scope="session")
 def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of eight blocks in two sessions, joules simulated and known; in two of them it was warm."""
-    return make_long_run(tmp_path_factory.mktemp("made"), hours=0.14, slot_s=2.0, prompts=3, sessions=2)
+    folder = tmp_path_factory.mktemp("made")
+    return make_long_run(folder, hours=0.14, slot_s=2.0, prompts=3, sessions=2, interval_s=0.2)
 
 
 @pytest.fixture(scope="session")

@@ -53,9 +53,12 @@ class Opened:
         """From the start of the navigation to the load event."""
         return float(self.page.evaluate("performance.getEntriesByType('navigation')[0].duration")) / 1000
 
-    def violations(self) -> list[str]:
-        """What axe calls serious or critical."""
-        found: list[dict[str, Any]] = Axe().run(self.page).response["violations"]
+    def violations(self, *rules: str) -> list[str]:
+        """What axe calls serious or critical, by all of its rules or by these."""
+        options: dict[str, Any] = {"resultTypes": ["violations"]}
+        if rules:
+            options["runOnly"] = {"type": "rule", "values": list(rules)}
+        found: list[dict[str, Any]] = Axe().run(self.page, options=options).response["violations"]
         return [
             f"{one['id']}: {node['target']} {node['failureSummary']}"
             for one in found

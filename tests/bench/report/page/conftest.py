@@ -33,7 +33,8 @@ def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A long run, scaled down: two sessions, two backends, a quarter of an hour."""
     from benchmarks.long_run import make_long_run
 
-    return make_long_run(tmp_path_factory.mktemp("long"), hours=0.25, slot_s=6.0, sessions=2)
+    folder = tmp_path_factory.mktemp("long")
+    return make_long_run(folder, hours=0.25, slot_s=6.0, sessions=2, interval_s=0.3)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,8 @@ from benchmarks.long_run import make_long_run
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Of eight blocks, which have intervals."""
-    return Story.of(make_long_run(tmp_path_factory.mktemp("made"), hours=0.14, slot_s=2.0, prompts=4))
+    folder = tmp_path_factory.mktemp("made")
+    return Story.of(make_long_run(folder, hours=0.14, slot_s=2.0, prompts=4, interval_s=0.2))
 
 
 def test_an_interval_is_drawn_where_it_is(story: Story) -> None:

@@ -20,7 +20,7 @@ from tests.bench.report.page.stubs import nothing
 from tests.bench.report.page.test_top import LARGE_PX, OWN_TEXTS
 from tests.bench.report.random_runs import random_stories
 
-RUNS = 200
+RUNS = 100
 READ = """() => [...document.querySelectorAll("article.chapter")].map(chapter => {
   const plain = text => text.replaceAll("\u00a0", " ");
   const texts = (root, what) => [...root.querySelectorAll(what)].map(one => plain(one.textContent));
