@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.bench.at_hand import at_hand
 from tests.bench.processes import AS_ROOT, Done, bench
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -39,10 +41,11 @@ class Outside:
         found = (file for file in self.folder.rglob("*") if file.is_file() and file.suffix != ".pyc")
         return sorted(file.relative_to(self.folder).as_posix() for file in found)
 
-    def run(self, suite: Path, *options: str) -> Path:
-        """Run a suite to its end, as a user does. The folder of the run."""
+    def run(self, suite: Path, *, own_process: bool = False) -> Path:
+        """Run a suite to its end, its worker in this process or in one of its own. The folder of the run."""
         before = set(self.cwd.glob("results/*"))
-        self.works("run", str(suite), *options)
+        with nullcontext() if own_process else at_hand():
+            self.works("run", str(suite))
         (folder,) = set(self.cwd.glob("results/*")) - before
         return folder
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.studies.claims.own_claims import read_claims
+from tests.bench.at_hand import QUICK
 from tests.bench.suites import write_suite
 from tests.outside.conftest import Outside
 
@@ -61,7 +62,7 @@ def test_its_record_decides(outside: Outside, record: str, verdict: str) -> None
 
 
 def test_it_is_judged_on_a_run_of_its_suite(outside: Outside) -> None:
-    suite = write_suite(outside.folder)
+    suite = write_suite(outside.folder, **QUICK)
     file = write(outside.folder / "claims.toml")
     run = outside.run(suite)
     (again,) = judged(outside, file, "--run", str(run))["remeasured"]  # type: ignore[misc]

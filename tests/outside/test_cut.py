@@ -13,6 +13,7 @@ from backends.cut import FULL, Cut
 from backends.guard import Observed, judge
 from backends.ledger import request_ledger
 from bench.suite import plugins
+from tests.bench.at_hand import QUICK, at_hand
 from tests.bench.processes import of_type
 from tests.bench.suites import write_suite
 from tests.outside.conftest import Outside
@@ -155,9 +156,10 @@ def test_it_is_listed_completed_and_its_value_is_checked(skips: Outside) -> None
         assert said in skips.refused("run", str(suite))
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_suite_has_it_and_its_records_say_so(skips: Outside) -> None:
     cut = {"plugin": "constant", "budget": {"cut": {"skip_mlp": 2}}}
-    skips.run(write_suite(skips.cwd, gates={"ungated": {}, "skipping": cut}))
+    skips.run(write_suite(skips.cwd, gates={"ungated": {}, "skipping": cut}), own_process=True)
     cuts = {r["gate"]: r["cut"] for r in of_type(skips.cwd / "results", "request")}
     assert cuts == {"ungated": {}, "skipping": {"skip_mlp": 2}}
 
@@ -177,15 +179,17 @@ def test_its_quality_is_measured(skips: Outside, tmp_path: Path) -> None:
         "16",
     )
     folder = str(save_tiny_llama(tmp_path / "llama"))
-    found = json.loads(skips.works("quality", folder, *options))
+    with at_hand():
+        found = json.loads(skips.works("quality", folder, *options))
     assert found["cut"] == {"skip_mlp": 2}
     assert found["outcome"] == "effective"
 
 
 def test_it_is_swept(skips: Outside) -> None:
-    write_suite(skips.cwd, gates={"ungated": {}})
+    write_suite(skips.cwd, gates={"ungated": {}}, **QUICK)
     options = ("suite.toml", "--cut", "skip_mlp=2/4", "--json")
-    result = json.loads(skips.works("sweep", *options).splitlines()[-1])
+    with at_hand():
+        result = json.loads(skips.works("sweep", *options).splitlines()[-1])
     assert [arm["cut"] for arm in result["configurations"] if arm["cut"]] == [
         {"skip_mlp": 2},
         {"skip_mlp": 4},

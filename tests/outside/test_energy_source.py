@@ -50,9 +50,8 @@ def test_a_new_energy_source_measures_is_listed_and_has_its_options_checked(outs
     }
     assert listed["lamp"]["options"] == {"watts": "5.0", "interval_ms": "20"}
 
-    run = outside.run(
-        write_suite(outside.cwd, energy={"source": "lamp", "watts": 60.0}, gates={"ungated": {}})
-    )
+    suite = write_suite(outside.cwd, energy={"source": "lamp", "watts": 60.0}, gates={"ungated": {}})
+    run = outside.run(suite, own_process=True)
     slots = Story.of(run).slots
     assert slots
     for slot in slots:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tests.bench.at_hand import QUICK
 from tests.bench.suites import write_suite
 from tests.outside.conftest import Outside
 
@@ -44,7 +45,7 @@ def test_a_new_figure_is_listed_drawn_and_labelled_on_the_page(outside: Outside)
     assert listed["lengths"]["summary"] == "Joules of every slot, in the order of the run."
     assert listed["lengths"]["options"] == {}
 
-    run = str(outside.run(write_suite(outside.cwd, gates={"ungated": {}})))
+    run = str(outside.run(write_suite(outside.cwd, gates={"ungated": {}}, **QUICK)))
     shown = dict(line.strip().partition(" ")[::2] for line in outside.works("plot", run).splitlines())
     assert shown["lengths"].strip() == TITLE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tests.bench.at_hand import QUICK
 from tests.bench.processes import of_type
 from tests.bench.suites import write_suite
 from tests.outside.conftest import Outside
@@ -51,7 +52,7 @@ def test_a_new_gate_runs_is_listed_and_has_its_options_checked(outside: Outside)
     assert listed["parity"]["meanings"]["remainder"] == "0 for even numbers, 1 for odd ones."
 
     gates = {"ungated": {}, "parity": {"remainder": 1}}
-    outside.run(write_suite(outside.cwd, gates=gates))
+    outside.run(write_suite(outside.cwd, gates=gates, **QUICK))
     requests = [r for r in of_type(outside.cwd / "results", "request") if r["gate"] == "parity"]
     sizes = {r["prompt_id"]: (r["prompt_tokens"], r["model"]) for r in requests}
     assert sizes == {"short": (10, "full"), "long": (27, "small")}
