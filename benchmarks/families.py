@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from backends.base import Backend, BackendError
+from backends.base import Backend, BackendError, Generated
 from backends.cut import FULL, Cut
 from backends.mlx import load as on_mlx
 from backends.torch import load as on_torch
@@ -122,18 +122,17 @@ def _on(family: str, name: str, folder: Path, backend: Backend | BackendError) -
         walked.why["run"] = str(backend)
         return walked
     own = {"torch": _own_of_torch, "mlx": _own_of_mlx}[name](backend, folder)
-    walked.note("run", lambda: _same(_tokens(backend, IDS), own(IDS)))
+    walked.note("run", lambda: _same(_run(backend, IDS).tokens, own(IDS)))
     walked.note("chat", lambda: _chat(backend, folder, own))
     walked.note("sweep", lambda: ("ran", _redundancy(backend)))
     for heading, cut in CUTS.items():
         walked.note(heading, partial(_under, backend, cut))
-    backend.forget()
     return walked
 
 
-def _tokens(backend: Backend, ids: list[int], cut: Cut = FULL) -> list[int]:
+def _run(backend: Backend, ids: list[int], cut: Cut = FULL) -> Generated:
     backend.ready(cut)
-    return backend.decode(backend.prefill(ids, cut), max_new_tokens=NEW, ignore_eos=True).tokens
+    return backend.decode(backend.prefill(ids, cut), max_new_tokens=NEW, ignore_eos=True)
 
 
 def _same(tokens: Any, own: Any) -> tuple[str, Any]:
@@ -144,7 +143,7 @@ def _chat(backend: Any, folder: Path, own: Callable[[list[int]], list[int]]) -> 
     ids = backend.encode_chat(CHAT, {})
     known = AutoTokenizer.from_pretrained(folder)
     expected = known.apply_chat_template(CHAT, add_generation_prompt=True, return_dict=False)
-    return _same((ids, _tokens(backend, ids)), (expected, own(expected)))
+    return _same((ids, _run(backend, ids).tokens), (expected, own(expected)))
 
 
 def _redundancy(backend: Backend) -> Any:
@@ -153,9 +152,9 @@ def _redundancy(backend: Backend) -> Any:
 
 
 def _under(backend: Backend, cut: Cut) -> tuple[str, Any]:
-    tokens, shape = _tokens(backend, IDS, cut), backend.shape(cut)
-    used = backend.prefill(IDS, cut).used
-    return "ran", (tokens, used and used.mlp_units, shape and shape.weight_bytes)
+    generated, shape = _run(backend, IDS, cut), backend.shape(cut)
+    used = generated.used
+    return "ran", (generated.tokens, used and used.mlp_units, shape and shape.weight_bytes)
 
 
 def _own_of_torch(_: Any, folder: Path) -> Callable[[list[int]], list[int]]:

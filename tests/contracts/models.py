@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
 
 from backends.base import Backend, Generated
 from backends.cut import FULL, Cut
@@ -15,6 +19,9 @@ from tests.tiny_models import CONTEXT, LOGITS_APART
 MODEL_BACKENDS = {"torch": on_torch.load, "mlx": on_mlx.load}
 DEVICE = "JOULEBENCH_TEST_DEVICE"
 """What pytest's `--device` is for the contract suites: cpu, mps, or mps-like (`tests.backends.mps_like`)."""
+_UNCUT: WeakKeyDictionary[Backend, dict[tuple[int, ...], tuple[Generated, NDArray[np.float32]]]]
+_UNCUT = WeakKeyDictionary()
+"""Without a cut, by prompt: computed once for all cuts."""
 PROMPT = "Joules, not watts: größer"
 
 
@@ -44,11 +51,15 @@ def generate(
 
 
 def verdict(backend: Backend, cut: Cut, ids: list[int]) -> Verdict:
-    full = generate(backend, ids, max_new_tokens=3)
+    known = _UNCUT.setdefault(backend, {})
+    if tuple(ids) not in known:
+        full = generate(backend, ids, max_new_tokens=3)
+        known[tuple(ids)] = full, backend.logits_after(ids, full.tokens[:2])
+    full, full_logits = known[tuple(ids)]
     seen = Observed(
         full=full,
         cut=generate(backend, ids, cut, max_new_tokens=3),
-        full_logits=backend.logits_after(ids, full.tokens[:2]),
+        full_logits=full_logits,
         cut_logits=backend.logits_after(ids, full.tokens[:2], cut),
     )
     return judge(cut, seen)

@@ -14,7 +14,7 @@ from backends.abilities import HasBatches
 from backends.anatomy import ANATOMIES
 from backends.base import Backend, BackendError
 from backends.cut import Cut
-from benchmarks.families import IDS, OTHER_MODEL, open_both, walk
+from benchmarks.families import CUTS, IDS, NEW, OTHER_MODEL, open_both, walk
 from tests.bench.at_hand import QUICK, quick
 from tests.bench.processes import AS_ROOT
 from tests.bench.suites import write_suite
@@ -23,7 +23,6 @@ from tests.families import FAMILIES, save_tiny
 
 LONG = [3 + 31 * n % 250 for n in range(48)]
 """Longer than the sliding windows."""
-NEW = 6
 APART = {"gemma": 5e-3, "starcoder2": 5e-3, "gpt_neox": 5e-3}
 """mlx-lm has another approximation of their activation: how far logits may lie apart."""
 WITHOUT_MLX = ("ministral", "olmo")
@@ -86,26 +85,27 @@ def test_what_a_cut_leaves_out_is_counted(folder: Path, pair: dict[str, Backend]
     if folder.name in NOTHING_LEFT_OUT:
         return
     for backend in pair.values():
-        for cut in (Cut(drop_attention=(1,)), Cut(drop_mlp=(0,)), Cut(drop_blocks=(1,))):
+        for cut in (CUTS["drop_attention"], CUTS["drop_mlp"], CUTS["drop_blocks"]):
             backend.ready(cut)
             assert verdict(backend, cut, IDS).reason == ""
 
 
-@pytest.mark.parametrize(("chunk", "batch"), [(5, 1), (13, 2)])
 def test_chunks_and_equal_rows_change_no_token(
-    pair: dict[str, Backend], chunk: int, batch: int, monkeypatch: pytest.MonkeyPatch
+    pair: dict[str, Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for backend in pair.values():
         assert isinstance(backend, HasBatches)
         whole = backend.decode(backend.prefill(LONG), max_new_tokens=NEW, ignore_eos=True)
-        monkeypatch.setattr(backend, "_chunk", chunk)
-        same = backend.decode(backend.prefill_batch(LONG, batch=batch), max_new_tokens=NEW, ignore_eos=True)
-        monkeypatch.undo()
-        assert (same.tokens, same.forwards) == (whole.tokens, whole.forwards)
-        assert (same.batch, same.unlike_rows) == (batch, 0)
-        assert same.used
-        assert sum(same.used.chunks) == len(LONG)
-        assert max(same.used.chunks) <= chunk
+        for chunk, batch in ((5, 1), (13, 2)):
+            monkeypatch.setattr(backend, "_chunk", chunk)
+            session = backend.prefill_batch(LONG, batch=batch)
+            same = backend.decode(session, max_new_tokens=NEW, ignore_eos=True)
+            monkeypatch.undo()
+            assert (same.tokens, same.forwards) == (whole.tokens, whole.forwards)
+            assert (same.batch, same.unlike_rows) == (batch, 0)
+            assert same.used
+            assert sum(same.used.chunks) == len(LONG)
+            assert max(same.used.chunks) <= chunk
 
 
 @pytest.mark.parametrize("library", ["torch", "mlx"])
