@@ -23,7 +23,7 @@ COUNTERS = SourceInfo(
     resolution_j=0.001,
     details={"chip": "Apple M4 Max"},
 )
-PLACES = 100
+PLACES = 40
 
 
 def counted(folder: Path, joules: np.ndarray) -> Trace:
@@ -49,9 +49,7 @@ def kinds(trace: Trace, at_s: float) -> set[tuple[str, str | None]]:
 @pytest.mark.parametrize(
     ("value_j", "kind"), [(-5964.0, "impossible figure"), (50_072.0, "implausible"), (32.0, "implausible")]
 )
-def test_a_reset_or_a_jump_of_a_counter_is_a_fault_at_each_of_a_hundred_places(
-    tmp_path: Path, value_j: float, kind: str
-):
+def test_a_reset_or_a_jump_of_a_counter_is_a_fault_wherever_it_is(tmp_path: Path, value_j: float, kind: str):
     chance = np.random.default_rng(1)
     for number in range(PLACES):
         row, rail = int(chance.integers(0, 300)), int(chance.integers(0, 4))
@@ -64,7 +62,7 @@ def test_a_reset_or_a_jump_of_a_counter_is_a_fault_at_each_of_a_hundred_places(
         assert np.isnan(trace.joules[row, rail])
 
 
-def test_a_counter_that_freezes_is_a_fault_at_each_of_a_hundred_places(tmp_path: Path):
+def test_a_counter_that_freezes_is_a_fault_wherever_it_is(tmp_path: Path):
     chance = np.random.default_rng(2)
     for number in range(PLACES):
         row, rail = int(chance.integers(1, 240)), int(chance.choice([0, 1, 3]))
@@ -122,7 +120,7 @@ def test_a_document_that_can_not_be_true_is_found_live_and_in_a_bare_stream(
 ):
     from dataclasses import replace
 
-    for seed in range(10):
+    for seed in range(4):
         simulated, chance = simulation(seed)
         sent = deliveries(simulated)
         rows = sorted(int(row) for row in chance.choice(np.arange(20, len(sent) - 20, 3), 10, replace=False))

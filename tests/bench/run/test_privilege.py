@@ -188,11 +188,15 @@ def told(command, **_):
 
 crew.subprocess = type("Told", (), {**vars(subprocess), "Popen": staticmethod(told)})
 isolation.subprocess = type("Told", (), {**vars(subprocess), "run": staticmethod(told)})
-sys.argv = ["bench", *json.loads(os.environ["TYPED"])]
 from bench.cli.app import main
-main()
+for typed in json.loads(os.environ["TYPED"]):
+    print("typed", typed[0], flush=True)
+    if not os.fork():
+        sys.argv = ["bench", *typed]
+        sys.exit(main())
+    os.wait()
 """
-"""`bench`, but for the processes that load models, which tell who they would have been."""
+"""`bench`, once for each command, but for the processes that load models, which tell who they would be."""
 
 LOADING = {
     "run": ["suite.toml"],
@@ -233,8 +237,7 @@ def test_the_walk_below_passes_every_command_that_asks_for_root() -> None:
 
 
 @as_root
-@pytest.mark.parametrize("command", LOADING)
-def test_no_command_loads_a_model_while_root_could_be_taken_back(command: str, tmp_path: Path) -> None:
+def test_no_command_loads_a_model_while_root_could_be_taken_back(tmp_path: Path) -> None:
     """Typed with sudo: whoever would load the model can't become root again."""
     work = tmp_path / "work"
     model = save_tiny_llama(work / "model")
@@ -247,20 +250,36 @@ def test_no_command_loads_a_model_while_root_could_be_taken_back(command: str, t
     (work / "isolate.toml").write_text(to_toml(cells))
     for path in (work, *work.rglob("*")):
         shutil.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
-    typed = [str(model) if word == "MODEL" else word for word in LOADING[command]]
-    environment = {**sudo_environment(), "TYPED": json.dumps([command, *typed])}
+    typed = [
+        [command, *(str(model) if word == "MODEL" else word for word in words)]
+        for command, words in LOADING.items()
+    ]
     with traversable(Path(sys.executable), Path(__file__)):
         done = subprocess.run(
             [sys.executable, "-c", NO_PROCESS],
             cwd=work,
             capture_output=True,
             text=True,
-            env=environment,
+            env={**sudo_environment(), "TYPED": json.dumps(typed)},
             check=False,
         )
-    told = [line for line in done.stdout.splitlines() if line.startswith("loads ")]
-    assert told, done.stdout + done.stderr
-    assert f"loads {[NOBODY.pw_uid] * 3 + [NOBODY.pw_gid] * 3}" in told[0]
+    _, *said = done.stdout.split("typed ")
+    first = {
+        one.split()[0]: [line for line in one.splitlines() if line.startswith("loads ")][:1] for one in said
+    }
+    who = f"loads {[NOBODY.pw_uid] * 3 + [NOBODY.pw_gid] * 3}"
+    assert {command: [who in line for line in lines] for command, lines in first.items()} == {
+        command: [True] for command in LOADING
+    }, done.stdout + done.stderr
+
+
+SETTLES_AT_ONCE = """
+from energy import lag, selftest
+selftest.SETTLE_S, lag.SETTLED_PULSES = 0.1, lag.LEAST_PULSES
+from bench.cli.entry import main
+main()
+"""
+"""`bench`, but for the time that loads and pulses take."""
 
 
 @as_root
@@ -272,7 +291,7 @@ def test_sudo_bench_meter_works_and_leaves_nothing(command: list[str], tmp_path:
     environment = {**sudo_environment(), "TMPDIR": str(scratch)}
     with traversable(Path(sys.executable), Path(__file__)):
         done = subprocess.run(
-            [*COMMAND, "meter", *command, "--energy", "simulated"],
+            [sys.executable, "-P", "-c", SETTLES_AT_ONCE, "meter", *command, "--energy", "simulated"],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ import pytest
 from bench.report.readback import read_back
 from bench.report.summary import summarise
 from bench.run import store
+from bench.run.display.plain import PlainDisplay
 from bench.run.records import EventRecord, IdleRecord, RequestRecord, SlotRecord
+from tests.bench.at_hand import QUICK, quick
 from tests.bench.processes import are_gone, bench, children_of, of_type, records, start
 from tests.bench.runs import SAID, run_folder, run_suite
 from tests.bench.suites import write_suite
@@ -82,9 +85,11 @@ def test_the_report_is_recomputed_from_the_raw_stream_and_written_as_csv_and_par
     assert gated["joules_saved_percent"] > 5
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_simulated_joules_are_those_of_the_stand_ins_own_log(tmp_path: Path) -> None:
     energy = {"source": "simulated", "interval_ms": 20}
-    folder = run_suite(tmp_path, energy=energy, protocol__min_window_s=1.0, protocol__a_a=False)
+    short = {"protocol__min_window_s": 1.0, "protocol__a_a": False, "gates": {"ungated": {}}}
+    folder = run_suite(tmp_path, energy=energy, **short)
     truth = read_truth(folder / "power.truth")
     for slot in of_type(folder.parent, "slot"):
         exact_j = truth.joules_between(slot["start_s"], slot["end_s"])
@@ -95,8 +100,8 @@ def test_simulated_joules_are_those_of_the_stand_ins_own_log(tmp_path: Path) -> 
 
 
 def test_json_output_is_json_lines_only(tmp_path: Path) -> None:
-    write_suite(tmp_path)
-    done = bench("run", "suite.toml", "--json", cwd=tmp_path)
+    write_suite(tmp_path, **QUICK)
+    done = quick("run", "suite.toml", "--json", cwd=tmp_path)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [e["event"] for e in events if e["event"] == "slot_done"] == ["slot_done"] * 6
     assert events[-1]["event"] == "result"
@@ -114,6 +119,7 @@ def test_a_dry_run_shows_the_order_and_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_killing_the_conductor_loses_no_record_and_the_run_can_be_resumed(tmp_path: Path) -> None:
     energy = {"source": "simulated", "interval_ms": 20}
     write_suite(tmp_path, protocol__blocks=3, energy=energy, protocol__min_window_s=0.3)
@@ -154,31 +160,27 @@ def test_a_run_that_fails_before_its_first_record_deletes_nothing_of_others(
     write_suite(tmp_path, models__full__layers=99)  # told by the worker, once the folder is made
     before = sorted(tmp_path.rglob("*"))
     for out in (old, old.parent, tmp_path / "mine", tmp_path / "new"):
-        done = bench("run", "suite.toml", "--out", str(out), cwd=tmp_path)
+        done = quick("run", "suite.toml", "--out", str(out), cwd=tmp_path)
         assert done.returncode == 2, done.stderr
         assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_run_goes_on_with_the_prompts_that_it_keeps_and_never_with_others(tmp_path: Path) -> None:
-    write_suite(tmp_path, protocol__blocks=2)
-    out = tmp_path / "results"
-    process = start("run", "suite.toml", cwd=tmp_path)
-    wait_for(lambda: of_type(out, "block"))
-    process.kill()
-    process.communicate()
+    folder = run_suite(tmp_path)
+    more = ("run", "--resume", str(folder), "--blocks", "2")
     (tmp_path / "prompts.jsonl").write_text('{"id": "other", "text": "something else"}\n')
-    kept = run_folder(out) / "prompts.jsonl"
+    kept = folder / "prompts.jsonl"
     kept.rename(tmp_path / "kept")  # as an older version left the folder
-    done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
+    done = quick(*more, cwd=tmp_path)
     assert done.returncode == 2
     assert "has changed" in done.stderr
     kept.write_text('{"id": "other", "text": "something else"}\n')
-    done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
+    done = quick(*more, cwd=tmp_path)
     assert done.returncode == 2
     assert "holds other prompts" in done.stderr
     (tmp_path / "kept").replace(kept)
     (tmp_path / "prompts.jsonl").unlink()
-    done = bench("run", "--resume", str(run_folder(out)), cwd=tmp_path)
+    done = quick(*more, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
@@ -197,21 +199,36 @@ def test_models_on_the_command_line_are_run_and_a_suite_that_does_the_same_is_wr
     assert (again.returncode, "not overwritten" in again.stderr) == (2, True)
 
 
-def worker_of(process: object) -> psutil.Process | None:
-    found = [p for p in children_of(process) if "bench.run.workers.worker" in p.cmdline()]  # type: ignore[arg-type]
-    return found[0] if found else None
+@pytest.fixture
+def signalled(
+    monkeypatch: pytest.MonkeyPatch, no_figures: None
+) -> Callable[[signal.Signals], list[psutil.Process]]:
+    """Sends a worker a signal while its second window is open; the processes that got it."""
+
+    def send(what: signal.Signals) -> list[psutil.Process]:
+        windows, hit = iter(range(100)), []
+
+        def opens(self: PlainDisplay) -> None:
+            if next(windows) == 1:
+                hit.extend(
+                    p for p in psutil.Process().children() if "bench.run.workers.worker" in p.cmdline()
+                )
+                hit[0].send_signal(what)
+
+        monkeypatch.setattr(PlainDisplay, "window_opens", opens)
+        return hit
+
+    return send
 
 
-def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(tmp_path: Path) -> None:
-    write_suite(tmp_path, protocol__min_window_s=1.0)
+def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(
+    tmp_path: Path, signalled: Callable[[signal.Signals], list[psutil.Process]]
+) -> None:
+    write_suite(tmp_path)
+    hit = signalled(signal.SIGKILL)
+    assert bench("run", "suite.toml", cwd=tmp_path).returncode == 0
+    assert len(hit) == 1
     out = tmp_path / "results"
-    process = start("run", "suite.toml", cwd=tmp_path)
-    wait_for(lambda: of_type(out, "slot"))
-    worker = worker_of(process)
-    assert worker is not None
-    worker.kill()
-    assert process.wait(timeout=TIMEOUT_S) == 0
-    process.communicate()
     slots = of_type(out, "slot")
     void = [slot for slot in slots if slot["error"]]
     assert len(slots) == 6
@@ -225,20 +242,17 @@ def test_a_worker_that_is_killed_voids_its_slot_and_the_run_completes(tmp_path: 
     assert any("signal 9" in warning for warning in summary.warnings)
 
 
-def test_a_worker_that_hangs_is_replaced_after_the_deadline(tmp_path: Path) -> None:
-    write_suite(tmp_path, protocol__min_window_s=1.0, protocol__request_deadline_s=5.0)
-    out = tmp_path / "results"
-    process = start("run", "suite.toml", cwd=tmp_path)
-    wait_for(lambda: of_type(out, "slot"))
-    worker = worker_of(process)
-    assert worker is not None
-    worker.send_signal(signal.SIGSTOP)
-    assert process.wait(timeout=TIMEOUT_S) == 0
-    process.communicate()
-    void = [slot for slot in of_type(out, "slot") if slot["error"]]
+def test_a_worker_that_hangs_is_replaced_after_the_deadline(
+    tmp_path: Path, signalled: Callable[[signal.Signals], list[psutil.Process]]
+) -> None:
+    write_suite(tmp_path, protocol__request_deadline_s=5.0)
+    hit = signalled(signal.SIGSTOP)
+    assert bench("run", "suite.toml", cwd=tmp_path).returncode == 0
+    void = [slot for slot in of_type(tmp_path / "results", "slot") if slot["error"]]
     assert len(void) == 1
     assert "no answer" in void[0]["error"]
-    assert are_gone([worker])
+    assert len(hit) == 1
+    assert are_gone(hit)
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -246,7 +260,6 @@ def test_ctrl_c_keeps_what_is_measured_and_leaves_no_child(tmp_path: Path) -> No
     write_suite(
         tmp_path,
         protocol__blocks=9,  # most of it is still to come when the first slot is stored
-        protocol__min_window_s=1.0,
         energy={"source": "simulated", "interval_ms": 20},
     )
     out = tmp_path / "results"

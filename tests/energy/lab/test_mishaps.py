@@ -1,4 +1,4 @@
-"""Whatever can happen to a stream happens a hundred times, at random places, and is found each time."""
+"""Whatever can happen to a stream happens fifty times, at random places, and is found each time."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,7 +15,7 @@ from energy.lab.documents import ChipShape
 from energy.replay import load, read_kept
 from tests.energy.lab.mishaps import IN_DOCUMENTS, MISHAPS, deliveries, record
 
-RECORDINGS, EACH = 10, 10
+RECORDINGS, EACH = 5, 10
 DOCUMENTS_APART = 45
 SMALL = ChipShape(model="Mac1,1", clusters=(("M0-Cluster", 1),), states=0)
 SOURCE = SourceInfo(
@@ -107,7 +107,7 @@ def test_every_mishap_is_found_and_voids_what_it_touches(name: str, tmp_path: Pa
 
 
 def test_lateness_alone_is_no_fault(tmp_path: Path):
-    for seed in range(5):
+    for seed in range(3):
         chance = np.random.default_rng(seed)
         watts, _ = bursts(60.0, chance)
         late = simulate(on_rails(watts), chance, late_share=0.1, late_s=0.7)
