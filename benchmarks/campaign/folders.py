@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.campaign import mutants
@@ -43,16 +44,21 @@ COMMANDS: dict[str, list[str]] = {
 }
 
 
-def make_run(folder: Path) -> Path:
-    """An honest run of two blocks with a simulated meter, made as a user makes one."""
-    folder.mkdir(parents=True)
-    (folder / "suite.toml").write_text(SUITE, encoding="utf-8")
-    lines = [json.dumps({"id": name, "text": f"{name} words and some more"}) for name in ("one", "two")]
-    (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+def run_as_a_user(folder: Path) -> None:
+    """`bench run suite.toml` in a folder, as a process of its own."""
     command = [sys.executable, "-m", "bench.cli.entry", "run", "suite.toml", "--quiet"]
     if os.geteuid() == 0:
         command.append("--allow-root")
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+def make_run(folder: Path, *, run_in: Callable[[Path], object] = run_as_a_user) -> Path:
+    """An honest run of two blocks with a simulated meter; `run_in` runs the suite of a folder."""
+    folder.mkdir(parents=True)
+    (folder / "suite.toml").write_text(SUITE, encoding="utf-8")
+    lines = [json.dumps({"id": name, "text": f"{name} words and some more"}) for name in ("one", "two")]
+    (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    run_in(folder)
     [run] = (file.parent for file in (folder / "results").glob("*/run.json"))
     shutil.rmtree(run / "report", ignore_errors=True)
     return run

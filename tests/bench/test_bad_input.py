@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench.at_hand import quick
 from tests.bench.processes import Done, bench, bench_process
 from tests.bench.suites import write_suite
 
@@ -71,7 +72,7 @@ def refused(folder: Path, *arguments: str, run: Callable[..., Done] = bench) -> 
 )
 def test_a_wrong_suite_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     write_suite(tmp_path, **changes)
-    assert said in refused(tmp_path, "suite.toml")
+    assert said in refused(tmp_path, "suite.toml", run=quick)
 
 
 @pytest.mark.parametrize("suite", ["suite.toml", "qick"])

@@ -11,11 +11,16 @@ from bench.errors import UserError
 from bench.report.readback import read_back
 from bench.run import store
 from benchmarks.campaign import folders, inputs, kills
+from tests.bench.at_hand import quick
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return folders.make_run(tmp_path_factory.mktemp("campaign") / "good")
+    def run_in(folder: Path) -> None:
+        done = quick("run", "suite.toml", "--quiet", cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+    return folders.make_run(tmp_path_factory.mktemp("campaign") / "good", run_in=run_in)
 
 
 @pytest.mark.parametrize("part", range(4))

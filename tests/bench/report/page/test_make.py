@@ -12,6 +12,7 @@ from tests.bench.processes import bench
 from tests.bench.runs import SAID
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_one_run_has_its_page_in_its_own_folder(echo_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(echo_run, run)
