@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from bench.run.display.plain import PlainDisplay
+from energy import selftest
 from tests.bench.processes import bench, of_type
 from tests.bench.suites import write_suite
 from tests.mac.fake import NO_RAILS, PASSWORD, ROOT, STAND_IN, WANTS_PASSWORD, FakeMac
@@ -30,9 +31,10 @@ def ended(pid: str) -> bool:
     return not psutil.pid_exists(int(pid)) or psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_run_is_measured_with_powermetrics_and_kept_awake(mac: Mac, tmp_path: Path) -> None:
     fake = mac(MACBOOK, powermetrics=STAND_IN)
-    write_suite(tmp_path, energy=AUTO, **SHORT)
+    write_suite(tmp_path, energy=AUTO, **SHORT, protocol__a_a=False)
     done = bench("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "powermetrics, the best meter of this machine" in done.stdout
@@ -135,7 +137,10 @@ def test_a_meter_is_watched_recorded_and_replayed(mac: Mac, tmp_path: Path) -> N
     assert all(ended(pid) for pid, *_ in fake.awake)
 
 
-def test_a_meter_test_tells_what_the_rails_did(mac: Mac, tmp_path: Path) -> None:
+def test_a_meter_test_tells_what_the_rails_did(
+    mac: Mac, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selftest, "SETTLE_S", 0.2)
     mac(MACBOOK, powermetrics=STAND_IN)
     done = bench("meter", "test", "--seconds", "1.3", *ROOT_TOO, cwd=tmp_path)
     assert "Traceback" not in done.stderr

@@ -15,6 +15,7 @@ from bench.report.readback import read_back
 from bench.run import repair, store
 from bench.run.records import RequestRecord, SlotRecord
 from benchmarks.campaign.full_disk import room_for
+from tests.bench.at_hand import QUICK, quick
 from tests.bench.processes import bench
 from tests.bench.runs import run_folder, run_suite
 from tests.bench.suites import write_suite
@@ -29,15 +30,15 @@ def three_blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_full_disk_is_told_in_a_line_and_the_run_goes_on_once_there_is_room(
     tmp_path: Path, bytes_free: int
 ) -> None:
-    write_suite(tmp_path)
+    write_suite(tmp_path, **QUICK)
     with room_for(bytes_free):
-        full = bench("run", "suite.toml", "--quiet", cwd=tmp_path)
+        full = quick("run", "suite.toml", "--quiet", cwd=tmp_path)
     assert full.returncode == 1
     assert "(No space left on device)" in full.stderr
     assert len(full.stderr.splitlines()) == 1
     left = list((tmp_path / "results").glob("*/run.json"))
     arguments = ["--resume", str(left[0].parent)] if left else ["suite.toml"]
-    assert bench("run", *arguments, "--quiet", cwd=tmp_path).returncode == 0
+    assert quick("run", *arguments, "--quiet", cwd=tmp_path).returncode == 0
     assert read_back(store.read(run_folder(tmp_path / "results"))).whole_blocks == 1
 
 

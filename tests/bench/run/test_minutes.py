@@ -19,6 +19,7 @@ from bench.suite.config import Protocol
 from bench.suite.header import Overrides
 from bench.suite.plan import Arm
 from bench.suite.sizing import BLOCKS, DEFAULT_MINUTES, NEW_TOKENS, FirstPass
+from tests.bench.at_hand import quick
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
@@ -34,7 +35,7 @@ UNSIZED: dict[str, Any] = {
 
 def test_a_run_is_sized_by_its_first_pass_and_stores_what_was_chosen(tmp_path: Path) -> None:
     write_suite(tmp_path, protocol__minutes=0.15, **UNSIZED)
-    done = bench("run", "suite.toml", cwd=tmp_path)
+    done = quick("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
     run = store.read(folder)
@@ -56,7 +57,7 @@ def test_a_run_is_sized_by_its_first_pass_and_stores_what_was_chosen(tmp_path: P
 
 def test_too_few_minutes_are_refused_after_the_first_pass_with_those_it_takes(tmp_path: Path) -> None:
     write_suite(tmp_path, protocol__minutes=0.01, **UNSIZED)
-    done = bench("run", "suite.toml", cwd=tmp_path)
+    done = quick("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert "0.01 min are too few" in done.stderr
     assert "give --minutes 1 (in a suite: minutes = 1)" in done.stderr
@@ -70,7 +71,7 @@ def test_where_no_block_of_all_prompts_fits_the_first_ones_are_measured_and_it_i
     (tmp_path / "many.txt").write_text(lines)
     slow = {"backend_options": {"echo": {"cpu_s_per_token": 0.02}}, "prompts": {"file": "many.txt"}}
     write_suite(tmp_path, protocol__minutes=0.12, **UNSIZED | slow)
-    done = bench("run", "suite.toml", cwd=tmp_path)
+    done = quick("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").iterdir()
     run = store.read(folder)

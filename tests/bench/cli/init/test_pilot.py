@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bench.run import sources, start
 from bench.run.display.plain import PlainDisplay
 from bench.run.session import RunSession
 from bench.suite.plan import PlannedSlot
+from tests.bench.at_hand import at_hand
 from tests.bench.cli.init.test_suite_text import DRAFT
 
 TINY = replace(
@@ -32,9 +34,11 @@ TINY = replace(
 
 
 @pytest.fixture
-def quick_meter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings come every 20 ms: windows are ten of them long."""
+def quick_meter(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Workers are at hand, and readings come every 20 ms: windows are ten of them long."""
     monkeypatch.setattr(start, "choose_meter", lambda _: sources.choose("modelled", {"interval_ms": 20}))
+    with at_hand():
+        yield
 
 
 def test_it_takes_a_twentieth_of_the_time_but_one_minute_at_least_and_five_at_most() -> None:

@@ -21,6 +21,7 @@ from bench.run.display.jsonl import JsonDisplay
 from bench.run.display.live import LiveDisplay
 from bench.run.display.plain import Display, PlainDisplay, clock, idle_line, left_text, slot_line, watts
 from bench.run.remaining import Expected
+from tests.bench.at_hand import QUICK, quick
 from tests.bench.events import blocks, joules, slot_record, tell
 from tests.bench.processes import AS_ROOT, COMMAND, bench
 from tests.bench.suites import write_suite
@@ -110,8 +111,8 @@ def test_only_a_terminal_that_can_move_its_cursor_gets_the_live_status(
 
 
 def test_quiet_prints_where_the_run_is_and_nothing_else(tmp_path: Path) -> None:
-    write_suite(tmp_path)
-    done = bench("run", "suite.toml", "--quiet", cwd=tmp_path, FORCE_COLOR="1")
+    write_suite(tmp_path, **QUICK)
+    done = quick("run", "suite.toml", "--quiet", cwd=tmp_path, FORCE_COLOR="1")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     folder = next((tmp_path / "results").iterdir())
@@ -161,15 +162,14 @@ def on_a_terminal(cwd: Path, *, columns: int, rows: int, **environment: str) -> 
     return shown
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 12)])
-def test_on_a_terminal_nothing_is_wider_than_it(tmp_path: Path, columns: int, rows: int) -> None:
+def test_on_a_terminal_nothing_is_wider_than_it(tmp_path: Path) -> None:
     write_suite(tmp_path)
-    shown = on_a_terminal(tmp_path, columns=columns, rows=rows, NO_COLOR="1")
+    shown = on_a_terminal(tmp_path, columns=40, rows=12, NO_COLOR="1")
     before_the_tables, _, answer = shown.partition("echo, 2 prompts")
     assert "J/token" in answer
     assert not COLOUR.search(before_the_tables)  # NO_COLOR
     lines = CONTROL.sub("", before_the_tables).replace("\r", "\n").split("\n")
-    assert max(map(len, lines)) <= columns
+    assert max(map(len, lines)) <= 40
     assert any(re.match(r"power    \d\.\d\d W modelled, last idle", line) for line in lines)
     assert any(re.match(r"power    \d\.\d\d W modelled, last window", line) for line in lines)
     assert any(line.startswith("left     at least") for line in lines)
