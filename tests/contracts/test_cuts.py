@@ -22,7 +22,7 @@ from tests.contracts.models import (
 )
 from tests.tiny_models import LAYERS, VOCABULARY, save_tiny_llama
 
-NEW_TOKENS = 32
+NEW_TOKENS = 16
 CACHES = {
     "window": Cut(kv_keep=0.4),
     "one position": Cut(kv_keep=0.01),
@@ -110,11 +110,9 @@ def test_the_libraries_agree(pair: list[Backend], name: str):
     cut, ids = EXACT[name], pair[0].encode(PROMPT)
     for backend in pair:
         backend.ready(cut)
-    on_torch, on_mlx = (generate(backend, ids, cut, max_new_tokens=4) for backend in pair)
     apart = logits_apart(pair[0])
     np.testing.assert_allclose(pair[0].logits(ids, cut), pair[1].logits(ids, cut), atol=apart)
     np.testing.assert_allclose(pair[0].score(ids, cut), pair[1].score(ids, cut), atol=apart)
-    assert on_torch == on_mlx
     assert pair[0].shape(cut) == pair[1].shape(cut)
 
 
@@ -131,7 +129,7 @@ def test_nothing_left_out_is_ungated_bit_for_bit(backend: Backend, name: str):
     cut, ids = NOTHING[name], backend.encode(PROMPT)
     backend.ready(cut)
     assert np.array_equal(backend.logits(ids, cut), backend.logits(ids))
-    assert generate(backend, ids, cut, max_new_tokens=12) == generate(backend, ids, max_new_tokens=12)
+    assert generate(backend, ids, cut, max_new_tokens=6) == generate(backend, ids, max_new_tokens=6)
     assert backend.shape(cut) == backend.shape()
     assert verdict(backend, cut, ids).outcome == "gate inactive"
 
@@ -142,7 +140,9 @@ def test_tokens_are_those_of_the_slow_reference(pair: list[Backend], name: str):
     expected = reference_tokens(model_on_cpu(pair[0]), ids, cut, NEW_TOKENS)
     for backend in pair:
         backend.ready(cut)
-        assert generate(backend, ids, cut, max_new_tokens=NEW_TOKENS).tokens == expected
+    on_torch, on_mlx = (generate(backend, ids, cut, max_new_tokens=NEW_TOKENS) for backend in pair)
+    assert on_torch.tokens == expected
+    assert on_torch == on_mlx
 
 
 @pytest.mark.parametrize("name", list(CACHES))
@@ -158,9 +158,9 @@ def test_requests_switch_between_cuts(backend: Backend):
     cuts = [FULL, *(EXACT[name] for name in ("window", "first units", "no block 0"))]
     for cut in cuts:
         backend.ready(cut)
-    alone = [generate(backend, ids, cut, max_new_tokens=12) for cut in cuts]
+    alone = [generate(backend, ids, cut, max_new_tokens=6) for cut in cuts]
     sessions = [backend.prefill(ids, cut) for cut in cuts]
-    mixed = [backend.decode(session, max_new_tokens=12, ignore_eos=True) for session in sessions]
+    mixed = [backend.decode(session, max_new_tokens=6, ignore_eos=True) for session in sessions]
     assert mixed == alone
 
 
@@ -196,16 +196,18 @@ def test_lookup_says_the_same_in_fewer_forwards(backend: Backend, extra: dict[st
     backend.ready(plain)
     for text in ("abcabcabcabc", "one two one two one two", PROMPT):
         ids = backend.encode(text)
-        fast = generate(backend, ids, lookup, max_new_tokens=24)
-        slow = generate(backend, ids, plain, max_new_tokens=24)
+        fast = generate(backend, ids, lookup, max_new_tokens=16)
+        slow = generate(backend, ids, plain, max_new_tokens=16)
         assert fast.tokens == slow.tokens
-        assert fast.forwards + sum(right for _, right in fast.drafts) == 23
+        assert fast.forwards + sum(right for _, right in fast.drafts) == 15
         saved += slow.forwards - fast.forwards
     assert saved > 0
 
 
 @pytest.mark.parametrize("name", list(EXACT))
-def test_the_ledger_skips_what_the_cut_leaves_out(backend: Backend, name: str):
+def test_the_ledger_skips_what_the_cut_leaves_out(pair: list[Backend], name: str):
+    """On the one library: shape and counts of the other are the same."""
+    backend = pair[0]
     cut, ids = EXACT[name], backend.encode(PROMPT)
     backend.ready(cut)
     generated = generate(backend, ids, cut, max_new_tokens=5)
