@@ -47,8 +47,11 @@ def test_it_never_scrolls_sideways_and_its_pictures_are_whole(browser: Browser, 
             assert opened.overflow <= 0
 
 
-def test_buttons_and_keys_zoom_and_move_and_go_back(browser: Browser, page_file: Path) -> None:
-    with browser.opened(page_file) as opened:
+@pytest.mark.parametrize("page", ["echo_page", "long_page", "page_of_two"])
+def test_buttons_and_keys_zoom_and_move_and_go_back(
+    browser: Browser, page: str, request: pytest.FixtureRequest
+) -> None:
+    with browser.opened(request.getfixturevalue(page)) as opened:
         whole = opened.view_s
         shown = opened.page.locator("[data-range]").first
         before = shown.text_content()

@@ -35,7 +35,7 @@ PICTURES = """() => [...document.querySelectorAll("picture img")].filter(one => 
 
 
 @pytest.mark.parametrize("page", ["echo_page", "long_page"])
-def test_the_first_800_pixels_hold_cost_interval_verdict_answers_and_trust(
+def test_the_first_800_pixels_hold_the_answer_and_no_percentage_in_large_type_where_joules_are_no_measurement(
     browser: Browser, page: str, request: pytest.FixtureRequest
 ) -> None:
     with browser.opened(request.getfixturevalue(page)) as opened:
@@ -43,13 +43,6 @@ def test_the_first_800_pixels_hold_cost_interval_verdict_answers_and_trust(
             box = opened.page.locator(selector).first.bounding_box()
             assert box is not None, selector
             assert box["y"] + box["height"] <= 800, selector
-
-
-@pytest.mark.parametrize("page", ["echo_page", "long_page"])
-def test_no_percentage_stands_in_large_type_where_joules_are_no_measurement(
-    browser: Browser, page: str, request: pytest.FixtureRequest
-) -> None:
-    with browser.opened(request.getfixturevalue(page)) as opened:
         assert large_percentages(opened.page) == []
 
 
