@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.run import store
 from bench.run.records import IdleRecord, SessionRecord, SlotRecord
 from energy.cadence import LEAST_READINGS
 from tests.bench.processes import bench
 from tests.bench.suites import write_suite
 
+pytestmark = pytest.mark.usefixtures("no_figures")
 SLOW = {"source": "simulated", "interval_ms": 110}
 """A reading comes every 114 to 143 ms."""
 

@@ -14,7 +14,10 @@ from tests.bench.suites import write_suite
 from tests.gguf_files import write_llama
 from tests.tiny_models import save_tiny_llama
 
-pytestmark = pytest.mark.skipif(bool(ABOUT.missing), reason=f"type: pip install '{ABOUT.install}'")
+pytestmark = [
+    pytest.mark.skipif(bool(ABOUT.missing), reason=f"type: pip install '{ABOUT.install}'"),
+    pytest.mark.usefixtures("no_figures"),
+]
 
 
 def test_llama_cpp_runs_beside_torch_and_the_report_says_what_was_compared(tmp_path: Path) -> None:

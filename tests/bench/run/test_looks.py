@@ -15,9 +15,10 @@ from bench.run import start, store
 from bench.run.display.plain import Display
 from bench.run.records import EventRecord
 from bench.suite.suite_file import load_suite
+from tests.bench.at_hand import QUICK, at_hand
 from tests.bench.suites import write_suite
 
-QUICK = {"protocol__min_window_s": 0.1, "protocol__idle_s": 0.05, "protocol__blocks": 7}
+SEVEN = {**QUICK, "protocol__blocks": 7}
 
 
 def run(file: Path, out: Path, settled_after: int) -> Path:
@@ -29,12 +30,15 @@ def run(file: Path, out: Path, settled_after: int) -> Path:
 
     prepared, header = start.prepared(str(file), energy=None, backends=None, blocks=None)
     header = start.until("settled", prepared, header)
-    meter, display = start.choose_meter(header), Display()
-    return start.run_or_resume(prepared, header, meter, out=out, resume_from=None, display=display, ask=ask)
+    with at_hand():
+        meter, display = start.choose_meter(header), Display()
+        return start.run_or_resume(
+            prepared, header, meter, out=out, resume_from=None, display=display, ask=ask
+        )
 
 
 def test_a_run_until_settled_ends_at_a_look_and_its_intervals_pay_for_all_of_them(tmp_path: Path) -> None:
-    folder = run(write_suite(tmp_path, protocol__looks=[5, 6, 7], **QUICK), tmp_path / "results", 6)
+    folder = run(write_suite(tmp_path, protocol__looks=[5, 6, 7], **SEVEN), tmp_path / "results", 6)
     stored = store.read(folder)
     assert [event.kind for event in stored.of(EventRecord)] == ["look", "settled", "finished"]
     assert len(stored.finished_blocks) == 6
@@ -60,7 +64,7 @@ def test_ends_of_sessions_are_looks_and_fewer_than_five_blocks_are_none() -> Non
 @pytest.mark.parametrize("looks", [[5, 6], [3, 7], [7, 5], [5, 5, 7]])
 def test_looks_that_are_no_plan_are_refused(tmp_path: Path, looks: list[int]) -> None:
     with pytest.raises(UserError, match="end at blocks = 7"):
-        load_suite(write_suite(tmp_path, protocol__looks=looks, **QUICK))
+        load_suite(write_suite(tmp_path, protocol__looks=looks, **SEVEN))
 
 
 def test_until_settled_needs_declared_looks(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tests.gguf_files import U32, write_llama
 from tests.servers import llama_server, mlx_server, stand_in
 from tests.tiny_models import save_tiny_llama
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
