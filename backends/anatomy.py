@@ -12,7 +12,7 @@ from backends.base import ModelError
 from backends.folder import ModelFolder
 
 LAYERS_NAMES = ("layers", "h")
-TABLE_NAMES = ("embed_tokens", "embed_in", "wte")
+TABLE_NAMES = ("embed_tokens", "embed_in", "wte", "embeddings")
 POSITION_NAMES = ("wpe",)
 EXPERTS_NAMES = ("experts", "switch_mlp")
 HEAD_NAMES = ("lm_head", "embed_out")
@@ -117,6 +117,15 @@ ANATOMIES = {
     "gpt2": _GPT2,
     "phi": _PHI,
 }
+_STATE = replace(_LLAMA, mlp=("feed_forward",))
+WITH_STATE = {
+    "mamba": _STATE,
+    "mamba2": _STATE,
+    "falcon_h1": _STATE,
+    "lfm2": replace(_STATE, mlp_out="w2"),
+}
+"""Types of which layers keep a state beside their attention, or in its place: they are counted, and nothing
+of them can be left out."""
 
 
 def anatomy_of(folder: ModelFolder) -> Anatomy:
@@ -138,9 +147,11 @@ def anatomy_of(folder: ModelFolder) -> Anatomy:
 
 
 def heads_of(folder: ModelFolder) -> tuple[int, int, int]:
-    """Query heads, key-value heads and the width of a head."""
+    """Query heads, key-value heads and the width of a head; zeros where nothing attends."""
     config = folder.config
-    heads = config.get("num_attention_heads") or config["n_head"]
+    heads = config.get("num_attention_heads") or config.get("n_head")
+    if heads is None:
+        return 0, 0, 0
     width = config.get("hidden_size") or config["n_embd"]
     return heads, config.get("num_key_value_heads") or heads, config.get("head_dim") or width // heads
 

@@ -108,6 +108,15 @@ class BackendInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptState:
+    """What layers keep of one row beside keys and values, as long as it may be: of convolutions and scans."""
+
+    bytes: int = 0
+    numbers: int = 0
+    """Of the scans: each is renewed and read out by every token."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Used:
     """What a request really ran, counted at its matrices and its cache, never taken from the cut."""
 
@@ -123,6 +132,8 @@ class Used:
     """Of the numbers in the cache of every layer; None: as the model was loaded."""
     cache_bytes: int | None = None
     """Of all that is held of the prompt for the forwards to come; None where that is not known."""
+    state: KeptState = KeptState()
+    """Of one row; it is part of `cache_bytes`."""
     chunks: tuple[int, ...] = ()
     """Prompt tokens of each forward of the prefill; empty: one forward of all of them."""
     prefix: int = 0

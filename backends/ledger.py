@@ -4,6 +4,8 @@ Bytes are those that must be read once per forward by an ideal kernel: every mat
 every key and value that is attended to; weights once for all rows of a batch, the cache for each row.
 Activations are left out; they are small. Of experts those are read that a forward's tokens are sent to: for
 one token, or equal rows of it, as many as the router picks; for a prompt they are counted.
+A state that layers keep beside keys and values is read by every forward but the first; each number of a scan
+is renewed by a multiply-add and read out by another, for every token.
 Scores that are computed once more to choose the positions that stay are flops, and read nothing anew.
 Flops count a multiply-add as two. Two entries, one with the cut and one without, tell what the cut skips.
 """
@@ -13,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from backends.base import Generated, Used
+from backends.base import Generated, KeptState, Used
 from backends.cut import Cut
 from backends.kv_policies import queries_looked_at
 from backends.shape import Shape
+
+NO_STATE = KeptState()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,7 @@ class Phase:
     weight_bytes: int
     """Weights read: all of them in every forward, and an embedding row for every token."""
     kv_bytes: int
-    """Keys and values read."""
+    """Keys, values and states read."""
     flops: int
 
     @property
@@ -64,9 +68,9 @@ def request_ledger(
     kept, batch, used = cut.kept_positions(prompt_tokens), generated.batch, generated.used
     bounded = cut.kv_bounded and cut.kv_keep < 1
     prefix = used.prefix if used else 0
-    chunks = chunks_fed(used, prompt_tokens)
-    prefill = prefill_work(shape, chunks, batch=batch, experts=experts, prefix=prefix)
-    decode = decode_work(shape, kept, _tokens_fed(generated, bounded), batch=batch)
+    chunks, state = chunks_fed(used, prompt_tokens), used.state if used else NO_STATE
+    prefill = prefill_work(shape, chunks, batch=batch, experts=experts, prefix=prefix, state=state)
+    decode = decode_work(shape, kept, _tokens_fed(generated, bounded), batch=batch, state=state)
     if cut.kv_direct:
         decode = _rebuilding(decode, shape, cut, range(kept, kept + generated.forwards), batch=batch)
     looked_at = queries_looked_at(cut, prompt_tokens)
@@ -89,13 +93,16 @@ def prefill_work(
     batch: int = 1,
     experts: Sequence[Sequence[int]] = (),
     prefix: int = 0,
+    state: KeptState = NO_STATE,
 ) -> Phase:
     """Forwards of the prompt, of so many tokens each, with logits at the very last token only.
 
     Before them the cache holds `prefix` positions, which were computed once and are read.
     `experts`: as of `request_ledger`; where nobody counted them, those of one token, the fewest there can be.
+    `state`: that a row's layers keep.
     """
-    work = _work(shape, prefix, [(tokens, tokens) for tokens in chunks], batch=batch, logits=None)
+    fed = [(tokens, tokens) for tokens in chunks]
+    work = _work(shape, prefix, fed, batch=batch, logits=None, state=state)
     routing = (layer for layer in shape.layers if layer.routed)
     more = sum(
         layer.more_expert_bytes(read)
@@ -105,7 +112,9 @@ def prefill_work(
     return replace(work, weight_bytes=work.weight_bytes + more)
 
 
-def decode_work(shape: Shape, kept: int, fed: list[tuple[int, int]], *, batch: int = 1) -> Phase:
+def decode_work(
+    shape: Shape, kept: int, fed: list[tuple[int, int]], *, batch: int = 1, state: KeptState = NO_STATE
+) -> Phase:
     """Forwards after a prefill that left `kept` positions in the cache.
 
     Args:
@@ -113,12 +122,19 @@ def decode_work(shape: Shape, kept: int, fed: list[tuple[int, int]], *, batch: i
         kept: Positions of the prompt in the cache.
         fed: For each forward, tokens fed and how many of them stay in the cache.
         batch: Rows in each forward.
+        state: That a row's layers keep.
     """
-    return _work(shape, kept, fed, batch=batch, logits=len(fed))
+    return _work(shape, kept, fed, batch=batch, logits=len(fed), state=state)
 
 
 def _work(
-    shape: Shape, kept: int, fed: Sequence[tuple[int, int]], *, batch: int, logits: int | None
+    shape: Shape,
+    kept: int,
+    fed: Sequence[tuple[int, int]],
+    *,
+    batch: int,
+    logits: int | None,
+    state: KeptState,
 ) -> Phase:
     """Weights are read once a forward, whatever the batch; keys and values once a row.
 
@@ -130,6 +146,7 @@ def _work(
     for new, stay in fed:
         tokens += new
         each = shape.stored_position_bytes if cached else shape.position_bytes
+        kv_bytes += state.bytes if cached else 0
         for window, count in shape.windows.items():
             most = cached + new if window is None else window + new - 1
             kv_bytes += each * count * min(cached + new, most)
@@ -138,6 +155,7 @@ def _work(
     heads, said = (1, 1) if logits is None else (logits, tokens)
     layers_bytes = len(fed) * (shape.weight_bytes - shape.head_bytes)
     flops = 2 * shape.layer_weights * tokens + 2 * shape.head_weights * said + _attention(shape, pairs)
+    flops += 4 * state.numbers * tokens
     return Phase(
         forwards=len(fed),
         weight_bytes=layers_bytes + heads * shape.head_bytes + batch * tokens * shape.row_bytes,

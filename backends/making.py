@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backends.added import TextReading
-from backends.anatomy import ANATOMIES, Anatomy, experts_per_token, heads_of
+from backends.anatomy import ANATOMIES, WITH_STATE, Anatomy, experts_per_token, heads_of
 from backends.base import BackendInfo
 from backends.cut import Cut
 from backends.folder import NUMBER_BYTES, ModelFolder
@@ -51,7 +51,7 @@ def counted(
         dtype: Of a number in its cache.
         windows: Positions that each layer's attention sees at most; None for all.
     """
-    anatomy = ANATOMIES.get(folder.architecture)
+    anatomy = (ANATOMIES | WITH_STATE).get(folder.architecture)
     if anatomy is None or not anatomy.counted or (folder.quantised and not folder.is_mlx_quantised):
         return None
     return count_shape(

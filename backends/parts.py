@@ -275,13 +275,15 @@ def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy, routed: int) -> Lay
     experts = find(mlp, EXPERTS_NAMES)
     attention_bytes, mlp_bytes, experts_bytes = (_bytes(parts, part) for part in (attention, mlp, experts))
     count = _count_of(experts, parts)
+    attention_weights, mlp_weights = _weights(parts, attention), _weights(parts, mlp)
     return LayerShape(
-        attention_weights=_weights(parts, attention),
+        attention_weights=attention_weights,
         attention_bytes=attention_bytes,
-        mlp_weights=_weights(parts, mlp) - _weights(parts, experts),
+        mlp_weights=mlp_weights - _weights(parts, experts),
         mlp_bytes=mlp_bytes - experts_bytes,
         mlp_units=count or sum(parts.size(out)[1] for out in outs if out is not None),
         norm_bytes=parts.weight_bytes(layer) - attention_bytes - mlp_bytes,
+        other_weights=parts.elements(layer) - attention_weights - mlp_weights,
         routed=routed if count else 0,
         expert_weights=_weights(parts, experts) // max(count, 1),
         expert_bytes=experts_bytes // max(count, 1),

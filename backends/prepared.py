@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from backends.base import BackendInfo, RequestError, Used
+from backends.base import BackendInfo, KeptState, RequestError, Used
 from backends.cut import FULL, Cut
 from backends.kv_bits import KvBits
 from backends.loop import check_model
@@ -24,6 +24,9 @@ class InCache:
     """Positions by layer; 0 where no attention ran."""
     bits: KvBits | None
     bytes: int | None
+    """Of keys, values and states."""
+    state: KeptState
+    """Of one row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,7 @@ class PreparedModel:
             prefix=prefix,
             cache_bits=held.bits,
             cache_bytes=None if held.bytes is None else held.bytes + beside_bytes,
+            state=held.state,
             chunks=tuple(chunks),
             cache_lengths=held.lengths,
             mlp_units=tuple(layer.mlp_units for layer in self.shape.layers) if self.shape else None,

@@ -26,6 +26,9 @@ class LayerShape:
     mlp_units: int
     """Of an MLP; where there are experts in its place, how many of them."""
     norm_bytes: int
+    """Of norms, and of all else that a forward reads in this layer."""
+    other_weights: int = 0
+    """Elements of what is neither attention nor MLP: what makes a state."""
     routed: int = 0
     """Experts that a token is sent to; 0: there are none."""
     expert_weights: int = 0
@@ -47,7 +50,8 @@ class LayerShape:
     @property
     def token_weights(self) -> int:
         """Elements of the matrices that a token is multiplied with."""
-        return self.attention_weights + self.mlp_weights + self.routed * self.expert_weights
+        always = self.attention_weights + self.mlp_weights + self.other_weights
+        return always + self.routed * self.expert_weights
 
     def more_expert_bytes(self, experts: int) -> int:
         """What a forward reads beyond one of one token, if its tokens are sent to so many experts."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.models.cache import CacheList, KVCache, create_attention_mask
+from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, create_attention_mask
 
+from backends.base import KeptState
 from backends.mlx.direct import HotCache
 from backends.mlx.packed import PackedCache
 
@@ -100,14 +101,34 @@ def positions_in(cache: Any) -> int:
     return int(cache.held if isinstance(cache, ShortenedCache | BoundedCache | HotCache) else cache.offset)
 
 
+def state_of(caches: list[Any]) -> KeptState:
+    """What all layers keep of one row beside keys and values: windows of convolutions, then scans."""
+    held = [_state_in(cache) for cache in _alone(caches)]
+    return KeptState(
+        bytes=sum(array.nbytes // array.shape[0] for arrays in held for array in arrays),
+        numbers=sum(array.size // array.shape[0] for arrays in held for array in arrays[1:]),
+    )
+
+
+def _state_in(cache: Any) -> list[Any]:
+    return [array for array in cache.cache if array is not None] if isinstance(cache, ArraysCache) else []
+
+
+def _alone(caches: list[Any]) -> list[Any]:
+    """Those of hybrid layers one by one."""
+    return [one for cache in caches for one in (cache.caches if isinstance(cache, CacheList) else [cache])]
+
+
 def bytes_in(caches: list[Any]) -> int | None:
-    """Bytes of the keys and values that all layers hold, without room to grow; None for other caches."""
+    """Bytes of keys, values and states that all layers hold, without room to grow; None for other caches."""
     total = 0
-    for cache in caches:
+    for cache in _alone(caches):
         if isinstance(cache, PackedCache):
             total += cache.held_bytes
         elif isinstance(cache, KVCache | ShortenedCache | BoundedCache | HotCache):
             total += sum(array.nbytes for array in cache.keys_and_values())
+        elif isinstance(cache, ArraysCache):
+            total += sum(array.nbytes for array in _state_in(cache))
         elif not isinstance(cache, PositionOnly):
             return None
     return total

@@ -27,7 +27,14 @@ from backends.direct import Rebuilding
 from backends.folder import ModelFolder, describe
 from backends.kv_bits import KvBits
 from backends.library import Drop, Look, Verify
-from backends.mlx.cache import BoundedCache, PositionOnly, ShortenedCache, bytes_in, positions_in
+from backends.mlx.cache import (
+    BoundedCache,
+    PositionOnly,
+    ShortenedCache,
+    bytes_in,
+    positions_in,
+    state_of,
+)
 from backends.mlx.direct import MlxRebuilding
 from backends.mlx.load import ABOUT
 from backends.mlx.norm import wrap_final_norm
@@ -241,7 +248,10 @@ class MlxDecoder(Decoder):
     def _held(self, cache: list[Any]) -> InCache:
         bits = {layer.bits_of for layer in cache if isinstance(layer, PackedCache)}
         return InCache(
-            lengths=tuple(map(positions_in, cache)), bits=bits.pop() if bits else None, bytes=bytes_in(cache)
+            lengths=tuple(map(positions_in, cache)),
+            bits=bits.pop() if bits else None,
+            bytes=bytes_in(cache),
+            state=state_of(cache),
         )
 
     def _rebuilding(self, model: Any, cache: list[Any], cut: Cut) -> Rebuilding:

@@ -21,6 +21,11 @@ from backends.mlx.bits import MlxHalf, TiedHead
 from backends.mlx.cache import PositionOnly
 from backends.parts import ALL, Kept, Parts
 
+_MATRICES = (
+    *(nn.Linear, nn.QuantizedLinear, MlxHalf, nn.Embedding, nn.QuantizedEmbedding),
+    *(SwitchLinear, QuantizedSwitchLinear),
+)
+
 
 class MlxParts(Parts):
     """Modules are dictionaries; what a copy shall share with the first model is `shared`, one module."""
@@ -56,9 +61,10 @@ class MlxParts(Parts):
         return sum(array[0].nbytes for _, array in tree_flatten(table.parameters()))
 
     def elements(self, module: Any) -> int:
-        """Weights of all matrices, the stacked ones of experts too."""
+        """Weights of all matrices, the stacked ones of experts and those of convolutions and scans too."""
         alone = (outputs * inputs for _, _, m in self.matrices(module) for outputs, inputs in [self.size(m)])
-        return sum(alone) + sum(_stacked_elements(m) for m in _stacks(module))
+        stacked = sum(_stacked_elements(m) for m in _stacks(module))
+        return sum(alone) + stacked + sum(int(array.size) for array in _bare(module))
 
     def experts(self, module: Any) -> int:
         """How many experts lie in a module that holds them all."""
@@ -164,6 +170,17 @@ def _stacks(module: Any) -> Iterator[Any]:
     """The matrices of all experts of a layer, each in one array of (experts, outputs, inputs)."""
     kinds = (SwitchLinear, QuantizedSwitchLinear)
     return (inside for _, inside in module.named_modules() if isinstance(inside, kinds))
+
+
+def _bare(module: Any) -> Iterator[Any]:
+    """Arrays of several dimensions in no matrix: the kernel of a convolution, the rates of a scan."""
+    return (
+        array
+        for _, inside in module.named_modules()
+        if not isinstance(inside, _MATRICES)
+        for array in inside.values()
+        if isinstance(array, mx.array) and array.ndim > 1
+    )
 
 
 def _stacked_elements(matrices: Any) -> int:

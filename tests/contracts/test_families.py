@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from backends.abilities import HasBatches
-from backends.anatomy import ANATOMIES
+from backends.anatomy import ANATOMIES, WITH_STATE
 from backends.base import Backend, BackendError
-from backends.cut import Cut
+from backends.cut import FULL, Cut
+from backends.ledger import request_ledger
 from benchmarks.families import CUTS, IDS, NEW, OTHER_MODEL, open_both, walk
 from tests.bench.at_hand import QUICK, quick
 from tests.bench.processes import AS_ROOT
@@ -108,6 +109,35 @@ def test_chunks_and_equal_rows_change_no_token(
             assert max(same.used.chunks) <= chunk
 
 
+SCANS = {"mamba": 2 * 128 * 8, "mamba2": 2 * 4 * 32 * 8, "falcon_h1": 2 * 4 * 16 * 8, "lfm2": 0}
+"""Numbers that the scans of both layers carry on: heads x their width, or channels, x the size of a state."""
+
+
+def test_a_state_is_counted_and_read_by_every_forward_but_the_first(
+    folder: Path, pair: dict[str, Backend]
+) -> None:
+    assert set(SCANS) == set(WITH_STATE)
+    if folder.name not in WITH_STATE:
+        return
+    matrices = set()
+    for backend in pair.values():
+        shape = backend.shape()
+        made = backend.decode(backend.prefill(IDS), max_new_tokens=NEW, ignore_eos=True)
+        assert shape is not None
+        assert made.used is not None
+        state = made.used.state
+        assert state.numbers == SCANS[folder.name]
+        attending = sum(shape.windows.values())
+        held = attending * len(IDS) * shape.position_bytes
+        assert made.used.cache_bytes == held + state.bytes > held
+        work = request_ledger(shape, FULL, prompt_tokens=len(IDS), generated=made)
+        read = sum(attending * (len(IDS) + step) * shape.position_bytes for step in range(1, NEW))
+        assert work.prefill.kv_bytes == held
+        assert work.decode.kv_bytes == read + (NEW - 1) * state.bytes
+        matrices.add((shape.layer_weights, shape.head_weights))
+    assert len(matrices) == 1
+
+
 @pytest.mark.parametrize("library", ["torch", "mlx"])
 def test_a_cut_takes_effect_beyond_a_sliding_window_too(library: str, tmp_path: Path) -> None:
     backend = load_tiny(library, save_tiny("gemma2", tmp_path / "gemma2"))
@@ -119,9 +149,10 @@ def test_a_cut_takes_effect_beyond_a_sliding_window_too(library: str, tmp_path: 
 
 
 def test_a_run_of_types_that_nobody_counts_has_its_figures(tmp_path: Path) -> None:
-    uncounted = {"full": "lfm2", "small": "mamba"}
+    uncounted = {"full": "deepseek_v3", "small": "gemma4_text"}
     for family in uncounted.values():
-        assert family not in ANATOMIES
+        anatomy = (ANATOMIES | WITH_STATE).get(family)
+        assert anatomy is None or not anatomy.counted
         save_tiny(family, tmp_path / family)
     suite = write_suite(
         tmp_path,

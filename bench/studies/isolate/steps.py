@@ -15,7 +15,7 @@ from typing import Any
 
 from backends.base import Backend, BackendError, Generated, RequestError
 from backends.cut import Cut
-from backends.ledger import Phase, chunks_fed, prefill_work, request_ledger
+from backends.ledger import NO_STATE, Phase, chunks_fed, prefill_work, request_ledger
 from backends.probing import HasProbes, Matrices, Probes
 from backends.shape import Shape
 from bench.studies.isolate.window import CallWork, Plan, Setting, TimedWindow, measure
@@ -210,7 +210,8 @@ class Cell:
         def run(_: Any) -> CallWork:
             used = model.prefill(ids, cut).used
             model.synchronize()
-            return _worked(1, prefill_work(_shape(model, cut), chunks_fed(used, tokens)))
+            state = used.state if used else NO_STATE
+            return _worked(1, prefill_work(_shape(model, cut), chunks_fed(used, tokens), state=state))
 
         if test == "prefill":
             return Setting(test=test, run=run, context=tokens)
