@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from backends.cut import FULL, Cut
 from backends.kv_bits import KvBits
-from backends.shape import Shape
+from backends.shape import NO_STATE, KeptState, Shape
 
 CHUNK = 2048
 """Prompt tokens of a forward at most, unless a backend is told otherwise; mlx-lm's own number."""
@@ -108,15 +108,6 @@ class BackendInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptState:
-    """What layers keep of one row beside keys and values, as long as it may be: of convolutions and scans."""
-
-    bytes: int = 0
-    numbers: int = 0
-    """Of the scans: each is renewed and read out by every token."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Used:
     """What a request really ran, counted at its matrices and its cache, never taken from the cut."""
 
@@ -132,8 +123,7 @@ class Used:
     """Of the numbers in the cache of every layer; None: as the model was loaded."""
     cache_bytes: int | None = None
     """Of all that is held of the prompt for the forwards to come; None where that is not known."""
-    state: KeptState = KeptState()
-    """Of one row; it is part of `cache_bytes`."""
+    state: KeptState = NO_STATE
     chunks: tuple[int, ...] = ()
     """Prompt tokens of each forward of the prefill; empty: one forward of all of them."""
     prefix: int = 0
@@ -153,7 +143,6 @@ class Session:
     used: Used | None = None
     """None for a stand-in, which runs nothing that could be counted."""
     batch: int = 1
-    """Equal rows that run at a time."""
     keeping: Any = None
     """Which positions its cache keeps (`backends.keeping`)."""
 

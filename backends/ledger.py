@@ -15,12 +15,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from backends.base import Generated, KeptState, Used
+from backends.base import Generated, Used
 from backends.cut import Cut
 from backends.kv_policies import queries_looked_at
-from backends.shape import Shape
-
-NO_STATE = KeptState()
+from backends.shape import NO_STATE, KeptState, Shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -274,7 +274,7 @@ def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy, routed: int) -> Lay
     outs = [getattr(one, anatomy.mlp_out, None) for one in getattr(mlp, "beside", [mlp])]
     experts = find(mlp, EXPERTS_NAMES)
     attention_bytes, mlp_bytes, experts_bytes = (_bytes(parts, part) for part in (attention, mlp, experts))
-    count = _count_of(experts, parts)
+    count = 0 if experts is None else parts.experts(experts)
     attention_weights, mlp_weights = _weights(parts, attention), _weights(parts, mlp)
     return LayerShape(
         attention_weights=attention_weights,
@@ -288,10 +288,6 @@ def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy, routed: int) -> Lay
         expert_weights=_weights(parts, experts) // max(count, 1),
         expert_bytes=experts_bytes // max(count, 1),
     )
-
-
-def _count_of(experts: Any, parts: Parts) -> int:
-    return 0 if experts is None else parts.experts(experts)
 
 
 def _weights(parts: Parts, module: Any) -> int:

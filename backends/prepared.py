@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from backends.base import BackendInfo, KeptState, RequestError, Used
+from backends.base import BackendInfo, RequestError, Used
 from backends.cut import FULL, Cut
 from backends.kv_bits import KvBits
 from backends.loop import check_model
-from backends.shape import Shape
+from backends.shape import NO_STATE, KeptState, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class InCache:
     bits: KvBits | None
     bytes: int | None
     """Of keys, values and states."""
-    state: KeptState
+    state: KeptState = NO_STATE
     """Of one row."""
 
 

@@ -13,6 +13,18 @@ from backends.kv_bits import KvBits
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptState:
+    """What layers keep of one row beside keys and values, as long as it may be: of convolutions and scans."""
+
+    bytes: int = 0
+    numbers: int = 0
+    """Of the scans: each is renewed and read out by every token."""
+
+
+NO_STATE = KeptState()
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerShape:
     """One decoder layer; a part that is left out has zeros."""
 

@@ -7,9 +7,10 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, create_attention_mask
 
-from backends.base import KeptState
 from backends.mlx.direct import HotCache
 from backends.mlx.packed import PackedCache
+from backends.prepared import InCache
+from backends.shape import KeptState
 
 
 class ShortenedCache:
@@ -92,26 +93,27 @@ class PositionOnly:
         self.offset -= positions
 
 
-def positions_in(cache: Any) -> int:
-    """Positions that a layer's cache holds."""
-    if isinstance(cache, CacheList):  # of a hybrid layer: attention beside a state
-        return max(map(positions_in, cache.caches))
-    if isinstance(cache, PositionOnly) or not hasattr(cache, "offset"):
-        return 0  # left out, or a state that holds no positions
-    return int(cache.held if isinstance(cache, ShortenedCache | BoundedCache | HotCache) else cache.offset)
-
-
-def state_of(caches: list[Any]) -> KeptState:
-    """What all layers keep of one row beside keys and values: windows of convolutions, then scans."""
-    held = [_state_in(cache) for cache in _alone(caches)]
-    return KeptState(
-        bytes=sum(array.nbytes // array.shape[0] for arrays in held for array in arrays),
-        numbers=sum(array.size // array.shape[0] for arrays in held for array in arrays[1:]),
+def held_in(caches: list[Any]) -> InCache:
+    """What the caches of all layers hold, counted at their arrays."""
+    bits = {cache.bits_of for cache in caches if isinstance(cache, PackedCache)}
+    states = [_state_in(cache) for cache in _alone(caches)]
+    return InCache(
+        lengths=tuple(map(_positions_in, caches)),
+        bits=bits.pop() if bits else None,
+        bytes=_bytes_in(caches),
+        state=KeptState(
+            bytes=sum(array.nbytes // array.shape[0] for held in states for array in held),
+            numbers=sum(scan.size // scan.shape[0] for held in states for scan in held[1:]),
+        ),
     )
 
 
-def _state_in(cache: Any) -> list[Any]:
-    return [array for array in cache.cache if array is not None] if isinstance(cache, ArraysCache) else []
+def _positions_in(cache: Any) -> int:
+    if isinstance(cache, CacheList):  # of a hybrid layer: attention beside a state
+        return max(map(_positions_in, cache.caches))
+    if isinstance(cache, PositionOnly) or not hasattr(cache, "offset"):
+        return 0  # left out, or a state that holds no positions
+    return int(cache.held if isinstance(cache, ShortenedCache | BoundedCache | HotCache) else cache.offset)
 
 
 def _alone(caches: list[Any]) -> list[Any]:
@@ -119,8 +121,13 @@ def _alone(caches: list[Any]) -> list[Any]:
     return [one for cache in caches for one in (cache.caches if isinstance(cache, CacheList) else [cache])]
 
 
-def bytes_in(caches: list[Any]) -> int | None:
-    """Bytes of keys, values and states that all layers hold, without room to grow; None for other caches."""
+def _state_in(cache: Any) -> list[Any]:
+    """The window of a convolution, then what a scan carries on; nothing of a layer that only attends."""
+    return [array for array in cache.cache if array is not None] if isinstance(cache, ArraysCache) else []
+
+
+def _bytes_in(caches: list[Any]) -> int | None:
+    """Of keys, values and states, without room to grow; None for other caches."""
     total = 0
     for cache in _alone(caches):
         if isinstance(cache, PackedCache):

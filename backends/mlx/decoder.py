@@ -27,14 +27,7 @@ from backends.direct import Rebuilding
 from backends.folder import ModelFolder, describe
 from backends.kv_bits import KvBits
 from backends.library import Drop, Look, Verify
-from backends.mlx.cache import (
-    BoundedCache,
-    PositionOnly,
-    ShortenedCache,
-    bytes_in,
-    positions_in,
-    state_of,
-)
+from backends.mlx.cache import BoundedCache, PositionOnly, ShortenedCache, held_in
 from backends.mlx.direct import MlxRebuilding
 from backends.mlx.load import ABOUT
 from backends.mlx.norm import wrap_final_norm
@@ -246,13 +239,7 @@ class MlxDecoder(Decoder):
         return self._exchanged(model, read) if cut.cache_bits else nullcontext()
 
     def _held(self, cache: list[Any]) -> InCache:
-        bits = {layer.bits_of for layer in cache if isinstance(layer, PackedCache)}
-        return InCache(
-            lengths=tuple(map(positions_in, cache)),
-            bits=bits.pop() if bits else None,
-            bytes=bytes_in(cache),
-            state=state_of(cache),
-        )
+        return held_in(cache)
 
     def _rebuilding(self, model: Any, cache: list[Any], cut: Cut) -> Rebuilding:
         return MlxRebuilding(model, cache, cut, self._parts)

@@ -1,10 +1,15 @@
-"""The cache of a layer that runs without attention, for a transformers model."""
+"""The cache of a transformers model: of a layer that runs without attention, and what all layers hold."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from transformers.cache_utils import DynamicLayer
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+from backends.prepared import InCache
+from backends.shape import KeptState
+from backends.torch.stored import StoredLayer
 
 
 class NoAttention(DynamicLayer):  # type: ignore[misc]
@@ -25,3 +30,34 @@ class NoAttention(DynamicLayer):  # type: ignore[misc]
     def get_seq_length(self) -> int:
         """Positions so far."""
         return int(self.layers[self._like].get_seq_length())
+
+
+def held_in(cache: DynamicCache) -> InCache:
+    """What a cache holds, counted at its tensors."""
+    layers: list[Any] = cache.layers  # a state-space layer holds a state and no positions
+    keys = [getattr(layer, "keys", None) for layer in layers]  # nor has one that reads another layer's
+    states = [_state_in(layer) for layer in layers]
+    known = all(hasattr(layer, "keys") or held for layer, held in zip(layers, states, strict=True))
+    stored = [layer for layer in layers if isinstance(layer, StoredLayer)]
+    return InCache(
+        lengths=tuple(0 if held is None else held.shape[-2] for held in keys),
+        bits=stored[0].bits if stored else None,
+        bytes=sum(map(_bytes_in, layers)) if known else None,
+        state=KeptState(
+            bytes=sum(array[0].nbytes for held in states for array in held),
+            numbers=sum(scan[0].numel() for held in states for scan in held[1:]),
+        ),
+    )
+
+
+def _bytes_in(layer: Any) -> int:
+    if isinstance(layer, StoredLayer):
+        return layer.held_bytes
+    held = [getattr(layer, "keys", None), getattr(layer, "values", None), *_state_in(layer)]
+    return sum(int(array.nbytes) for array in held if array is not None)
+
+
+def _state_in(layer: Any) -> list[Tensor]:
+    """The window of a convolution, then what a scan carries on; nothing of a layer that only attends."""
+    kinds = (getattr(layer, name, {}) for name in ("conv_states", "recurrent_states"))
+    return [array for states in kinds for array in states.values() if array is not None]

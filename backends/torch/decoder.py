@@ -21,7 +21,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from backends.base import KeptState, RequestError
+from backends.base import RequestError
 from backends.cut import Cut
 from backends.decoder import Decoder
 from backends.direct import Rebuilding
@@ -33,7 +33,7 @@ from backends.probing import Probes
 from backends.tokenizer import Tokenizer
 from backends.torch.arrays import TorchArrays
 from backends.torch.bits import rows_of
-from backends.torch.cache import NoAttention
+from backends.torch.cache import NoAttention, held_in
 from backends.torch.direct import TorchRebuilding
 from backends.torch.load import ABOUT
 from backends.torch.parts import TorchParts
@@ -239,20 +239,7 @@ class TorchDecoder(Decoder):
         return array if bits is None else unpacked(packed(array, bits, group), group)
 
     def _held(self, cache: DynamicCache) -> InCache:
-        layers: list[Any] = cache.layers  # a state-space layer holds a state and no positions
-        keys = [getattr(layer, "keys", None) for layer in layers]  # nor has one that reads another layer's
-        states = [_state_in(layer) for layer in layers]
-        known = all(hasattr(layer, "keys") or held for layer, held in zip(layers, states, strict=True))
-        stored = [layer for layer in layers if isinstance(layer, StoredLayer)]
-        return InCache(
-            lengths=tuple(0 if held is None else held.shape[-2] for held in keys),
-            bits=stored[0].bits if stored else None,
-            bytes=sum(map(_bytes_in, layers)) if known else None,
-            state=KeptState(
-                bytes=sum(array[0].nbytes for held in states for array in held),
-                numbers=sum(scan[0].numel() for held in states for scan in held[1:]),
-            ),
-        )
+        return held_in(cache)
 
     def _rebuilding(self, model: Any, cache: DynamicCache, cut: Cut) -> Rebuilding:
         return TorchRebuilding(model, cache, cut, self._parts)
@@ -287,16 +274,3 @@ class TorchDecoder(Decoder):
         named = {self._cache_name: cache}
         output = model(tokens, position_ids=positions, use_cache=True, logits_to_keep=self._last, **named)
         return output.logits[:, -1]  # type: ignore[no-any-return]
-
-
-def _bytes_in(layer: Any) -> int:
-    if isinstance(layer, StoredLayer):
-        return layer.held_bytes
-    held = [getattr(layer, "keys", None), getattr(layer, "values", None), *_state_in(layer)]
-    return sum(int(array.nbytes) for array in held if array is not None)
-
-
-def _state_in(layer: Any) -> list[Tensor]:
-    """The window of a convolution, then what a scan carries on; nothing of a layer that only attends."""
-    kinds = (getattr(layer, name, {}) for name in ("conv_states", "recurrent_states"))
-    return [array for states in kinds for array in states.values() if array is not None]

@@ -15,9 +15,9 @@ from typing import Any
 
 from backends.base import Backend, BackendError, Generated, RequestError
 from backends.cut import Cut
-from backends.ledger import NO_STATE, Phase, chunks_fed, prefill_work, request_ledger
+from backends.ledger import Phase, chunks_fed, prefill_work, request_ledger
 from backends.probing import HasProbes, Matrices, Probes
-from backends.shape import Shape
+from backends.shape import NO_STATE, Shape
 from bench.studies.isolate.window import CallWork, Plan, Setting, TimedWindow, measure
 
 PROMPT_TOKENS = 16
