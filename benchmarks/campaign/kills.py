@@ -66,6 +66,8 @@ class Killed:
     """Target, stage and signal of those that were sent."""
     bad: list[str] = field(default_factory=list)
     """What must not be."""
+    sessions: int = 0
+    """It was begun, or resumed, so often."""
 
 
 def one(work: Path, *, seed: int, kills: int = KILLS_A_RUN, moment_s: float = 0.4) -> Killed:
@@ -82,6 +84,7 @@ def one(work: Path, *, seed: int, kills: int = KILLS_A_RUN, moment_s: float = 0.
             done.bad += looked_at(run, found)
             break
         session = Session(work, run, log=work / f"session-{number}.log")
+        done.sessions += 1
         while done.kills.total() < kills:
             if not _kill_once(session, rng, done, stage=rng.choice(stages), moment_s=moment_s):
                 break

@@ -25,7 +25,7 @@ REAL = {
         json.dumps({"id": "capital", "text": "Question: what is the capital of France? Answer:"})
     ],
     "generation__max_new_tokens": 4,
-    "gates": {"ungated": {}, "norm_fraction": {}},
+    "gates": {"ungated": {}},
     "protocol__min_window_s": 0.1,
     "protocol__warm_up_s": 0.1,
     "protocol__load_deadline_s": 600.0,
@@ -38,24 +38,19 @@ REAL = {
 def test_both_backends_generate_the_same_text_and_the_table_says_modelled(
     embedded_model: Path, tmp_path: Path
 ) -> None:
-    models = {"full": {"name": "smollm2-135m"}, "small": {"name": "smollm2-135m", "layers": 2}}
-    write_suite(tmp_path, models=models, **REAL)
+    write_suite(tmp_path, models={"full": {"name": "smollm2-135m"}}, **REAL)
     done = quick("run", "suite.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "torch and mlx agree on full" in done.stdout
     assert "NOT a measurement" in done.stdout
     run = store.read(next((tmp_path / "results").iterdir()))
     agreements = run.of(SessionRecord)[0].equal_work
-    assert {a.model for a in agreements} == {"full", "small"}
+    assert [a.model for a in agreements] == ["full"]
     assert all(a.apart < 1e-5 and a.same_tokens == 1.0 and not a.cause for a in agreements)
-    answers = {(r.backend, r.gate, r.prompt_id): r for r in run.of(RequestRecord) if r.pass_number == 1}
-    pairs = [(r, answers["mlx", g, p]) for (b, g, p), r in answers.items() if b == "torch"]
-    positions = [a == b for x, y in pairs for a, b in zip(x.tokens, y.tokens, strict=True)]
-    assert len(pairs) == 2
-    assert sum(positions) >= 0.95 * len(positions)
-    assert all(x.forwards == y.forwards == 3 for x, y in pairs)
-    assert all((x.text or "").strip() for x, _ in pairs if x.gate == "ungated")
-    assert run.header.models["full"].weight_sha256 == run.header.models["small"].weight_sha256
+    answers = {r.backend: r for r in run.of(RequestRecord) if r.pass_number == 1}
+    assert answers["torch"].tokens == answers["mlx"].tokens
+    assert answers["torch"].forwards == answers["mlx"].forwards == 3
+    assert (answers["torch"].text or "").strip()
 
 
 def test_a_rope_base_that_the_backends_read_differently_is_refused_with_the_difference(
@@ -66,7 +61,7 @@ def test_a_rope_base_that_the_backends_read_differently_is_refused_with_the_diff
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 100000.0
     config["rope_theta"] = 10000.0  # mlx-lm reads this one, transformers the other
     (hidden / "config.json").write_text(json.dumps(config))
-    changes = {**REAL, "models": {"full": {"name": str(hidden), "layers": 6}}, "gates": {"ungated": {}}}
+    changes = {**REAL, "models": {"full": {"name": str(hidden), "layers": 6}}}
     write_suite(tmp_path / "suite", **changes)
     done = quick("run", "suite.toml", cwd=tmp_path / "suite")
     assert done.returncode == 1

@@ -189,6 +189,7 @@ def told(command, **_):
 crew.subprocess = type("Told", (), {**vars(subprocess), "Popen": staticmethod(told)})
 isolation.subprocess = type("Told", (), {**vars(subprocess), "run": staticmethod(told)})
 from bench.cli.app import main
+import scipy.stats, bench.report.story, bench.run.start, bench.suite.prepare  # once for all of them
 for typed in json.loads(os.environ["TYPED"]):
     print("typed", typed[0], flush=True)
     if not os.fork():
