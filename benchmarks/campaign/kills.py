@@ -148,8 +148,9 @@ class Session:
         text = self.log.read_text(encoding="utf-8", errors="replace")
         if "Traceback" in text:
             bad.append(f"traceback: {text[-1500:]}")
-        is_before_python = not text and code in (-signal.SIGTERM, -signal.SIGHUP)
-        if code not in EXIT_CODES and not is_before_python:
+        # by the signal itself: before Python is there, or after the command has told how it ended
+        is_outside = code in (-signal.SIGTERM, -signal.SIGHUP) and self.last_words()[:7] in ("", "bench: ")
+        if code not in EXIT_CODES and not is_outside:
             bad.append(f"exit code {code}: {self.last_words()}")
 
     def last_words(self) -> str:
