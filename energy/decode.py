@@ -159,7 +159,11 @@ class RecordingDecoder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._reader = RecordingReader(folder)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._is_cut_short = False
+        self._reader = RecordingReader(self.folder)
         self._table = DocumentTable()
         self._deaths: list[tuple[float, str]] = []
         self._session = self._received = 0
@@ -197,6 +201,9 @@ class RecordingDecoder:
         Raises:
             EnergyError: the index can't be read. A document that can't be read is a row, not an error.
         """
+        if self._is_cut_short:  # by Ctrl-C in the middle of a row
+            self._begin()
+        self._is_cut_short = True
         for entry in self._reader.new_entries():
             if isinstance(entry, Header):
                 self._header = entry
@@ -205,6 +212,7 @@ class RecordingDecoder:
                 self._take_event(entry)
             else:
                 self._take_arrival(entry)
+        self._is_cut_short = False
 
     def columns(self) -> Columns:
         """All documents so far."""

@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from energy import decode
 from energy.base import DocumentError, EnergyError, SourceInfo
 from energy.decode import RecordingDecoder, parse_json
 from energy.recording import Header, Recording, Stamp
@@ -37,6 +39,31 @@ def test_documents_become_rows_as_they_arrive(tmp_path: Path):
     np.testing.assert_array_equal(columns.wall_s, [101.0, 102.0])
     np.testing.assert_allclose(columns.joules, [[0.1, 0.02, 0.0], [0.2, 0.02, np.nan]])
     assert columns.unreadable == columns.rail_faults == ()
+
+
+def test_an_interrupt_in_the_middle_of_a_row_loses_and_doubles_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Ctrl-C comes wherever it comes, and what was measured is decoded once more at the end of the run."""
+    recording = Recording(tmp_path, Header("plist", SOURCE))
+    for second in range(4):
+        recording.append(document(cpu=100 + second, gpu=20, ane=0) + b"\0", at(second))
+    recording.close()
+    decoder, left = RecordingDecoder(tmp_path), [5]  # two columns to a row: in the third, after its first one
+
+    def interrupted(*given: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        appended(*given)
+
+    appended = decode._append
+    monkeypatch.setattr(decode, "_append", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        decoder.update()
+    decoder.update()
+    assert decoder.columns().arrival_s.tolist() == [0.0, 1.0, 2.0, 3.0]
+    np.testing.assert_allclose(decoder.columns().joules[:, 0], [0.1, 0.101, 0.102, 0.103])
 
 
 def test_the_rails_are_those_that_the_stream_shows(tmp_path: Path):
