@@ -51,6 +51,8 @@ BLOCKS, WINDOWS, PROMPTS = 2, 6, 2
 KILLS_A_RUN = 10
 EXIT_CODES = (0, 1, 130, -signal.SIGINT, -signal.SIGKILL)
 """Python ends by SIGINT itself, after the line, if Ctrl-C came while an import executed a string."""
+OF_PYTHON = "Fatal Python error: init_import_site"
+"""Python's own words where Ctrl-C came while it starts, before a line of any program."""
 GONE_S = 2.0
 """After its conductor's end nothing of a run is there for longer."""
 HUNG_S = 90.0
@@ -146,7 +148,7 @@ class Session:
             code = self.process.wait()
         self._until_alone(bad)
         text = self.log.read_text(encoding="utf-8", errors="replace")
-        if "Traceback" in text:
+        if "Traceback" in text and OF_PYTHON not in text:
             bad.append(f"traceback: {text[-1500:]}")
         # by the signal itself: before Python is there, or after the command has told how it ended
         is_outside = code in (-signal.SIGTERM, -signal.SIGHUP) and self.last_words()[:7] in ("", "bench: ")
