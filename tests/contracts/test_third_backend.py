@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.bench.at_hand import quick
 from tests.bench.processes import AS_ROOT, Done, bench, of_type
 from tests.bench.suites import write_suite
 
@@ -41,8 +43,8 @@ def outside(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def installed(*arguments: str, cwd: Path) -> Done:
-    return bench(*arguments, cwd=cwd, package=cwd / "packages")
+def installed(*arguments: str, cwd: Path, by: Callable[..., Done] = bench) -> Done:
+    return by(*arguments, cwd=cwd, package=cwd / "packages")
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -69,7 +71,7 @@ def test_it_runs_a_suite_beside_another_and_is_reported(outside: Path) -> None:
 def test_equal_work_is_judged_by_its_own_tolerance(outside: Path) -> None:
     options = {"third_again": {"times": 2}}
     write_suite(outside, **{**SUITE, "backends": ["third", "third_again"], "backend_options": options})
-    done = installed("run", "suite.toml", cwd=outside)
+    done = installed("run", "suite.toml", cwd=outside, by=quick)
     assert done.returncode == 1
     assert "logits in int8 differ by 50 % (tolerance 25 %)" in done.stderr
 
@@ -83,7 +85,7 @@ def test_equal_work_is_judged_by_its_own_tolerance(outside: Path) -> None:
 )
 def test_what_it_does_not_read_is_refused(outside: Path, changes: dict[str, object], said: str) -> None:
     write_suite(outside, **{**SUITE, **changes})
-    done = installed("run", "suite.toml", cwd=outside)
+    done = installed("run", "suite.toml", cwd=outside, by=quick)
     assert done.returncode == 2
     assert said in done.stderr
 
@@ -96,8 +98,8 @@ def test_the_doctor_and_the_isolation_know_it(outside: Path) -> None:
         'name = "x"\nwindow_s = 0.05\nrounds = 2\nstream_bytes = 1000000\n'
         '[[cells]]\nbackend = "third"\nmodel = "model"\nprecision = "int8"\n'
     )
-    command = ["isolate", "isolation.toml", "--energy", "simulated", "--csv", "windows.csv", *AS_ROOT]
-    done = installed(*command, cwd=outside)
+    command = ["isolate", "isolation.toml", "--energy", "modelled", "--csv", "windows.csv", *AS_ROOT]
+    done = installed(*command, cwd=outside, by=quick)
     assert done.returncode == 0, done.stderr
     with (outside / "windows.csv").open(newline="") as file:
         tests = {row["test"] for row in csv.DictReader(file)}
