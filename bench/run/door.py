@@ -16,6 +16,8 @@ MOST_FILES = 10_000
 """In all folders of a run, which has a few dozen."""
 MOST_BYTES = 2**28
 """Of a file that is read at once; records of a day have a tenth of it. The raw stream is read in pieces."""
+OF_FILES = (".json", ".jsonl", ".raw", ".gz", ".index", ".npz", ".csv", ".toml", ".log", ".truth")
+"""How names of a run's files end, and never those of its folders."""
 IN_PIECES = ("power.raw", "power.raw.gz", "power.index")
 
 
@@ -23,7 +25,8 @@ def enter(folder: Path) -> None:
     """Look at everything in a run folder before any of it is opened.
 
     Raises:
-        UserError: it holds a link, a pipe, a device, a file that is too large, or too many files.
+        UserError: it holds a link, a pipe, a device, a folder in a file's place, a file that is too large, or
+            too many files.
     """
     seen = 0
     waiting = [os.fspath(folder)]
@@ -34,6 +37,8 @@ def enter(folder: Path) -> None:
                 if seen > MOST_FILES:
                     raise UserError(f"{folder} holds more than {MOST_FILES:,} files", fix=_FIX)
                 if entry.is_dir(follow_symlinks=False):
+                    if entry.name.endswith(OF_FILES):
+                        raise UserError(f"{entry.path} is a folder where a run has a file", fix=_FIX)
                     waiting.append(entry.path)
                 else:
                     _check_file(entry)

@@ -2,8 +2,7 @@
 
     run.json        what was asked for and where: written whole before the folder gets its name
     prompts.jsonl   the prompts that it runs, so that the folder needs no other file
-    records.jsonl   one line per record, closed by a checksum; a record counts once its line, newline
-                    included, is on disk
+    records.jsonl   one line per record, closed by a checksum; it counts once its newline is on disk
 
 Nothing is ever changed or deleted, but for a new run in which nothing was measured. A line that was cut
 by a crash was never returned to anybody as written, so a resumed run drops it.
@@ -251,10 +250,11 @@ def _read_records(file: Path) -> list[Record]:
     if not file.exists():
         return []
     *lines, _cut = file.read_bytes().split(b"\n")
-    return [_read_record(line, file=file, number=number) for number, line in enumerate(lines, start=1)]
+    return [read_record(line, file=file, number=number) for number, line in enumerate(lines, start=1)]
 
 
-def _read_record(line: bytes, *, file: Path, number: int) -> Record:
+def read_record(line: bytes, *, file: Path, number: int) -> Record:
+    """As `record_of`; a damaged one is a `UserError` that says which line of what file."""
     try:
         return record_of(line)
     except ValueError as error:

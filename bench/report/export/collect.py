@@ -8,7 +8,6 @@ run; `bench report` attributes them anew from the raw readings, which stay where
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from bench.report.rows import likeness, provenance
 from bench.report.slots import Idle, failed_gate
 from bench.run import store
 from bench.run.power import Power, changed
+from bench.run.records import SessionRecord
 from bench.show.files import growing
 from bench.suite.header import RunHeader
 
@@ -152,8 +152,11 @@ def _records(folders: Sequence[Path]) -> tuple[pa.Table, Began]:
         used = [line for line in whole if line.startswith(_USED)]
         lines += used
         counts.append(len(used))
-        for session in (json.loads(line) for line in whole if line.startswith(b'{"type": "session"')):
-            began[run, session["session"]] = _power(session.get("power"))
+        for number, line in enumerate(whole, start=1):
+            if line.startswith(b'{"type": "session"'):
+                session = store.read_record(line, file=file, number=number)
+                assert isinstance(session, SessionRecord)
+                began[run, session.session] = session.power
     options = pa.json.ParseOptions(explicit_schema=_RECORD, unexpected_field_behavior="ignore")
     try:
         table = _parse(b"\n".join(lines), options)
@@ -162,10 +165,6 @@ def _records(folders: Sequence[Path]) -> tuple[pa.Table, Began]:
             store.read(folder)  # says which file is damaged, if it is one
         raise UserError(f"the records below {folders[0].parent} can't be collected: {error}") from None
     return table.append_column("run_index", pa.array(np.repeat(np.arange(len(folders)), counts))), began
-
-
-def _power(stored: dict[str, Any] | None) -> Power | None:
-    return None if stored is None else Power(**stored)
 
 
 def _parse(data: bytes, options: pa.json.ParseOptions) -> pa.Table:

@@ -28,6 +28,8 @@ def make(story: Story) -> Drawing | NotDrawn:
         reason = f"{names} does not tell thermal pressure; powermetrics does: bench run --energy powermetrics"
         return NotDrawn(reason)
     table = pressure_table(story, timeline)
+    if table.empty:
+        return NotDrawn("thermal pressure was told, but no reading that says when")
     if set(table["pressure"]) == {LEVELS[0]}:
         return NotDrawn(f"thermal pressure was {LEVELS[0]} all the time: nothing was throttled")
     seconds = (table["end_s"] - table["start_s"]).groupby(table["pressure"]).sum()

@@ -44,6 +44,9 @@ def plant(run: Path, what: str, outside: Path) -> None:
         case "records":
             (run / "records.jsonl").unlink()
             (run / "records.jsonl").symlink_to("/dev/zero")
+        case "folder":
+            (run / "records.jsonl").unlink()
+            (run / "records.jsonl").mkdir()
         case "report":
             shutil.rmtree(run / "report", ignore_errors=True)
             (run / "report").symlink_to(outside)
@@ -54,7 +57,7 @@ def plant(run: Path, what: str, outside: Path) -> None:
                 file.truncate(door.MOST_BYTES + 1)
 
 
-@pytest.mark.parametrize("what", ["table", "pipe", "records", "report", "session", "sparse"])
+@pytest.mark.parametrize("what", ["table", "pipe", "records", "folder", "report", "session", "sparse"])
 def test_a_folder_with_more_than_plain_files_is_refused_by_every_command(
     sent: Path, tmp_path: Path, what: str
 ) -> None:

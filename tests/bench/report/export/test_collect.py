@@ -191,9 +191,11 @@ def test_windows_whose_requests_are_gone_have_no_joules_per_request(tmp_path: Pa
 def test_bad_input_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run folder in"):
         collect([tmp_path], tmp_path / "runs.parquet")
-    (write_run(tmp_path, "a") / "records.jsonl").write_text('{"type": "slot", nonsense}\n')
-    with pytest.raises(UserError, match=r"records.jsonl, line 1, is damaged"):
-        collect([tmp_path], tmp_path / "runs.parquet")
+    records = write_run(tmp_path, "a") / "records.jsonl"
+    for kind in ("slot", "session"):
+        records.write_text(f'{{"type": "{kind}", nonsense}}\n')
+        with pytest.raises(UserError, match=r"records.jsonl, line 1, is damaged"):
+            collect([tmp_path], tmp_path / "runs.parquet")
     assert not (tmp_path / "runs.parquet").exists()
     (tmp_path / "other.parquet").write_bytes(b"no parquet")
     with pytest.raises(UserError, match="can't read the data set"):
