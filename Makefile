@@ -24,7 +24,7 @@ run: $(VENV)/.installed
 # The model is fetched before the tests, because they run side by side.
 test: $(VENV)/.installed-test
 	$(VENV)/bin/bench models fetch smollm2-135m
-	$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadgroup --durations 25
+	$(VENV)/bin/python -m pytest --numprocesses 4 --dist loadgroup --durations 25
 
 check: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check
