@@ -41,8 +41,6 @@ LARGEST_FLOOR = 0.10
 """An A/A floor above it says that something else was running."""
 FAR_OUT = 5.0
 """In median absolute deviations scaled to a normal's; three would flag one slot in every 400 good ones."""
-MAD_OF_A_NORMAL = 0.6744897501960817
-"""In standard deviations: the upper quartile."""
 FEWEST_SLOTS = 6
 """Below, an outlier or a drift can't be told from noise."""
 
@@ -169,9 +167,8 @@ def _drift(by_arm: Sequence[ArmCosts]) -> Iterator[Caution]:
 
 def _outliers(by_arm: Sequence[ArmCosts]) -> Iterator[Caution]:
     for arm, group, log_cost in by_arm:
-        away = np.abs(log_cost - np.median(log_cost))
-        spread = float(np.median(away)) / MAD_OF_A_NORMAL
-        distances = away / spread if spread > 0 else np.zeros(len(group))
+        spread = float(stats.median_abs_deviation(log_cost, scale="normal"))
+        distances = np.abs(log_cost - np.median(log_cost)) / spread if spread > 0 else np.zeros(len(group))
         far = [str(slot.block) for slot, d in zip(group, distances, strict=True) if d > FAR_OUT]
         if far:
             where = f"block {listed(list(dict.fromkeys(far)))}"

@@ -132,7 +132,7 @@ class Used:
 
 @dataclass(kw_only=True)
 class Session:
-    """State between `prefill` and `decode` of one request. `first_token` may still be on the device."""
+    """State between `prefill` and `decode` of `batch` equal rows; `first_token` may be on the device."""
 
     prompt_tokens: int
     first_token: Any

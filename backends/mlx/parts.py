@@ -21,10 +21,9 @@ from backends.mlx.bits import MlxHalf, TiedHead
 from backends.mlx.cache import PositionOnly
 from backends.parts import ALL, Kept, Parts
 
-_MATRICES = (
-    *(nn.Linear, nn.QuantizedLinear, MlxHalf, nn.Embedding, nn.QuantizedEmbedding),
-    *(SwitchLinear, QuantizedSwitchLinear),
-)
+_MATRICES = (nn.Linear, nn.QuantizedLinear, MlxHalf)
+_STACKS = (SwitchLinear, QuantizedSwitchLinear)
+_TABLES = (nn.Embedding, nn.QuantizedEmbedding)
 
 
 class MlxParts(Parts):
@@ -42,7 +41,7 @@ class MlxParts(Parts):
         """Every matrix inside a module, with its owner and the name it has there."""
         for _, owner in module.named_modules():
             for name, child in owner.items():
-                if isinstance(child, nn.Linear | nn.QuantizedLinear | MlxHalf):
+                if isinstance(child, _MATRICES):
                     yield owner, name, child
 
     def size(self, matrix: Any) -> tuple[int, int]:
@@ -168,8 +167,7 @@ class MlxParts(Parts):
 
 def _stacks(module: Any) -> Iterator[Any]:
     """The matrices of all experts of a layer, each in one array of (experts, outputs, inputs)."""
-    kinds = (SwitchLinear, QuantizedSwitchLinear)
-    return (inside for _, inside in module.named_modules() if isinstance(inside, kinds))
+    return (inside for _, inside in module.named_modules() if isinstance(inside, _STACKS))
 
 
 def _bare(module: Any) -> Iterator[Any]:
@@ -177,7 +175,7 @@ def _bare(module: Any) -> Iterator[Any]:
     return (
         array
         for _, inside in module.named_modules()
-        if not isinstance(inside, _MATRICES)
+        if not isinstance(inside, (*_MATRICES, *_STACKS, *_TABLES))
         for array in inside.values()
         if isinstance(array, mx.array) and array.ndim > 1
     )
