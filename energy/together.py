@@ -30,8 +30,6 @@ class Agreement:
 
     agrees: bool | None
     """None: they have no measured rail in common."""
-    difference_j: dict[str, float]
-    """By common rail, the checking source minus the leader."""
     reason: str
 
 
@@ -51,14 +49,14 @@ def cross_check(
     ]
     difference_j = {rail: other[rail][0] - lead[rail][0] for rail in common}
     if not common:
-        return Agreement(agrees=None, difference_j={}, reason="the two sources share no measured rail")
+        return Agreement(agrees=None, reason="the two sources share no measured rail")
     apart = [
         f"{rail} by {difference_j[rail]:+.3g} J where {allowed_j:.3g} J is allowed"
         for rail in common
         if abs(difference_j[rail]) > (allowed_j := _allowed_j(lead[rail], other[rail]))
     ]
     reason = "differs in " + "; ".join(apart) if apart else f"agrees in {', '.join(common)}"
-    return Agreement(agrees=not apart, difference_j=difference_j, reason=reason)
+    return Agreement(agrees=not apart, reason=reason)
 
 
 def same_instrument(one: SourceInfo, other: SourceInfo) -> bool:
