@@ -18,6 +18,7 @@ from bench.report.readback import Readback
 from bench.report.slots import SlotRead, tokens_of
 from bench.run.host import packages
 from bench.run.records import ArmKey
+from bench.show.safe_text import storable
 from bench.suite.asked import asked_of_run
 from bench.suite.header import Git, RunHeader
 from energy.boundary import total_j
@@ -87,7 +88,7 @@ def provenance(header: RunHeader) -> dict[str, Any]:
     git = header.git or Git()
     models = {key: f"{model.name}@{model.revision}" for key, model in header.models.items()}
     weights = {key: model.weight_sha256 for key, model in header.models.items()}
-    return {
+    facts = {
         "run": header.run_id,
         "started_utc": header.started_utc,
         "suite": header.suite.stem,
@@ -104,6 +105,7 @@ def provenance(header: RunHeader) -> dict[str, Any]:
         "git_commit": git.commit,
         "git_dirty": git.dirty,
     }
+    return {name: storable(value) for name, value in facts.items()}
 
 
 def _by_the_power_after(slot: SlotRead, readback: Readback, begins: Sequence[float]) -> float | None:

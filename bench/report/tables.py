@@ -27,6 +27,7 @@ from bench.report.summary import Summary
 from bench.run.store import StoredRun
 from bench.show import rates, table
 from bench.show.files import csv_text, together
+from bench.show.safe_text import storable
 from bench.show.table import say
 
 STEM = "configurations"
@@ -126,5 +127,6 @@ def _parquet(summary: Summary) -> bytes:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([row.named() for row in summary.rows]), sink)
+    rows = [{name: storable(value) for name, value in row.named().items()} for row in summary.rows]
+    pq.write_table(pa.Table.from_pylist(rows), sink)
     return sink.getvalue()

@@ -55,6 +55,11 @@ def first_line(text: object) -> str:
     return one_line(lines[0]) if lines else type(text).__name__
 
 
+def storable(value: Any) -> Any:
+    """Text that UTF-8 can hold: half of a surrogate pair is spelt out. Other values stay."""
+    return value.encode("utf-8", errors="backslashreplace").decode() if isinstance(value, str) else value
+
+
 def csv_cell(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula; numbers stay what they are, NaN is nothing.
 

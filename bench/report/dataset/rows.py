@@ -19,6 +19,7 @@ from bench.report.readback import Readback
 from bench.report.rows import provenance
 from bench.report.slots import SlotRead, tokens_of
 from bench.report.story import Story
+from bench.show.safe_text import storable
 from energy.base import Trace
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _work(slots: Sequence[SlotRead], names: Mapping[str, str]) -> Row:
     counted = [request.decode_bytes for request in answers]
     known = decode_s > 0 and None not in counted
     return {
-        "model": ", ".join(sorted({names[request.model] for request in answers})),
+        "model": storable(", ".join(sorted({names[request.model] for request in answers}))),
         "tokens_sha256": hashlib.sha256(tokens.encode()).hexdigest(),
         "decode_bytes_per_s": sum(filter(None, counted)) / decode_s if known else None,
     }

@@ -29,6 +29,7 @@ from bench.run import store
 from bench.run.power import Power, changed
 from bench.run.records import SessionRecord
 from bench.show.files import growing
+from bench.show.safe_text import storable
 from bench.suite.header import RunHeader
 
 _FROM_JOULES = ("bound_j", "boundary", "kind", "grade", "readings", "thermal")
@@ -197,7 +198,7 @@ def _slots(records: pa.Table, headers: Sequence[RunHeader], began: Began) -> pa.
     for name in facts[0]:
         kind = FACT_TYPES.get(name, pa.string())
         columns[name] = pa.array([fact[name] for fact in facts], kind).take(pa.array(run))
-    columns["likeness"] = pa.array(["|".join(likeness(header)) for header in headers]).take(pa.array(run))
+    columns["likeness"] = pa.array([storable("|".join(likeness(one))) for one in headers]).take(pa.array(run))
     return pa.table(in_words(columns))
 
 

@@ -23,6 +23,7 @@ from bench.report.slots import SlotRead
 from bench.report.story import Story
 from bench.run.records import ArmKey, FailedRequest, RequestRecord, SlotRecord, VoidSlot
 from bench.show.files import csv_text, together
+from bench.show.safe_text import storable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -178,9 +179,7 @@ def _checked(model: type[BaseModel], row: dict[str, Any]) -> dict[str, Any]:
 
 def _storable(value: Any) -> Any:
     """None for NaN (where no window counts there is no figure per repeat); text that is UTF-8."""
-    if isinstance(value, str):
-        return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else storable(value)
 
 
 def _csv(name: str, rows: Sequence[dict[str, Any]]) -> bytes:

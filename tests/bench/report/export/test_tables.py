@@ -6,16 +6,19 @@ import csv
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator
 
 from bench.errors import UserError
+from bench.report.dataset.add import add
+from bench.report.export.collect import collect
 from bench.report.export.schema import TABLES, Export, json_schema, schema_text
-from bench.report.export.tables import SCHEMA_FILE, export, parquet_schema, tables_of, write
+from bench.report.export.tables import SCHEMA_FILE, Format, export, parquet_schema, tables_of, write
 from bench.report.story import Story
+from bench.report.tables import write as write_summary
 from tests.bench.processes import bench
 from tests.bench.stored import stored_copy
 
@@ -32,7 +35,7 @@ def runs(echo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
             if record["type"] == "slot":
                 void = {"start_s": None, "end_s": None, "joules": None, "error": "-worker died"}
                 return {**record, **void}
-            if record["type"] == "request" and record["pass_number"] > 1:
+            if record["type"] == "request":
                 gone = dict.fromkeys(
                     ("tokens", "start_s", "gated_s", "prefilled_s", "end_s", "cut", "forwards")
                 )
@@ -41,6 +44,22 @@ def runs(echo_run: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
 
     folder = tmp_path_factory.mktemp("export")
     return [echo_run, stored_copy(echo_run, folder / "hostile", blocks=2, edit=edited)]
+
+
+def test_text_that_utf8_cannot_hold_is_spelt_out_in_every_kind_of_file(
+    echo_run: Path, tmp_path: Path
+) -> None:
+    odd = {"suite__name": "a\ud800", "host__chip": "b\udcff", "prompts__file": "c\ud800"}
+    run = stored_copy(echo_run, tmp_path / "runs" / "odd", blocks=2, **odd)
+    for form in get_args(Format):
+        export([run], form=form, out=tmp_path / ("odd.json" if form == "json" else form))
+    Draft202012Validator(json_schema()).validate(json.loads((tmp_path / "odd.json").read_text()))
+    rows = pq.read_table(collect([run], tmp_path / "odd.parquet").file).to_pylist()
+    assert {row["chip"] for row in rows} == {"b\\udcff"}
+    assert [one.run for one in add([run], tmp_path / "set")] == ["odd"]
+    story = Story.of(run)
+    written = write_summary(story.readback.run, story.summary)
+    assert pq.read_table(written[1]).num_rows > 0
 
 
 def row_schema(table: str) -> dict[str, Any]:
