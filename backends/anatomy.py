@@ -14,6 +14,9 @@ from backends.folder import ModelFolder
 LAYERS_NAMES = ("layers", "h")
 TABLE_NAMES = ("embed_tokens", "embed_in", "wte", "embeddings")
 POSITION_NAMES = ("wpe",)
+TABLE_OF_LAYERS_NAMES = ("embed_tokens_per_layer",)
+BESIDE_NAMES = ("per_layer_model_projection", "per_layer_projection_norm")
+"""What makes an input for every layer of the embedding, once for all of them (gemma 4)."""
 EXPERTS_NAMES = ("experts", "switch_mlp")
 HEAD_NAMES = ("lm_head", "embed_out")
 FINAL_NORM_NAMES = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "norm_f", "embedding_norm")
@@ -41,8 +44,10 @@ class Anatomy:
     """The norm of what attention adds to the residual stream; None: it is added as it is."""
     after_mlp: str | None = None
     """The same of the MLP."""
-    counted: bool = True
-    """Whether the sizes of its layers are all that a forward reads and multiplies."""
+    has_state: bool = False
+    """Whether layers keep a state, beside attention or in its place; it is left out with its block alone."""
+    heads_differ: bool = False
+    """Whether layers have heads of other sizes; they are then those of their own `q_proj` and `k_proj`."""
 
     def mlp_of(self, layer: Any) -> str:
         """What the MLP of a layer is called here."""
@@ -73,8 +78,9 @@ _POST_NORMS = replace(
     after_mlp="post_feedforward_layernorm",
 )
 _SANDWICH = replace(_POST_NORMS, attention_norm="input_layernorm", mlp_norm="pre_feedforward_layernorm")
-_GEMMA4 = replace(_SANDWICH, counted=False)
-"""Its heads differ by layer, layers share keys, and each has an embedding of its own."""
+_MAMBA = replace(_LLAMA, attention_norm=None, mlp_norm=None, has_state=True)
+"""A layer of it is a state and nothing else."""
+_HYBRID = replace(_LLAMA, mlp=("feed_forward",), mlp_norm="pre_ff_layernorm", has_state=True)
 _ONE_NORM = replace(_LLAMA, attention_norm=None, mlp_norm=None, parallel=True)
 ANATOMIES = {
     "llama": _LLAMA,
@@ -86,7 +92,7 @@ ANATOMIES = {
     "gemma": _LLAMA,
     "gemma2": _SANDWICH,
     "gemma3_text": _SANDWICH,
-    "gemma4_text": _GEMMA4,
+    "gemma4_text": replace(_SANDWICH, heads_differ=True),
     "phi3": _FUSED,
     "glm": _FUSED,
     "glm4": replace(_FUSED, after_attention="post_self_attn_layernorm", after_mlp="post_mlp_layernorm"),
@@ -113,19 +119,23 @@ ANATOMIES = {
     "phimoe": _LLAMA,
     "ernie4_5_moe": _LLAMA,
     "glm4_moe": _LLAMA,
+    "deepseek_v2": _LLAMA,
+    "deepseek_v3": _LLAMA,
+    "mamba": _MAMBA,
+    "mamba2": _MAMBA,
+    "jamba": _HYBRID,
+    "falcon_h1": replace(_HYBRID, attention_norm=None),
+    "lfm2": replace(
+        _HYBRID,
+        mlp_ins=("w1", "w3"),
+        mlp_out="w2",
+        attention_norm="operator_norm",
+        mlp_norm="ffn_norm",
+    ),
     "gpt_neox": _GPT_NEOX,
     "gpt2": _GPT2,
     "phi": _PHI,
 }
-_STATE = replace(_LLAMA, mlp=("feed_forward",))
-WITH_STATE = {
-    "mamba": _STATE,
-    "mamba2": _STATE,
-    "falcon_h1": _STATE,
-    "lfm2": replace(_STATE, mlp_out="w2"),
-}
-"""Types of which layers keep a state beside their attention, or in its place: they are counted, and nothing
-of them can be left out."""
 
 
 def anatomy_of(folder: ModelFolder) -> Anatomy:
@@ -146,27 +156,57 @@ def anatomy_of(folder: ModelFolder) -> Anatomy:
     return anatomy
 
 
-def heads_of(folder: ModelFolder) -> tuple[int, int, int]:
-    """Query heads, key-value heads and the width of a head; zeros where nothing attends."""
+@dataclass(frozen=True, kw_only=True)
+class Heads:
+    """What a config says of attention; zeros where nothing attends."""
+
+    query: int = 0
+    key_value: int = 0
+    key_width: int = 0
+    """Numbers of a head's key, its rotary part included."""
+    value_width: int = 0
+    latent_width: int = 0
+    """Of what keys and values of all heads are made of in multi-head latent attention; 0: it is another."""
+    rotary_width: int = 0
+    """Of the part of the key that is beside a latent, one for all heads."""
+
+
+def heads_of(folder: ModelFolder) -> Heads:
+    """The heads of a model; where they differ by layer, those of most layers."""
     config = folder.config
     heads = config.get("num_attention_heads") or config.get("n_head")
     if heads is None:
-        return 0, 0, 0
-    width = config.get("hidden_size") or config["n_embd"]
-    return heads, config.get("num_key_value_heads") or heads, config.get("head_dim") or width // heads
+        return Heads()
+    if latent := config.get("kv_lora_rank"):
+        return Heads(
+            query=heads,
+            key_value=heads,
+            key_width=config["qk_nope_head_dim"] + config["qk_rope_head_dim"],
+            value_width=config["v_head_dim"],
+            latent_width=latent,
+            rotary_width=config["qk_rope_head_dim"],
+        )
+    width = config.get("head_dim") or (config.get("hidden_size") or config["n_embd"]) // heads
+    key_value = config.get("num_key_value_heads") or heads
+    return Heads(query=heads, key_value=key_value, key_width=width, value_width=width)
+
+
+def keys_of(folder: ModelFolder) -> tuple[int, ...]:
+    """For every layer the one whose keys and values it reads: itself, or an earlier one (gemma 3n and 4)."""
+    kinds = folder.config.get("layer_types") or [None] * folder.layers
+    first = folder.layers - (folder.config.get("num_kv_shared_layers") or 0)
+    own = {kind: layer for layer, kind in enumerate(kinds[: max(first, 0)])}
+    return tuple(layer if layer < first else own.get(kinds[layer], layer) for layer in range(folder.layers))
 
 
 def keys_read_by_others(folder: ModelFolder) -> frozenset[int]:
-    """Layers whose keys and values later layers read instead of making their own (gemma 3n and 4)."""
-    shared, kinds = folder.config.get("num_kv_shared_layers") or 0, folder.config.get("layer_types") or []
-    first = folder.layers - shared
-    own = {kind: layer for layer, kind in enumerate(kinds[:first])}
-    return frozenset(own[kind] for kind in kinds[first:] if kind in own)
+    """Layers whose keys and values later layers read instead of making their own."""
+    return frozenset(read for layer, read in enumerate(keys_of(folder)) if read != layer)
 
 
 def experts_per_token(folder: ModelFolder) -> int:
     """Experts that a token is sent to in a layer that has experts; 0 for a model without any."""
-    keys = ("num_experts_per_tok", "moe_k", "num_experts_per_token")
+    keys = ("num_experts_per_tok", "moe_k", "num_experts_per_token", "top_k_experts")
     return next((folder.config[key] for key in keys if folder.config.get(key)), 0)
 
 

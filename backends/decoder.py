@@ -15,6 +15,7 @@ from backends.added import TextReading
 from backends.anatomy import anatomy_of
 from backends.base import CHUNK, BackendInfo, Generated, RequestError, Session
 from backends.caching import Kept
+from backends.counting import counted, multiplied
 from backends.cut import FULL, Cut
 from backends.drop_lists import dropped_by_config
 from backends.folder import ModelFolder
@@ -32,8 +33,8 @@ from backends.loop import (
     waited_for,
     watched,
 )
-from backends.making import counted, make
-from backends.parts import Parts, multiplied
+from backends.making import make
+from backends.parts import Parts
 from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
 from backends.tokenizer import Tokenizer
@@ -73,10 +74,12 @@ class Decoder(Looks):
 
     def ready(self, cut: Cut) -> None:
         """Prepare `cut`, so that requests switch to it at no cost."""
+        is_new = not cut.is_full and cut not in self._tried
+        if is_new:
+            self._fresh_cache(cut)
         with by_name(self.info, cut):
             self._cuts.prepare(cut, self.info)
-        if not cut.is_full and cut not in self._tried:
-            self._fresh_cache(cut)
+        if is_new:
             try_cut(self, cut)
             self._tried.add(cut)
 
@@ -96,7 +99,7 @@ class Decoder(Looks):
         check_prompt(ids, self.info)
         model, cache = self._model_for(cut), self._fresh_cache(cut)
         check_prefix(cut, self.info, self._forgetful_layers(cache))
-        chunks, keeping = chunks_of(len(ids), self._chunk), self._keeping(model, cut, cache, len(ids))
+        chunks, keeping = self._chunks(len(ids)), self._keeping(model, cut, cache, len(ids))
         with self._no_gradients(), self._through_cache(model, cut, keeping):
             self._feed(model, [ids], cache, chunks, keeping, cut, start=0)
             self._settle(cache, [])
@@ -108,7 +111,7 @@ class Decoder(Looks):
         check_cut(cut, ids)
         check_batch(batch, cut)
         model, cache = self._model_for(cut), self._cache_after(ids[:prefix], cut, batch)
-        chunks = chunks_of(len(ids) - prefix, self._chunk)
+        chunks = self._chunks(len(ids) - prefix)
         keeping = self._keeping(model, cut, cache, len(ids))
         with self._no_gradients():
             with self._through_cache(model, cut, keeping):
@@ -125,6 +128,16 @@ class Decoder(Looks):
             batch=batch,
             keeping=keeping,
         )
+
+    def _chunks(self, tokens: int) -> list[int]:
+        """Prompt tokens of each forward."""
+        if tokens > self._chunk and self._starts_anew(self._model):
+            raise RequestError(
+                f"{self.info.backend} computes a prompt of {self.info.architecture!r} in one forward, "
+                f"but this one has {tokens} tokens and prefill_chunk is {self._chunk}",
+                fix=f"set prefill_chunk to {tokens}, or give shorter prompts",
+            )
+        return chunks_of(tokens, self._chunk)
 
     def _feed(
         self, model: Any, rows: Any, cache: Any, chunks: list[int], keeping: Kept, cut: Cut, *, start: int

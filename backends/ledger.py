@@ -2,8 +2,10 @@
 
 Bytes are those that must be read once per forward by an ideal kernel: every matrix, and of the cache
 every key and value that is attended to; weights once for all rows of a batch, the cache for each row.
-Activations are left out; they are small. Of experts those are read that a forward's tokens are sent to: for
-one token, or equal rows of it, as many as the router picks; for a prompt they are counted.
+Activations are left out; they are small. So are keys and values that a forward makes of latents and lets go:
+the latents are read, and making them is flops.
+Of experts those are read that a forward's tokens are sent to: for one token, or equal rows of it, as many as
+the router picks; for a prompt they are counted.
 A state that layers keep beside keys and values is read by every forward but the first; each number of a scan
 is renewed by a multiply-add and read out by another, for every token.
 Scores that are computed once more to choose the positions that stay are flops, and read nothing anew.
@@ -18,7 +20,7 @@ from dataclasses import dataclass, replace
 from backends.base import Generated, Used
 from backends.cut import Cut
 from backends.kv_policies import queries_looked_at
-from backends.shape import NO_STATE, KeptState, Shape
+from backends.shape import NO_STATE, Attention, KeptState, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,22 +140,21 @@ def _work(
 
     `logits`: forwards that read the output head, for all their tokens; None: the last one, for its last.
     """
-    tokens = pairs = 0
+    tokens = flops = 0
     kv_bytes = 0.0
     cached = kept
     for new, stay in fed:
         tokens += new
-        each = shape.stored_position_bytes if cached else shape.position_bytes
         kv_bytes += state.bytes if cached else 0
-        for window, count in shape.windows.items():
-            most = cached + new if window is None else window + new - 1
+        for attention, count in shape.attentions.items():
+            most = cached + new if attention.window is None else attention.window + new - 1
+            each = shape.read_bytes(attention, stored=bool(cached))
             kv_bytes += each * count * min(cached + new, most)
-            pairs += count * _seen(cached, new, window)
+            flops += count * _flops(attention, cached, new)
         cached += stay
     heads, said = (1, 1) if logits is None else (logits, tokens)
     layers_bytes = len(fed) * (shape.weight_bytes - shape.head_bytes)
-    flops = 2 * shape.layer_weights * tokens + 2 * shape.head_weights * said + _attention(shape, pairs)
-    flops += 4 * state.numbers * tokens
+    flops += 2 * shape.weights * tokens + 2 * shape.head_weights * said + 4 * state.numbers * tokens
     return Phase(
         forwards=len(fed),
         weight_bytes=layers_bytes + heads * shape.head_bytes + batch * tokens * shape.row_bytes,
@@ -170,15 +171,20 @@ def _seen(cached: int, new: int, window: int | None) -> int:
     return sum(min(cached + n, window) for n in range(1, new + 1))
 
 
-def _attention(shape: Shape, pairs: int) -> int:
-    """Flops of attention over so many pairs of a query and a position: a score and a weighted sum."""
-    return 4 * shape.heads * shape.head_dim * pairs
+def _flops(attention: Attention, cached: int, new: int) -> int:
+    """Of one layer's attention, beyond the matrices that its new tokens are multiplied with anyway."""
+    pairs, latent = _seen(cached, new, attention.window), attention.latent
+    if latent is None:
+        return 2 * attention.products * pairs
+    if new == 1 and latent.products is not None:
+        return 2 * latent.products * pairs
+    return 2 * (attention.products * pairs + latent.weights * cached)
 
 
 def _with_choice(work: Phase, shape: Shape, pairs: int) -> Phase:
     """With the scores of so many pairs in every layer that attends, once for all rows of a batch."""
-    layers = sum(shape.windows.values())
-    return replace(work, flops=work.flops + 2 * shape.heads * shape.head_dim * pairs * layers)
+    products = sum(count * attention.products for attention, count in shape.attentions.items())
+    return replace(work, flops=work.flops + products * pairs)  # a score is half of them, at two flops each
 
 
 def _rebuilding(work: Phase, shape: Shape, cut: Cut, held: Sequence[int], *, batch: int) -> Phase:
@@ -187,15 +193,16 @@ def _rebuilding(work: Phase, shape: Shape, cut: Cut, held: Sequence[int], *, bat
     The stream is read instead of their keys and values. Weights are not read once more: a kernel could take
     the old positions and the new one together.
     """
-    layers, stream_bytes = sum(shape.windows.values()), shape.width * shape.number_bytes
+    every, stream_bytes = shape.attentions, shape.width * shape.number_bytes
+    streams = 1 if cut.kv_direct == "h0" else every.total()
     read, flops = 0, 0
     for old in (max(0, positions - cut.kv_hot) for positions in held):
-        streams = 1 if cut.kv_direct == "h0" else layers
-        read += old * (streams * stream_bytes - layers * shape.position_bytes)
+        read += old * (streams * stream_bytes - shape.position_bytes)
         if cut.kv_direct == "h0":
-            flops += 2 * shape.layer_weights * old + _attention(shape, layers * _seen(0, old, None))
+            flops += 2 * shape.weights * old
+            flops += sum(count * _flops(attention, 0, old) for attention, count in every.items())
         else:
-            flops += 4 * shape.width * shape.kv_heads * shape.head_dim * layers * old
+            flops += 2 * shape.width * shape.position_numbers * old
     return replace(work, kv_bytes=work.kv_bytes + batch * read, flops=work.flops + batch * flops)
 
 

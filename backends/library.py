@@ -122,6 +122,10 @@ class Library(ABC):
     def _rebuilding(self, model: Any, cache: Any, cut: Cut) -> Rebuilding:
         """What `backends.direct` needs for one request."""
 
+    def _starts_anew(self, model: Any) -> bool:
+        """Whether a forward of several tokens forgets the state that the one before it left."""
+        return False
+
     def _reading(self, model: Any, cut: Cut) -> AbstractContextManager[None]:
         """Around every forward of `model` through a cache under `cut`."""
         return nullcontext()

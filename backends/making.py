@@ -1,17 +1,14 @@
-"""A model under a cut: made step by step, and counted."""
+"""A model under a cut, made step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from backends.added import TextReading
-from backends.anatomy import ANATOMIES, WITH_STATE, Anatomy, experts_per_token, heads_of
+from backends.anatomy import Anatomy
 from backends.base import BackendInfo
 from backends.cut import Cut
-from backends.folder import NUMBER_BYTES, ModelFolder
-from backends.parts import Parts, count_shape, make_cut, round_weights
-from backends.shape import Shape
+from backends.parts import Parts, make_cut, round_weights
 
 
 def make(
@@ -37,29 +34,3 @@ def make(
         part.fit(made, parts=parts, anatomy=anatomy, reading=reading)
     round_weights(parts, made, cut.weight_bits)
     return made
-
-
-def counted(
-    parts: Parts, model: Any, folder: ModelFolder, *, dtype: str, windows: Sequence[int | None]
-) -> Shape | None:
-    """What a forward of a model reads and multiplies; None where nobody knows where it keeps its parts.
-
-    Args:
-        parts: The library of the model.
-        model: Whole, or with parts left out.
-        folder: That it was loaded from.
-        dtype: Of a number in its cache.
-        windows: Positions that each layer's attention sees at most; None for all.
-    """
-    anatomy = (ANATOMIES | WITH_STATE).get(folder.architecture)
-    if anatomy is None or not anatomy.counted or (folder.quantised and not folder.is_mlx_quantised):
-        return None
-    return count_shape(
-        parts,
-        model,
-        anatomy,
-        heads=heads_of(folder),
-        number_bytes=NUMBER_BYTES[dtype],
-        windows=windows,
-        routed=experts_per_token(folder),
-    )

@@ -1,4 +1,4 @@
-"""The modules of a model: counted, and left out. What differs is made anew, everything else is shared.
+"""The modules of a model, and what is left out of them. What differs is made anew, everything else is shared.
 
 `Parts` is how a library spells its modules; the rest is the same for all of them, because they use the names
 of the checkpoints (`backends.anatomy`).
@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,18 +16,16 @@ from numpy.typing import NDArray
 
 from backends.anatomy import (
     EXPERTS_NAMES,
-    FINAL_NORM_NAMES,
     HEAD_NAMES,
-    POSITION_NAMES,
-    TABLE_NAMES,
     Anatomy,
+    Heads,
     decoder_of,
     find,
     layers_of,
 )
 from backends.base import ModelError
 from backends.cut import FULL, Cut
-from backends.shape import LayerShape, Shape
+from backends.shape import Latent
 from backends.units import kept_units, unit_norms
 
 Kept = NDArray[np.int64] | slice
@@ -66,6 +63,10 @@ class Parts(ABC):
     @abstractmethod
     def elements(self, module: Any) -> int:
         """Weights of all matrices in a module, of stacked ones and of a router's too."""
+
+    @abstractmethod
+    def latent(self, attention: Any, heads: Heads) -> Latent | None:
+        """What a forward makes of latents in the cache; None: keys and values by head are held."""
 
     @abstractmethod
     def experts(self, module: Any) -> int:
@@ -136,8 +137,9 @@ def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
     """A second model that leaves out what `cut` says and shares all other weights with `model`."""
     made = parts.sharing_copy(model)
     layers = layers_of(made)
+    _check_there(layers, anatomy, cut)
     for number, layer in enumerate(layers):
-        _check_experts(layer, getattr(layer, anatomy.mlp_of(layer)), cut, number)
+        _check_one_by_one(parts, layer, anatomy, cut, number)
         if number in cut.drop_blocks:
             layers[number] = parts.nothing("block", layer)
             continue
@@ -146,7 +148,7 @@ def make_cut(parts: Parts, model: Any, anatomy: Anatomy, cut: Cut) -> Any:
         if number in cut.drop_mlp:
             leave_out(parts, layer, "mlp", anatomy)
         else:
-            _slice_mlp(parts, getattr(layer, anatomy.mlp_of(layer)), anatomy, cut, number)
+            _slice_mlp(parts, getattr(layer, anatomy.mlp_of(layer), None), anatomy, cut, number)
     return made
 
 
@@ -163,61 +165,6 @@ def round_weights(parts: Parts, model: Any, bits: int | None) -> None:
     parts.quantise_head(model, bits)
 
 
-def count_shape(
-    parts: Parts,
-    model: Any,
-    anatomy: Anatomy,
-    *,
-    heads: tuple[int, int, int],
-    number_bytes: int,
-    windows: Sequence[int | None],
-    routed: int = 0,
-) -> Shape:
-    """Count what a forward of `model` reads and multiplies.
-
-    Args:
-        parts: The library of the model.
-        model: Whole, or with parts left out.
-        anatomy: Where its layers keep what.
-        heads: Query heads, key-value heads and the width of a head.
-        number_bytes: Of one number in the cache.
-        windows: Positions that each layer's attention sees at most; None for all.
-        routed: Experts that a token is sent to in a layer that has experts.
-    """
-    decoder, head = decoder_of(model), _head(model)
-    table = find(decoder, TABLE_NAMES)
-    tables = [getattr(table, "embedding", table), find(decoder, POSITION_NAMES)]
-    norm = find(decoder, FINAL_NORM_NAMES)
-    outputs, inputs = parts.size(head)
-    return Shape(
-        layers=tuple(
-            replace(_layer_shape(parts, layer, anatomy, routed), window=window)
-            for layer, window in zip(layers_of(model), windows, strict=True)
-        ),
-        head_weights=outputs * inputs,
-        head_bytes=parts.weight_bytes(head) + parts.weight_bytes(norm),
-        row_bytes=sum(parts.row_bytes(table) for table in tables if table is not None),
-        heads=heads[0],
-        kv_heads=heads[1],
-        head_dim=heads[2],
-        number_bytes=number_bytes,
-        width=inputs,
-        held_bytes=parts.weight_bytes(*layers_of(model), head, norm, *(t for t in tables if t is not None)),
-    )
-
-
-def multiplied(parts: Parts, model: Any) -> list[Any]:
-    """Every matrix that a forward of `model` multiplies with, the output head last."""
-    return [*(matrix for layer in layers_of(model) for _, _, matrix in parts.matrices(layer)), _head(model)]
-
-
-def _head(model: Any) -> Any:
-    """The output head; a tied one is the embedding table itself, or in few bits beside it."""
-    decoder = decoder_of(model)
-    table = find(decoder, TABLE_NAMES)
-    return find(model, HEAD_NAMES) or find(decoder, HEAD_NAMES) or getattr(table, "head", table)
-
-
 def leave_out(parts: Parts, layer: Any, what: Literal["attention", "mlp"], anatomy: Anatomy) -> None:
     """Replace a module of a layer by nothing, and the norm that only it reads."""
     if what == "mlp":
@@ -229,15 +176,42 @@ def leave_out(parts: Parts, layer: Any, what: Literal["attention", "mlp"], anato
         setattr(layer, norm, parts.nothing("norm", getattr(layer, norm)))
 
 
-def _check_experts(layer: Any, mlp: Any, cut: Cut, number: int) -> None:
-    """Raise `ModelError` for a cut inside the experts of a layer, whose matrices lie in one array."""
+def one_by_one(parts: Parts, module: Any) -> bool:
+    """Whether each matrix of a module is one of its own, and none lies with others in one array."""
+    sizes = (parts.size(matrix) for *_, matrix in parts.matrices(module))
+    return parts.elements(module) == sum(outputs * inputs for outputs, inputs in sizes)
+
+
+def _check_there(layers: Any, anatomy: Anatomy, cut: Cut) -> None:
+    """Raise `ModelError` for a cut of what a layer, or every layer, does not have."""
+    for key, what, has in (
+        ("drop_attention", "attention", [hasattr(layer, anatomy.attention) for layer in layers]),
+        ("drop_mlp", "MLP", [hasattr(layer, anatomy.mlp_of(layer)) for layer in layers]),
+    ):
+        for number in (number for number in getattr(cut, key) if not has[number]):
+            raise ModelError(
+                f"{key} names layer {number}, which has no {what}",
+                fix="leave out another layer" if any(has) else "drop_blocks leaves out all of a layer",
+            )
+    if cut.mlp_keep < 1 and not any(has):
+        raise ModelError("mlp_keep keeps a part of every MLP, but no layer has one", fix="leave it out")
+
+
+def _check_one_by_one(parts: Parts, layer: Any, anatomy: Anatomy, cut: Cut, number: int) -> None:
+    """Raise `ModelError` for a cut inside matrices of a layer that lie in one array: of experts, or heads."""
     beside = find(layer, EXPERTS_NAMES) is not None
+    mlp, attention = (getattr(layer, name, None) for name in (anatomy.mlp_of(layer), anatomy.attention))
     keys = ("mlp_keep", "weight_bits", "drop_mlp")[: 3 if beside else 2]
     inside = [key for key in keys if getattr(cut, key) != getattr(FULL, key)]
     if inside and (beside or find(mlp, EXPERTS_NAMES) is not None):
         where, also = ("beside it", "") if beside else ("instead", "drop_mlp, ")
         what = f"{' and '.join(inside)} cuts the matrices of an MLP, but layer {number} has experts {where}"
         raise ModelError(what, fix=f"{also}drop_attention and drop_blocks work")
+    if cut.weight_bits is not None and attention is not None and not one_by_one(parts, attention):
+        raise ModelError(
+            f"weight_bits rounds every matrix, but layer {number} has those of all its heads in one array",
+            fix="leave it out",
+        )
 
 
 def _slice_mlp(parts: Parts, mlp: Any, anatomy: Anatomy, cut: Cut, number: int) -> None:
@@ -267,32 +241,3 @@ def slice_units(parts: Parts, mlp: Any, anatomy: Anatomy, kept: Kept) -> None:
     for name in anatomy.mlp_ins:
         setattr(mlp, name, parts.sliced(getattr(mlp, name), rows=rows))
     setattr(mlp, anatomy.mlp_out, parts.sliced(out, columns=kept))
-
-
-def _layer_shape(parts: Parts, layer: Any, anatomy: Anatomy, routed: int) -> LayerShape:
-    attention, mlp = (getattr(layer, name, None) for name in (anatomy.attention, anatomy.mlp_of(layer)))
-    outs = [getattr(one, anatomy.mlp_out, None) for one in getattr(mlp, "beside", [mlp])]
-    experts = find(mlp, EXPERTS_NAMES)
-    attention_bytes, mlp_bytes, experts_bytes = (_bytes(parts, part) for part in (attention, mlp, experts))
-    count = 0 if experts is None else parts.experts(experts)
-    attention_weights, mlp_weights = _weights(parts, attention), _weights(parts, mlp)
-    return LayerShape(
-        attention_weights=attention_weights,
-        attention_bytes=attention_bytes,
-        mlp_weights=mlp_weights - _weights(parts, experts),
-        mlp_bytes=mlp_bytes - experts_bytes,
-        mlp_units=count or sum(parts.size(out)[1] for out in outs if out is not None),
-        norm_bytes=parts.weight_bytes(layer) - attention_bytes - mlp_bytes,
-        other_weights=parts.elements(layer) - attention_weights - mlp_weights,
-        routed=routed if count else 0,
-        expert_weights=_weights(parts, experts) // max(count, 1),
-        expert_bytes=experts_bytes // max(count, 1),
-    )
-
-
-def _weights(parts: Parts, module: Any) -> int:
-    return 0 if module is None else parts.elements(module)
-
-
-def _bytes(parts: Parts, module: Any) -> int:
-    return 0 if module is None else parts.weight_bytes(module)

@@ -25,6 +25,32 @@ NO_STATE = KeptState()
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latent:
+    """What is made of the one latent that a cache holds for all heads (multi-head latent attention)."""
+
+    weights: int
+    """Elements of the matrices that make keys and values of it. Nothing keeps what they give, so a forward
+    multiplies them with every position that is attended to."""
+    products: int | None
+    """Multiply-adds of a query and a latent in all heads, where a forward of one token attends to latents as
+    they are, and multiplies its query and what it gets with the matrices instead; None: none does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """How the attention of a layer goes over the positions that it sees."""
+
+    numbers: int
+    """Of a position in the cache that it reads, its own or that of an earlier layer: the key and the value of
+    all heads, or the latent of both."""
+    products: int
+    """Multiply-adds of a query and a key and value in all heads: a score and a weighted sum."""
+    window: int | None = None
+    """Positions that it sees at most, a token's own included; None: all."""
+    latent: Latent | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerShape:
     """One decoder layer; a part that is left out has zeros."""
 
@@ -46,13 +72,8 @@ class LayerShape:
     expert_weights: int = 0
     """Elements of one expert."""
     expert_bytes: int = 0
-    window: int | None = None
-    """Positions that its attention sees at most, its own included; None: all."""
-
-    @property
-    def attends(self) -> bool:
-        """Whether its attention runs."""
-        return self.attention_weights > 0
+    attention: Attention | None = None
+    """None: it runs without."""
 
     @property
     def weight_bytes(self) -> int:
@@ -81,13 +102,13 @@ class Shape:
     """Of the output head and the final norm."""
     row_bytes: int
     """What a token reads of the embedding tables: one row of each."""
-    heads: int
-    kv_heads: int
-    head_dim: int
     number_bytes: int
     """Of one number in the cache."""
     width: int = 0
     """Numbers of a position in the residual stream."""
+    beside_weights: int = 0
+    """Elements of what every token passes beside the layers: what makes an input for each of them."""
+    beside_bytes: int = 0
     held_bytes: int | None = None
     """Of all weights in memory: embedding tables whole, all experts, and what layers share once. None where
     nobody counted them."""
@@ -99,30 +120,35 @@ class Shape:
     @property
     def weight_bytes(self) -> int:
         """Bytes of weights that a forward of one token reads, the embedding rows apart."""
-        return sum(layer.weight_bytes for layer in self.layers) + self.head_bytes
+        return sum(layer.weight_bytes for layer in self.layers) + self.beside_bytes + self.head_bytes
+
+    @property
+    def attentions(self) -> Counter[Attention]:
+        """How many layers go over what they see in the same way."""
+        return Counter(layer.attention for layer in self.layers if layer.attention)
+
+    @property
+    def position_numbers(self) -> int:
+        """Numbers of a position in the caches that all layers read."""
+        return sum(count * attention.numbers for attention, count in self.attentions.items())
 
     @property
     def position_bytes(self) -> int:
-        """Bytes of the key and the value of one position in one layer."""
-        return 2 * self.kv_heads * self.head_dim * self.number_bytes
+        """The same in bytes, as it was loaded."""
+        return self.position_numbers * self.number_bytes
 
-    @property
-    def stored_position_bytes(self) -> float:
-        """The same as a later forward takes it from the cache: in few bits, with scales and biases.
+    def read_bytes(self, attention: Attention, *, stored: bool) -> float:
+        """Bytes of one position in the cache that an attention reads.
 
-        Where it is cast, the bytes of the cast are added.
+        Of one that is `stored` in few bits, with scales and biases; where it is cast, the cast is added.
         """
-        if self.cache_bits is None:
-            return self.position_bytes
-        stored = self.cache_bits.position_bytes(self.kv_heads * self.head_dim, self.number_bytes)
-        return stored + self.position_bytes if self.cache_is_cast else stored
+        loaded = attention.numbers * self.number_bytes
+        if self.cache_bits is None or not stored:
+            return loaded
+        few = self.cache_bits.position_bytes(attention.numbers // 2, self.number_bytes)
+        return few + loaded if self.cache_is_cast else few
 
     @property
-    def windows(self) -> Counter[int | None]:
-        """How many of the layers whose attention runs see so many positions."""
-        return Counter(layer.window for layer in self.layers if layer.attends)
-
-    @property
-    def layer_weights(self) -> int:
-        """Elements of the matrices of all layers that a token is multiplied with."""
-        return sum(layer.token_weights for layer in self.layers)
+    def weights(self) -> int:
+        """Elements of the matrices that every token is multiplied with, the output head apart."""
+        return sum(layer.token_weights for layer in self.layers) + self.beside_weights

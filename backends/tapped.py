@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backends.anatomy import EXPERTS_NAMES, Anatomy, anatomy_of, layers_of
-from backends.base import Redundancy
+from backends.base import ModelError, Redundancy
 from backends.folder import ModelFolder
 from backends.kv_policies import Arrays
 from backends.parts import Parts
@@ -32,6 +32,12 @@ def redundancy_seen(
         ModelError: It is not known where a model of this type keeps its attention and MLP.
     """
     anatomy, scale = anatomy_of(folder), folder.config.get("residual_multiplier", 1.0)
+    if anatomy.has_state:
+        raise ModelError(
+            f"how much attention and MLP change the residual stream of a model of type "
+            f"{folder.architecture!r} is not known, because its layers' states are added to it too",
+            fix="choose what to leave out by `bench quality`",
+        )
 
     def noting(stream: LayerStreams, name: str, factor: float) -> Callable[[Any], None]:
         return lambda states: setattr(stream, name, arrays.numpy(states[0]).astype(np.float64) * factor)
@@ -61,9 +67,11 @@ def experts_seen(
     with ExitStack() as taps:
         for layer in layers_of(model):
             mlp = getattr(layer, anatomy.mlp_of(layer), None)
-            name = next((name for name in EXPERTS_NAMES if hasattr(mlp, name)), None)
-            if name is not None:
+            places = (
+                (owner, name) for owner in (mlp, layer) for name in EXPERTS_NAMES if hasattr(owner, name)
+            )
+            if (place := next(places, None)) is not None:
                 noted.append([])
-                taps.enter_context(parts.tap_routes(mlp, name, noted[-1].append))
+                taps.enter_context(parts.tap_routes(*place, noted[-1].append))
         run()
     return tuple(tuple(len(np.unique(arrays.numpy(one))) for one in layer) for layer in noted)

@@ -46,7 +46,7 @@ def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set
             "keeps a compressed form of them (multi-head latent attention)",
             fix="leave them out for this model",
         )
-    if (bits := cut.cache_bits) and (width := heads_of(folder)[2]) % bits.group:
+    if (bits := cut.cache_bits) and (width := heads_of(folder).key_width) % bits.group:
         raise RequestError(
             f"{info.backend}: kv_group_size = {bits.group} does not divide the {width} numbers of a head",
             fix="set kv_group_size to " + " or ".join(str(g) for g in GROUPS if not width % g)

@@ -154,7 +154,7 @@ def _redundancy(backend: Backend) -> Any:
 def _under(backend: Backend, cut: Cut) -> tuple[str, Any]:
     generated, shape = _run(backend, IDS, cut), backend.shape(cut)
     used = generated.used
-    return "ran", (generated.tokens, used and used.mlp_units, shape and shape.weight_bytes)
+    return "ran", (generated.tokens, used and used.mlp_units, shape and shape.weights)
 
 
 def _own_of_torch(_: Any, folder: Path) -> Callable[[list[int]], list[int]]:

@@ -32,9 +32,8 @@ def cuts_within(backend: Backend, tokens: int, hot: int) -> dict[str, Cut]:
     """Every method at what `h0` holds of a prompt of so many tokens."""
     shape = backend.shape()
     assert shape is not None, "counted"
-    layers = sum(shape.windows.values())
-    budget_bytes = layers * hot * shape.position_bytes + tokens * shape.width * shape.number_bytes
-    kept = budget_bytes / (layers * shape.position_bytes) / tokens
+    budget_bytes = hot * shape.position_bytes + tokens * shape.width * shape.number_bytes
+    kept = budget_bytes / shape.position_bytes / tokens
     found = {
         f"kv_direct {variant}": Cut.model_validate({"kv_direct": variant, "kv_hot": hot})
         for variant in ("h0", "layers")

@@ -27,6 +27,13 @@ SIZES: dict[str, Any] = {
     "max_position_embeddings": 128,
 }
 _EXPERTS: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+_YARN = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "original_max_position_embeddings": 32,
+    "mscale": 0.7,
+    "mscale_all_dim": 0.7,
+}
 FAMILIES: Mapping[str, dict[str, Any]] = {
     "llama": {},
     "mistral": {"sliding_window": None},
@@ -106,6 +113,22 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
         "n_group": 1,
         "topk_group": 1,
     },
+    "deepseek_v2": {
+        "num_key_value_heads": 2,
+        "kv_lora_rank": 16,
+        "q_lora_rank": None,
+        "qk_nope_head_dim": 16,
+        "qk_rope_head_dim": 8,
+        "v_head_dim": 16,
+        "head_dim": 8,
+        "n_routed_experts": 4,
+        "n_shared_experts": 2,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 32,
+        "first_k_dense_replace": 1,
+        "topk_method": "greedy",
+        "rope_parameters": {"rope_theta": 10000.0, **_YARN},
+    },
     "mamba": {"state_size": 8, "expand": 2, "conv_kernel": 4, "time_step_rank": 8},
     "mamba2": {"state_size": 8, "expand": 2, "head_dim": 32, "num_heads": 4, "n_groups": 1},
     "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8},
@@ -115,16 +138,28 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
         "block_dim": 64,
         "block_ff_dim": 96,
     },
+    "jamba": {
+        "num_hidden_layers": 4,
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "num_experts": 1,
+        "mamba_d_state": 8,
+        "mamba_dt_rank": 8,
+    },
     "phi": {},
     "gpt_neox": {"rotary_pct": 0.25, "hidden_act": "gelu", "intermediate_size": 256},
 }
-PUBLISHED = {"gemma4_text": {"global_head_dim": 32}, "exaone4": {"sliding_window_pattern": "LLLG"}}
+PUBLISHED = {
+    "gemma4_text": {"global_head_dim": 32},
+    "exaone4": {"sliding_window_pattern": "LLLG"},
+    "deepseek_v2": {"rope_scaling": _YARN, "rope_theta": 10000.0},
+}
 """What published configs say and `save_pretrained` does not, because transformers keeps it elsewhere."""
 
 
-def save_tiny(family: str, folder: Path) -> Path:
-    """A random model of this type as the hub would give it."""
-    config = CONFIG_MAPPING[family](**{**SIZES, **ENDS, **FAMILIES[family]})
+def save_tiny(family: str, folder: Path, **other: Any) -> Path:
+    """A random model of this type as the hub would give it, with `other` values in its config."""
+    config = CONFIG_MAPPING[family](**{**SIZES, **ENDS, **FAMILIES[family], **other})
     torch.manual_seed(11)
     model = AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from backends.added import AddedCut
-from backends.anatomy import EXPERTS_NAMES, Anatomy, find, layers_of
+from backends.anatomy import Anatomy, layers_of
 from backends.base import BackendInfo, ModelError
 from backends.cuts.groups import Groups, check_layers
-from backends.parts import Parts
+from backends.parts import Parts, one_by_one
 
 
 class Share(AddedCut):
@@ -68,10 +68,8 @@ def _matrices(parts: Parts, anatomy: Anatomy, layer: Any) -> list[tuple[Any, str
     found: list[tuple[Any, str, Any, Any]] = []
     for name in (anatomy.attention, anatomy.mlp_of(layer)):
         module = getattr(layer, name, None)
-        inside = (
-            [] if module is None or find(module, EXPERTS_NAMES) is not None else list(parts.matrices(module))
-        )
-        if not inside:
+        inside = [] if module is None else list(parts.matrices(module))
+        if not inside or not one_by_one(parts, module):
             return []
         found += [(*one, (one[1], parts.size(one[2]))) for one in inside]
     return found

@@ -170,9 +170,6 @@ class EchoBackend:
             head_weights=0,
             head_bytes=0,
             row_bytes=0,
-            heads=0,
-            kv_heads=0,
-            head_dim=0,
             number_bytes=0,
         )
 

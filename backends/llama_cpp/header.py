@@ -13,7 +13,7 @@ import xllamacpp
 from backends.base import ModelError
 from backends.chat import reasoning_ids
 from backends.gguf import GgufHeader, Tensor, read_header
-from backends.shape import LayerShape, Shape
+from backends.shape import Attention, LayerShape, Shape
 
 CACHE_BYTES = 2
 """Of one number in llama.cpp's cache, float16 unless it is told otherwise."""
@@ -133,11 +133,13 @@ def _shape(said: _Said, tensors: list[Tensor], vocabulary: int) -> Shape | None:
     heads, kv_heads = said.optional("attention.head_count"), said.optional("attention.head_count_kv")
     outer = {t.name: t for t in tensors if not t.name.startswith("blk.")}
     table = outer.get("token_embd.weight")
-    layers = [_layer(n, tensors) for n in range(said.number("block_count"))]
-    known = [layer for layer in layers if layer is not None]
-    if not isinstance(heads, int) or table is None or len(known) < len(layers):
+    if not isinstance(heads, int) or table is None or not isinstance(kv_heads or heads, int):
         return None
-    if said.optional("attention.sliding_window") or not isinstance(kv_heads or heads, int):
+    width = said.optional("attention.key_length") or said.number("embedding_length") // max(heads, 1)
+    attention = Attention(numbers=2 * (kv_heads or heads) * width, products=2 * heads * width)
+    layers = [_layer(n, tensors, attention) for n in range(said.number("block_count"))]
+    known = [layer for layer in layers if layer is not None]
+    if said.optional("attention.sliding_window") or len(known) < len(layers):
         return None
     head = outer.get("output.weight", table)
     norms_bytes = sum(t.size_bytes for name, t in outer.items() if name.startswith("output_norm"))
@@ -146,14 +148,11 @@ def _shape(said: _Said, tensors: list[Tensor], vocabulary: int) -> Shape | None:
         head_weights=head.elements,
         head_bytes=head.size_bytes + norms_bytes,
         row_bytes=table.size_bytes // max(vocabulary, 1),
-        heads=heads,
-        kv_heads=kv_heads or heads,
-        head_dim=said.optional("attention.key_length") or said.number("embedding_length") // max(heads, 1),
         number_bytes=CACHE_BYTES,
     )
 
 
-def _layer(number: int, tensors: list[Tensor]) -> LayerShape | None:
+def _layer(number: int, tensors: list[Tensor], attends: Attention) -> LayerShape | None:
     start = f"blk.{number}."
     parts = [(t.name.removeprefix(start).partition(".")[0], t) for t in tensors if t.name.startswith(start)]
     if {name for name, _ in parts} - _ATTENTION - _MLP - _NORMS:
@@ -169,6 +168,7 @@ def _layer(number: int, tensors: list[Tensor]) -> LayerShape | None:
         mlp_bytes=sum(t.size_bytes for t in mlp),
         mlp_units=units[0] if units else 0,
         norm_bytes=sum(t.size_bytes for t in norms),
+        attention=attends if attention else None,
     )
 
 

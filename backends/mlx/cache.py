@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, create_attention_mask
+from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, RotatingKVCache, create_attention_mask
 
 from backends.mlx.direct import HotCache
 from backends.mlx.packed import PackedCache
@@ -93,10 +94,17 @@ class PositionOnly:
         self.offset -= positions
 
 
+def without_attention(cache: Any) -> Any:
+    """In the place of a layer's cache; a state is held still, if anything makes one."""
+    if isinstance(cache, CacheList):
+        return CacheList(*map(without_attention, cache.caches))
+    return cache if isinstance(cache, ArraysCache) else PositionOnly()
+
+
 def held_in(caches: list[Any]) -> InCache:
     """What the caches of all layers hold, counted at their arrays."""
     bits = {cache.bits_of for cache in caches if isinstance(cache, PackedCache)}
-    states = [_state_in(cache) for cache in _alone(caches)]
+    states = [_state_in(cache) for cache in alone(caches)]
     return InCache(
         lengths=tuple(map(_positions_in, caches)),
         bits=bits.pop() if bits else None,
@@ -116,7 +124,7 @@ def _positions_in(cache: Any) -> int:
     return int(cache.held if isinstance(cache, ShortenedCache | BoundedCache | HotCache) else cache.offset)
 
 
-def _alone(caches: list[Any]) -> list[Any]:
+def alone(caches: Iterable[Any]) -> list[Any]:
     """Those of hybrid layers one by one."""
     return [one for cache in caches for one in (cache.caches if isinstance(cache, CacheList) else [cache])]
 
@@ -129,10 +137,10 @@ def _state_in(cache: Any) -> list[Any]:
 def _bytes_in(caches: list[Any]) -> int | None:
     """Of keys, values and states, without room to grow; None for other caches."""
     total = 0
-    for cache in _alone(caches):
+    for cache in alone(caches):
         if isinstance(cache, PackedCache):
             total += cache.held_bytes
-        elif isinstance(cache, KVCache | ShortenedCache | BoundedCache | HotCache):
+        elif isinstance(cache, KVCache | RotatingKVCache | ShortenedCache | BoundedCache | HotCache):
             total += sum(array.nbytes for array in cache.keys_and_values())
         elif isinstance(cache, ArraysCache):
             total += sum(array.nbytes for array in _state_in(cache))

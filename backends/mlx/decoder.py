@@ -27,7 +27,7 @@ from backends.direct import Rebuilding
 from backends.folder import ModelFolder, describe
 from backends.kv_bits import KvBits
 from backends.library import Drop, Look, Verify
-from backends.mlx.cache import BoundedCache, PositionOnly, ShortenedCache, held_in
+from backends.mlx.cache import BoundedCache, PositionOnly, ShortenedCache, held_in, without_attention
 from backends.mlx.direct import MlxRebuilding
 from backends.mlx.load import ABOUT
 from backends.mlx.norm import wrap_final_norm
@@ -188,7 +188,9 @@ class MlxDecoder(Decoder):
 
     def _new_cache(self, cut: Cut) -> list[Any]:
         caches, attending = make_prompt_cache(self._model), self._attending(cut)
-        return [cache if layer in attending else PositionOnly() for layer, cache in enumerate(caches)]
+        return [
+            cache if layer in attending else without_attention(cache) for layer, cache in enumerate(caches)
+        ]
 
     def _forked(self, cache: list[Any], batch: int) -> list[Any]:
         forked = [copy.copy(layer) for layer in cache]  # an update puts other arrays in place

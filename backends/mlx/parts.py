@@ -11,18 +11,21 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
+from mlx_lm.models.mla import MultiLinear, QuantizedMultiLinear
 from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
 from numpy.typing import NDArray
 
-from backends.anatomy import HEAD_NAMES, TABLE_NAMES, decoder_of, find
+from backends.anatomy import HEAD_NAMES, TABLE_NAMES, Heads, decoder_of, find
 from backends.base import ModelError
 from backends.cut import GROUP
 from backends.mlx.bits import MlxHalf, TiedHead
-from backends.mlx.cache import PositionOnly
+from backends.mlx.cache import PositionOnly, alone
 from backends.parts import ALL, Kept, Parts
+from backends.shape import Latent
 
 _MATRICES = (nn.Linear, nn.QuantizedLinear, MlxHalf)
-_STACKS = (SwitchLinear, QuantizedSwitchLinear)
+_STACKS = (SwitchLinear, QuantizedSwitchLinear, MultiLinear, QuantizedMultiLinear)
+"""Matrices of all experts, or of all heads, in one array."""
 _TABLES = (nn.Embedding, nn.QuantizedEmbedding)
 
 
@@ -61,13 +64,21 @@ class MlxParts(Parts):
 
     def elements(self, module: Any) -> int:
         """Weights of all matrices, the stacked ones of experts and those of convolutions and scans too."""
-        alone = (outputs * inputs for _, _, m in self.matrices(module) for outputs, inputs in [self.size(m)])
+        alone = (self.size(inside) for _, inside in module.named_modules() if isinstance(inside, _MATRICES))
         stacked = sum(_stacked_elements(m) for m in _stacks(module))
-        return sum(alone) + stacked + sum(int(array.size) for array in _bare(module))
+        bare = sum(int(array.size) for array in _bare(module))
+        return sum(outputs * inputs for outputs, inputs in alone) + stacked + bare
+
+    def latent(self, attention: Any, heads: Heads) -> Latent | None:
+        """Of some types mlx-lm holds latents, to which a single token attends as they are; of others keys."""
+        if "embed_q" not in attention:
+            return None
+        weights = self.elements(attention.embed_q) + self.elements(attention.unembed_out)
+        return Latent(weights=weights, products=heads.query * (2 * heads.latent_width + heads.rotary_width))
 
     def experts(self, module: Any) -> int:
         """How many experts lie in a module that holds them all."""
-        return int(next(_stacks(module)).weight.shape[0])
+        return next((int(matrices.weight.shape[0]) for matrices in _stacks(module)), 0)
 
     def numbers(self, matrix: Any) -> NDArray[np.float64]:
         """The weights of a matrix, (outputs, inputs)."""
@@ -154,9 +165,9 @@ class MlxParts(Parts):
         """Note the experts of every forward, the second argument of the module that holds them."""
         module = mlp[name]
 
-        def noting(hidden: Any, experts: Any) -> Any:
+        def noting(hidden: Any, experts: Any, *shares: Any) -> Any:
             note(experts)
-            return module(hidden, experts)
+            return module(hidden, experts, *shares)
 
         mlp[name] = noting
         try:
@@ -166,7 +177,7 @@ class MlxParts(Parts):
 
 
 def _stacks(module: Any) -> Iterator[Any]:
-    """The matrices of all experts of a layer, each in one array of (experts, outputs, inputs)."""
+    """Matrices that lie in one array of (experts or heads, outputs, inputs)."""
     return (inside for _, inside in module.named_modules() if isinstance(inside, _STACKS))
 
 
@@ -182,7 +193,7 @@ def _bare(module: Any) -> Iterator[Any]:
 
 
 def _stacked_elements(matrices: Any) -> int:
-    if isinstance(matrices, QuantizedSwitchLinear):
+    if isinstance(matrices, QuantizedSwitchLinear | QuantizedMultiLinear):
         return int(matrices.scales.size) * int(matrices.group_size)
     return int(matrices.weight.size)
 
@@ -212,8 +223,9 @@ class MlxNothing(nn.Module):  # type: ignore[misc]
 
     def __call__(self, hidden: Any, *arguments: Any, **options: Any) -> Any:
         """A block gives its input; other parts have nothing to add to the residual stream."""
-        for cache in (given for given in (*arguments, *options.values()) if isinstance(given, PositionOnly)):
-            cache.offset += hidden.shape[1]
+        for cache in alone((*arguments, *options.values())):
+            if isinstance(cache, PositionOnly):
+                cache.offset += hidden.shape[1]
         added = hidden if self._is_block else mx.zeros_like(hidden)
         if "shared_kv" in options:  # keys and values of another layer go on to those that read them
             return added, options["shared_kv"], options["offset"]

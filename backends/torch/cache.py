@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import (
+    DynamicCache,
+    DynamicLayer,
+    LinearAttentionAndFullAttentionLayer,
+)
 
 from backends.prepared import InCache
 from backends.shape import KeptState
 from backends.torch.stored import StoredLayer
 
 
-class NoAttention(DynamicLayer):  # type: ignore[misc]
-    """Holds nothing, and is as long as another layer of its kind.
+class _NoAttention:
+    """Holds no keys, and is as long as another layer of its kind.
 
     For the masks of all layers of a kind a model asks the first one how many positions there are.
     """
@@ -30,6 +34,22 @@ class NoAttention(DynamicLayer):  # type: ignore[misc]
     def get_seq_length(self) -> int:
         """Positions so far."""
         return int(self.layers[self._like].get_seq_length())
+
+
+class NoAttention(_NoAttention, DynamicLayer):  # type: ignore[misc]
+    """Holds nothing."""
+
+
+class StateAlone(_NoAttention, LinearAttentionAndFullAttentionLayer):  # type: ignore[misc]
+    """Holds the state of a hybrid layer."""
+
+
+def without_attention(layers: list[Any], layer: int, like: int) -> Any:
+    """In the place of a layer's cache, as long as the layer `like` of the same kind."""
+    if not isinstance(layers[layer], DynamicLayer):
+        return layers[layer]  # of a state, or of nothing
+    hybrid = isinstance(layers[layer], LinearAttentionAndFullAttentionLayer)
+    return (StateAlone if hybrid else NoAttention)(layers, like)
 
 
 def held_in(cache: DynamicCache) -> InCache:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -33,7 +34,7 @@ from backends.probing import Probes
 from backends.tokenizer import Tokenizer
 from backends.torch.arrays import TorchArrays
 from backends.torch.bits import rows_of
-from backends.torch.cache import NoAttention, held_in
+from backends.torch.cache import NoAttention, held_in, without_attention
 from backends.torch.direct import TorchRebuilding
 from backends.torch.load import ABOUT
 from backends.torch.parts import TorchParts
@@ -204,7 +205,7 @@ class TorchDecoder(Decoder):
         for layer in set(range(len(layers))).difference(attending):
             alike = (other for other in attending if type(layers[other]) is type(layers[layer]))
             if (like := next(alike, None)) is not None:
-                layers[layer] = NoAttention(layers, like)
+                layers[layer] = without_attention(layers, layer, like)
         return cache
 
     def _forked(self, cache: DynamicCache, batch: int) -> DynamicCache:
@@ -237,6 +238,10 @@ class TorchDecoder(Decoder):
 
     def _as_stored(self, array: Tensor, bits: int | None, group: int) -> Tensor:
         return array if bits is None else unpacked(packed(array, bits, group), group)
+
+    def _starts_anew(self, model: Any) -> bool:
+        """Transformers gives the scan of mamba and jamba no state to begin from; that of mamba 2 gets one."""
+        return hasattr(sys.modules[type(model).__module__], "mamba_selective_scan")
 
     def _held(self, cache: DynamicCache) -> InCache:
         return held_in(cache)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from backends.anatomy import Heads
 from backends.parts import ALL, Kept, Parts
+from backends.shape import Latent
 from backends.torch.bits import EightBits, FewBits, FourBits, TorchHalf, rows_of
 
 
@@ -53,6 +55,12 @@ class TorchParts(Parts):
             for outputs, inputs in [self.size(m)]
         )
         return few + sum(weight.numel() for weight in module.parameters() if weight.dim() > 1)
+
+    def latent(self, attention: Any, heads: Heads) -> Latent | None:
+        """Keys and values of all positions are made in every forward, by the module that can do it."""
+        if not hasattr(attention, "expand_kv"):
+            return None
+        return Latent(weights=self.elements(attention.kv_b_proj), products=None)
 
     def experts(self, module: Any) -> int:
         """How many experts lie in a module that holds them all."""

@@ -7,10 +7,18 @@ import pytest
 from backends.base import Generated, Used
 from backends.cut import FULL, Cut
 from backends.ledger import Ledger, request_ledger
-from backends.shape import LayerShape, Shape
+from backends.shape import Attention, Latent, LayerShape, Shape
 
+HEADS, KEY_HEADS, WIDTH = 4, 2, 3
+ATTENTION = Attention(numbers=2 * KEY_HEADS * WIDTH, products=2 * HEADS * WIDTH)
 LAYER = LayerShape(
-    attention_weights=40, attention_bytes=160, mlp_weights=60, mlp_bytes=240, mlp_units=5, norm_bytes=8
+    attention_weights=40,
+    attention_bytes=160,
+    mlp_weights=60,
+    mlp_bytes=240,
+    mlp_units=5,
+    norm_bytes=8,
+    attention=ATTENTION,
 )
 WITHOUT_ATTENTION = LayerShape(
     attention_weights=0, attention_bytes=0, mlp_weights=60, mlp_bytes=240, mlp_units=5, norm_bytes=4
@@ -24,11 +32,12 @@ def shape(*layers: LayerShape) -> Shape:
         head_weights=100,
         head_bytes=404,
         row_bytes=16,
-        heads=4,
-        kv_heads=2,
-        head_dim=3,
         number_bytes=4,
     )
+
+
+def windowed_to(positions: int) -> LayerShape:
+    return replace(LAYER, attention=replace(ATTENTION, window=positions))
 
 
 def ledger(of: Shape, cut: Cut = FULL, *, forwards: int, drafts: tuple[tuple[int, int], ...] = ()) -> Ledger:
@@ -82,14 +91,12 @@ def test_lookup_reads_the_weights_once_for_all_guesses():
 
 
 def test_a_shape_without_a_model_costs_nothing():
-    nothing = Shape(
-        layers=(), head_weights=0, head_bytes=0, row_bytes=0, heads=0, kv_heads=0, head_dim=0, number_bytes=0
-    )
+    nothing = Shape(layers=(), head_weights=0, head_bytes=0, row_bytes=0, number_bytes=0)
     assert ledger(nothing, forwards=3).decode.bytes == pytest.approx(0)
 
 
 def test_a_window_bounds_what_a_layer_reads_and_sees():
-    windowed = ledger(shape(LAYER, replace(LAYER, window=4)), forwards=3)
+    windowed = ledger(shape(LAYER, windowed_to(4)), forwards=3)
     assert windowed.prefill.kv_bytes == 2 * 48 * PROMPT  # every key is read once, by some query
     seen = (1 + 2 + 3 + 4 + 5 + 6) + (1 + 2 + 3 + 4 + 4 + 4)
     assert windowed.prefill.flops == 2 * 200 * PROMPT + 2 * 100 + seen * 2 * 2 * 4 * 3
@@ -97,10 +104,40 @@ def test_a_window_bounds_what_a_layer_reads_and_sees():
     assert windowed.decode.flops == 3 * 2 * 300 + 48 * (7 + 8 + 9) + 48 * (4 + 4 + 4)
 
 
+def test_keys_and_values_are_made_of_all_latents_again_in_every_forward():
+    """10 numbers of a position are held; the 12 weights that make keys and values are among the 40."""
+    made = replace(ATTENTION, numbers=10, latent=Latent(weights=12, products=None))
+    work = ledger(shape(replace(LAYER, attention=made)), forwards=2, drafts=((2, 0), (0, 0)))
+    assert work.prefill == replace(ledger(shape(LAYER), forwards=0).prefill, kv_bytes=40 * PROMPT)
+    assert work.decode.kv_bytes == 40 * (9 + 8)
+    pairs = (7 + 8 + 9) + 8
+    assert work.decode.flops == 4 * 2 * 200 + 48 * pairs + 2 * 12 * (6 + 7)
+
+
+def test_a_single_token_may_attend_to_latents_as_they_are():
+    taken = replace(ATTENTION, numbers=10, latent=Latent(weights=12, products=70))
+    work = ledger(shape(replace(LAYER, attention=taken)), forwards=2, drafts=((2, 0), (0, 0)))
+    assert work.decode.kv_bytes == 40 * (9 + 8)
+    assert work.decode.flops == 4 * 2 * 200 + 48 * (7 + 8 + 9) + 2 * 12 * 6 + 2 * 70 * 8
+
+
+def test_what_makes_an_input_for_every_layer_is_read_by_every_forward_for_every_token():
+    plain, beside = (
+        ledger(s, forwards=3)
+        for s in (shape(LAYER), replace(shape(LAYER), beside_weights=7, beside_bytes=30))
+    )
+    for one, other, tokens in (
+        (plain.prefill, beside.prefill, PROMPT),
+        (plain.decode, beside.decode, 3),
+    ):
+        assert other.flops - one.flops == 2 * 7 * tokens
+        assert other.weight_bytes - one.weight_bytes == 30 * one.forwards
+
+
 def test_a_window_that_holds_all_is_none():
-    assert ledger(shape(replace(LAYER, window=99)), forwards=3) == ledger(shape(LAYER), forwards=3)
+    assert ledger(shape(windowed_to(99)), forwards=3) == ledger(shape(LAYER), forwards=3)
     guessed = {"forwards": 2, "drafts": ((3, 2), (1, 0))}
-    assert ledger(shape(replace(LAYER, window=99)), **guessed) == ledger(shape(LAYER), **guessed)
+    assert ledger(shape(windowed_to(99)), **guessed) == ledger(shape(LAYER), **guessed)
 
 
 def test_a_batch_reads_the_weights_once_and_the_cache_for_each_row():

@@ -8,8 +8,9 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from backends.anatomy import ANATOMIES, layers_of
+from backends.counting import count_shape, multiplied
 from backends.cut import Cut
-from backends.parts import count_shape, leave_out, make_cut, multiplied
+from backends.parts import leave_out, make_cut
 from backends.torch.parts import TorchParts
 from tests.tiny_models import LAYERS, VOCABULARY, save_tiny_llama
 
@@ -23,7 +24,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def units_of(model: Any) -> list[int]:
-    shape = count_shape(PARTS, model, LLAMA, heads=(4, 2, 16), windows=[None] * LAYERS, number_bytes=4)
+    shape = count_shape(PARTS, model, LLAMA, number_bytes=4)
     return [layer.mlp_units for layer in shape.layers]
 
 

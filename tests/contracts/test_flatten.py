@@ -130,7 +130,7 @@ def test_nothing_shrunk_it_is_the_formula(pair: list[Backend]):
     assert shape == pair[1].shape(cut)
     assert shape is not None
     assert shape.weight_bytes == pair[0].shape().weight_bytes
-    assert shape.windows == pair[0].shape().windows
+    assert shape.attentions == pair[0].shape().attentions
 
 
 def shrunk(parts: list[np.ndarray], seen: np.ndarray, keep: int) -> np.ndarray:

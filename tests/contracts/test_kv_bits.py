@@ -96,12 +96,12 @@ def test_it_takes_effect_and_is_counted(backend: Backend, cut: Cut) -> None:
         if (s := backend.shape(c))
     )
     bits = [b or 32 for b in (cut.kv_bits or cut.kv_bits_k, cut.kv_bits or cut.kv_bits_v)]
-    numbers = shape.kv_heads * shape.head_dim
+    numbers = shape.position_numbers // (2 * LAYERS)
     position_bytes = numbers * sum(b / 8 + (2 * 4 / cut.kv_group_size if b < 32 else 0) for b in bits)
     assert made.used is not None
     assert made.used.cache_bytes == len(ids) * LAYERS * position_bytes
     cast = whole.decode.kv_bytes if backend.info.casts_cache else 0
-    read = whole.decode.kv_bytes * position_bytes / shape.position_bytes
+    read = whole.decode.kv_bytes * LAYERS * position_bytes / shape.position_bytes
     assert few.decode.kv_bytes == pytest.approx(read + cast, abs=1)
     assert few.prefill == whole.prefill  # a prompt of one chunk is quantised once it is over
 

@@ -57,8 +57,8 @@ def test_every_step_reads_as_many_positions(llama: Backend, name: str) -> None:
     shape, kept = llama.shape(cut), cut.kept_positions(len(ids))
     assert shape is not None
     work, whole = (request_ledger(shape, c, prompt_tokens=len(ids), generated=made) for c in (cut, FULL))
-    assert work.decode.kv_bytes == steps * LAYERS * (kept + 1) * shape.position_bytes
-    products = 2 * shape.heads * shape.head_dim * LAYERS
+    assert work.decode.kv_bytes == steps * (kept + 1) * shape.position_bytes
+    products = sum(layer.attention.products for layer in shape.layers if layer.attention)
     pairs = sum(len(ids) + n for n in range(1, steps + 1)) - steps * (kept + 1)
     chosen = steps * (kept + 1) if name == "tova" else 0
     assert whole.decode.flops - work.decode.flops == products * (2 * pairs - chosen)

@@ -28,7 +28,7 @@ def test_matrices_are_those_that_a_forward_multiplies_with(
 ):
     backend = backends[name, model]
     shape, matrices = backend.shape(), backend.probes().matrices()
-    assert matrices.flops == 2 * (shape.layer_weights + shape.head_weights)
+    assert matrices.flops == 2 * (shape.weights + shape.head_weights)
     assert matrices.read_bytes == matrices.flops // 2 * 4
     for masked in (False, True):
         assert matrices.products(masked) is None

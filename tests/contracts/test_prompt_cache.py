@@ -57,9 +57,9 @@ def test_the_ledger_counts_what_was_fed_and_all_that_it_reads(llama: Backend) ->
         for n in (0, shared)
     )
     fed = len(ids) - shared
-    layers = shape.layer_weights * 2
-    pairs = sum(range(shared + 1, len(ids) + 1)) * len(shape.layers)
-    attention = 4 * shape.heads * shape.head_dim * pairs
+    layers = shape.weights * 2
+    pairs = sum(range(shared + 1, len(ids) + 1))
+    attention = 2 * pairs * sum(layer.attention.products for layer in shape.layers if layer.attention)
     assert after.prefill.flops == layers * fed + 2 * shape.head_weights + attention
     assert after.prefill.kv_bytes == whole.prefill.kv_bytes
     assert after.prefill.weight_bytes == whole.prefill.weight_bytes - shared * shape.row_bytes

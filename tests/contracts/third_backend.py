@@ -145,9 +145,6 @@ class TableBackend:
             head_weights=0,
             head_bytes=0,
             row_bytes=VOCABULARY,
-            heads=0,
-            kv_heads=0,
-            head_dim=0,
             number_bytes=1,
         )
 

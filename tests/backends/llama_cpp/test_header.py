@@ -9,6 +9,7 @@ import pytest
 
 from backends.base import ModelError
 from backends.llama_cpp.load import ABOUT, gguf_of
+from backends.shape import Attention
 from tests.gguf_files import F32, I32, Q4_1, Q8_0, STRING, U32, write_gguf
 
 pytestmark = pytest.mark.skipif(bool(ABOUT.missing), reason=f"type: pip install '{ABOUT.install}'")
@@ -68,7 +69,7 @@ def test_sizes_of_a_forward_are_counted_from_the_tensors(tmp_path: Path) -> None
     (layer,) = shape.layers
     assert (layer.attention_bytes, layer.mlp_bytes, layer.norm_bytes) == (2560, 5120, 256)
     assert (layer.attention_weights, layer.mlp_weights, layer.mlp_units) == (64 * 64, 64 * 128, 128)
-    assert (shape.heads, shape.kv_heads, shape.head_dim) == (2, 1, 32)
+    assert layer.attention == Attention(numbers=2 * 32, products=2 * 2 * 32)
     assert shape.head_bytes == 288 + 256  # the table is the head
     assert shape.weight_bytes == layer.weight_bytes + shape.head_bytes
 
