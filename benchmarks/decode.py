@@ -26,6 +26,7 @@ from itertools import product
 from pathlib import Path
 from statistics import median, quantiles
 
+from backends.base import BackendError
 from benchmarks.contests import Contest, Request, llama_cpp_contest, mlx_contest, torch_contest
 
 PROMPT = "Once upon a"
@@ -127,8 +128,8 @@ def main() -> int:
     parser.add_argument("folder", type=Path, metavar="MODEL_FOLDER")
     parser.add_argument("--backend", choices=list(contests), help="only this one; default: all")
     parser.add_argument("--batch", type=int, nargs="+", default=[1], help="requests at a time")
-    parser.add_argument("--new-tokens", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--new-tokens", type=int, default=32, help="of a request; default: 32")
+    parser.add_argument("--rounds", type=int, default=25, help="turns of each side; default: 25")
     parser.add_argument("--threads", type=int, help="of llama.cpp; default: its own number")
     options = parser.parse_args()
     print(f"{options.new_tokens} new tokens, {options.rounds} rounds; medians over rounds, tokens/s")
@@ -139,7 +140,10 @@ def main() -> int:
     for name, batch in product(asked, options.batch):
         if batch > 1 and name == "llama_cpp":
             continue  # it runs one request at a time
-        contest = contests[name](options.folder, PROMPT, batch)
+        try:
+            contest = contests[name](options.folder, PROMPT, batch)
+        except BackendError as error:
+            parser.error(str(error))
         loses, lines = verdict(contest, batch=batch, new_tokens=options.new_tokens, rounds=options.rounds)
         print(lines, flush=True)
         slower |= loses

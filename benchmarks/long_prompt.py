@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 from backends.base import Backend
 
@@ -96,7 +99,9 @@ def peak_bytes() -> int:
 def in_a_process(library: str, folder: Path, *, tokens: int, chunk: int) -> Peak:
     """The same in a process of its own."""
     asked = ["--row", library, str(folder), str(chunk), "--tokens", str(tokens)]
-    done = subprocess.run([sys.executable, __file__, *asked], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, __file__, *asked], stdout=subprocess.PIPE, text=True)
+    if done.returncode:  # what it said stands above
+        sys.exit(f"{library} with chunks of {chunk} tokens ended with exit code {done.returncode}")
     return Peak(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -110,9 +115,9 @@ def line(peak: Peak, whole: dict[str, Peak]) -> str:
 def main() -> int:
     """Print the table; 1 if the tokens of two rows differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--tokens", type=int, default=32768)
-    parser.add_argument("--chunks", type=int, nargs="+", default=[512, 2048])
-    parser.add_argument("--whole", nargs="*", choices=LIBRARIES, default=["torch"])
+    parser.add_argument("--tokens", type=int, default=32768, help="of the prompt; default: 32768")
+    parser.add_argument("--chunks", type=int, nargs="+", default=[512, 2048], help="default: 512 2048")
+    parser.add_argument("--whole", nargs="*", choices=LIBRARIES, default=["torch"], help="default: torch")
     parser.add_argument("--row", nargs=3, help=argparse.SUPPRESS)
     options: Any = parser.parse_args()
     if options.row:
