@@ -119,6 +119,8 @@ ANATOMIES = {
     "phimoe": _LLAMA,
     "ernie4_5_moe": _LLAMA,
     "glm4_moe": _LLAMA,
+    "gpt_oss": _LLAMA,
+    "glm4_moe_lite": _LLAMA,
     "deepseek_v2": _LLAMA,
     "deepseek_v3": _LLAMA,
     "mamba": _MAMBA,

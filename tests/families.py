@@ -34,6 +34,21 @@ _YARN = {
     "mscale": 0.7,
     "mscale_all_dim": 0.7,
 }
+_DEEPSEEK: dict[str, Any] = {
+    "num_key_value_heads": 2,
+    "kv_lora_rank": 16,
+    "q_lora_rank": 16,
+    "qk_nope_head_dim": 16,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 16,
+    "head_dim": 8,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+    "first_k_dense_replace": 1,
+    "n_group": 1,
+    "topk_group": 1,
+}
 FAMILIES: Mapping[str, dict[str, Any]] = {
     "llama": {},
     "mistral": {"sliding_window": None},
@@ -98,21 +113,15 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
         "n_group": 1,
         "topk_group": 1,
     },
-    "deepseek_v3": {
-        "num_key_value_heads": 2,
-        "kv_lora_rank": 16,
-        "q_lora_rank": 16,
-        "qk_nope_head_dim": 16,
-        "qk_rope_head_dim": 8,
-        "v_head_dim": 16,
-        "head_dim": 8,
-        "n_routed_experts": 4,
+    "gpt_oss": {
+        "num_local_experts": 4,
         "num_experts_per_tok": 2,
-        "moe_intermediate_size": 32,
-        "first_k_dense_replace": 1,
-        "n_group": 1,
-        "topk_group": 1,
+        "intermediate_size": 32,
+        "sliding_window": 32,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
     },
+    "deepseek_v3": _DEEPSEEK,
+    "glm4_moe_lite": _DEEPSEEK,
     "deepseek_v2": {
         "num_key_value_heads": 2,
         "kv_lora_rank": 16,
@@ -150,6 +159,7 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
     "gpt_neox": {"rotary_pct": 0.25, "hidden_act": "gelu", "intermediate_size": 256},
 }
 PUBLISHED = {
+    "gpt_oss": {"rope_theta": 10000.0},
     "gemma4_text": {"global_head_dim": 32},
     "exaone4": {"sliding_window_pattern": "LLLG"},
     "deepseek_v2": {"rope_scaling": _YARN, "rope_theta": 10000.0},

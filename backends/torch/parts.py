@@ -54,7 +54,8 @@ class TorchParts(Parts):
             if isinstance(m, FewBits)
             for outputs, inputs in [self.size(m)]
         )
-        return few + sum(weight.numel() for weight in module.parameters() if weight.dim() > 1)
+        named = ((name, weight) for name, weight in module.named_parameters() if weight.dim() > 1)
+        return few + sum(weight.numel() for name, weight in named if not name.endswith("bias"))
 
     def latent(self, attention: Any, heads: Heads) -> Latent | None:
         """Keys and values of all positions are made in every forward, by the module that can do it."""

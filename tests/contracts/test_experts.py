@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree
+from typing import Any
 
+import mlx.core as mx
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -29,6 +33,33 @@ def routed_slowly(folder: Path, ids: list[int]) -> list[list[set[int]]]:
     with torch.no_grad():
         scores = model(torch.tensor([ids]), output_router_logits=True).router_logits
     return [[set(token.topk(2).indices.tolist()) for token in layer] for layer in scores]
+
+
+def for_mlx(folder: Path, made: Path) -> Path:
+    """A gpt_oss folder with its experts by the names of mlx-community's, (experts, outputs, inputs)."""
+    copytree(folder, made)
+    weights: dict[str, Any] = {}
+    for name, array in mx.load(str(folder / "model.safetensors")).items():
+        if name.endswith("_proj_bias"):
+            name, array = name.replace("_proj_bias", "_proj.bias"), array
+        elif ".experts." in name:
+            name, array = f"{name}.weight", array.swapaxes(1, 2)
+        if "gate_up_proj" in name:
+            weights[name.replace("gate_up", "gate")] = array[:, ::2]
+            weights[name.replace("gate_up", "up")] = array[:, 1::2]
+        else:
+            weights[name] = array
+    mx.save_safetensors(str(made / "model.safetensors"), weights, {"format": "mlx"})
+    return made
+
+
+def test_gpt_oss_is_the_same_on_both_by_its_two_sets_of_names(tmp_path: Path) -> None:
+    folder = save_tiny("gpt_oss", tmp_path / "gpt_oss")
+    pair = load_tiny("torch", folder), load_tiny("mlx", for_mlx(folder, tmp_path / "mlx"))
+    one, other = (backend.logits(IDS) for backend in pair)
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    assert pair[0].shape() == pair[1].shape() is not None
+    assert pair[0].experts_of_prompt(IDS) == pair[1].experts_of_prompt(IDS) != ()
 
 
 @pytest.mark.parametrize("library", MODEL_BACKENDS)

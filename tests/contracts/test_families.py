@@ -27,14 +27,16 @@ LONG = [3 + 31 * n % 250 for n in range(48)]
 """Longer than the sliding windows."""
 APART = {"gemma": 5e-3, "starcoder2": 5e-3, "gpt_neox": 5e-3}
 """mlx-lm has another approximation of their activation: how far logits may lie apart."""
-WITHOUT_MLX = ("ministral", "olmo")
-"""mlx-lm does not have the one, and ends the process where a package for the other is missing."""
+WITHOUT_MLX = ("ministral", "olmo", "gpt_oss")
+"""mlx-lm does not have the first, ends the process where a package for the second is missing, and knows the
+experts of the third by other names (`test_experts`)."""
 COUNTED_APART = {
     "falcon_h1": "transformers holds multipliers that mlx-lm puts into the weights",
     "gemma2": "mlx-lm attends to all positions in layers with a sliding window",
     "ernie4_5_moe": "mlx-lm leaves a bias of the router out",
     "deepseek_v2": "see `test_counts`",
     "deepseek_v3": "see `test_counts`",
+    "glm4_moe_lite": "as deepseek_v3",
 }
 """Why torch and MLX read or multiply something else."""
 ASKED = {
@@ -55,9 +57,9 @@ PARTLY_LEFT_OUT = {
     "falcon_h1": {"drop_attention", "drop_mlp"},
     "lfm2": {"drop_attention", "drop_mlp", "drop_blocks"},
     "jamba": {"drop_attention", "drop_mlp", "drop_blocks"},
+    "gpt_oss": {"drop_attention", "drop_blocks"},
 }
-"""Of types whose layers keep states, what both libraries leave out; a sweep would have to know the states."""
-
+"""What is left out of types whose layers keep states, or whose blocks or experts give more than one array."""
 SAYS = (
     "experts instead",
     "numbers of a head",
