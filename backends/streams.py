@@ -22,38 +22,40 @@ class LayerStreams:
 
     before: States = field(default_factory=_none)
     """The residual stream that goes into the layer."""
+    after: States = field(default_factory=_none)
+    """The one that comes out of it."""
     attention: States | None = None
     """What attention adds to it; None: it is left out."""
     mlp: States | None = None
     """What the MLP adds to it; None like that."""
 
 
-def redundancy_of(layers: list[LayerStreams], *, parallel: bool) -> Redundancy:
+def redundancy_of(layers: list[LayerStreams], *, parallel: bool, has_state: bool = False) -> Redundancy:
     """1 - cosine of input and output, mean over tokens, of every module that is there.
 
     Args:
         layers: In order.
         parallel: Whether attention and MLP read the same input.
+        has_state: Whether something else is added before the MLP, which is then the last that is.
     """
+
+    def into_mlp(stream: LayerStreams) -> States:
+        if has_state and stream.mlp is not None:
+            return stream.after - stream.mlp
+        return stream.before if parallel or stream.attention is None else stream.before + stream.attention
+
     return Redundancy(
         attention=tuple(_change(s.before, s.attention) for s in layers),
-        mlp=tuple(
-            _change(s.before if parallel or s.attention is None else s.before + s.attention, s.mlp)
-            for s in layers
-        ),
-        block=tuple(_change(s.before, _sum(s)) or 0.0 for s in layers),
+        mlp=tuple(_change(into_mlp(s), s.mlp) for s in layers),
+        block=tuple(_change(s.before, s.after - s.before) or 0.0 for s in layers),
     )
-
-
-def _sum(stream: LayerStreams) -> States | None:
-    """What the whole layer adds."""
-    added = [states for states in (stream.attention, stream.mlp) if states is not None]
-    return np.sum(added, axis=0) if added else None
 
 
 def _change(before: States, added: States | None) -> float | None:
     if added is None:
         return None
+    if not added.any():
+        return 0.0
     after = before + added
     products = (before * after).sum(axis=1)
     lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)

@@ -32,10 +32,10 @@ def redundancy_seen(
         ModelError: It is not known where a model of this type keeps its attention and MLP.
     """
     anatomy, scale = anatomy_of(folder), folder.config.get("residual_multiplier", 1.0)
-    if anatomy.has_state:
+    if "attention_out_multiplier" in folder.config:
         raise ModelError(
-            f"how much attention and MLP change the residual stream of a model of type "
-            f"{folder.architecture!r} is not known, because its layers' states are added to it too",
+            f"what the attention of {folder.architecture!r} adds to the residual stream is scaled outside of "
+            "it by one library and inside by another, so its change is not measured",
             fix="choose what to leave out by `bench quality`",
         )
 
@@ -46,7 +46,8 @@ def redundancy_seen(
     streams = [LayerStreams() for _ in layers]
     with ExitStack() as taps:
         for number, (layer, stream) in enumerate(zip(list(layers), streams, strict=True)):
-            taps.enter_context(parts.tap(layers, number, noting(stream, "before", 1.0), of_input=True))
+            for name, of_input in (("before", True), ("after", False)):
+                taps.enter_context(parts.tap(layers, number, noting(stream, name, 1.0), of_input=of_input))
             mlp = anatomy.mlp_of(layer)
             for name, module, key in (
                 ("attention", anatomy.attention, anatomy.after_attention or anatomy.attention),
@@ -56,7 +57,7 @@ def redundancy_seen(
                     note = noting(stream, name, scale)
                     taps.enter_context(parts.tap(layer, key, note, of_input=False))
         run()
-    return redundancy_of(streams, parallel=anatomy.parallel)
+    return redundancy_of(streams, parallel=anatomy.parallel, has_state=anatomy.has_state)
 
 
 def experts_seen(

@@ -22,7 +22,6 @@ from typing import Any
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import mlx.core as mx
-import numpy as np
 import torch
 from mlx_lm.generate import generate_step
 from mlx_lm.models.cache import make_prompt_cache
@@ -148,7 +147,8 @@ def _chat(backend: Any, folder: Path, own: Callable[[list[int]], list[int]]) -> 
 
 def _redundancy(backend: Backend) -> Any:
     found = backend.redundancy(IDS)
-    return np.round([found.attention, found.mlp, found.block], 3).tolist()
+    parts = found.attention, found.mlp, found.block
+    return [[change if change is None else round(change, 3) for change in part] for part in parts]
 
 
 def _under(backend: Backend, cut: Cut) -> tuple[str, Any]:

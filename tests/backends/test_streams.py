@@ -9,7 +9,8 @@ TURNED = np.array([[-1.0, 1.0], [2.0, -2.0]])
 
 
 def layer(*, attention: float, mlp: float) -> LayerStreams:
-    return LayerStreams(before=BEFORE, attention=TURNED * attention, mlp=TURNED * mlp)
+    added = TURNED * attention, TURNED * mlp
+    return LayerStreams(before=BEFORE, after=BEFORE + sum(added), attention=added[0], mlp=added[1])
 
 
 def test_a_module_that_adds_nothing_is_redundant():
@@ -29,3 +30,10 @@ def test_an_mlp_in_a_row_sees_what_attention_added():
     assert redundancy_of(layers, parallel=False).mlp == (pytest.approx(1),)
     assert redundancy_of(layers, parallel=True).mlp[0] == pytest.approx(1 - 2 / 5**0.5)
     assert redundancy_of(layers, parallel=True).block == (pytest.approx(0),)
+
+
+def test_an_mlp_after_a_state_sees_what_that_added_too():
+    stream = LayerStreams(before=BEFORE, after=BEFORE + TURNED - TURNED, mlp=-TURNED)
+    found = redundancy_of([stream], parallel=False, has_state=True)
+    assert (found.attention, found.mlp) == ((None,), (pytest.approx(1),))
+    assert found.block == (pytest.approx(0),)

@@ -55,11 +55,9 @@ PARTLY_LEFT_OUT = {
     "mamba": {"drop_blocks"},
     "mamba2": {"drop_blocks"},
     "falcon_h1": {"drop_attention", "drop_mlp"},
-    "lfm2": {"drop_attention", "drop_mlp", "drop_blocks"},
-    "jamba": {"drop_attention", "drop_mlp", "drop_blocks"},
     "gpt_oss": {"drop_attention", "drop_blocks"},
 }
-"""What is left out of types whose layers keep states, or whose blocks or experts give more than one array."""
+"""What is left out of types whose layers are states, or whose blocks or experts give more than one array."""
 SAYS = (
     "experts instead",
     "numbers of a head",

@@ -83,7 +83,7 @@ class Profile:
     ranking: tuple[Ranked, ...]
     stability: float | None
     """Spearman correlation of the joint ranking from every other piece with that from the rest; None for
-    a single piece."""
+    a single piece, or where there is nothing to rank."""
     iterative: tuple[Ranked, ...] = ()
     """Modules in the order in which one after the other was dropped and what was left measured anew, each
     with its change just before; empty where that was not asked for."""
@@ -187,12 +187,14 @@ def most_alike(layers: Sequence[Layer], count: int) -> tuple[tuple[int, int], ..
     """At most `count` pairs of neighbours whose inputs are most alike, the most alike first (FlattenGPT).
 
     The input of the next layer is the output of this one, so their cosine is 1 less the change of its block.
-    A layer is in one pair.
+    A layer is in one pair, and only if it has attention and MLP.
     """
     pairs: list[tuple[int, int]] = []
+    taken = {layer.layer for layer in layers if layer.attention is None or layer.mlp is None}
     for layer in sorted(layers[:-1], key=lambda layer: layer.block):
         pair = (layer.layer, layer.layer + 1)
-        if not {number for one in pairs for number in one} & set(pair):
+        if not taken.intersection(pair):
+            taken.update(pair)
             pairs.append(pair)
     return tuple(pairs[:count])
 
@@ -273,8 +275,8 @@ def _stability(changes: NDArray[np.float64]) -> float | None:
     """Of changes of shape (pieces, 3, layers)."""
     from scipy.stats import spearmanr
 
-    if len(changes) < 2:
-        return None
     there = ~np.isnan(changes[0, :2])
+    if len(changes) < 2 or there.sum() < 2:
+        return None
     halves = (changes[start::2, :2].mean(axis=0)[there] for start in (0, 1))
     return float(spearmanr(*halves).statistic)

@@ -69,12 +69,13 @@ def _change(change: float | None) -> str | None:
 
 def _lines(measured: Profile, *, most: int) -> Sequence[str]:
     stable = "not known from one piece" if measured.stability is None else f"{measured.stability:.2f}"
-    lines = [
-        RULE,
-        f"smallest changes, attention and MLP in one ranking: {_named(measured.ranking[:most])}",
-        f"rank correlation between two halves of the text: {stable}",
-        f"what dropping these costs: {_to_type(measured, measured.ranking[:most])}",
-    ]
+    lines = [RULE]
+    if least := measured.ranking[:most]:
+        lines += [
+            f"smallest changes, attention and MLP in one ranking: {_named(least)}",
+            f"rank correlation between two halves of the text: {stable}",
+            f"what dropping these costs: {_to_type(measured, least)}",
+        ]
     if pairs := most_alike(measured.layers, max(1, len(measured.layers) // 10)):
         typed = ",".join(f"{early}-{late}" for early, late in pairs)
         lines.append(

@@ -75,6 +75,8 @@ def test_neighbours_that_are_most_alike_come_first_and_a_layer_is_in_one_pair() 
     found = label_layers(changes)
     assert most_alike(found, 3) == ((2, 3), (4, 5), (0, 1))
     assert most_alike(found, 1) == ((2, 3),)
+    changes[0, 2] = np.nan  # has a state in place of attention
+    assert most_alike(label_layers(changes), 3) == ((3, 4), (0, 1))
 
 
 def test_one_by_one_is_the_ranking_where_modules_do_not_interact() -> None:
