@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-from backends.base import BackendInfo
+from backends.base import BackendInfo, RequestError
 from backends.cut import Cut
 from backends.direct import Direct
 from backends.folder import ModelFolder
@@ -30,18 +31,30 @@ class Caching(Library):
 
     def _fresh_cache(self, cut: Cut) -> Any:
         cache = self._new_cache(cut)
-        check_cache(cut, self._folder, self.info, self._forgetful_layers(cache))
+        forgetful = self._forgetful(cache)
+        check_cache(cut, self._folder, self.info, set(forgetful.values()), state=self.STATE)
+        if cut.changes_cache and not self._holding(cut, forgetful):
+            raise RequestError(
+                f"{self.info.backend}: kv_keep and kv_bits are of keys and values, but no layer of "
+                f"{self.info.architecture!r} holds any",
+                fix="leave them out",
+            )
         return cache
 
     def _attending(self, cut: Cut) -> list[int]:
         return [n for n in range(self.info.layers) if cut.attends(n) and self._dropped.attends(n)]
+
+    def _holding(self, cut: Cut, forgetful: Container[int]) -> list[int]:
+        """Layers that attend, and hold all positions for it."""
+        return [layer for layer in self._attending(cut) if layer not in forgetful]
 
     def _keeping(self, model: Any, cut: Cut, cache: Any, tokens: int) -> Kept:
         if cut.kv_direct:
             library = self._rebuilding(model, cache, cut)
             return Direct(cut.kv_direct, layers=self.info.layers, library=library)
         keep = partial(self._keep, cache, bounded=cut.kv_bounded)
-        return Keeping(self._arrays, cut, tokens=tokens, layers=self._attending(cut), keep=keep)
+        layers = self._holding(cut, self._forgetful(cache)) if cut.kv_keep < 1 else []
+        return Keeping(self._arrays, cut, tokens=tokens, layers=layers, keep=keep)
 
     def _through_cache(self, model: Any, cut: Cut, keeping: Kept) -> AbstractContextManager[None]:
         """Around the forwards of a request."""

@@ -98,7 +98,7 @@ class Decoder(Looks):
         """Compute the cache of `ids`, with which prompts begin, and keep it."""
         check_prompt(ids, self.info)
         model, cache = self._model_for(cut), self._fresh_cache(cut)
-        check_prefix(cut, self.info, self._forgetful_layers(cache))
+        check_prefix(cut, self.info, set(self._forgetful(cache).values()))
         chunks, keeping = self._chunks(len(ids)), self._keeping(model, cut, cache, len(ids))
         with self._no_gradients(), self._through_cache(model, cut, keeping):
             self._feed(model, [ids], cache, chunks, keeping, cut, start=0)

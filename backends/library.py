@@ -23,6 +23,9 @@ Drop = Callable[[int], None]
 class Library(ABC):
     """The seam between `backends.decoder` and torch, mlx or another library."""
 
+    STATE: str
+    """Kind of a layer that holds a state and no positions at all."""
+
     @abstractmethod
     def synchronize(self) -> None:
         """Return when the device has nothing left to do."""
@@ -92,8 +95,8 @@ class Library(ABC):
         """A cache of equal rows that goes on from one of a single row, which stays as it is."""
 
     @abstractmethod
-    def _forgetful_layers(self, cache: Any) -> set[str]:
-        """Kinds of the layers of a cache that do not hold all positions, such as a sliding window."""
+    def _forgetful(self, cache: Any) -> dict[int, str]:
+        """Layers of a cache that do not hold all positions, and of what kind they are, such as a window."""
 
     @abstractmethod
     def _windows(self, cache: Any) -> list[int | None]:

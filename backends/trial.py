@@ -19,7 +19,7 @@ from backends.kv_policies import looks_at_attention
 _TOKENS = 4
 
 
-def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set[str]) -> None:
+def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set[str], *, state: str) -> None:
     """Raise `RequestError` where a cut needs what the cache of a model has not.
 
     Args:
@@ -27,11 +27,15 @@ def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set
         folder: Of the model.
         info: Of the model.
         forgetful: Kinds of its layers' caches that do not hold all positions.
+        state: The one among them that holds no position at all; a state can't go back, but others can be cut.
     """
-    if (cut.changes_cache or cut.lookup or cut.kv_direct) and forgetful:
+    keys, need = ("lookup and kv_direct", forgetful) if cut.lookup or cut.kv_direct else ("", set[str]())
+    if cut.changes_cache and forgetful - {state}:
+        keys, need = "kv_keep and kv_bits", forgetful - {state}
+    if need:
         raise RequestError(
-            f"{info.backend}: kv_keep, kv_bits, kv_direct and lookup need layers that hold all positions, "
-            f"but {info.architecture!r} has {', '.join(sorted(forgetful))}",
+            f"{info.backend}: {keys} need layers that hold all positions, but {info.architecture!r} has "
+            f"{', '.join(sorted(need))}",
             fix="leave them out for this model",
         )
     if unread := [layer for layer in keys_read_by_others(folder) if not cut.attends(layer)]:

@@ -17,7 +17,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
-from mlx_lm.models.cache import KVCache, RotatingKVCache, make_prompt_cache
+from mlx_lm.models.cache import ArraysCache, KVCache, RotatingKVCache, make_prompt_cache
 from numpy.typing import NDArray
 
 from backends.base import RequestError
@@ -70,6 +70,8 @@ class MlxArrays:
 
 class MlxDecoder(Decoder):
     """An mlx-lm model on the default device of MLX."""
+
+    STATE = ArraysCache.__name__
 
     def __init__(
         self, model: Any, *, tokenizer: Tokenizer, folder: ModelFolder, dtype: str, chunk: int, tf32: bool
@@ -200,9 +202,9 @@ class MlxDecoder(Decoder):
                 layer.values = mx.broadcast_to(layer.values, (batch, *layer.values.shape[1:]))
         return forked
 
-    def _forgetful_layers(self, cache: list[Any]) -> set[str]:
-        whole = (KVCache, PositionOnly)
-        return {type(layer).__name__ for layer in cache if type(layer) not in whole}
+    def _forgetful(self, cache: list[Any]) -> dict[int, str]:
+        kinds = enumerate(map(type, cache))
+        return {number: kind.__name__ for number, kind in kinds if kind not in (KVCache, PositionOnly)}
 
     def _windows(self, cache: list[Any]) -> list[int | None]:
         return [layer.max_size if isinstance(layer, RotatingKVCache) else None for layer in cache]

@@ -57,7 +57,7 @@ def held_in(cache: DynamicCache) -> InCache:
     layers: list[Any] = cache.layers  # a state-space layer holds a state and no positions
     keys = [getattr(layer, "keys", None) for layer in layers]  # nor has one that reads another layer's
     states = [_state_in(layer) for layer in layers]
-    known = all(hasattr(layer, "keys") or held for layer, held in zip(layers, states, strict=True))
+    known = all(hasattr(layer, "keys") or hasattr(layer, "conv_states") for layer in layers)
     stored = [layer for layer in layers if isinstance(layer, StoredLayer)]
     return InCache(
         lengths=tuple(0 if held is None else held.shape[-2] for held in keys),

@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, LinearAttentionLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -47,6 +47,8 @@ ATTENTION = "joulebench"
 
 class TorchDecoder(Decoder):
     """A transformers model on one device."""
+
+    STATE = LinearAttentionLayer.__name__
 
     def __init__(
         self,
@@ -219,9 +221,9 @@ class TorchDecoder(Decoder):
                 layer.values = layer.values.expand(batch, -1, -1, -1)
         return forked
 
-    def _forgetful_layers(self, cache: DynamicCache) -> set[str]:
-        whole = (DynamicLayer, NoAttention)
-        return {type(layer).__name__ for layer in cache.layers if type(layer) not in whole}
+    def _forgetful(self, cache: DynamicCache) -> dict[int, str]:
+        kinds = enumerate(map(type, cache.layers))
+        return {number: kind.__name__ for number, kind in kinds if kind not in (DynamicLayer, NoAttention)}
 
     def _windows(self, cache: DynamicCache) -> list[int | None]:
         return [getattr(layer, "sliding_window", None) for layer in cache.layers]

@@ -22,6 +22,8 @@ VOCABULARY, EOS = 50, 13
 class Counting(Decoder):
     """Its cache is the list of tokens that were fed; `sliding` makes a layer forget."""
 
+    STATE = "none"
+
     def __init__(self, *, sliding: bool = False, chunk: int = 2048) -> None:
         self.sliding, self.freed, self.settled = sliding, 0, 0
         folder = ModelFolder(
@@ -105,8 +107,8 @@ class Counting(Decoder):
     def _new_cache(self, cut: Cut) -> Any:
         return []
 
-    def _forgetful_layers(self, cache: Any) -> set[str]:
-        return {"RotatingCache"} if self.sliding else set()
+    def _forgetful(self, cache: Any) -> dict[int, str]:
+        return {0: "RotatingCache"} if self.sliding else {}
 
     def _windows(self, cache: Any) -> list[int | None]:
         return [None]

@@ -140,6 +140,29 @@ def test_what_others_ask_a_layer_for_does_not_go_with_it(folder: Path, pair: dic
     np.testing.assert_allclose(rows[0], rows[-1], atol=1e-4)
 
 
+KEPT = (
+    Cut(kv_keep=0.5, kv_policy="heavy_hitters"),
+    Cut(kv_keep=0.5, kv_policy="tova", kv_bounded=True),
+    Cut(kv_keep=0.5, drop_blocks=(0,)),
+    Cut(kv_bits=8, kv_group_size=32),
+)
+
+
+def test_keys_beside_layers_of_states_are_cut_and_the_states_are_not(
+    folder: Path, pair: dict[str, Backend]
+) -> None:
+    for backend in pair.values() if folder.name in ("lfm2", "jamba") else ():
+        for cut in KEPT:
+            backend.ready(cut)
+            assert verdict(backend, cut, IDS).reason == ""
+            used, full = (backend.prefill(IDS, one).used for one in (cut, FULL))
+            assert used is not None
+            assert full is not None
+            if not cut.drop_blocks:
+                assert used.state == full.state
+            assert used.cache_bytes is not None
+
+
 def test_keys_that_later_layers_read_are_not_left_out(folder: Path, pair: dict[str, Backend]) -> None:
     for backend in pair.values() if folder.name == "gemma4_text" else ():
         for cut in (Cut(drop_attention=(2,)), Cut(drop_blocks=(3,))):
