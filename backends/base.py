@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.cut import FULL, Cut
+from backends.installing import pip
 from backends.kv_bits import KvBits
 from backends.shape import NO_STATE, KeptState, Shape
 
@@ -53,7 +54,7 @@ class MissingLibrary(BackendError):
     def __init__(self, missing: tuple[str, ...], install: str) -> None:
         """Say which modules are missing, and the requirement that brings them."""
         super().__init__(
-            f"needs {' and '.join(missing)}, not installed here", fix=f"type: pip install '{install}'"
+            f"needs {' and '.join(missing)}, not installed here", fix=f"type: {pip('install', install)}"
         )
         self.missing = missing
         self.install = install

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -170,7 +171,7 @@ def probe() -> dict[str, int | None]:
 def _how_to_get() -> str:
     if sys.version_info >= NO_WHEEL:
         return "it has no wheel for this Python: make clean, then make run PYTHON=python3.13"
-    return "pip install zeus-apple-silicon"
+    return f"type: {shlex.quote(sys.executable)} -m pip install zeus-apple-silicon"
 
 
 def apple_chip() -> str:

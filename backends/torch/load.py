@@ -17,6 +17,7 @@ from pydantic import Field
 from backends.about import About, Tools, about
 from backends.base import CHUNK, Backend, ModelError, in_one_line
 from backends.folder import ModelFolder, layer_of, open_folder
+from backends.installing import pip
 from backends.text_model import RENAMED, text_weight
 from backends.tokenizer import Tokenizer
 from backends.weights import check_fits
@@ -111,11 +112,11 @@ def _check_quantiser(folder: ModelFolder) -> None:
     """Weights that came quantised are run by transformers where the package of their method is there."""
     missing = [name for name in QUANTISERS.get(folder.quantised or "", ()) if util.find_spec(name) is None]
     if missing:
-        packages = " ".join(missing).replace("_", "-")
+        packages = [name.replace("_", "-") for name in missing]
         raise ModelError(
             f"the weights of {folder.path} are quantised by {folder.quantised}, for which transformers needs "
-            f"{packages}",
-            fix=f"type: pip install {packages}, or give the folder of the full weights",
+            f"{' '.join(packages)}",
+            fix=f"type: {pip('install', *packages)}, or give the folder of the full weights",
         )
 
 

@@ -15,10 +15,12 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from backends.base import ModelError
+from backends.installing import pip
 from bench.errors import RunFailed, UserError
 from bench.run import hub, privilege
 from bench.run.hub import Progress
@@ -139,10 +141,12 @@ def _download_wheel(entry: Entry, folder: Path, *, progress: Progress) -> Path:
     if find_spec("pip") is None:
         raise UserError(
             f"{entry.requirement} is fetched by pip, which this environment lacks",
-            fix="type: python -m ensurepip (or: uv pip install pip)",
+            fix=f"type: {pip('install', 'pip')}",
         )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--progress-bar=raw", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
+    command += [f"--progress-bar={_progress_bar(metadata.version('pip'))}", "--disable-pip-version-check"]
+    command += ["--no-input", "--dest", str(folder)]
+    progress(f"downloading {entry.requirement}", None, None)
     process = subprocess.Popen(
         [*command, entry.requirement], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -165,6 +169,12 @@ def _download_wheel(entry: Entry, folder: Path, *, progress: Progress) -> Path:
             f"pip could not download {entry.requirement}: {_last(said)}", fix="is there a network?"
         )
     return next(folder.glob("*.whl"))
+
+
+def _progress_bar(pip_version: str) -> str:
+    """The bar that a program can read, which pip has had since 24.1; a Python brings an older one along."""
+    major, minor = (int(number) for number in re.findall(r"\d+", f"{pip_version}.0")[:2])
+    return "raw" if (major, minor) >= (24, 1) else "off"
 
 
 def _extract(wheel: Path, entry: Entry, folder: Path, *, progress: Progress) -> Path:

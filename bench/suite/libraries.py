@@ -16,6 +16,7 @@ from typing import Literal
 from analysis.words import counted
 from backends.about import ABILITIES, Ability, About, about_of
 from backends.base import MissingLibrary
+from backends.installing import pip
 from bench import lifeline
 from bench.errors import UserError, nearest
 from bench.suite import plugins
@@ -49,7 +50,7 @@ def usual(count: int) -> tuple[str, ...]:
     if len(here) < count:
         raise UserError(
             f"{counted(count, 'backend')} that can run a model needed, but {len(here)} can here",
-            fix="pip install 'joulebench[all]'",
+            fix=f"type: {pip('install', 'joulebench[all]')}",
         )
     return tuple(sorted(here, key=lambda name: (name != first, len(here[name].lacks)))[:count])
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, valida
 from pydantic_core import to_jsonable_python
 
 from backends.about import ABILITIES, about_of
+from backends.installing import pip
 from bench.errors import UserError, nearest
 from bench.suite.suite_file import invalid
 
@@ -159,7 +160,7 @@ def load(group: Group, name: str) -> Callable[..., Any]:
         distribution = point.dist.name if point.dist else "its distribution"
         raise UserError(
             f"{_singular(group)} {name!r} can't be imported ({error})",
-            fix=f"install what it needs: pip install --upgrade {distribution}",
+            fix=f"install what it needs: {pip('install', '--upgrade', distribution)}",
         ) from None
     except Exception as error:  # whatever somebody else's code does when it is imported
         raise UserError(

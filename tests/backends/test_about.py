@@ -37,7 +37,7 @@ def test_a_missing_library_is_one_error_with_the_line_to_type(
 ):
     for name in about_of(module.load).needs:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(MissingLibrary, match="type: pip install 'joulebench") as raised:
+    with pytest.raises(MissingLibrary, match="pip install 'joulebench") as raised:
         module.load(folder=tmp_path)
     assert raised.value.install == extra
     assert raised.value.missing == about_of(module.load).needs

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from backends.installing import pip
 from tests.bench.processes import AS_ROOT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +47,8 @@ def test_stored_runs_are_read_judged_and_drawn_without_the_extras(echo_run: Path
         assert (tmp_path / made).stat().st_size > 0
 
 
-def test_a_missing_extra_is_named_with_what_to_type(tmp_path: Path) -> None:
+def test_a_missing_extra_is_named_with_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the line is for the folder that the command is typed in
     outcomes = without_extras(
         tmp_path,
         ["run", "quick", *AS_ROOT],
@@ -60,6 +64,6 @@ def test_a_missing_extra_is_named_with_what_to_type(tmp_path: Path) -> None:
         "a model of the hub needs huggingface_hub": "embedded",
     }
     assert outcomes == [
-        (2, f"bench: {missing}, not installed here; type: pip install 'joulebench[{extra}]'\n")
+        (2, f"bench: {missing}, not installed here; type: {pip('install', f'joulebench[{extra}]')}\n")
         for missing, extra in needs.items()
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backends.about import About
+from backends.installing import pip
 from bench.cli.doctor.findings import CheckResult, unknown
 from bench.cli.doctor.mac_state import gpu_answers, look
 from bench.cli.doctor.machine import around, chip
@@ -128,7 +129,7 @@ def _load(machine: dict[str, Any]) -> CheckResult:
 def _backend(name: str, said: About) -> CheckResult:
     what = f"backend {name}"
     if said.missing:
-        fix = f"pip install '{said.install}'"
+        fix = pip("install", said.install)
         return CheckResult(
             what=what, state="note", found=f"{' and '.join(said.missing)} not installed", fix=fix
         )
@@ -144,7 +145,8 @@ def _backend(name: str, said: About) -> CheckResult:
         return CheckResult(what=what, state="unknown", found=f"{version}, whether {gpu} works is unknown")
     if answers:
         return CheckResult(what=what, state="good", found=f"{version}, {gpu} works")
-    fix = f"needs macOS 14 or newer; then: pip install -U {(*said.packages, said.install)[0]}"
+    upgrade = pip("install", "--upgrade", (*said.packages, said.install)[0])
+    fix = f"needs macOS 14 or newer; then: {upgrade}"
     return CheckResult(what=what, state="note", found=f"{version}, no {gpu}: runs on the CPU", fix=fix)
 
 

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from backends.about import About
+from backends.installing import pip
 from bench.cli.doctor import checks as doctor
 from bench.cli.doctor.checks import Diagnosis, around, reach, sudoers_line
 from bench.cli.doctor.findings import CheckResult
@@ -127,7 +128,7 @@ def test_a_backend_without_its_library_says_what_to_install() -> None:
     finding = doctor._backend("x", About(needs=("no_such_module",), install="some-backend[x]"))
     assert finding.state == "note"
     assert finding.found == "no_such_module not installed"
-    assert finding.fix == "pip install 'some-backend[x]'"
+    assert finding.fix == pip("install", "some-backend[x]")
 
 
 def test_a_meter_that_says_what_to_type_has_it_as_its_fix() -> None:
