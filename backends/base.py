@@ -53,9 +53,8 @@ class MissingLibrary(BackendError):
 
     def __init__(self, missing: tuple[str, ...], install: str) -> None:
         """Say which modules are missing, and the requirement that brings them."""
-        super().__init__(
-            f"needs {' and '.join(missing)}, not installed here", fix=f"type: {pip('install', install)}"
-        )
+        what = f"needs {' and '.join(missing)}, not installed here"
+        super().__init__(what, fix=f"type: {pip('install', install)}")
         self.missing = missing
         self.install = install
 

@@ -19,6 +19,7 @@ PROGRAMS = {
     "notifyutil": "/usr/bin/notifyutil",
     "pmset": "/usr/bin/pmset",
     "ps": "/bin/ps",
+    "scutil": "/usr/sbin/scutil",
     "sw_vers": "/usr/bin/sw_vers",
     "sysctl": "/usr/sbin/sysctl",
     "system_profiler": "/usr/sbin/system_profiler",

@@ -5,14 +5,12 @@ A path is kept where it is the same on every Mac; every other becomes `<path>`.
 
 from __future__ import annotations
 
-import getpass
 import os
 import pwd
 import re
 import socket
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from energy import machine
@@ -33,21 +31,23 @@ _NUMBERS = (
 
 def names_here() -> tuple[str, ...]:
     """Names of the user and of this machine, in every form that is known."""
-    names = [getpass.getuser(), os.environ.get("SUDO_USER", ""), socket.gethostname(), os.uname().nodename]
+    names = [os.environ.get(name, "") for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER")]
+    names += [socket.gethostname(), os.uname().nodename]
     for uid in {os.getuid(), os.geteuid()}:
         try:
             user = pwd.getpwuid(uid)
         except KeyError:
             continue
         names += [user.pw_name, user.pw_gecos.split(",")[0]]
-    for program in (("ComputerName",), ("LocalHostName",), ("HostName",)):
-        names.append(machine.output(["/usr/sbin/scutil", "--get", *program]) or "")
+    names += [
+        machine.ask("scutil", "--get", kind) or "" for kind in ("ComputerName", "LocalHostName", "HostName")
+    ]
     return tuple(dict.fromkeys(filter(None, names)))
 
 
 def homes_here() -> tuple[str, ...]:
     """Folders of this user, which a path may begin with even where a space is in it."""
-    folders = [str(Path.home()), os.environ.get("HOME", ""), os.environ.get("TMPDIR", "").rstrip("/")]
+    folders = [os.path.expanduser("~"), os.environ.get("HOME", ""), os.environ.get("TMPDIR", "").rstrip("/")]
     return tuple(folder for folder in dict.fromkeys(folders) if len(folder) > 1)
 
 

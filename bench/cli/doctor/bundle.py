@@ -76,6 +76,7 @@ def collect(
     Returns:
         By step what was found, or null; `not_measured` has the reason of each null. Anonymous.
     """
+    names, homes = names_here(), homes_here()  # before minutes are spent
     began_s = time.monotonic()
     found: dict[str, Any] = {}
     missing: dict[str, str] = {}
@@ -93,7 +94,7 @@ def collect(
             found[step.name], missing[step.name] = None, _reason(error)
         seconds_s[step.name] = round(time.monotonic() - start_s, 1)
     bundle = {"bundle": SCHEMA, **found, "not_measured": missing, "seconds": seconds_s}
-    cleaned = anonymous(bundle, names=names_here(), homes=homes_here())
+    cleaned = anonymous(bundle, names=names, homes=homes)
     assert isinstance(cleaned, dict)
     return cleaned
 

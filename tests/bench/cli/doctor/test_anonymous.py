@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
 
 import pytest
@@ -87,3 +88,15 @@ def test_the_names_of_this_machine_are_found() -> None:
     named = json.dumps([f"{name} at {home}/x" for name in names_here() for home in homes_here()])
     cleaned = json.dumps(anonymous(json.loads(named), names=names_here(), homes=homes_here()))
     assert not [name for name in names_here() if f'"{name} ' in cleaned]
+
+
+def test_a_user_whom_the_machine_does_not_know_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that was given a number alone."""
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    assert os.uname().nodename in names_here()
+    assert "~" not in homes_here()
+    monkeypatch.setenv("USER", "ana")
+    assert "ana" in names_here()
