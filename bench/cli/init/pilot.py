@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any, cast
 
 from analysis.blocks import block_table
 from analysis.sizing import Noise, noise_of
@@ -24,7 +25,8 @@ from bench.report.story import Story
 from bench.run import start, store
 from bench.run.display.plain import Display
 from bench.run.records import IdleRecord, SessionRecord
-from bench.suite.plan import Arm
+from bench.run.remaining import Remaining
+from bench.suite.plan import Arm, PlannedSlot
 from energy.cadence import USUAL_S
 
 BLOCKS = 6
@@ -36,6 +38,8 @@ COOL_DOWN_S = 0.5
 _SHARE = 0.05
 _LEAST_S, _MOST_S = 60.0, 300.0
 _LEAST_WINDOW_S = 2.0
+_LATE = 2.0
+"""Times as long as was said, that a pilot may take; two blocks are waited for, of the least work at worst."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +76,74 @@ def draft_of(draft: Draft, *, minutes: float) -> Draft:
     )
 
 
+class _InTime:
+    """A display, and a clock that ends the pilot as Ctrl-C would once it takes much longer than was said."""
+
+    def __init__(self, shown: Display, draft: Draft) -> None:
+        self._shown, self._draft = shown, draft
+        self._slots, self._began_s = 0, 0.0
+        self.why: str | None = None
+        """Why it was ended; None: it was not."""
+        self.is_anew = False
+        """Whether two blocks of its work would take too long, so that it has to start with less."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shown, name)
+
+    def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
+        """Pass it on, unless there is no time for it."""
+        now_s = time.perf_counter()
+        self._began_s = self._began_s or now_s
+        self._end_if_late(now_s - self._began_s)
+        self._slots += 1
+        self._shown.slot_started(slot, remaining=remaining)
+
+    def _end_if_late(self, took_s: float) -> None:
+        in_block, said_s = 2 * self._draft.arms, self._draft.least_s
+        fewest = FEWEST_BLOCKS * in_block
+        if self._slots >= fewest:
+            if self._slots % in_block or took_s <= _LATE * said_s:
+                return
+            blocks = self._slots // in_block
+            self.why = f"the suite is made from the {blocks} blocks that are whole"
+        else:
+            if not self._slots or self._draft.prompts == 1 or took_s * fewest / self._slots <= _LATE * said_s:
+                return
+            self.is_anew = True
+            self.why = f"it starts anew with one prompt and {FEWEST_BLOCKS} blocks"
+        slot_s = took_s / self._slots
+        self.why = f"a window takes {slot_s:.0f} s and not {self._draft.window_s:g} s as planned: {self.why}"
+        raise KeyboardInterrupt
+
+
 def fly(draft: Draft, display: Display) -> Pilot:
+    """Run a pilot; one that is far too slow once more, with the least work that tells anything.
+
+    Args and errors: as of `_flown`.
+    """
+    watch = _InTime(display, draft)
+    try:
+        return _flown(draft, watch)
+    except Interrupted:
+        if not watch.is_anew:
+            raise
+    least = replace(draft, prompts=1, blocks=FEWEST_BLOCKS)
+    return _flown(least, _InTime(display, least))
+
+
+def _flown(draft: Draft, watch: _InTime) -> Pilot:
     """Run a pilot and forget its folder.
 
     Args:
         draft: a pilot's suite; its model is on this machine.
-        display: is told how it goes on.
+        watch: is told how it goes on.
 
     Raises:
         UserError: the suite can't work here.
         RunFailed: it broke, or gave no joules.
         Interrupted: Ctrl-C before two blocks were whole; later, those that are whole are what it found.
     """
+    display = cast(Display, watch)
     with tempfile.TemporaryDirectory(prefix="bench-pilot-") as below:
         file = Path(below) / "pilot.toml"
         file.write_text(to_toml(draft), encoding="utf-8")
@@ -96,8 +156,11 @@ def fly(draft: Draft, display: Display) -> Pilot:
                 prepared, header, meter, out=Path(below), resume_from=None, display=display
             )
         except Interrupted:
+            if watch.why:
+                display.note(watch.why)
             folder = _as_far_as_it_came(Path(below))
-            display.note("interrupted: the suite is made from the blocks that are whole")
+            if not watch.why:
+                display.note("interrupted: the suite is made from the blocks that are whole")
         except RunFailed as error:
             # not how to resume, because a pilot's folder is not kept
             raise RunFailed(

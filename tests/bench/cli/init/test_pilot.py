@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from rich.console import Console
 from bench.cli.init import pilot
 from bench.errors import Interrupted, RunFailed
 from bench.run import sources, start
-from bench.run.display.plain import PlainDisplay
+from bench.run.display.plain import Display, PlainDisplay
+from bench.run.remaining import Remaining
 from bench.run.session import RunSession
-from bench.suite.plan import PlannedSlot
+from bench.suite.plan import Arm, PlannedSlot
 from tests.bench.at_hand import at_hand
 from tests.bench.cli.init.test_suite_text import DRAFT
 
@@ -80,6 +82,45 @@ def test_a_pilot_that_is_interrupted_keeps_the_blocks_that_are_whole(
     found = pilot.fly(replace(TINY, blocks=4), PlainDisplay(Console(file=said)))
     assert found.noise.blocks == 2
     assert "made from the blocks that are whole" in said.getvalue()
+
+
+@pytest.mark.usefixtures("quick_meter")
+def test_a_pilot_that_is_far_too_slow_starts_anew_with_less_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever it takes is too long."""
+    monkeypatch.setattr(pilot, "_LATE", 0.0)
+    told = io.StringIO()
+    found = pilot.fly(replace(TINY, blocks=4, prompts=2), PlainDisplay(Console(file=told, width=200)))
+    assert found.noise.blocks == 2
+    assert told.getvalue().count("as planned: it starts anew with one prompt and 2 blocks") == 1
+
+
+@pytest.mark.parametrize(
+    ("slot_s", "prompts", "slots", "is_anew"),
+    [
+        (1.0, 3, 24, False),  # as planned
+        (1.9, 3, 24, False),
+        (2.5, 3, 20, False),  # 48 s are over after 20 slots
+        (5.9, 3, 12, False),
+        (6.1, 3, 1, True),  # two blocks would take more than 48 s
+        (60.0, 1, 8, False),  # there is no less work than that
+    ],
+)
+def test_a_pilot_is_ended_by_what_was_timed(
+    slot_s: float, prompts: int, slots: int, is_anew: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = replace(TINY, blocks=6, prompts=prompts, window_s=1.0, idle_s=0.0)
+    assert draft.least_s == 24.0
+    watch, done = pilot._InTime(Display(), draft), 0
+    monkeypatch.setattr(pilot.time, "perf_counter", lambda: 1000.0 + slot_s * done)
+    slot = PlannedSlot(arm=Arm(backend="echo", gate="ungated"), block=1, position=1)
+    with suppress(KeyboardInterrupt):
+        while done < 24:
+            watch.slot_started(slot, remaining=Remaining([[slot]]))
+            done += 1
+    assert (done, watch.is_anew) == (slots, is_anew)
+    assert (watch.why is None) == (slots == 24)
 
 
 @pytest.mark.parametrize(
