@@ -46,6 +46,9 @@ class Anatomy:
     """The same of the MLP."""
     has_state: bool = False
     """Whether layers keep a state, beside attention or in its place; it is left out with its block alone."""
+    scan_products: int = 2
+    """Multiply-adds of a token and a number that a scan carries on: it is renewed and read out. The delta
+    rule reads it once more before, for what is to be renewed."""
     heads_differ: bool = False
     """Whether layers have heads of other sizes; they are then those of their own `q_proj` and `k_proj`."""
 
@@ -126,6 +129,7 @@ ANATOMIES = {
     "mamba": _MAMBA,
     "mamba2": _MAMBA,
     "jamba": _HYBRID,
+    "qwen3_next": replace(_LLAMA, has_state=True, scan_products=3),
     "falcon_h1": replace(_HYBRID, attention_norm=None),
     "lfm2": replace(
         _HYBRID,

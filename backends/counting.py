@@ -84,6 +84,7 @@ def count_shape(parts: Parts, model: Any, anatomy: Anatomy, *, number_bytes: int
         row_bytes=sum(map(parts.row_bytes, tables)),
         number_bytes=number_bytes,
         width=inputs,
+        scan_products=anatomy.scan_products,
         beside_weights=sum(map(parts.elements, beside)),
         beside_bytes=parts.weight_bytes(*beside),
         held_bytes=parts.weight_bytes(*layers_of(model), head, norm, *tables, *beside),

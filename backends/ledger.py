@@ -7,7 +7,7 @@ the latents are read, and making them is flops.
 Of experts those are read that a forward's tokens are sent to: for one token, or equal rows of it, as many as
 the router picks; for a prompt they are counted.
 A state that layers keep beside keys and values is read by every forward but the first; each number of a scan
-is renewed by a multiply-add and read out by another, for every token.
+is renewed by a multiply-add and read out by another, for every token; by the delta rule it is read twice.
 Scores that are computed once more to choose the positions that stay are flops, and read nothing anew.
 Flops count a multiply-add as two. Two entries, one with the cut and one without, tell what the cut skips.
 """
@@ -154,7 +154,8 @@ def _work(
         cached += stay
     heads, said = (1, 1) if logits is None else (logits, tokens)
     layers_bytes = len(fed) * (shape.weight_bytes - shape.head_bytes)
-    flops += 2 * shape.weights * tokens + 2 * shape.head_weights * said + 4 * state.numbers * tokens
+    flops += 2 * (shape.weights * tokens + shape.head_weights * said)
+    flops += 2 * shape.scan_products * state.numbers * tokens
     return Phase(
         forwards=len(fed),
         weight_bytes=layers_bytes + heads * shape.head_bytes + batch * tokens * shape.row_bytes,

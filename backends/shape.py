@@ -18,7 +18,7 @@ class KeptState:
 
     bytes: int = 0
     numbers: int = 0
-    """Of the scans: each is renewed and read out by every token."""
+    """Of the scans, which every token renews and reads out."""
 
 
 NO_STATE = KeptState()
@@ -106,6 +106,8 @@ class Shape:
     """Of one number in the cache."""
     width: int = 0
     """Numbers of a position in the residual stream."""
+    scan_products: int = 2
+    """Multiply-adds of a token and a number of a scan (`KeptState.numbers`)."""
     beside_weights: int = 0
     """Elements of what every token passes beside the layers: what makes an input for each of them."""
     beside_bytes: int = 0

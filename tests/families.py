@@ -155,11 +155,21 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
         "mamba_d_state": 8,
         "mamba_dt_rank": 8,
     },
+    "qwen3_next": {
+        **_EXPERTS,
+        "shared_expert_intermediate_size": 32,
+        "layer_types": ["linear_attention", "full_attention"],
+        "linear_num_value_heads": 4,
+        "linear_num_key_heads": 2,
+        "linear_key_head_dim": 16,
+        "linear_value_head_dim": 16,
+    },
     "phi": {},
     "gpt_neox": {"rotary_pct": 0.25, "hidden_act": "gelu", "intermediate_size": 256},
 }
 PUBLISHED = {
     "gpt_oss": {"rope_theta": 10000.0},
+    "qwen3_next": {"full_attention_interval": 2},
     "gemma4_text": {"global_head_dim": 32},
     "exaone4": {"sliding_window_pattern": "LLLG"},
     "deepseek_v2": {"rope_scaling": _YARN, "rope_theta": 10000.0},

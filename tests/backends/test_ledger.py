@@ -7,7 +7,7 @@ import pytest
 from backends.base import Generated, Used
 from backends.cut import FULL, Cut
 from backends.ledger import Ledger, request_ledger
-from backends.shape import Attention, Latent, LayerShape, Shape
+from backends.shape import Attention, KeptState, Latent, LayerShape, Shape
 
 HEADS, KEY_HEADS, WIDTH = 4, 2, 3
 ATTENTION = Attention(numbers=2 * KEY_HEADS * WIDTH, products=2 * HEADS * WIDTH)
@@ -132,6 +132,19 @@ def test_what_makes_an_input_for_every_layer_is_read_by_every_forward_for_every_
     ):
         assert other.flops - one.flops == 2 * 7 * tokens
         assert other.weight_bytes - one.weight_bytes == 30 * one.forwards
+
+
+def test_a_scan_renews_and_reads_every_number_and_the_delta_rule_reads_it_twice():
+    state = KeptState(bytes=20, numbers=5)
+    used = Used(cache_lengths=(PROMPT,), mlp_units=None, weight_bytes=None, state=state)
+    generated = Generated(tokens=[0], forwards=3, used=used)
+    none = ledger(shape(LAYER), forwards=3)
+    for products in (2, 3):
+        of = replace(shape(LAYER), scan_products=products)
+        work = request_ledger(of, FULL, prompt_tokens=PROMPT, generated=generated)
+        assert work.prefill.flops - none.prefill.flops == 2 * products * 5 * PROMPT
+        assert work.decode.flops - none.decode.flops == 2 * products * 5 * 3
+        assert work.decode.kv_bytes - none.decode.kv_bytes == 20 * 3
 
 
 def test_a_window_that_holds_all_is_none():

@@ -151,7 +151,7 @@ KEPT = (
 def test_keys_beside_layers_of_states_are_cut_and_the_states_are_not(
     folder: Path, pair: dict[str, Backend]
 ) -> None:
-    for backend in pair.values() if folder.name in ("lfm2", "jamba") else ():
+    for backend in pair.values() if folder.name in ("lfm2", "jamba", "qwen3_next") else ():
         for cut in KEPT:
             backend.ready(cut)
             assert verdict(backend, cut, IDS).reason == ""
@@ -202,8 +202,9 @@ SCANS = {
     "falcon_h1": 2 * 4 * 16 * 8,
     "lfm2": 0,
     "jamba": 2 * 128 * 8,
+    "qwen3_next": 4 * 16 * 16,
 }
-"""Numbers that the scans of both layers carry on: heads x their width, or channels, x the size of a state."""
+"""Numbers that the scans of all layers carry on: heads x their width, or channels, x the size of a state."""
 
 
 def test_a_state_is_counted_and_read_by_every_forward_but_the_first(
