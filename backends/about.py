@@ -94,6 +94,8 @@ class About:
     unused: tuple[str, ...] = ()
     """Modules that its libraries import where they are installed, and it has no use for: seconds of every
     start, and memory. A process of its own goes without."""
+    at: str = "device"
+    """The option that stands behind an @ in a backend's name, as in `torch@cpu`."""
     gpu: str | None = None
     """What it calls the GPU of a Mac, such as `MPS`."""
     tools: Callable[[], Tools] | None = None

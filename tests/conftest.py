@@ -22,6 +22,7 @@ TOGETHER = (
     *(
         "bench/cli/test_look.py",
         "bench/test_campaign.py",
+        "bench/run/ranks",
         "bench/run/test_failed_meter.py",
         "bench/run/test_privilege.py",
         "bench/studies/sweep/test_findings.py",

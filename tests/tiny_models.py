@@ -16,6 +16,8 @@ from transformers import (
     GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
 )
 
 CONTEXT = 96
@@ -65,6 +67,24 @@ def save_tiny_gpt2(folder: Path) -> Path:
     )
     random_model(GPT2LMHeadModel, config).transformer.save_pretrained(folder)
     return _finish(folder, n_ctx=CONTEXT, architectures=["GPT2LMHeadModel"])
+
+
+def save_tiny_qwen2(folder: Path) -> Path:
+    """Of a type that mlx-lm splits both ways, with heads that two ranks and three can share."""
+    config = Qwen2Config(
+        vocab_size=VOCABULARY,
+        hidden_size=96,
+        intermediate_size=192,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=6,
+        num_key_value_heads=6,
+        max_position_embeddings=CONTEXT,
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
+        tie_word_embeddings=True,
+        **ENDS,
+    )
+    random_model(Qwen2ForCausalLM, config).save_pretrained(folder)
+    return _finish(folder, rope_theta=ROPE_THETA)
 
 
 LOGITS_APART = {"gpt_neox": 5e-3}

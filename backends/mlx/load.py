@@ -14,6 +14,7 @@ import io
 import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,6 +43,7 @@ ABOUT = About(
     unused=("torch",),  # transformers, which mlx-lm imports for its tokenizers, would import it
     gpu="Metal",
     tools=_tools,
+    at="split",
 )
 
 
@@ -53,6 +55,8 @@ def load(
     layers: int | None = None,
     prefill_chunk: Annotated[int, Field(ge=1)] = CHUNK,
     tf32: bool = False,
+    split: Literal["tensor", "pipeline"] | None = None,
+    ranks: Annotated[int, Field(ge=2, le=64)] = 2,
 ) -> Backend:
     """Load a model folder with mlx-lm, on Metal where there is one.
 
@@ -62,6 +66,8 @@ def load(
         layers: Keep only the first so many decoder layers; None keeps all.
         prefill_chunk: Prompt tokens of a forward at most; a longer prompt is fed in several.
         tf32: Let chips that can (M5, macOS 26.2 and later) multiply float32 with 10 bits of mantissa.
+        split: Let several processes run it, each with a share of every matrix or with some of the layers.
+        ranks: How many, if it is split.
 
     Raises:
         MissingLibrary: mlx or mlx-lm is not installed.
@@ -76,9 +82,14 @@ def load(
     opened = open_folder(folder, layers=layers)
     check_fits(opened, dtype, limit_bytes=_limit_bytes(), what="what Metal recommends to hold")
     tokenizer = Tokenizer(folder)
-    model = _load_model(opened, dtype)
+    model = _load_model(opened, dtype, whole=split is None)
     leave_out_as_its_config_says(MlxParts(None), model, opened)
-    return MlxDecoder(model, tokenizer=tokenizer, folder=opened, dtype=dtype, chunk=prefill_chunk, tf32=tf32)
+    make: Callable[..., MlxDecoder] = MlxDecoder
+    if split is not None:
+        from backends.mlx.split import SplitDecoder
+
+        make = partial(SplitDecoder, how=split, ranks=ranks)
+    return make(model, tokenizer=tokenizer, folder=opened, dtype=dtype, chunk=prefill_chunk, tf32=tf32)
 
 
 def _limit_bytes() -> int | None:
@@ -89,7 +100,8 @@ def _limit_bytes() -> int | None:
     return None if limit_bytes is None else int(limit_bytes)
 
 
-def _load_model(folder: ModelFolder, dtype: str) -> Any:
+def _load_model(folder: ModelFolder, dtype: str, *, whole: bool) -> Any:
+    """The model; its weights are read and tried at once if this process runs the whole of it."""
     import mlx.core as mx
     from mlx_lm.utils import _get_classes, load_model
 
@@ -105,10 +117,11 @@ def _load_model(folder: ModelFolder, dtype: str) -> Any:
             )
         if folder.quantised is None:  # scales and what is left whole stay as they were saved
             model.set_dtype(getattr(mx, dtype))
-        mx.eval(model.parameters())
         model.eval()
-        doing = "run"
-        mx.eval(model(mx.array([[0]])))
+        if whole:
+            mx.eval(model.parameters())
+            doing = "run"
+            mx.eval(model(mx.array([[0]])))
     except (Exception, SystemExit) as error:
         # a model file raises what it likes (one prints and exits), and some fail in their first forward
         said = printed.getvalue() if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"

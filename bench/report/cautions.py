@@ -54,6 +54,7 @@ def cautions(
         *check_slots(slots),
         *check_judgements(by_backend),
         *_about_joules(readback, rows),
+        *_about_ranks(readback),
         *_about_batches(readback),
         *_about_prompt_caches(rows),
         *_about_servers(readback),
@@ -145,10 +146,25 @@ def _about_joules(readback: Readback, rows: Sequence[ArmRow]) -> Iterator[Cautio
         if row.verdict == INACTIVE:
             words = f"{INACTIVE}, {row.reason}"
             yield Caution(code=INACTIVE, subject=row.label, is_named=True, said=words)
-    if any(row.gross_per_repeat_j is not None and row.net_per_repeat_j is None for row in rows):
+    split = {slot.record.backend for slot in readback.slots if slot.record.ranks}
+    alone = [row for row in rows if row.backend not in split]
+    if any(row.gross_per_repeat_j is not None and row.net_per_repeat_j is None for row in alone):
         judged = readback.idle.judged
         why = "no joules are left above idle" if judged.stable else judged.reason
         yield Caution(code="net not estimated", subject="run", said=f"net joules not estimated: {why}")
+
+
+def _about_ranks(readback: Readback) -> Iterator[Caution]:
+    """What several ranks draw together, and what of it no meter sees."""
+    windows = {slot.record.backend: slot.record.ranks for slot in readback.slots if slot.record.ranks}
+    for backend, ranks in windows.items():
+        skew_ms = 1e3 * max(rank.skew_s for rank in ranks)
+        words = (
+            f"joules are the sum of {1 + len(ranks)} ranks, each by a meter of its own, idle or not; "
+            "switches, docks and cables between them are in no sum. Their windows lie within "
+            f"{skew_ms:.2g} ms, which the bound has in it. Net joules are not estimated"
+        )
+        yield Caution(code="ranks", subject=backend, value=1 + len(ranks), is_named=True, said=words)
 
 
 def _about_batches(readback: Readback) -> Iterator[Caution]:

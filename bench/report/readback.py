@@ -12,6 +12,7 @@ from bench.report.slots import Idle, SlotRead, failed_gate, first_of_each_prompt
 from bench.run.joules import MeterTrust, Readings, Sources, joules_of
 from bench.run.observed import Joules
 from bench.run.power import changed
+from bench.run.ranks.joules import attributed_again, summed
 from bench.run.records import (
     ArmKey,
     FailedRequest,
@@ -201,7 +202,9 @@ def _with_joules(
     for session, readings in sources.items():
         mine = [slot for slot in slots if slot.session == session]
         figures = joules_of([(slot.start_s, slot.end_s) for slot in mine], readings, trust[session])
-        joules |= {slot.place: figure for slot, figure in zip(mine, figures, strict=True)}
+        for slot, figure in zip(mine, figures, strict=True):
+            others = attributed_again(slot.ranks, run.session_folder(session))
+            joules[slot.place] = summed(figure, others)
     begun = run.power_by_session
     level = level_of_run(run.header.looks, run.finished_blocks)
     read = []

@@ -87,7 +87,8 @@ class SlotRead(Slot):
             forwards=sum(request.forwards for request in answers),
             seconds_s=record.seconds_s,
             gross_j=joules.total_j,
-            net_j=idle.net_j(joules.total_j, seconds_s=record.seconds_s),
+            # idle is that of this machine, not of the other ranks'
+            net_j=None if record.ranks else idle.net_j(joules.total_j, seconds_s=record.seconds_s),
             boundary=joules.boundary,
             kind=joules.kind,
             grade=joules.grade,

@@ -42,6 +42,21 @@ class Joules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RankWindow:
+    """What another rank than the first drew in the window of a slot."""
+
+    rank: int
+    start_s: float
+    """On the clock of its own machine, like the end: right after the barrier that opens the window."""
+    end_s: float
+    skew_s: float
+    """How far apart a barrier lets two ranks go: half of the longest of many before the first slot."""
+    meter: str
+    """Folder of its stream, in the session's."""
+    joules: Joules
+
+
+@dataclass(frozen=True, kw_only=True)
 class SameLogits:
     """Two backends on one prompt; see `bench.run.workers.equal_work`."""
 

@@ -2,9 +2,7 @@
 
 A record is written once and never changed, and read back as what it was. Instants are seconds of the
 harness clock (`time.perf_counter()`), which starts anew with the machine, so they only mean something
-within one session of a run. Not measured is null.
-
-The first schema, 1, is that of today; `SCHEMA` is on every line.
+within one session of a run. Not measured is null. `SCHEMA` is on every line; the first, 1, is today's.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from typing import Any, ClassVar
 
 from backends.base import BackendInfo
 from backends.guard import Verdict
-from bench.run.observed import Answered, Joules, Latency, SameLogits, Settled
+from bench.run.observed import Answered, Joules, Latency, RankWindow, SameLogits, Settled
 from bench.run.power import Power
 from bench.typed import from_json
 from energy.base import SourceInfo
@@ -241,6 +239,8 @@ class SlotRecord(PlacedRecord):
     start_s: float
     end_s: float
     joules: Joules
+    ranks: list[RankWindow] = field(default_factory=list)
+    """Of the others than the first, where several run the model together: `joules` is the sum of all."""
     power: Power | None = None
     """Read right before and right after the window: what differs from the session's start, else the later."""
     error: None = None

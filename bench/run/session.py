@@ -114,7 +114,7 @@ class RunSession:
         windows = sum(map(len, self._to_come()))
         if narrow := disk.check_room(self.folder, self.protocol, windows=windows, source=self.meter.info):
             self.display.note(narrow)
-        agreements = self.workers.start()
+        agreements = self.workers.start(self.meter.info)
         self.meter.count_servers([info.served for info in self.workers.loaded.values() if info.served])
         self.prepared = self.workers.prepared
         reading_s, longer = self._fit_to_meter()

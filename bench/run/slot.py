@@ -14,6 +14,7 @@ from bench.run.display.plain import Display
 from bench.run.meter import Meter
 from bench.run.minutes import first_pass_of
 from bench.run.power import Power, changed
+from bench.run.ranks.joules import summed
 from bench.run.records import FailedRequest, LatencyRecord, RequestRecord, SlotRecord, VoidSlot
 from bench.run.workers.group import Workers
 from bench.run.workers.messages import Discard, Request, Settle, Synchronize, TimeTokens
@@ -71,14 +72,16 @@ class Holder:
             WorkerLost: the worker died or hung.
             WorkerRefused: it can't do what it was asked.
         """
-        ask = partial(self._workers.of(slot.arm.backend).ask, deadline_s=protocol.request_deadline_s)
+        worker = self._workers.of(slot.arm.backend)
+        ask = partial(worker.ask, deadline_s=protocol.request_deadline_s)
         ask(Settle())  # what a void slot left behind
         power = host.power()
         self._cool_down(protocol)
         if not self._as_published:  # after a rest the first answer may be slow; the papers took it along
             ask(Discard(prompt_id=self.prompts[0].id, gate=slot.arm.gate))
         self._display.window_opens()
-        start_s = ask(Synchronize()).now_s  # by the worker's own clock reading
+        opened = closed = ask(Synchronize())
+        start_s = opened.now_s  # by the worker's own clock reading
         place, passes, end_s = self._place(slot), 0, start_s
         while end_s - start_s < protocol.min_window_s:
             passes += 1
@@ -88,14 +91,23 @@ class Holder:
                 self._display.request_done(requests[-1], of=len(self.prompts))
                 if (time.perf_counter() - start_s) * (1 + 1 / len(requests)) > pass_most_s:
                     break  # one more like these would be too many
-            end_s = ask(Synchronize()).now_s
+            closed = ask(Synchronize())
+            end_s = closed.now_s
         settled = ask(Settle())  # text and counted work, now that the window is closed
         requests[:] = [replace(r, **vars(one)) for r, one in zip(requests, settled.requests, strict=True)]
         if settled.counted:
             requests[:] = [replace(r, **vars(one)) for r, one in zip(requests, settled.counted, strict=True)]
         power = self._held_power(power)
-        joules = self._meter.joules(start_s, end_s)
-        return SlotRecord(**place, passes=passes, start_s=start_s, end_s=end_s, joules=joules, power=power)
+        joules, ranks = self._meter.joules(start_s, end_s), worker.elsewhere(opened, closed)
+        return SlotRecord(
+            **place,
+            passes=passes,
+            start_s=start_s,
+            end_s=end_s,
+            joules=summed(joules, ranks),
+            ranks=ranks,
+            power=power,
+        )
 
     def first_pass(self, arm: Arm, protocol: Protocol, *, most_s: float) -> FirstPass:
         """How fast an arm is, from a slot of one pass that is not stored.

@@ -8,10 +8,11 @@ What needs the library is done by a process of its own:
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from analysis.words import counted
 from backends.about import ABILITIES, Ability, About, about_of
@@ -32,6 +33,13 @@ def about(backend: str) -> About:
         UserError: nothing of that name is installed, or it can't be imported.
     """
     return about_of(plugins.check_options("backends", backend, ()))
+
+
+def ranks(backend: str, options: dict[str, Any]) -> int:
+    """Processes that run a model of a backend together: several where these options split it."""
+    given = plugins.check_values("backends", backend, options)
+    usual = inspect.signature(plugins.load("backends", backend)).parameters.get("ranks")
+    return int(given.get("ranks", usual.default)) if usual and given.get("split") else 1
 
 
 def every() -> dict[str, About]:

@@ -63,17 +63,23 @@ def find(group: Group, name: str) -> EntryPoint:
     Raises:
         UserError: nothing of that name is installed.
     """
-    plain = _on_device(group, name)[0]
+    plain = _parted(group, name)[0]
     for point in installed(group, tuple(sys.path)):
         if point.name == plain:
             return point
     raise UserError(f"unknown {_singular(group)} {plain!r}", fix=nearest(plain, names(group)))
 
 
-def _on_device(group: Group, name: str) -> tuple[str, dict[str, Any]]:
-    """A backend may stand in a suite once for each device, as NAME@DEVICE: its name, and that option."""
-    plain, _, device = name.partition("@")
-    return (plain, {"device": device}) if group == "backends" and device else (name, {})
+def _parted(group: Group, name: str) -> tuple[str, str]:
+    """A backend may stand in a suite several times, as NAME@WORD: its name and that word, or none."""
+    plain, _, word = name.partition("@") if group == "backends" else (name, "", "")
+    return plain, word
+
+
+def _by_name(group: Group, name: str, factory: Callable[..., Any]) -> dict[str, Any]:
+    """The option that a backend's name gives: its device, or what the backend says."""
+    word = _parted(group, name)[1]
+    return {about_of(factory).at: word} if word else {}
 
 
 def create(group: Group, name: str, options: dict[str, Any]) -> Any:
@@ -83,7 +89,7 @@ def create(group: Group, name: str, options: dict[str, Any]) -> Any:
         UserError: unknown plugin, unknown option, or a value of the wrong kind.
     """
     factory = check_options(group, name, options)
-    options = _on_device(group, name)[1] | options
+    options = _by_name(group, name, factory) | options
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(factory)
     try:
         return checked(**options)
@@ -101,7 +107,7 @@ def check_options(group: Group, name: str, options: Iterable[str]) -> Callable[.
     """
     factory = load(group, name)
     parameters = inspect.signature(factory).parameters
-    for option in (*_on_device(group, name)[1], *options):
+    for option in (*_by_name(group, name, factory), *options):
         if option not in parameters:
             hint = nearest(option, parameters)
             raise UserError(f"{_singular(group)} {name!r} has no option {option!r}", fix=hint)
@@ -116,7 +122,7 @@ def all_options(group: Group, name: str, options: dict[str, Any]) -> dict[str, A
     """
     parameters = inspect.signature(check_options(group, name, options)).parameters
     defaults = {key: parameter.default for key, parameter in parameters.items()}
-    return check_values(group, name, defaults | _on_device(group, name)[1] | options)
+    return check_values(group, name, defaults | _by_name(group, name, load(group, name)) | options)
 
 
 def check_values(group: Group, name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -125,8 +131,9 @@ def check_values(group: Group, name: str, options: dict[str, Any]) -> dict[str, 
     Raises:
         UserError: unknown plugin, unknown option, or a value of the wrong kind.
     """
-    kinds = get_type_hints(check_options(group, name, options), include_extras=True)
-    values, checked = _on_device(group, name)[1] | options, dict[str, Any]()
+    factory = check_options(group, name, options)
+    kinds = get_type_hints(factory, include_extras=True)
+    values, checked = _by_name(group, name, factory) | options, dict[str, Any]()
     for key, value in values.items():
         try:
             checked[key] = to_jsonable_python(TypeAdapter(kinds[key]).validate_python(value))

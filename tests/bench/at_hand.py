@@ -78,6 +78,9 @@ class WorkerHere:
             raise WorkerRefused(error["what"], fix=error["fix"])
         return from_json(message.answer(), self._reply)
 
+    def elsewhere(self, start: Any, end: Any) -> list[Any]:
+        return []
+
     def stop(self) -> None:
         for loaded in self.worker.models.values():
             loaded.close()

@@ -15,12 +15,16 @@ from backends.guard import Verdict
 from bench.errors import RunFailed, UserError
 from bench.run.display.plain import Display
 from bench.run.observed import NOT_SHOWN, SameLogits
+from bench.run.ranks.group import RankedWorker, meter_of_ranks
 from bench.run.workers import equal_work
+from bench.run.workers.lengths import check_lengths
 from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Resize, Synchronize, Warm
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
+from bench.suite import libraries
 from bench.suite.libraries import about
 from bench.suite.memory import check_fits
-from bench.suite.prepare import Prepared, make_gates, without
+from bench.suite.prepare import Prepared, without
+from energy.base import SourceInfo
 
 _STILL_FASTER = 0.97
 """A request that takes less than this share of the best so far shows that warming up goes on."""
@@ -48,10 +52,13 @@ class Workers:
         """Whether each gate takes effect, by `backend/label`."""
         self._started: list[WorkerProcess] = []
 
-    def start(self) -> list[SameLogits]:
+    def start(self, energy: SourceInfo) -> list[SameLogits]:
         """Start a worker per backend, and check that they do equal work; returns how well they agree.
 
         A backend that can't load what the suite asks for is left out, unless it is the only one.
+
+        Args:
+            energy: what this machine is measured with.
 
         Raises:
             UserError: none can load what the suite asks for, or a prompt does not fit a model's context.
@@ -59,6 +66,7 @@ class Workers:
             RunFailed: two backends disagree.
         """
         check_fits(self.prepared)
+        self._energy = energy
         self.display.stage("loading " + ", ".join(self.prepared.backends), ticking=True)
         try:
             self._working = self._start(self.prepared.backends)
@@ -165,7 +173,7 @@ class Workers:
         loads = {backend: self._what_to_load(backend) for backend in backends}
         workers = {}
         for backend, load in loads.items():
-            workers[backend] = WorkerProcess(backend, log=self.folder / f"worker-{backend}.log")
+            workers[backend] = self._new(backend)
             self._started.append(workers[backend])
             workers[backend].send(load)
         deadline_s = self.prepared.suite.protocol.load_deadline_s
@@ -176,13 +184,27 @@ class Workers:
             self._encode(backend, worker)
 
         def make_ready(backend: str, worker: WorkerProcess) -> None:
-            self._check_lengths(backend)
+            check_lengths(self.prepared.suite, self.ids[backend], self._contexts(backend))
             worker.ask(Ready(gate_model=self.prepared.baseline_model), deadline_s=deadline_s)
 
         self._each(workers, loaded_and_encoded)
         self._write_alike(workers)
         self._each(workers, make_ready)
         return workers
+
+    def _new(self, backend: str) -> WorkerProcess:
+        suite = self.prepared.suite
+        ranks = libraries.ranks(backend, suite.backend_options.get(backend, {}))
+        if ranks == 1:
+            return WorkerProcess(backend, log=self.folder / f"worker-{backend}.log")
+        meter = meter_of_ranks(suite, self._energy)
+        seen = "each with a meter" if meter else "all seen by this machine's one meter"
+        self.display.note(f"{backend}: {ranks} ranks, {seen}")
+        return RankedWorker(backend, ranks=ranks, folder=self.folder, meter=meter)
+
+    def _contexts(self, backend: str) -> dict[str, int | None]:
+        """Context of each model by key."""
+        return {key: self.loaded[f"{backend}/{key}"].context for key in self.prepared.models}
 
     def _each(self, workers: dict[str, WorkerProcess], step: Callable[[str, WorkerProcess], None]) -> None:
         """Do a step with every worker; one that refuses is left out, unless it is the last."""
@@ -276,23 +298,3 @@ class Workers:
             gates=dict(suite.gates),
             **suite.generation.model_dump(),
         )
-
-    def _check_lengths(self, backend: str) -> None:
-        """Every prompt must leave room for what it may generate, in every model it may be sent to."""
-        suite = self.prepared.suite
-        for budget in {budget for gate in make_gates(suite).values() for budget in gate.budgets}:
-            context = self.loaded[f"{backend}/{budget.model}"].context
-            new_tokens = budget.max_new_tokens or suite.generation.max_new_tokens
-            for prompt, ids in self.ids[backend][budget.model].items():
-                said, cut = f"prompt {prompt!r} has {len(ids)} tokens", budget.cut
-                if context is not None and len(ids) + new_tokens > context:
-                    raise UserError(
-                        f"{said}, and with {new_tokens} new ones it exceeds the context of "
-                        f"{budget.model!r}, {context}",
-                        fix="shorten it or lower max_new_tokens",
-                    )
-                if cut.kv_policy == "snapkv" and cut.kv_keep < 1 and len(ids) < cut.snapkv_window:
-                    raise UserError(
-                        f"{said}, fewer than snapkv_window = {cut.snapkv_window}",
-                        fix="lower the window or leave the prompt out",
-                    )

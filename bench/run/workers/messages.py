@@ -142,6 +142,8 @@ class Synchronized:
     """The instant at which every device was idle."""
 
     now_s: float
+    others: list[float] = field(default_factory=list)
+    """The same of every other rank on its own clock, where several run a model together."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,8 @@ from typing import Any, TypeVar
 from bench import lifeline
 from bench.errors import BenchError
 from bench.run import privilege
-from bench.run.workers.messages import Message, Refused
+from bench.run.observed import RankWindow
+from bench.run.workers.messages import Message, Refused, Synchronized
 from bench.typed import from_json, to_json
 
 A = TypeVar("A")
@@ -39,8 +41,15 @@ class WorkerRefused(BenchError):
 class WorkerProcess:
     """One running worker."""
 
-    def __init__(self, backend: str, *, log: Path, module: str = "bench.run.workers.worker") -> None:
-        """Start it; what its libraries print goes to the file `log`.
+    def __init__(
+        self,
+        backend: str,
+        *,
+        log: Path,
+        module: str = "bench.run.workers.worker",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it; what its libraries print goes to the file `log`, and `env` is added to its environment.
 
         Every model is loaded by a worker, so here root is given up for good, if it has not been before.
 
@@ -48,10 +57,10 @@ class WorkerProcess:
             RunFailed: root could not be given up; nothing was started.
         """
         privilege.give_up()
-        self.backend = backend
+        self.backend, self._module = backend, module
         ours, theirs = socket.socketpair()
         theirs_alive, self._lifeline = os.pipe()
-        command = lifeline.command(theirs_alive, module, backend, str(theirs.fileno()))
+        command = self._command(theirs_alive, theirs.fileno())
         with log.open("ab") as noise:
             self._process = subprocess.Popen(
                 command,
@@ -60,17 +69,20 @@ class WorkerProcess:
                 stdout=noise,
                 stderr=noise,
                 process_group=0,  # Ctrl-C in the terminal reaches the conductor alone
-                env={**os.environ, **_QUIET},
+                env={**os.environ, **_QUIET, **(env or {})},
             )
         theirs.close()
         os.close(theirs_alive)
-        self._connection = Connection(ours.detach())
+        self.connection = Connection(ours.detach())
         self._log = log
 
     @property
     def pid(self) -> int:
         """Process id."""
         return self._process.pid
+
+    def _command(self, alive: int, channel: int) -> list[str]:
+        return lifeline.command(alive, self._module, self.backend, str(channel))
 
     def ask(self, message: Message[A], *, deadline_s: float) -> A:
         """Send a message and wait for its reply.
@@ -84,28 +96,41 @@ class WorkerProcess:
 
     def send(self, message: Message[Any]) -> None:
         """Send a message; `receive` must follow."""
-        try:
-            self._connection.send_bytes(json.dumps({"command": message.command, **to_json(message)}).encode())
-        except OSError:
-            raise self._lost(message.command) from None
+        self._send(json.dumps({"command": message.command, **to_json(message)}).encode(), message.command)
 
     def receive(self, message: Message[A], *, deadline_s: float) -> A:
         """Wait for the reply to `message`."""
         command = message.command
         try:
-            if not wait([self._connection], timeout=deadline_s):
+            if not wait([self.connection], timeout=deadline_s):
                 self.kill()
                 raise WorkerLost(
                     f"the {self.backend} worker gave no answer to {command!r} in {deadline_s:g} s",
                     backend=self.backend,
                 )
-            reply = json.loads(self._connection.recv_bytes())
+            reply = json.loads(self.connection.recv_bytes())
         except (EOFError, ConnectionError):
             raise self._lost(command) from None
         refusal = from_json(Refused, reply).error
         if refusal is not None:
             raise WorkerRefused(refusal.what, fix=refusal.fix)
         return from_json(message.answer(), reply)
+
+    def exchange(self, message: bytes, *, command: str) -> bytes:
+        """Pass on a message as it came, and wait for the reply as it comes, however long it takes.
+
+        Raises:
+            WorkerLost: no reply came.
+        """
+        self._send(message, command)
+        try:
+            return self.connection.recv_bytes()
+        except (EOFError, ConnectionError):
+            raise self._lost(command) from None
+
+    def elsewhere(self, start: Synchronized, end: Synchronized) -> list[RankWindow]:
+        """Joules that this machine's meter did not see, of other ranks: of one worker, none."""
+        return []
 
     def stop(self) -> None:
         """Let it end by itself, or end it."""
@@ -121,9 +146,15 @@ class WorkerProcess:
         self._process.wait()
         self._close()
 
+    def _send(self, message: bytes, command: str) -> None:
+        try:
+            self.connection.send_bytes(message)
+        except OSError:
+            raise self._lost(command) from None
+
     def _close(self) -> None:
-        if not self._connection.closed:
-            self._connection.close()
+        if not self.connection.closed:
+            self.connection.close()
             os.close(self._lifeline)
 
     def _lost(self, command: str) -> WorkerLost:

@@ -36,6 +36,9 @@ class Told:
         settled = [MagicMock()] * self.steps.count("request")
         return MagicMock(now_s=self.now_s, requests=settled, counted=settled)
 
+    def elsewhere(self, *_: Any) -> list[Any]:
+        return []
+
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:

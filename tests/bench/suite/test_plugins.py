@@ -34,7 +34,7 @@ def test_the_device_behind_a_name_is_an_option_like_another(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("mlx@cpu", "backend 'mlx@cpu' has no option 'device'"),
+        ("echo@cpu", "backend 'echo@cpu' has no option 'device'"),
         ("torhc@cpu", "unknown backend 'torhc'; did you mean 'torch'"),
     ],
 )

@@ -1,0 +1,1 @@
+"""One model that several processes run together, each measured where it runs."""
