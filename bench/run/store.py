@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
 
+from bench import typed
 from bench.errors import RunFailed, UserError
 from bench.run import door
 from bench.run.power import Power
@@ -39,7 +40,6 @@ from bench.run.records import (
 from bench.suite import prompt_forms
 from bench.suite.header import RunHeader
 from bench.suite.prompt_forms import Prompt
-from bench.typed import from_json
 
 R = TypeVar("R", bound=Record)
 PROMPTS, RECORDS = "prompts.jsonl", "records.jsonl"
@@ -232,8 +232,8 @@ def read_header(folder: Path) -> RunHeader:
     """
     try:
         door.enter(folder)
-        stored = json.loads((folder / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        stored = typed.loads((folder / "run.json").read_bytes())
+    except (OSError, ValueError):
         raise UserError(
             f"{folder} is not a run folder: it has no readable run.json", fix="list runs with: bench runs"
         ) from None
@@ -241,7 +241,7 @@ def read_header(folder: Path) -> RunHeader:
     if isinstance(schema, int) and schema > SCHEMA:
         raise UserError(f"{folder} has schema {schema}, this program reads {SCHEMA}", fix="upgrade it")
     try:
-        return from_json(RunHeader, stored)
+        return typed.from_json(RunHeader, stored)
     except ValueError as error:
         raise UserError(f"{folder / 'run.json'} is damaged: {error}", fix="restore it from a copy") from None
 
@@ -270,10 +270,7 @@ def record_of(line: bytes) -> Record:
     Raises:
         ValueError: it is damaged; the message says how.
     """
-    try:
-        stored = json.loads(line)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
+    stored = typed.loads(line)
     if not isinstance(stored, dict):
         raise ValueError("it is no record")
     content, key, _ = line.rpartition(_CHECKSUM)

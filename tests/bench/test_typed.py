@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backends.cut import Cut
-from bench.typed import from_json, to_json
+from bench.typed import from_json, loads, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +50,10 @@ def test_a_key_of_a_newer_version_is_passed_over_and_a_missing_one_takes_its_def
 def test_an_error_names_the_field(kind: type, value: Any, where: str) -> None:
     with pytest.raises(ValueError, match=rf"^{where}: "):
         from_json(kind, value)
+
+
+@pytest.mark.parametrize("text", [b"[NaN]", b"[-Infinity]", b"[1e999]", b"[" * 200_000, b"[\xff]", b"{"])
+def test_what_is_no_number_or_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        loads(text)
+    assert loads(b'[1e308, "NaN", null]') == [1e308, "NaN", None]

@@ -53,6 +53,7 @@ _JOULES = pa.struct(
 )
 _USED = tuple(f'{{"type": "{kind}"'.encode() for kind in ("request", "slot", "block", "idle"))
 """How the store begins the lines that are needed; fields of others have the same names and other types."""
+_SESSION = b'{"type": "session"'
 _POWER = pa.struct([("source", pa.string()), ("mode", pa.string()), ("charging", pa.bool_())])
 _RECORD = pa.schema(
     [
@@ -144,26 +145,27 @@ def _tables(folders: Sequence[Path]) -> Iterator[tuple[pa.Table, list[str]]]:
 
 def _records(folders: Sequence[Path]) -> tuple[pa.Table, Began]:
     """All records of these runs, with the number of their run; unknown fields are passed over."""
-    lines, counts = [], []
+    lines: list[bytes] = []
+    counts: list[int] = []
     began: Began = {}
     for run, folder in enumerate(folders):
         file = folder / "records.jsonl"
         # what follows the last newline was cut by a crash and is not a record
         whole = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
-        used = [line for line in whole if line.startswith(_USED)]
-        lines += used
-        counts.append(len(used))
+        before = len(lines)
         for number, line in enumerate(whole, start=1):
-            if line.startswith(b'{"type": "session"'):
-                session = store.read_record(line, file=file, number=number)
-                assert isinstance(session, SessionRecord)
-                began[run, session.session] = session.power
+            if not line.startswith((*_USED, _SESSION)):
+                continue
+            record = store.read_record(line, file=file, number=number)
+            if isinstance(record, SessionRecord):
+                began[run, record.session] = record.power
+            else:
+                lines.append(line)
+        counts.append(len(lines) - before)
     options = pa.json.ParseOptions(explicit_schema=_RECORD, unexpected_field_behavior="ignore")
     try:
         table = _parse(b"\n".join(lines), options)
     except pa.ArrowInvalid as error:
-        for folder in folders:
-            store.read(folder)  # says which file is damaged, if it is one
         raise UserError(f"the records below {folders[0].parent} can't be collected: {error}") from None
     return table.append_column("run_index", pa.array(np.repeat(np.arange(len(folders)), counts))), began
 

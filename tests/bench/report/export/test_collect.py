@@ -47,7 +47,8 @@ HEADER: dict[str, Any] = {
 
 
 def energy(total_j: float | None, **changes: Any) -> dict[str, Any]:
-    stated = {"kind": "measured", "boundary": "soc_cpu_gpu_ane", "grade": 2, "readings": 600, "bound_j": 0.1}
+    stated = {"kind": "measured", "boundary": "soc_cpu_gpu_ane", "readings": 600, "bound_j": 0.1}
+    stated |= {"grade": 2, "grade_name": "metered", "grade_reasons": []}
     return {"total_j": total_j, "rails_j": {"cpu": total_j}, "withheld": None, **stated, **changes}
 
 
@@ -69,6 +70,7 @@ def write_run(
             place = {"schema": 1, "session": 1, "block": block, "position": position}
             place |= {"backend": "torch", "gate": gate, "a_a": a_a}
             work = {"prompt_id": "a", "prompt_tokens": 7, "tokens": [1, 2, 3], "forwards": 2, "error": None}
+            work |= {"model": "full", "pass_number": 1, "gated_s": 1.0, "prefilled_s": 1.1}
             lines.append({"type": "request", **place, "start_s": 1.0, "end_s": 2.0, **work})
             joules = energy(100 * share * (1 + 0.001 * ((block * 7 + position) % 5)), **changes)
             window = {"start_s": 0.0, "end_s": 60.0, "passes": 1, "error": None}
@@ -162,10 +164,8 @@ def test_cut_blocks_torn_lines_and_void_slots_do_not_count(tmp_path: Path) -> No
     collected = collect([tmp_path], tmp_path / "runs.parquet")
     assert collected.slots == 24
     empty = write_run(tmp_path, "b", blocks=1) / "records.jsonl"
-    empty.write_text(
-        "".join(line for line in empty.read_text().splitlines(keepends=True) if '"block"}' not in line)
-    )
-    empty.write_text(empty.read_text().replace('"type": "block"', '"type": "event"'))
+    lines = empty.read_text().splitlines(keepends=True)
+    empty.write_text("".join(line for line in lines if '"type": "block"' not in line))
     assert collect([tmp_path], tmp_path / "runs.parquet").without_whole_block == ("b",)
 
 

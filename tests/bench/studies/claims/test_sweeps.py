@@ -80,8 +80,21 @@ def test_the_verdict_is_in_every_form_of_the_table(tmp_path: Path, monkeypatch: 
     assert "perplexity rises by +80.0 %" in to_csv(rows)
 
 
-def test_a_damaged_sweep_is_said(tmp_path: Path) -> None:
-    stored(tmp_path)
-    (tmp_path / "sweep" / "sweep.json").write_text("{")
-    with pytest.raises(UserError, match="damaged"):
+@pytest.mark.parametrize(
+    ("was", "now", "why"),
+    [
+        ('{"', "", "Expecting|Extra data"),
+        ('"layers": 30', '"layers": 0', "layers"),
+        ('"layers": 30', '"layers": NaN', "NaN"),
+        ('"outcome"', '"x"', "configurations.0.outcome"),
+        ('{"kv_keep": 0.5}', "3", "cut"),
+        ('"kv_keep": 0.5', '"kv_keep": "half"', "kv_keep"),
+    ],
+)
+def test_a_damaged_sweep_is_said(was: str, now: str, why: str, tmp_path: Path) -> None:
+    stored(tmp_path, active(Cut(kv_keep=0.5), 0.8, speed=1.4))
+    file = tmp_path / "sweep" / "sweep.json"
+    assert was in file.read_text()
+    file.write_text(file.read_text().replace(was, now))
+    with pytest.raises(UserError, match=f"is damaged: .*({why})"):
         read_sweeps([tmp_path])
