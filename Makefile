@@ -47,13 +47,14 @@ format: $(VENV)/.installed-test
 clean:
 	rm -rf $(VENV)
 
-# Looks first: a Python that does not fit is told, and leaves nothing behind.
-$(VENV)/bin/python:
+# Looks first: a Python that does not fit is told, and leaves nothing behind. An environment gets its pip last: one
+# without was interrupted, or made by uv, and is made whole.
+$(VENV)/bin/pip:
 	@python=$$(PYTHON='$(PYTHON)' .setup/find-python) && echo "making $(VENV) with $$python" && \
 	{ "$$python" -m venv $(VENV) || { rm -rf $(VENV); false; }; }
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@PYTHON=$(VENV)/bin/python .setup/find-python >/dev/null || { echo "make: $(VENV) is of no use; type: make clean" >&2; false; }
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@PYTHON=$(VENV)/bin/python INSTEAD='type: make clean, then make run' .setup/find-python >/dev/null
 	@echo "installing into $(VENV), once: some hundred MB to download"
 	@$(VENV)/bin/python .setup/install $(EXTRAS)
 	@touch $@
