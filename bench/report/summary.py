@@ -114,6 +114,7 @@ class _Arm:
 
     def energy(self) -> dict[str, Any]:
         joules = [slot.record.joules for slot in self.slots]
+        split = any(slot.record.ranks for slot in self.slots)  # idle is not that of the other ranks
         gross_j = self._of_a_pass(self.costs.request)
         per_token = self.costs.new_token
         interval = per_token.interval if per_token else None
@@ -123,7 +124,7 @@ class _Arm:
             **_lowest_grade(joules),
             "gross_per_repeat_j": gross_j,
             "bound_per_repeat_j": self._bound_j(),
-            "net_per_repeat_j": self.idle.net_j(gross_j, seconds_s=self.seconds),
+            "net_per_repeat_j": None if split else self.idle.net_j(gross_j, seconds_s=self.seconds),
             "joules_per_token": per_token.point if per_token else None,
             "joules_per_token_low": interval.low if interval else None,
             "joules_per_token_high": interval.high if interval else None,

@@ -66,8 +66,10 @@ _RECORD = pa.schema(
         *((name, pa.float64()) for name in ("start_s", "end_s")),
         ("joules", _JOULES),
         ("power", _POWER),
+        ("ranks", pa.list_(pa.struct([("rank", pa.int64())]))),
     ]
 )
+_NOT_MEASURED = pa.scalar(None, pa.float64())
 FACT_TYPES = {
     **dict.fromkeys(("gpu_cores", "cpu_cores", "memory_bytes"), pa.int64()),
     "git_dirty": pa.bool_(),
@@ -179,11 +181,10 @@ def _parse(data: bytes, options: pa.json.ParseOptions) -> pa.Table:
 def _slots(records: pa.Table, headers: Sequence[RunHeader], began: Began) -> pa.Table:
     """One row per window of a whole block, as `analysis.rows.Slot` in words, and its run's provenance."""
     slots = _of_type(records, "slot")
-    slots = (
-        slots.filter(pc.is_null(slots["error"]))
-        .select([*PLACE, "backend", "gate", "a_a", "passes", "start_s", "end_s", "joules", "power"])
-        .flatten()
-    )
+    slots = slots.filter(pc.is_null(slots["error"]))
+    ranks = pc.fill_null(pc.list_value_length(slots["ranks"]), 0)
+    kept = [*PLACE, "backend", "gate", "a_a", "passes", "start_s", "end_s", "joules", "power"]
+    slots = slots.select(kept).append_column("is_alone", pc.equal(ranks, 0)).flatten()
     blocks = _of_type(records, "block").group_by(["run_index", "block"]).aggregate([("session", "max")])
     blocks = blocks.rename_columns(
         ["run_index", "block", "session"]
@@ -266,7 +267,7 @@ def _slot_columns(slots: pa.Table, run: np.ndarray, idle: Sequence[Idle]) -> dic
         **{name: slots[name] for name in ("requests", "prompt_tokens", "new_tokens", "forwards")},
         "seconds_s": seconds_s,
         "gross_j": gross_j,
-        "net_j": _net_j(gross_j, seconds_s, run, idle),
+        "net_j": pc.if_else(slots["is_alone"], _net_j(gross_j, seconds_s, run, idle), _NOT_MEASURED),
         **{name: slots[f"joules.{name}"] for name in _FROM_JOULES},
     }
 
@@ -285,4 +286,4 @@ def _net_j(gross_j: Any, seconds_s: Any, run: np.ndarray, idle: Sequence[Idle]) 
         pa.array(run)
     )
     net_j = pc.subtract(gross_j, pc.multiply(seconds_s, power_w))
-    return pc.if_else(pc.greater(net_j, 0), net_j, pa.scalar(None, pa.float64()))
+    return pc.if_else(pc.greater(net_j, 0), net_j, _NOT_MEASURED)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from bench.report import cautions
+from bench.report.export.collect import collect
 from bench.report.readback import read_back
 from bench.run import store
 from bench.run.records import RequestRecord, SlotRecord
@@ -94,3 +98,18 @@ def test_the_report_says_what_no_meter_sees(run: StoredRun) -> None:
     assert set(said) == {"mlx@tensor", "mlx@pipeline"}
     assert "the sum of 3 ranks" in said["mlx@tensor"]
     assert "switches, docks and cables" in said["mlx@tensor"]
+
+
+def test_joules_above_an_idle_that_was_not_measured_are_null_in_every_table(
+    run: StoredRun, tmp_path: Path
+) -> None:
+    done = bench("export", str(run.folder), "--format", "json", "--out", "tables.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    collected = collect([run.folder], tmp_path / "all.parquet")
+    rows = json.loads((tmp_path / "tables.json").read_text())["configurations"]
+    rows += json.loads((tmp_path / "tables.json").read_text())["windows"]
+    rows += pq.read_table(collected.file).to_pylist()
+    split = [row for row in rows if row["backend"] != "mlx"]
+    assert len(split) == 2 + 2 * 4
+    net_j = [row[name] for row in split for name in ("net_per_repeat_j", "net_j") if name in row]
+    assert net_j == [None] * len(split)
