@@ -84,6 +84,7 @@ _SANDWICH = replace(_POST_NORMS, attention_norm="input_layernorm", mlp_norm="pre
 _MAMBA = replace(_LLAMA, attention_norm=None, mlp_norm=None, has_state=True)
 """A layer of it is a state and nothing else."""
 _HYBRID = replace(_LLAMA, mlp=("feed_forward",), mlp_norm="pre_ff_layernorm", has_state=True)
+_DELTA = replace(_LLAMA, has_state=True, scan_products=3)
 _ONE_NORM = replace(_LLAMA, attention_norm=None, mlp_norm=None, parallel=True)
 ANATOMIES = {
     "llama": _LLAMA,
@@ -129,7 +130,9 @@ ANATOMIES = {
     "mamba": _MAMBA,
     "mamba2": _MAMBA,
     "jamba": _HYBRID,
-    "qwen3_next": replace(_LLAMA, has_state=True, scan_products=3),
+    "qwen3_next": _DELTA,
+    "qwen3_5_text": _DELTA,
+    "qwen3_5_moe_text": _DELTA,
     "falcon_h1": replace(_HYBRID, attention_norm=None),
     "lfm2": replace(
         _HYBRID,

@@ -34,6 +34,13 @@ _YARN = {
     "mscale": 0.7,
     "mscale_all_dim": 0.7,
 }
+DELTA: dict[str, Any] = {
+    "layer_types": ["linear_attention", "full_attention"],
+    "linear_num_value_heads": 4,
+    "linear_num_key_heads": 2,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
+}
 _DEEPSEEK: dict[str, Any] = {
     "num_key_value_heads": 2,
     "kv_lora_rank": 16,
@@ -158,11 +165,7 @@ FAMILIES: Mapping[str, dict[str, Any]] = {
     "qwen3_next": {
         **_EXPERTS,
         "shared_expert_intermediate_size": 32,
-        "layer_types": ["linear_attention", "full_attention"],
-        "linear_num_value_heads": 4,
-        "linear_num_key_heads": 2,
-        "linear_key_head_dim": 16,
-        "linear_value_head_dim": 16,
+        **DELTA,
     },
     "phi": {},
     "gpt_neox": {"rotary_pct": 0.25, "hidden_act": "gelu", "intermediate_size": 256},

@@ -8,10 +8,8 @@ and the argmax, queued without waiting for the one before.
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import mlx.core as mx
@@ -20,13 +18,13 @@ from mlx.utils import tree_flatten
 from mlx_lm.models.cache import ArraysCache, KVCache, RotatingKVCache, make_prompt_cache
 from numpy.typing import NDArray
 
-from backends.base import RequestError
 from backends.cut import Cut
 from backends.decoder import Decoder
 from backends.direct import Rebuilding
 from backends.folder import ModelFolder, describe
 from backends.kv_bits import KvBits
 from backends.library import Drop, Look, Verify
+from backends.mlx.attention import exchanged
 from backends.mlx.cache import BoundedCache, PositionOnly, ShortenedCache, held_in, without_attention
 from backends.mlx.direct import MlxRebuilding
 from backends.mlx.load import ABOUT
@@ -37,8 +35,6 @@ from backends.mlx.probes import MlxProbes
 from backends.prepared import InCache
 from backends.probing import Probes
 from backends.tokenizer import Tokenizer
-
-ATTENTION = "scaled_dot_product_attention"
 
 
 class MlxArrays:
@@ -169,24 +165,7 @@ class MlxDecoder(Decoder):
             seen = look(queries, keys, values, scale)
             return stock(queries, keys, values, scale=scale, **more) if seen is None else _as(seen, queries)
 
-        return self._exchanged(model, attend)
-
-    @contextmanager
-    def _exchanged(self, model: Any, attend: Callable[..., Any]) -> Iterator[None]:
-        """Every model file of mlx-lm imports one attention function; it is exchanged in this model's file."""
-        file = sys.modules[type(model.model).__module__]
-        stock = getattr(file, ATTENTION, None)
-        if stock is None:
-            raise RequestError(
-                f"mlx-lm's {self.info.architecture} computes its attention in a way of its own, so what it "
-                "keeps can't be chosen",
-                fix="leave kv_keep and kv_bits out for this model",
-            )
-        setattr(file, ATTENTION, partial(attend, stock))
-        try:
-            yield
-        finally:
-            setattr(file, ATTENTION, stock)
+        return exchanged(model, attend, architecture=self.info.architecture)
 
     def _new_cache(self, cut: Cut) -> list[Any]:
         caches, attending = make_prompt_cache(self._model), self._attending(cut)
@@ -240,7 +219,9 @@ class MlxDecoder(Decoder):
                 return cache.attend(queries, keys, values, scale, more["mask"])
             return stock(queries, keys, values, scale=scale, **more)
 
-        return self._exchanged(model, read) if cut.cache_bits else nullcontext()
+        if cut.cache_bits is None:
+            return nullcontext()
+        return exchanged(model, read, architecture=self.info.architecture)
 
     def _held(self, cache: list[Any]) -> InCache:
         return held_in(cache)

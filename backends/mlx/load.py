@@ -36,6 +36,8 @@ def _tools() -> Tools:
     return tools
 
 
+WHOLE = {"qwen3_5_text": "qwen3_5", "qwen3_5_moe_text": "qwen3_5_moe"}
+"""Types of text models that mlx-lm knows as a part of the whole model, its `language_model`."""
 ABOUT = About(
     needs=("mlx", "mlx_lm"),
     install="joulebench[mlx]",
@@ -129,7 +131,7 @@ def _load_model(folder: ModelFolder, dtype: str, *, whole: bool) -> Any:
             f"mlx-lm can't {doing} {folder.architecture!r} of {folder.path}: {in_one_line(said)}",
             fix="fetch it again, or choose another backend",
         ) from error
-    return model
+    return getattr(model, "language_model", model)
 
 
 def under_the_names_of_mlx_lm(config: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +153,9 @@ def under_the_names_of_mlx_lm(config: dict[str, Any]) -> dict[str, Any]:
         key: value for key, value in looked_for.items() if value is not None and config.get(key) is None
     }
     # some of its models want the key even where nothing is scaled
-    return {"rope_scaling": None} | config | missing
+    found = {"rope_scaling": None} | config | missing
+    whole = WHOLE.get(str(config.get("model_type")))
+    return found | {"model_type": whole, "text_config": found} if whole else found
 
 
 def _first_layers_only(

@@ -210,7 +210,9 @@ SCANS = {
 def test_a_state_is_counted_and_read_by_every_forward_but_the_first(
     folder: Path, pair: dict[str, Backend]
 ) -> None:
-    assert set(SCANS) == {family for family, anatomy in ANATOMIES.items() if anatomy.has_state}
+    assert set(SCANS) == {
+        family for family in FAMILIES if family in ANATOMIES and ANATOMIES[family].has_state
+    }
     if folder.name not in SCANS:
         return
     for backend in pair.values():

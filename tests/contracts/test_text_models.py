@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
 
+from backends.cut import FULL, Cut
 from tests.contracts.models import MODEL_BACKENDS, generate, load_tiny
-from tests.families import SIZES
+from tests.families import DELTA, SIZES
 from tests.tiny_models import ENDS, save_tokenizer
 
 IDS = [5, 9, 30, 77, 41, 12, 200, 33, 8, 8, 9, 100]
@@ -49,8 +51,20 @@ WHOLE = {
         },
         **_IMAGE,
     },
+    "qwen3_5": {
+        "text_config": {**SIZES, **DELTA, "full_attention_interval": 2},
+        "vision_config": {**_SEES, "out_hidden_size": 64, "depth": 1, "num_heads": 2},
+        **_IMAGE,
+    },
 }
-TEXT = {"gemma3": "gemma3_text", "mistral3": "mistral", "qwen2_vl": "qwen2", "qwen3_vl": "qwen3"}
+TEXT = {
+    "gemma3": "gemma3_text",
+    "mistral3": "mistral",
+    "qwen2_vl": "qwen2",
+    "qwen3_vl": "qwen3",
+    "qwen3_5": "qwen3_5_text",
+}
+LOOKS = Cut(kv_keep=0.5, kv_policy="heavy_hitters", drop_mlp=(0,))
 
 
 @pytest.mark.parametrize("kind", WHOLE)
@@ -65,9 +79,18 @@ def test_it_runs_as_the_whole_model_does(kind: str, tmp_path: Path) -> None:
     save_tokenizer(tmp_path)
     ids = torch.tensor([IDS])
     own = model.generate(ids, max_new_tokens=NEW, do_sample=False, eos_token_id=None)[0, len(IDS) :].tolist()
+    found = []
     for name in MODEL_BACKENDS:
         backend = load_tiny(name, tmp_path)
         assert backend.info.architecture == TEXT[kind]
         assert generate(backend, IDS, max_new_tokens=NEW).tokens == own
         assert backend.info.parameters < sum(weight.numel() for weight in model.parameters())
+        cut = FULL if kind == "gemma3" else LOOKS  # it has a sliding window
+        backend.ready(cut)
+        shape = backend.shape()
+        assert shape is not None
+        found.append(
+            (replace(shape, held_bytes=None), generate(backend, IDS, cut, max_new_tokens=NEW).tokens)
+        )
         backend.close()
+    assert found[0] == found[1]
