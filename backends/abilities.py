@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from backends.base import Generated, Session
+from backends.base import Backend, Generated, Session
 from backends.cut import FULL, Cut
 
 
@@ -19,7 +19,7 @@ class HasBatches(Protocol):
         """As `Backend.prefill`, with so many equal rows in every forward; `decode` goes on with them.
 
         Raises:
-            RequestError: As there; or the cut has no meaning for several rows (`lookup`).
+            RequestError: As there; or the cut has no meaning for several rows (`lookup`, `draft`).
         """
 
 
@@ -51,7 +51,7 @@ class HasLatency(Protocol):
     ) -> Generated:
         """As `Backend.decode`, with a call of `after` as soon as the host has a token, the first included.
 
-        With `lookup` it is called once a forward, after all tokens that it gave.
+        With `lookup` or `draft` it is called once a forward, after all tokens that it gave.
         """
 
     def reset_peak_memory(self) -> None:
@@ -62,6 +62,14 @@ class HasLatency(Protocol):
 
         On MPS, which has no peak, what its allocator has taken from the system.
         """
+
+
+@runtime_checkable
+class HasDrafts(Protocol):
+    """A backend whose tokens another model of the same process can guess."""
+
+    def take_drafts(self, models: Mapping[str, Backend]) -> None:
+        """Models by the key that `draft` of a cut names; asked for when such a cut is made ready."""
 
 
 @runtime_checkable

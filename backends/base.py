@@ -14,7 +14,6 @@ What a backend says without a model is in `backends.about`, what not every one c
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,11 +56,6 @@ class MissingLibrary(BackendError):
         super().__init__(what, fix=f"type: {pip('install', install)}")
         self.missing = missing
         self.install = install
-
-
-def in_one_line(said: str) -> str:
-    """What a library said, on one line and not too long."""
-    return textwrap.shorten(said, 300, placeholder=" ...")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +139,8 @@ class Session:
     batch: int = 1
     keeping: Any = None
     """Which positions its cache keeps (`backends.keeping`)."""
+    draft: Session | None = None
+    """Of the model that guesses, after the same prompt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,9 +157,13 @@ class Generated:
     tokens: list[int]
     """New token ids of a row, the end-of-sequence token included where one was generated."""
     forwards: int
-    """Decode forwards that ran, of one token each unless `lookup` feeds more; prefill is not among them."""
+    """Decode forwards that ran, of one token each unless guesses are fed; prefill is not among them."""
     drafts: tuple[tuple[int, int], ...] = ()
-    """With `lookup`, for each forward: tokens that were guessed and fed, and how many of them were right."""
+    """For each forward that checked guesses: tokens that were guessed and fed, and how many were right."""
+    draft_used: Used | None = None
+    """With `draft`, of the prefill of the model that guesses."""
+    draft_fed: tuple[tuple[int, int], ...] = ()
+    """For each of its forwards: tokens fed, and how many more positions its cache then held."""
     used: Used | None = None
     """Of the session."""
     cache_lengths: tuple[int, ...] = ()
@@ -233,8 +233,7 @@ class Backend(Protocol):
 
         With `ignore_eos` exactly `max_new_tokens` tokens come from `max_new_tokens - 1` forwards, without
         a host synchronisation per token. Otherwise it ends at the end-of-sequence token (see `Generated`).
-        With `lookup` the tokens are the same, but every forward is waited for. A session is used up by
-        one call.
+        What guesses tokens changes none, but every forward is waited for. A session is used up by one call.
 
         Raises:
             RequestError: The session was used before, or prompt and new tokens don't fit the context.
@@ -245,7 +244,7 @@ class Backend(Protocol):
 
         `kv_keep` takes its per-query form: the query at position t sees itself and those of the t
         positions before it that a prefill of these t tokens would have kept, in every layer. (A query
-        before `snapkv_window` tokens sees the last ones.) `lookup` and `kv_bounded` change nothing.
+        before `snapkv_window` tokens sees the last ones.) Guesses and `kv_bounded` change nothing.
 
         Raises:
             RequestError: As for `prefill` and `ready`, which this calls.
@@ -255,7 +254,7 @@ class Backend(Protocol):
         """Logits of shape (len(tokens), vocabulary) after each of `tokens`, as a request computes them.
 
         A prefill of `ids`, whose cache is then cut as `cut` says, and one forward per token through the
-        cache; so it takes the memory of a request, however long `ids` is. `lookup` changes nothing.
+        cache; so it takes the memory of a request, however long `ids` is. Guesses change nothing.
 
         Raises:
             RequestError: As for `prefill` and `ready`, which this calls; or all of it exceeds the context.

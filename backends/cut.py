@@ -11,7 +11,15 @@ import math
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from backends.added import AddedCut, added_cut
@@ -121,6 +129,10 @@ class Cut(BaseModel):
     """Last tokens that are looked for in the text: `longest` takes fewer too, `copyspec` just so many."""
     lookup_tokens: Count = 10
     """Tokens copied at most."""
+    draft: Annotated[str, Field(min_length=1)] | None = None
+    """Key of a smaller model of the suite, with the same tokens, that guesses; see `backends.drafting`."""
+    draft_tokens: Count = 4
+    """Tokens that it guesses at most before they are checked."""
 
     @model_validator(mode="before")
     @classmethod
@@ -147,12 +159,14 @@ class Cut(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Cut:
-        if self.kv_bounded and self.lookup:
-            raise ValueError("kv_bounded chooses after every token, but lookup feeds several: leave one out")
-        if self.kv_direct and (self.changes_cache or self.lookup or self.drop_attention or self.drop_blocks):
+        if self.kv_bounded and self.guesses:
+            raise ValueError(
+                f"kv_bounded chooses after every token, but {self.guesses[0]} feeds several: leave one out"
+            )
+        if self.kv_direct and (self.changes_cache or self.guesses or self.drop_attention or self.drop_blocks):
             raise ValueError(
                 "kv_direct rebuilds the cache of every layer, token by token: leave kv_keep, kv_bits, "
-                "lookup, drop_attention and drop_blocks out"
+                "lookup, draft, drop_attention and drop_blocks out"
             )
         apart = (self.kv_bits_k, self.kv_bits_v) != (None, None)
         if self.kv_bits is not None and apart:
@@ -181,7 +195,17 @@ class Cut(BaseModel):
     @property
     def is_full(self) -> bool:
         """Whether nothing is left out."""
-        return not (self.changes_cache or self.lookup or self.kv_direct) and self.weights == FULL
+        return not (self.changes_cache or self.guesses or self.kv_direct) and self.weights == FULL
+
+    @property
+    def guesses(self) -> tuple[str, ...]:
+        """The keys that guess tokens, in the order in which they are tried; no guess changes a token."""
+        return tuple(key for key in ("lookup", "draft") if getattr(self, key))
+
+    @property
+    def unguessed(self) -> Cut:
+        """The same for tokens that are given: with nothing that guesses them."""
+        return self.without("lookup").without("draft") if self.guesses else self
 
     @property
     def changes_cache(self) -> bool:

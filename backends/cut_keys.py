@@ -8,7 +8,7 @@ DROPS = ("drop_attention", "drop_mlp", "drop_blocks")
 """The project's own keys whose value is a list of layers."""
 CACHE = ("kv_keep", "kv_bits", "kv_bits_k", "kv_bits_v", "kv_direct")
 """Of those below, what is about the cache."""
-STRENGTHS = (*CACHE, "mlp_keep", "weight_bits", *DROPS, "lookup")
+STRENGTHS = (*CACHE, "mlp_keep", "weight_bits", *DROPS, "lookup", "draft")
 """The project's own keys that say how much is left out; its others say which part."""
 
 

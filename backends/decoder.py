@@ -7,21 +7,22 @@ differ in it.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from backends.added import TextReading
 from backends.anatomy import anatomy_of
-from backends.base import CHUNK, BackendInfo, Generated, RequestError, Session
+from backends.base import CHUNK, Backend, BackendInfo, Generated, RequestError, Session
 from backends.caching import Kept
 from backends.counting import counted, multiplied
 from backends.cut import FULL, Cut
+from backends.drafting import DraftModel, check_draft
 from backends.drop_lists import dropped_by_config
 from backends.folder import ModelFolder
 from backends.kv_policies import Arrays
 from backends.looks import Looks
-from backends.lookup import greedy_with_lookup
+from backends.lookup import SeenText
 from backends.loop import (
     EqualRows,
     check_batch,
@@ -37,6 +38,7 @@ from backends.making import make
 from backends.parts import Parts
 from backends.prepared import Cuts, PreparedModel
 from backends.shape import Shape
+from backends.speculation import Source, greedy_with_guesses
 from backends.tokenizer import Tokenizer
 from backends.trial import by_name, check_prefix, try_cut
 
@@ -56,7 +58,7 @@ class Decoder(Looks):
         chunk: int = CHUNK,
     ) -> None:
         self.info = info
-        self.encode = tokenizer.encode
+        self.encode, self._tokenizer = tokenizer.encode, tokenizer
         self.decode_text = tokenizer.decode_text
         self.encode_chat = tokenizer.encode_chat
         self.chat_template = tokenizer.chat_template
@@ -69,6 +71,8 @@ class Decoder(Looks):
         self._dropped = dropped_by_config(folder)
         self._cuts = Cuts(self._count(model), self._make)
         self._tried = set[Cut]()
+        self._others: Mapping[str, Backend] = {}
+        self._drafts: dict[str, Decoder] = {}
         self._prefixes: dict[tuple[tuple[int, ...], Cut], Any] = {}
         self._experts: dict[tuple[tuple[int, ...], Cut, int], tuple[tuple[int, ...], ...]] = {}
 
@@ -77,6 +81,8 @@ class Decoder(Looks):
         is_new = not cut.is_full and cut not in self._tried
         if is_new:
             self._fresh_cache(cut)
+            if cut.draft is not None:
+                self._drafts[cut.draft] = self._checked_draft(cut.draft)
         with by_name(self.info, cut):
             self._cuts.prepare(cut, self.info)
         if is_new:
@@ -86,6 +92,7 @@ class Decoder(Looks):
     def forget(self) -> None:
         """Free what `ready` prepared."""
         self._cuts.forget()
+        self._drafts.clear()
         self._tried.clear()
         self._prefixes.clear()
         self._free()
@@ -104,6 +111,8 @@ class Decoder(Looks):
             self._feed(model, [ids], cache, chunks, keeping, cut, start=0)
             self._settle(cache, [])
         self._prefixes[tuple(ids), cut] = cache
+        if draft := self._draft_of(cut):
+            draft.keep_prefix(ids)
 
     def prefill_batch(self, ids: list[int], cut: Cut = FULL, *, batch: int, prefix: int = 0) -> Session:
         """The same with so many equal rows in every forward, after the `prefix` that was kept."""
@@ -118,6 +127,7 @@ class Decoder(Looks):
                 first = self._feed(model, [ids] * batch, cache, chunks, keeping, cut, start=prefix)
             self._store_in_few_bits(cache, cut.cache_bits)
             keeping.shorten()
+        draft = self._draft_of(cut)
         return Session(
             prompt_tokens=len(ids),
             first_token=first,
@@ -127,6 +137,7 @@ class Decoder(Looks):
             used=self._cuts.get(cut).used(self._held(cache), keeping.kept_bytes, chunks, prefix=prefix),
             batch=batch,
             keeping=keeping,
+            draft=draft.prefill_batch(ids, batch=1, prefix=prefix) if draft else None,
         )
 
     def _chunks(self, tokens: int) -> list[int]:
@@ -171,18 +182,19 @@ class Decoder(Looks):
             rows.fetch([session.first_token])
             after()
         with self._no_gradients(), self._through_cache(model, session.cut, session.keeping):
-            if session.cut.lookup:
+            if session.cut.guesses:
                 verify, drop = self._verifier(model, cache, start=start, most=max_new_tokens)
-                verify = watched(verify, after)
-                generated = greedy_with_lookup(
+                sources, draft = self._sources(session, max_new_tokens)
+                generated = greedy_with_guesses(
                     rows.fetch([session.first_token])[0],
-                    verify,
+                    watched(verify, after),
                     drop,
-                    ids=session.ids,
-                    cut=session.cut,
+                    sources=sources,
                     max_new_tokens=max_new_tokens,
                     eos_ids=eos_ids,
                 )
+                if draft and session.draft:
+                    generated = replace(generated, draft_used=session.draft.used, draft_fed=tuple(draft.fed))
             else:
                 step = self._stepper(model, cache, start=start, most=max_new_tokens, batch=session.batch)
                 step = watched(step, session.keeping.after_step)
@@ -201,10 +213,50 @@ class Decoder(Looks):
             unlike_rows=rows.unlike,
         )
 
+    def take_drafts(self, models: Mapping[str, Backend]) -> None:
+        """Models that may guess."""
+        self._others = models
+
+    def _checked_draft(self, key: str) -> Decoder:
+        draft = self._others.get(key)
+        if not isinstance(draft, Decoder) or draft is self:
+            known = [other for other, model in self._others.items() if model is not self]
+            raise RequestError(
+                f"draft = {key!r} is no other model that is loaded beside this one",
+                fix=f"name one of: {', '.join(known)}" if known else "name a model of a suite",
+            )
+        forgetful = draft._forgetful_layers(draft._new_cache(FULL))
+        check_draft(key, draft.info, forgetful, (draft._tokenizer.tokens, self._tokenizer.tokens))
+        return draft
+
+    def _draft_of(self, cut: Cut) -> Decoder | None:
+        if cut.draft is None:
+            return None
+        if cut.draft not in self._drafts:
+            raise RequestError("this cut is not ready", fix="call ready(cut) first, outside of any window")
+        return self._drafts[cut.draft]
+
+    def _sources(self, session: Session, most: int) -> tuple[list[Source], DraftModel | None]:
+        """Who guesses for a request of so many new tokens, and of them the model that does."""
+        cut, sources = session.cut, list[Source]()
+        if cut.lookup:
+            sources.append(SeenText(session.ids, cut))
+        draft = self._draft_of(cut)
+        if draft is None or session.draft is None:
+            return sources, None
+        cache, start = open_session(session.draft, most, draft.info), session.prompt_tokens
+        verify, drop = draft._verifier(draft._model, cache, start=start, most=most)
+        vocabulary = min(self.info.vocabulary, draft.info.vocabulary)
+        guessing = DraftModel(verify, drop, tokens=cut.draft_tokens, vocabulary=vocabulary)
+        return [*sources, guessing], guessing
+
     def shape(self, cut: Cut = FULL) -> Shape | None:
         """Counted sizes of what a forward under `cut` reads and multiplies; None if that is not known."""
         shape, cast = self._cuts.get(cut).shape, bool(cut.cache_bits) and self.info.casts_cache
-        return shape and replace(shape, cache_bits=cut.cache_bits, cache_is_cast=cast)
+        draft = self._draft_of(cut)
+        return shape and replace(
+            shape, cache_bits=cut.cache_bits, cache_is_cast=cast, draft=draft.shape() if draft else None
+        )
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -2,7 +2,7 @@
 
 A cut that leaves work out changes the logits, and what was counted equals what was asked for. If either
 fails the outcome is `gate inactive`, and no saving and no quality is claimed. Two must not change a token:
-`lookup` is effective if it saved a forward, `kv_direct` if something was rebuilt.
+`lookup` and `draft` are effective if they saved a forward, `kv_direct` if something was rebuilt.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Observed:
 
 def judge(cut: Cut, seen: Observed) -> Verdict:
     """Whether `cut` took effect on a prompt."""
-    reason = _nothing_asked(cut) or _miscounted(cut, seen) or _unchanged(cut, seen) or _lookup(cut, seen)
+    reason = _nothing_asked(cut) or _miscounted(cut, seen) or _unchanged(cut, seen) or _guessed(cut, seen)
     return Verdict(outcome="gate inactive" if reason else "effective", reason=reason)
 
 
@@ -117,11 +117,12 @@ def _unchanged(cut: Cut, seen: Observed) -> str:
     return ""
 
 
-def _lookup(cut: Cut, seen: Observed) -> str:
-    exact = "lookup" if cut.lookup else "kv_direct" if cut.kv_direct else ""
+def _guessed(cut: Cut, seen: Observed) -> str:
+    guesses = " and ".join(cut.guesses)
+    exact = guesses or ("kv_direct" if cut.kv_direct else "")
     if exact and seen.cut.tokens != seen.full.tokens and cut.weights == FULL and not cut.changes_cache:
-        return f"{exact} changed the tokens, which it must not"
-    if cut.lookup and seen.cut.forwards >= len(seen.cut.tokens) - 1:
+        return f"{exact} changed the tokens, which must not be"
+    if guesses and seen.cut.forwards >= len(seen.cut.tokens) - 1:
         made = len(seen.cut.tokens)
-        return f"lookup saved no forward: {seen.cut.forwards} forwards for {made} generated tokens"
+        return f"{guesses} saved no forward: {seen.cut.forwards} forwards for {made} generated tokens"
     return ""

@@ -9,6 +9,8 @@ the router picks; for a prompt they are counted.
 A state that layers keep beside keys and values is read by every forward but the first; each number of a scan
 is renewed by a multiply-add and read out by another, for every token; by the delta rule it is read twice.
 Scores that are computed once more to choose the positions that stay are flops, and read nothing anew.
+What a second model that guesses tokens reads and multiplies is added to the work of the one that checks;
+of its experts, which nobody counts, those of one token.
 Flops count a multiply-add as two. Two entries, one with the cut and one without, tell what the cut skips.
 """
 
@@ -38,6 +40,15 @@ class Phase:
     def bytes(self) -> int:
         """All bytes read."""
         return self.weight_bytes + self.kv_bytes
+
+    def __add__(self, other: Phase) -> Phase:
+        """The work of both."""
+        return Phase(
+            forwards=self.forwards + other.forwards,
+            weight_bytes=self.weight_bytes + other.weight_bytes,
+            kv_bytes=self.kv_bytes + other.kv_bytes,
+            flops=self.flops + other.flops,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +86,19 @@ def request_ledger(
         decode = _rebuilding(decode, shape, cut, range(kept, kept + generated.forwards), batch=batch)
     looked_at = queries_looked_at(cut, prompt_tokens)
     again = generated.forwards * (kept + 1) if bounded and looked_at else 0
-    return Ledger(
+    ledger = Ledger(
         prefill=_with_choice(prefill, shape, _seen(prompt_tokens - looked_at, looked_at, None)),
         decode=_with_choice(decode, shape, again),
     )
+    return ledger if shape.draft is None else _with_draft(ledger, shape.draft, prompt_tokens, generated)
+
+
+def _with_draft(ledger: Ledger, shape: Shape, prompt_tokens: int, generated: Generated) -> Ledger:
+    """With what the model that guesses, of this shape, read and multiplied."""
+    used = generated.draft_used
+    prefill = prefill_work(shape, chunks_fed(used, prompt_tokens), prefix=used.prefix if used else 0)
+    decode = decode_work(shape, prompt_tokens, list(generated.draft_fed))
+    return Ledger(prefill=ledger.prefill + prefill, decode=ledger.decode + decode)
 
 
 def chunks_fed(used: Used | None, prompt_tokens: int) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ class Library(ABC):
 
     @abstractmethod
     def _verifier(self, model: Any, cache: Any, *, start: int, most: int) -> tuple[Verify, Drop]:
-        """What `lookup` needs; arguments as of `_stepper`, for one row."""
+        """What `lookup` and `draft` need; arguments as of `_stepper`, for one row."""
 
     @abstractmethod
     def _fetch(self, tokens: Sequence[Any]) -> list[list[int]]:

@@ -38,6 +38,7 @@ class Looks(Caching):
 
     def logits(self, ids: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         """Logits of shape (len(ids), vocabulary) of one forward without a cache, in float32."""
+        cut = cut.unguessed
         check_prompt(ids, self.info)
         self.ready(cut)
         self._fresh_cache(cut)  # refuses what `prefill` would refuse
@@ -47,6 +48,7 @@ class Looks(Caching):
 
     def logits_after(self, ids: list[int], tokens: list[int], cut: Cut = FULL) -> NDArray[np.float32]:
         """Logits of shape (len(tokens), vocabulary) after each of `tokens`, through the cache."""
+        cut = cut.unguessed
         check_prompt([*ids, *tokens], self.info)
         self.ready(cut)
         session, model = self.prefill_batch(ids, cut, batch=1), self._model_for(cut)
@@ -69,6 +71,7 @@ class Looks(Caching):
 
     def redundancy(self, ids: list[int], cut: Cut = FULL) -> Redundancy:
         """How little each attention, MLP and block of what `cut` leaves changes the residual stream."""
+        cut = cut.unguessed
         check_prompt(ids, self.info)
         self.ready(cut)
         model = self._model_for(cut)

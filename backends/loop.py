@@ -49,10 +49,10 @@ def check_batch(batch: int, cut: Cut) -> None:
     """Raise `RequestError` unless so many equal rows can run under `cut`."""
     if batch < 1:
         raise RequestError(f"batch = {batch}", fix="give 1 or more")
-    if batch > 1 and cut.lookup:
+    if batch > 1 and cut.guesses:
         raise RequestError(
-            f"lookup looks at the tokens of one request, but the batch is {batch}",
-            fix="set batch to 1, or leave lookup out",
+            f"{cut.guesses[0]} looks at the tokens of one request, but the batch is {batch}",
+            fix=f"set batch to 1, or leave {cut.guesses[0]} out",
         )
 
 

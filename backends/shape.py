@@ -118,6 +118,8 @@ class Shape:
     """Of the numbers in the cache once they are stored in fewer."""
     cache_is_cast: bool = False
     """Whether such a cache is cast as a whole before every use, which writes it once as it was loaded."""
+    draft: Shape | None = None
+    """Of the model that guesses tokens, where the cut has one that is counted."""
 
     @property
     def weight_bytes(self) -> int:

@@ -47,6 +47,11 @@ class Tokenizer:
         """The tokens that begin and end thinking aloud; None where the vocabulary has none."""
         return reasoning_ids(self._tokenizer.get_vocab())
 
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Every token with its id."""
+        return dict(self._tokenizer.get_vocab())
+
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, with the special tokens that the tokenizer adds unless they are there."""
         begin = self._tokenizer.bos_token

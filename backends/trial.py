@@ -6,11 +6,12 @@ request when it is made ready, outside of every window.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backends.anatomy import heads_of, keys_read_by_others
-from backends.base import Backend, BackendError, BackendInfo, ModelError, RequestError, in_one_line
+from backends.base import Backend, BackendError, BackendInfo, ModelError, RequestError
 from backends.cut import Cut
 from backends.folder import ModelFolder
 from backends.kv_bits import GROUPS
@@ -29,7 +30,9 @@ def check_cache(cut: Cut, folder: ModelFolder, info: BackendInfo, forgetful: set
         forgetful: Kinds of its layers' caches that do not hold all positions.
         state: The one among them that holds no position at all; a state can't go back, but others can be cut.
     """
-    keys, need = ("lookup and kv_direct", forgetful) if cut.lookup or cut.kv_direct else ("", set[str]())
+    keys, need = "", set[str]()
+    if cut.guesses or cut.kv_direct:
+        keys, need = "lookup, draft and kv_direct", forgetful
     if cut.changes_cache and forgetful - {state}:
         keys, need = "kv_keep and kv_bits", forgetful - {state}
     if need:
@@ -96,6 +99,11 @@ def try_cut(backend: Backend, cut: Cut) -> None:
         return  # no prompt is long enough, which every request is told
     with by_name(info, cut):
         backend.decode(backend.prefill([0] * tokens, cut), max_new_tokens=2, ignore_eos=True)
+
+
+def in_one_line(said: str) -> str:
+    """What a library said, on one line and not too long."""
+    return textwrap.shorten(said, 300, placeholder=" ...")
 
 
 @contextmanager

@@ -21,10 +21,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from backends.about import About, Tools, about
-from backends.base import CHUNK, Backend, ModelError, in_one_line
+from backends.base import CHUNK, Backend, ModelError
 from backends.folder import ModelFolder, layer_of, open_folder
 from backends.text_model import text_weight
 from backends.tokenizer import Tokenizer
+from backends.trial import in_one_line
 from backends.weights import check_fits
 
 Classes = tuple[type[Any], type[Any]]

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from backends.about import About, Tools, about
-from backends.base import CHUNK, Backend, ModelError, in_one_line
+from backends.base import CHUNK, Backend, ModelError
 from backends.folder import ModelFolder, layer_of, open_folder
 from backends.installing import pip
 from backends.text_model import RENAMED, text_weight
 from backends.tokenizer import Tokenizer
+from backends.trial import in_one_line
 from backends.weights import check_fits
 
 if TYPE_CHECKING:

@@ -169,7 +169,7 @@ class Latency:
     first_token_s: float | None
     """From the start of the request to its first token at the host: gate, prefill and one transfer."""
     token_s: list[float] | None
-    """Between one token at the host and the next; with `lookup` between forwards."""
+    """Between one token at the host and the next; with `lookup` or `draft` between forwards."""
     device_peak_bytes: int | None
     """Most memory that the library held on the device meanwhile, all loaded models included."""
     process_peak_bytes: int | None
@@ -192,3 +192,7 @@ class Settled:
     prefill_flops: int | None = None
     """A multiply-add counts as two."""
     decode_flops: int | None = None
+    guessed_tokens: int | None = None
+    """Tokens that were guessed and fed to be checked (`lookup`, `draft`); null where nothing guesses."""
+    right_guesses: int | None = None
+    """Of these, those that were right, and so needed no forward of their own."""

@@ -12,7 +12,7 @@ from backends.cut import FULL
 from bench.errors import UserError, nearest
 from bench.suite import libraries
 from bench.suite.config import GateConfig, Model, Suite
-from bench.suite.gates.base import Budget, Gate
+from bench.suite.gates.base import Gate
 from bench.suite.models import catalogue
 
 
@@ -36,17 +36,19 @@ def models_of(suite: Suite, gates: dict[str, Gate]) -> dict[str, Model]:
     needed = {}
     for label, gate in gates.items():
         for budget in gate.budgets:
-            needed[budget.model] = _model_of(suite, label, budget)
+            needed[budget.model] = _model_of(suite, budget.model, f"gate {label!r} sends prompts to")
+            if draft := budget.cut.draft:
+                needed[draft] = _model_of(suite, draft, f"gate {label!r} lets tokens be guessed by")
     return needed
 
 
-def _model_of(suite: Suite, label: str, budget: Budget) -> Model:
+def _model_of(suite: Suite, key: str, use: str) -> Model:
     try:
-        return suite.models[budget.model]
+        return suite.models[key]
     except KeyError:
         raise UserError(
-            f"gate {label!r} sends prompts to the model {budget.model!r}, which the suite lacks",
-            fix=f"add [models.{budget.model}] ({nearest(budget.model, suite.models)})",
+            f"{use} the model {key!r}, which the suite lacks",
+            fix=f"add [models.{key}] ({nearest(key, suite.models)})",
         ) from None
 
 
@@ -107,10 +109,11 @@ def _largest_batch(suite: Suite, gates: dict[str, Gate]) -> int:
     for label, gate in gates.items():
         for budget in gate.budgets:
             batch = budget.batch or suite.generation.batch
-            if batch > 1 and budget.cut.lookup:
+            if batch > 1 and (guesses := budget.cut.guesses):
                 raise UserError(
-                    f"gate {label!r}: lookup looks at the tokens of one request, but the batch is {batch}",
-                    fix=f"give its budget batch = 1, or leave lookup out of {label!r}",
+                    f"gate {label!r}: {guesses[0]} looks at the tokens of one request, but the batch is "
+                    f"{batch}",
+                    fix=f"give its budget batch = 1, or leave {guesses[0]} out of {label!r}",
                 )
             largest = max(largest, batch)
     return largest

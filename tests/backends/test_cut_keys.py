@@ -30,6 +30,8 @@ OTHER_VALUES = {
     "lookup_rule": "copyspec",
     "lookup_ngram": 2,
     "lookup_tokens": 5,
+    "draft": "small",
+    "draft_tokens": 2,
 }
 
 

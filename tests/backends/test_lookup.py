@@ -1,7 +1,8 @@
 import pytest
 
 from backends.cut import Cut
-from backends.lookup import SeenText, greedy_with_lookup
+from backends.lookup import SeenText
+from backends.speculation import greedy_with_guesses
 
 TEXT = [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
@@ -25,12 +26,11 @@ class Recital:
 
 def recite(new_tokens: int, *, ids: list[int], eos: int | None = None, **options: object):
     model = Recital()
-    generated = greedy_with_lookup(
+    generated = greedy_with_guesses(
         TEXT[0],
         model.verify,
         model.drop,
-        ids=ids,
-        cut=Cut(lookup=True, **options),
+        sources=[SeenText(ids, Cut(lookup=True, **options))],
         max_new_tokens=new_tokens,
         eos_ids=frozenset() if eos is None else frozenset([eos]),
     )

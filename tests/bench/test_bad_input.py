@@ -44,6 +44,11 @@ def refused(folder: Path, *arguments: str, run: Callable[..., Done] = bench) -> 
             },
             "top_p is a setting of sampling, but decoding is greedy",
         ),
+        (
+            {"gates__drafted": {"plugin": "constant", "budget": {"cut": {"draft": "smaller"}}}},
+            "gate 'drafted' lets tokens be guessed by the model 'smaller', which the suite lacks; "
+            "add [models.smaller] (did you mean 'small'",
+        ),
         ({"backends": ["ecco"], "backend_options": None}, "did you mean 'echo'"),
         ({"backends": []}, "backends"),
         ({"backends": ["echo", "echo"]}, "twice"),

@@ -134,6 +134,9 @@ def _settled(model: Backend, asked: RequestAsked, generated: Generated) -> Settl
         cut=cut.stated,
         reasoning_tokens=encoding.reasoning_tokens(model, asked.ids, generated.tokens),
     )
+    if cut.guesses:
+        guessed, right = (sum(counts) for counts in zip((0, 0), *generated.drafts, strict=True))
+        told = replace(told, guessed_tokens=guessed, right_guesses=right)
     shape = model.shape(cut)
     if shape is None:  # what can't be counted stays unknown; tokens, seconds and joules need no count
         return told

@@ -15,7 +15,7 @@ from backends.guard import Observed, Verdict, judge
 from bench.suite.gates.base import Budget
 
 _TOKENS = 4
-"""New tokens of the probe, through the cache: it takes a request's memory. Lookup needs all of them."""
+"""New tokens of the probe, through the cache: it takes a request's memory. What guesses needs all of them."""
 
 
 def outcome(
@@ -47,7 +47,7 @@ def outcome(
 
 
 def _observe(model: Backend, ids: list[int], budget: Budget, new_tokens: int) -> Observed:
-    tokens = budget.max_new_tokens or new_tokens if budget.cut.lookup else _TOKENS
+    tokens = budget.max_new_tokens or new_tokens if budget.cut.guesses else _TOKENS
     full, cut = (
         model.decode(model.prefill(ids, c), max_new_tokens=tokens, ignore_eos=True)
         for c in (FULL, budget.cut)

@@ -20,7 +20,7 @@ from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
 
-from backends.abilities import HasLatency, Serves
+from backends.abilities import HasDrafts, HasLatency, Serves
 from backends.base import Backend, BackendError, Redundancy, Session
 from backends.guard import Verdict
 from bench.errors import BenchError
@@ -94,6 +94,9 @@ class Worker:
         for key, one in message.models.items():
             options = {**one.options, "folder": one.folder}
             self.models[key] = plugins.create("backends", self.backend, options)
+        for model in self.models.values():
+            if isinstance(model, HasDrafts):
+                model.take_drafts(self.models)
         for label, gate in message.gates.items():
             self.gates[label] = plugins.create("gates", gate.plugin, gate.options)
         self.default_new_tokens, self.default_batch = message.max_new_tokens, message.batch
