@@ -225,7 +225,7 @@ class Decoder(Looks):
                 f"draft = {key!r} is no other model that is loaded beside this one",
                 fix=f"name one of: {', '.join(known)}" if known else "name a model of a suite",
             )
-        forgetful = draft._forgetful_layers(draft._new_cache(FULL))
+        forgetful = set(draft._forgetful(draft._new_cache(FULL)).values())
         check_draft(key, draft.info, forgetful, (draft._tokenizer.tokens, self._tokenizer.tokens))
         return draft
 

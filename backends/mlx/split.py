@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 import mlx.core as mx
 
-from backends.base import ModelError, RequestError, in_one_line
+from backends.base import ModelError, RequestError
 from backends.cut import FULL, Cut
 from backends.folder import ModelFolder
 from backends.mlx.decoder import MlxDecoder
 from backends.shape import Shape
+from backends.trial import in_one_line
 
 How = Literal["tensor", "pipeline"]
 
