@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.doctor import bundle_meter
 from energy import ioreport, machine, preflight
 from energy import powermetrics as meter
 from energy.lab.documents import SHAPES, Told, document
@@ -131,6 +132,7 @@ class FakeMac:
         put(machine, "here", lambda: machine.Platform("darwin", arch))
         put(machine, "PROGRAMS", {name: str(self.folder / name) for name in machine.PROGRAMS})
         put(preflight, "SUDO", str(self.folder / "sudo"))
+        put(bundle_meter, "POWERMETRICS", self.powermetrics)
         put(ioreport, "WATCH_S", 0.3)
         put(meter, "FIRST_DOCUMENT_S", 60.0)
         for made in (meter.powermetrics, meter.root_command):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 SUPPLY = ("pmset", "-g", "batt")
 SETTINGS = ("pmset", "-g")
+SLEEP_LOG = ("pmset", "-g", "log")
 PROCESSES = ("ps", "-Axo", "pcpu=,comm=")
 DISPLAYS = ("system_profiler", "SPDisplaysDataType", "-json")
 CHIP = ("sysctl", "-n", "machdep.cpu.brand_string")
@@ -38,6 +39,10 @@ MACBOOK: Said = {
     " sleep                1 (sleep prevented by powerd)\n",
     SUPPLY: "Now drawing from 'AC Power'\n"
     " -InternalBattery-0 (id=1)\t80%; AC attached; not charging present: true\n",
+    SLEEP_LOG: "Time stamp                Domain          \tMessage        \tDuration  \tDelay\n"
+    "2026-01-02 03:04:05 +0100 Assertions          \tPID 77(sharingd) Created x\n"
+    "2026-01-02 03:05:00 +0100 Sleep               \tEntering Sleep state due to 'Clamshell Sleep'\n"
+    "2026-01-02 03:06:00 +0100 Wake                \tWake from Deep Idle due to Ana's keyboard\n",
     PROCESSES: RESTING,
     HEAT: "com.apple.system.thermalpressurelevel 0\n",
     SPOTLIGHT: "/System/Volumes/Data:\n\tIndexing enabled. \n",

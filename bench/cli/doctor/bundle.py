@@ -1,7 +1,8 @@
 """`bench doctor --bundle`: what somebody with a Mac can tell those who have none, in one file.
 
-Steps one after the other, ten minutes in all. A step that fails, or for which no time is left, is null with
-the reason, and the others go on. Nothing asks for a password: where sudo would, the step says so.
+Steps one after the other, ten minutes in all. A step that fails, or takes more than half of the time that is
+left, is null with the reason, or what it has found so far, and the others go on. Nothing asks for a password:
+where sudo would, the step says so.
 """
 
 from __future__ import annotations
@@ -33,10 +34,15 @@ class BundleStep:
     what: str
     """What it does, as it is told while it runs."""
     find: Callable[[], Any]
+    """What it found; an iterator gives pairs of a table, of which those before a failure are kept."""
 
 
-class _NoTimeLeft(Exception):
-    """The ten minutes are over."""
+class _NoTimeLeft(BaseException):
+    """The step has had its time; no error that a library may catch."""
+
+
+_AGAIN_S = 20.0
+"""After which a step that has not ended is told so once more."""
 
 
 def steps() -> list[BundleStep]:
@@ -74,7 +80,7 @@ def collect(
         whole_s: seconds for all of them.
 
     Returns:
-        By step what was found, or null; `not_measured` has the reason of each null. Anonymous.
+        By step what was found, or null; `not_measured` says why one is null or cut short. Anonymous.
     """
     names, homes = names_here(), homes_here()  # before minutes are spent
     began_s = time.monotonic()
@@ -84,15 +90,24 @@ def collect(
     for step in chosen:
         say(step.what)
         start_s = time.monotonic()
+        left_s = began_s + whole_s - start_s
+        most_s = left_s if step is chosen[-1] else left_s / 2
+        found[step.name] = None
         try:
-            with _at_most(began_s + whole_s - start_s):
-                found[step.name] = step.find()
+            with _at_most(most_s):
+                result = step.find()
+                if not isinstance(result, Iterator):
+                    found[step.name] = result
+                    continue
+                for key, value in result:
+                    found[step.name] = (found[step.name] or {}) | {key: value}
         except _NoTimeLeft:
-            found[step.name], missing[step.name] = None, f"the {whole_s / 60:g} minutes were over"
+            missing[step.name] = f"not done in {most_s:.0f} s of the {whole_s / 60:g} minutes"
         except Exception as error:
             # whatever a machine that nobody here has seen does: the file is of use without this step
-            found[step.name], missing[step.name] = None, _reason(error)
-        seconds_s[step.name] = round(time.monotonic() - start_s, 1)
+            missing[step.name] = _reason(error)
+        finally:
+            seconds_s[step.name] = round(time.monotonic() - start_s, 1)
     bundle = {"bundle": SCHEMA, **found, "not_measured": missing, "seconds": seconds_s}
     cleaned = anonymous(bundle, names=names, homes=homes)
     assert isinstance(cleaned, dict)
@@ -130,7 +145,7 @@ def _at_most(seconds: float) -> Iterator[None]:
         raise _NoTimeLeft
 
     former = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
     try:
         yield
     finally:

@@ -17,9 +17,9 @@ from bench.cli.doctor.mac_state import gpu_answers
 from bench.errors import RunFailed
 from bench.run import sources, workloads
 from bench.suite import libraries, plugins
+from energy import preflight
 from energy.base import EnergySource, SourceUnavailable, Trace
 from energy.packing import RAW
-from energy.preflight import SUDO
 from energy.selftest import find_lag, outcome, run_self_test
 
 POWERMETRICS = "/usr/bin/powermetrics"
@@ -34,12 +34,17 @@ def helps() -> dict[str, Any]:
     """What `powermetrics -h` says and how it ends, without root and with it."""
     if not Path(POWERMETRICS).exists():
         raise RunFailed(f"there is no {POWERMETRICS}")
-    commands = {"as_user": [POWERMETRICS, "-h"], "as_root": [SUDO, "-n", POWERMETRICS, "-h"]}
+    commands = {"as_user": [POWERMETRICS, "-h"], "as_root": [preflight.SUDO, "-n", POWERMETRICS, "-h"]}
     return {who: _ended(command) for who, command in commands.items()}
 
 
 def _ended(command: list[str]) -> dict[str, Any]:
-    done = subprocess.run(command, capture_output=True, timeout=_ASK_S, check=False, stdin=subprocess.DEVNULL)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=_ASK_S, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"not_measured": str(error)}
     text = (done.stdout + done.stderr).decode(errors="replace")
     return {"exit": done.returncode, "lines": text.splitlines()[:200]}
 

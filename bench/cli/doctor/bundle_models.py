@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from backends.cut import FULL, Cut
-from bench.errors import BenchError, UserError
+from bench.errors import BenchError, RunFailed, UserError
 from bench.run.workers.equal_work import apart
 from bench.run.workers.messages import AskLogits, Load, ModelToLoad
 from bench.run.workers.model import STUDY_WORKER, ModelWorker, model_worker
@@ -34,45 +34,49 @@ CUTS: Mapping[str, Cut] = {
 }
 
 
-def logits() -> dict[str, Any]:
+Row = tuple[str, Any]
+
+
+def logits() -> Iterator[Row]:
     """How far every device and dtype is from float32 on the CPU; a refusal in its words."""
     exact = _ask("torch", {"dtype": "float32", "device": "cpu"})
-    found: dict[str, Any] = {}
     for backend, options in _variants():
         name = " ".join([backend, *(f"{key}={value}" for key, value in options.items())])
-        try:
-            found[name] = apart(exact, _ask(backend, options))
-        except BenchError as error:
-            found[name] = {"not_measured": error.what}
-    return found
+        yield name, _or_reason(lambda: apart(exact, _ask(backend, options)))  # noqa: B023, called at once
 
 
-def cuts() -> dict[str, Any]:
+def cuts() -> Iterator[Row]:
     """How far each cut on the GPU is from the same cut on the CPU; a refusal in its words."""
     device = "mps" if machine.is_mac() else "cpu"
     with _worker("torch", {"device": "cpu"}) as on_cpu, _worker("torch", {"device": device}) as on_device:
-        found: dict[str, Any] = {"device": device}
+        yield "device", device
         for name, cut in CUTS.items():
-            try:
-                found[name] = apart(*(_logits(worker, cut) for worker in (on_cpu, on_device)))
-            except BenchError as error:
-                found[name] = {"not_measured": error.what}
-        return found
+            yield name, _or_reason(lambda: apart(_logits(on_cpu, cut), _logits(on_device, cut)))  # noqa: B023
 
 
-def stream(*, window_s: float = 0.5, size_bytes: int = 500_000_000) -> dict[str, Any]:
+def stream(*, window_s: float = 0.5, size_bytes: int = 500_000_000) -> Iterator[Row]:
     """Bytes a second that each backend reads on its device, by the isolation's test S1."""
-    found: dict[str, Any] = {}
+    plan = Plan(window_s=window_s, stream_bytes=size_bytes, tests=("S1",))
     for backend in ("torch", "mlx"):
-        try:
-            with _worker(backend, {}, module=STUDY_WORKER) as worker:
-                worker.ask(OpenCell(cut=FULL, plan=Plan(window_s=window_s, stream_bytes=size_bytes)))
-                windows = worker.ask(NextRound(number=0)).windows
-                rates = [w.read_bytes * w.steps / (w.end_s - w.start_s) for w in windows if w.test == "S1"]
-                found[backend] = {"device": worker.info["full"].device, "bytes_per_s": median(rates)}
-        except BenchError as error:
-            found[backend] = {"not_measured": error.what}
-    return found
+        yield backend, _or_reason(lambda: _streamed(backend, plan))  # noqa: B023
+
+
+def _streamed(backend: str, plan: Plan) -> dict[str, Any]:
+    with _worker(backend, {}, module=STUDY_WORKER) as worker:
+        missing = worker.ask(OpenCell(cut=FULL, plan=plan)).missing
+        if missing:
+            raise RunFailed(missing["S1"])
+        windows = worker.ask(NextRound(number=0)).windows
+        rates = [w.read_bytes * w.steps / (w.end_s - w.start_s) for w in windows]
+        return {"device": worker.info["full"].device, "bytes_per_s": median(rates)}
+
+
+def _or_reason(figure: Callable[[], Any]) -> Any:
+    """A figure, or why there is none: a row is not the end of its step."""
+    try:
+        return figure()
+    except BenchError as error:
+        return {"not_measured": error.what}
 
 
 def _variants() -> list[tuple[str, dict[str, Any]]]:

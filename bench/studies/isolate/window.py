@@ -17,6 +17,8 @@ class Plan:
 
     window_s: float
     stream_bytes: int
+    tests: tuple[str, ...] = ("S1", "S2", "S3", "S4", "S6", "S7", "S8", "S10")
+    """Which are run; S5 is a figure of two others, and S9 goes with S2."""
 
 
 @dataclass(frozen=True, kw_only=True)
