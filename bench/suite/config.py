@@ -197,7 +197,7 @@ class Suite(_Table):
     """Decides the order of windows and every random gate."""
     backends: tuple[str, ...] = Field(min_length=1)
     """Each runs every gate; see `bench doctor --plugins`. One may stand there once for each of its devices:
-    `["torch@mps", "torch@cpu"]`."""
+    `["torch@mps", "torch@cpu"]`; or whole and split over processes: `["mlx", "mlx@tensor"]`."""
     backend_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of a backend, such as `[backend_options.torch] device = "cpu"`."""
     models: dict[str, Model] = Field(min_length=1)

@@ -10,7 +10,7 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
@@ -53,6 +53,11 @@ def meter_of_ranks(suite: Suite, energy: SourceInfo) -> RankMeter | None:
         return None
     asked = suite.energy
     return RankMeter(source=energy.name, options=asked.options if asked.source == energy.name else {})
+
+
+def agree(answers: Sequence[Any]) -> bool:
+    """Whether all ranks say the same tokens, where they answer a request: each holds all logits."""
+    return len({tuple(one.tokens) for one in answers if isinstance(one, Answered)}) <= 1
 
 
 class RankProcess(WorkerProcess):
@@ -125,7 +130,7 @@ class RankedWorker(WorkerProcess):
         first, *others = answers = self._answers(message, deadline_s=deadline_s)
         if isinstance(first, Synchronized):
             first = replace(first, others=[one.now_s for one in others if isinstance(one, Synchronized)])
-        if len({tuple(one.tokens) for one in answers if isinstance(one, Answered)}) > 1:
+        if not agree(answers):
             self.kill()
             raise WorkerLost(f"the ranks of {self.backend} gave different tokens", backend=self.backend)
         if isinstance(message, Ready):

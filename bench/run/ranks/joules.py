@@ -53,7 +53,7 @@ def attributed_again(ranks: Sequence[RankWindow], session: Path) -> list[RankWin
     """
     again = []
     for rank in ranks:
-        sources = Sources.stored(session / rank.meter).placed(None)
+        sources = Sources.stored(session / Path(rank.meter).name).placed(None)  # within it
         [joules] = joules_of([(rank.start_s, rank.end_s)], sources, MeterTrust())
         again.append(replace(rank, joules=joules))
     return again

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bench.run.observed import Joules, RankWindow
-from bench.run.ranks.group import RankedWorker, RankMeter
+from bench.run.observed import Answered, Joules, RankWindow
+from bench.run.ranks.group import RankedWorker, RankMeter, agree, meter_of_ranks
 from bench.run.ranks.joules import summed
 from bench.run.workers.messages import Encode, Load, ModelToLoad, Ready, Synchronize
 from bench.run.workers.process import WorkerLost
-from bench.suite.config import GateConfig
+from bench.suite.config import GateConfig, Suite
 from bench.suite.libraries import ranks
 from bench.suite.prompt_forms import Prompt
+from energy.base import SourceInfo
+from tests.bench.suites import BASE
 from tests.tiny_models import save_tiny_qwen2
 from tests.waiting import TIMEOUT_S, wait_for
 
@@ -90,6 +93,33 @@ def test_the_bound_of_a_sum_has_the_skew_in_it() -> None:
     assert both.total_j == pytest.approx(10.0)
     assert both.rails_j == {"cpu": pytest.approx(10.0)}
     assert both.bound_j == pytest.approx(0.1 + 0.2 + 2 * 3.0 * 0.01)
+
+
+def test_ranks_agree_if_all_say_the_same_tokens() -> None:
+    stamps = dict.fromkeys(("start_s", "gated_s", "prefilled_s", "end_s"), 0.0)
+    one, same, other = (
+        Answered(model="full", prompt_tokens=3, tokens=tokens, forwards=1, **stamps)
+        for tokens in ([1, 2], [1, 2], [1, 3])
+    )
+    assert agree([one, same])
+    assert not agree([one, same, other])
+
+
+def test_a_real_meter_sees_every_rank_of_its_machine_and_a_stand_in_only_its_own() -> None:
+    suite = Suite.model_validate(BASE | {"energy": {"source": "simulated", "interval_ms": 20}})
+    info = SourceInfo(
+        name="simulated",
+        kind="simulated",
+        rails=("cpu",),
+        boundary="soc_cpu_gpu_ane",
+        interval_s=0.02,
+        resolution_j=0.001,
+    )
+    assert meter_of_ranks(suite, info) == RankMeter(source="simulated", options={"interval_ms": 20})
+    assert meter_of_ranks(suite, replace(info, name="modelled", kind="modelled")) == RankMeter(
+        source="modelled"
+    )
+    assert meter_of_ranks(suite, replace(info, name="rapl", kind="measured")) is None
 
 
 def test_a_name_says_how_many_ranks_there_are() -> None:

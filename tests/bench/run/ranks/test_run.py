@@ -38,10 +38,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
         backend_options={"mlx@tensor": {"ranks": 3}},
         gates={"ungated": {}},
         protocol__a_a=False,
-        protocol__min_window_s=0.4,
+        protocol__min_window_s=0.3,
         protocol__latency_prompts=0,
         protocol__request_deadline_s=TIMEOUT_S,
-        energy={"source": "simulated", "interval_ms": 20},
+        energy={"source": "simulated", "interval_ms": 10},
     )
     done = bench("run", "suite.toml", cwd=folder)
     assert done.returncode == 0, done.stderr
