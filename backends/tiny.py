@@ -11,6 +11,15 @@ from pathlib import Path
 from typing import Any
 
 HEAD_DIM = 8
+HEAD_WIDTHS = (
+    "head_dim",
+    "global_head_dim",
+    "qk_nope_head_dim",
+    "qk_rope_head_dim",
+    "v_head_dim",
+    "kv_lora_rank",
+    "q_lora_rank",
+)
 UNITS = 64
 VOCABULARY = 512
 
@@ -22,9 +31,9 @@ def tiny_config(config: dict[str, Any]) -> dict[str, Any]:
         raise KeyError("num_attention_heads")
     smaller = {
         **dict.fromkeys(("hidden_size", "n_embd"), heads * HEAD_DIM),
-        **dict.fromkeys(("intermediate_size", "n_inner"), UNITS),
-        "head_dim": HEAD_DIM,
-        "vocab_size": VOCABULARY,
+        **dict.fromkeys(("intermediate_size", "moe_intermediate_size", "n_inner"), UNITS),
+        **dict.fromkeys(HEAD_WIDTHS, HEAD_DIM),
+        **dict.fromkeys(("vocab_size", "vocab_size_per_layer_input"), VOCABULARY),
     }
     ids = {key: 0 for key in ("bos_token_id", "eos_token_id", "pad_token_id") if config.get(key) is not None}
     return {**config, **{key: value for key, value in smaller.items() if config.get(key) is not None}, **ids}

@@ -8,6 +8,7 @@ import pytest
 from backends.about import about_of
 from backends.tiny import HEAD_DIM, UNITS, VOCABULARY, tiny_config
 from tests.contracts.models import MODEL_BACKENDS, generate, load_tiny
+from tests.families import save_tiny
 from tests.tiny_models import LAYERS, SAVERS
 
 
@@ -39,3 +40,15 @@ def test_its_own_library_loads_it(name: str, model: str, tmp_path: Path):
         HEAD_DIM * (config.get("num_attention_heads") or config["n_head"]),
     )
     assert len(generate(backend, [3, 4, 5], max_new_tokens=3).tokens) == 3
+
+
+@pytest.mark.parametrize("family", ["deepseek_v3", "gemma4_text", "jamba"])
+def test_widths_of_other_kinds_are_tiny_too(family: str, tmp_path: Path):
+    source = save_tiny(family, tmp_path / "source")
+    for name, load in MODEL_BACKENDS.items():
+        tools = about_of(load).tools
+        assert tools is not None
+        tools().write_tiny(source, tmp_path / name)
+        backend = load_tiny(name, tmp_path / name)
+        assert generate(backend, [3, VOCABULARY - 1], max_new_tokens=2).forwards == 1
+        assert backend.info.parameters < 250_000
