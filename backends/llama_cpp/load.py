@@ -76,7 +76,7 @@ def gguf_of(folder: Path) -> Path:
     """
     if folder.is_file():
         return folder
-    found = sorted(folder.glob("*.gguf"))
+    found = sorted(folder.glob("[!.]*.gguf"))  # macOS hides `._NAME` beside a file on disks of other systems
     files = [file for file in found if "-of-" not in file.stem or "-00001-of-" in file.stem]
     if not files:
         raise ModelError(f"{folder} holds no *.gguf", fix="give the path of a GGUF file")

@@ -116,7 +116,7 @@ def record(
     from bench.errors import UserError
     from energy.replay import load
 
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(folder.glob("[!.]*")):
         raise UserError(f"{folder} is not empty", fix="give the name of a new folder")
     with _running(energy, allow_root=allow_root, folder=folder) as source:
         follow(source, console(), seconds_s=seconds)

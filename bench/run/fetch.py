@@ -32,11 +32,10 @@ from bench.suite.models import (
     embedded_folder,
     file_of_hub,
     hub_id,
-    is_read,
     locate,
     parts_pattern,
 )
-from bench.suite.weights import SAFETENSORS
+from bench.suite.weights import SAFETENSORS, is_read
 from energy.user_cache import user_cache
 
 

@@ -20,10 +20,10 @@ from bench.errors import UserError, nearest
 from bench.suite import libraries
 from bench.suite.bundled import suite_names
 from bench.suite.config import Generation, Suite
-from bench.suite.models import HUB_ID, catalogue, file_of_hub, is_read, locate
+from bench.suite.models import HUB_ID, catalogue, file_of_hub, locate
 from bench.suite.prompts import load_prompts
 from bench.suite.suite_file import parse_suite
-from bench.suite.weights import SAFETENSORS
+from bench.suite.weights import SAFETENSORS, is_read
 
 PROMPTS = "short_questions"
 """The set that is used where the user names none; `LIMIT` of it."""

@@ -12,9 +12,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from glob import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +24,7 @@ from analysis.words import counted
 from backends.inside import links_out
 from bench.errors import UserError, nearest
 from bench.suite.bundled import configs_folder
-from bench.suite.weights import INDEX, SAFETENSORS, beside, weights_in
+from bench.suite.weights import INDEX, SAFETENSORS, beside, is_read, weights_in
 from energy.user_cache import user_cache
 
 EMBEDDED_FORMS = ("*.safetensors", "*.gguf")
@@ -197,11 +195,6 @@ def parts_of(file: Path) -> list[Path]:
 def parts_pattern(file: str) -> str:
     """A pattern of the names of all parts of a model, of which `file` is one."""
     return _NUMBERED.sub(r"-?????-of-\1", escape(file))
-
-
-def is_read(file: str, patterns: Iterable[str]) -> bool:
-    """Whether a file of this name is one of the weight files that some backend reads."""
-    return any(fnmatch(Path(file).name, pattern) for pattern in patterns)
 
 
 def embedded_folder(name: str, entry: Entry) -> Path:

@@ -32,7 +32,7 @@ def weights_in(
     if SAFETENSORS[0] in patterns and isinstance(named, dict) and named:
         others = tuple(pattern for pattern in patterns if pattern != SAFETENSORS[0])
         return {str(name) for name in named.values()} | (weights_in(names, others) if others else set())
-    found = {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+    found = {name for name in names if is_read(name, patterns)}
     tensors = {name for name in found if name.endswith(".safetensors")}
     if usual := {name for name in tensors if name.startswith("model")}:
         found -= tensors - usual  # other forms of the same weights, such as consolidated.safetensors
@@ -43,9 +43,18 @@ def weights_in(
     return found
 
 
+def is_read(file: str, patterns: Iterable[str]) -> bool:
+    """Whether a file of this name, in whatever folder, is one of those that some backend reads.
+
+    Hidden ones are not: on a disk of another system macOS keeps one beside each file, `._` before its name.
+    """
+    name = Path(file).name
+    return not name.startswith(".") and any(fnmatch(name, pattern) for pattern in patterns)
+
+
 def beside(folder: Path) -> list[Path]:
     """The files of a folder that are read beside the weights, sorted."""
-    return sorted({file for pattern in BESIDE for file in folder.glob(pattern) if file.is_file()})
+    return sorted(file for file in folder.iterdir() if is_read(file.name, BESIDE) and file.is_file())
 
 
 def sha256_of(files: Iterable[Path]) -> dict[str, str]:

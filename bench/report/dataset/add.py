@@ -60,7 +60,7 @@ def add(folders: Sequence[Path], dataset: Path) -> Iterator[Added]:
 
 def _known_marks(dataset: Path) -> dict[str, str]:
     """Mark of a stream -> the run that has it."""
-    if not dataset.exists() or not any(dataset.iterdir()):
+    if not dataset.exists() or not any(dataset.glob("[!.]*")):
         return {}
     rows = read_rows(dataset).select(["run", "stream_marks"]).to_pylist()
     return {mark: row["run"] for row in rows for mark in row["stream_marks"]}

@@ -28,7 +28,7 @@ def run_files(dataset: Path) -> list[Path]:
     Raises:
         UserError: there is none, or one is a link or far too large.
     """
-    files = sorted(dataset.glob(_FILES))
+    files = sorted(file for file in dataset.glob(_FILES) if not file.name.startswith("."))
     if not files:
         raise UserError(
             f"{dataset} is no data set: it has no {_FILES}",
