@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -15,6 +16,7 @@ from bench.run.minutes import Minutes
 from bench.run.records import EventRecord, SessionRecord, SizedRecord
 from bench.run.session import Ask
 from bench.run.sources import ChosenMeter
+from bench.run.turns import answered
 from bench.suite import from_models, libraries, memory, prepare
 from bench.suite.config import Protocol
 from bench.suite.from_models import ModelsAsked
@@ -187,10 +189,15 @@ def run_or_resume(
     far, for a run that is to end in so many minutes.
     """
     memory.check_fits(ready)  # before weights are hashed
+    began_s = time.perf_counter()
+    if resume_from is None:
+        ready = answered(ready, progress=display.stage)
+    before_s += time.perf_counter() - began_s
     minutes = Minutes.of(ready.suite.protocol, before_s=before_s)
     models = {key: model_found(ready, key) for key in ready.models}
     if resume_from is None:
-        full = replace(header, models=models, **host.facts())
+        used = replace(header.prompts, sha256=ready.prompts.sha256)
+        full = replace(header, models=models, prompts=used, **host.facts())
         return run.run(ready, meter=chosen, out=out, header=full, display=display, ask=ask, minutes=minutes)
     if not _are_same(models, header.models):
         raise UserError(

@@ -6,9 +6,11 @@
         {"text": "..."} or {"prompt": "..."}           plain
         {"messages": [{"role": "user", "content": "..."}]}        OpenAI
         {"conversations": [{"from": "human", "value": "..."}]}    ShareGPT
+        {"turns": ["...", "..."]}                      questions only, as MT-Bench has them: a prompt each
 
 Of a conversation, all that was said up to the last question is the prompt: turn by turn in a chat, a
-paragraph a turn as plain text.
+paragraph a turn as plain text. Between the questions of `turns` stand the answers of the model itself, which
+are made before the run (`bench.run.turns`).
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.errors import UserError
 from bench.suite.suite_file import invalid
 
-FORMS = 'each record needs "text" (or "prompt"), "messages" or "conversations"; in a .txt, a line is a prompt'
+FORMS = (
+    'a record needs "text", "prompt", "messages", "conversations" or "turns"; in a .txt a line is a prompt'
+)
 _SHOWN = 80
 """Characters of a record that an error shows."""
 _TURNS = {"messages": ("role", "content", ("user",)), "conversations": ("from", "value", ("human", "user"))}
@@ -54,6 +58,8 @@ class Prompt(BaseModel):
     """As plain text."""
     messages: tuple[Turn, ...] | None = None
     """The turns of a conversation, up to the last question; None for a prompt that is one question."""
+    earlier: tuple[str, ...] = ()
+    """Questions of the turns before this one, which are still to be answered."""
     reference: str | tuple[str, ...] | None = None
     """The answer, or all accepted answers, where there is one that can be looked for in the output."""
     kind: str | None = None
@@ -89,10 +95,10 @@ def read(text: str, *, file: Path) -> tuple[Prompt, ...]:
     """
     prompts: dict[str, Prompt] = {}
     for place, record in _records(text, file):
-        prompt = _prompt(record, f"p{len(prompts) + 1}", place)
-        if prompt.id in prompts:
-            raise UserError(f"{place}: the id {prompt.id!r} is used twice", fix="ids must differ")
-        prompts[prompt.id] = prompt
+        for prompt in _prompts(record, f"p{len(prompts) + 1}", place):
+            if prompt.id in prompts:
+                raise UserError(f"{place}: the id {prompt.id!r} is used twice", fix="ids must differ")
+            prompts[prompt.id] = prompt
     if not prompts:
         raise UserError(f"{file}: no prompts in it", fix=FORMS)
     return tuple(prompts.values())
@@ -100,7 +106,13 @@ def read(text: str, *, file: Path) -> tuple[Prompt, ...]:
 
 def write(prompts: Sequence[Prompt]) -> str:
     """The prompts as JSONL, a record a line."""
-    return "".join(f"{prompt.model_dump_json(exclude_none=True)}\n" for prompt in prompts)
+    dumped = (prompt.model_dump_json(exclude_none=True, exclude_defaults=True) for prompt in prompts)
+    return "".join(f"{one}\n" for one in dumped)
+
+
+def as_text(turns: Sequence[Turn]) -> str:
+    """A conversation as plain text: a paragraph a turn."""
+    return "\n\n".join(turn.content for turn in turns if turn.content)
 
 
 def _records(text: str, file: Path) -> Iterator[tuple[str, Any]]:
@@ -134,9 +146,22 @@ def _json(text: str, place: str) -> Any:
         raise UserError(f"{place}: not JSON ({why}): {_shown(text)}", fix=FORMS) from None
 
 
-def _prompt(record: Any, made_id: str, place: str) -> Prompt:
+def _prompts(record: Any, made_id: str, place: str) -> list[Prompt]:
+    if not (isinstance(record, dict) and "turns" in record):
+        return [_prompt(_fields(record, made_id, place), place)]
+    turns, name = record["turns"], str(record.get("id", record.get("question_id", made_id)))
+    if not (isinstance(turns, list) and turns and all(isinstance(turn, str) and turn for turn in turns)):
+        raise UserError(f"{place}: no questions in {_shown(turns)}", fix='"turns" is a list of questions')
+    kind = record.get("kind", record.get("category"))
+    return [
+        _prompt({"id": f"{name}.{n + 1}", "text": turn, "earlier": turns[:n], "kind": kind}, place)
+        for n, turn in enumerate(turns)
+    ]
+
+
+def _prompt(fields: dict[str, Any], place: str) -> Prompt:
     try:
-        return Prompt.model_validate(_fields(record, made_id, place))
+        return Prompt.model_validate(fields)
     except ValidationError as error:
         raise invalid(place, error, Prompt) from None
 
@@ -151,7 +176,7 @@ def _fields(record: Any, made_id: str, place: str) -> dict[str, Any]:
     for form in _TURNS:
         if form in record:
             turns = _asked(record[form], form, place)
-            text = "\n\n".join(turn.content for turn in turns if turn.content)
+            text = as_text(turns)
             if not text:
                 raise UserError(f"{place}: the conversation is empty", fix=FORMS)
             more = {key: record.get(key) for key in ("reference", "kind")}

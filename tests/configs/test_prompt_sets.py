@@ -69,6 +69,15 @@ def test_file_is_plain_utf8_lines(name: str) -> None:
     assert not re.search(r"\\u[0-9a-fA-F]{4}", text)
 
 
+def test_every_conversation_has_a_second_turn_and_says_of_what_kind_it_is() -> None:
+    assert len(rows("turns")) == len({row["id"] for row in rows("turns")}) == 6
+    for row in rows("turns"):
+        assert set(row) == {"id", "kind", "turns"}
+        assert re.fullmatch(r"turns-[a-z]+-\d{3}", row["id"])
+        assert len(row["turns"]) >= 2
+        assert all(turn.strip() == turn != "" for turn in row["turns"])
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_only_allowed_keys(name: str) -> None:
     for row in rows(name):

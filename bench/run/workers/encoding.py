@@ -65,6 +65,11 @@ def encode(models: Mapping[str, Backend], key: str, prompt: Prompt, chat: Chat |
     Raises:
         UserError: it has fewer tokens, or a chat is demanded of a model that has no template.
     """
+    if prompt.earlier:
+        raise UserError(
+            f"prompt {prompt.id!r} follows turns that nobody has answered",
+            fix="use it with: bench run, or bench sweep",
+        )
     model = models[key]
     if chat is None or prompt.tokens is not None or not takes_chats(model):
         if chat is not None and chat.demanded:

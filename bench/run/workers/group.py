@@ -18,7 +18,8 @@ from bench.run.observed import NOT_SHOWN, SameLogits
 from bench.run.ranks.group import RankedWorker, meter_of_ranks
 from bench.run.workers import equal_work
 from bench.run.workers.lengths import check_lengths
-from bench.run.workers.messages import Encode, Guard, Load, ModelToLoad, Ready, Resize, Synchronize, Warm
+from bench.run.workers.loading import model_to_load
+from bench.run.workers.messages import Encode, Guard, Load, Ready, Resize, Synchronize, Warm
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite import libraries
 from bench.suite.libraries import about
@@ -282,19 +283,8 @@ class Workers:
 
     def _what_to_load(self, backend: str) -> Load:
         suite = self.prepared.suite
-        models = {}
-        for key, model in self.prepared.models.items():
-            here = self.prepared.locate(model, backend)
-            if here is None:
-                raise UserError(
-                    f"the model {model.name!r} is not here", fix=f"run: bench models fetch {model.name}"
-                )
-            options = {"dtype": model.dtype, "layers": model.layers}
-            options |= {"model": model.name, "url": model.url} if about(backend).served else {}
-            options |= suite.backend_options.get(backend, {})
-            models[key] = ModelToLoad(folder=here.path, options=options)
         return Load(
-            models=models,
+            models={key: model_to_load(self.prepared, key, backend) for key in self.prepared.models},
             gates=dict(suite.gates),
             **suite.generation.model_dump(),
         )

@@ -14,8 +14,9 @@ from bench.report.slots import that_count
 from bench.report.summary import summarise
 from bench.run.records import RequestRecord, SessionRecord
 from bench.run.store import StoredRun
+from bench.run.workers.loading import model_to_load
 from bench.run.workers.logits import LogitComparison
-from bench.run.workers.messages import Load, ModelToLoad
+from bench.run.workers.messages import Load
 from bench.run.workers.model import ModelWorker, model_worker
 from bench.studies.cuts.quality import (
     GatedAnswer,
@@ -174,13 +175,8 @@ def _cuts_of_windows(prepared: Prepared, windows: Sequence[TextWindow]) -> dict[
 
 def _load(prepared: Prepared, backend: str) -> Load:
     """The model that quality is measured on."""
-    model = prepared.models[prepared.baseline_model]
-    here = prepared.locate(model)
-    options = {"dtype": model.dtype, "layers": model.layers}
-    options |= prepared.suite.backend_options.get(backend, {})
-    return Load(
-        models={prepared.baseline_model: ModelToLoad(folder=here.path if here else None, options=options)}
-    )
+    key = prepared.baseline_model
+    return Load(models={key: model_to_load(prepared, key, backend)})
 
 
 def _with_quality(

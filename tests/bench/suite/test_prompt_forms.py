@@ -47,6 +47,13 @@ def test_a_conversation_keeps_its_turns_and_who_speaks() -> None:
     assert read(write([openai, sharegpt]), file=Path("a.jsonl")) == (openai, sharegpt)
 
 
+def test_each_question_of_several_turns_is_a_prompt_that_knows_those_before_it() -> None:
+    turns = [{"turns": ["x", "y"]}, {"id": "own", "turns": ["z"]}]
+    found = read(json.dumps(turns), file=Path("a.json"))
+    assert [(prompt.id, prompt.text) for prompt in found] == [("p1.1", "x"), ("p1.2", "y"), ("own.1", "z")]
+    assert [prompt.earlier for prompt in found] == [(), ("x",), ()]
+
+
 def test_a_chat_has_a_system_turn_in_front_unless_it_has_its_own() -> None:
     (own,) = read(json.dumps(OPENAI), file=Path("a.jsonl"))
     plain = Prompt(id="p", text="Why?")
@@ -72,6 +79,8 @@ def test_ids_are_kept_or_made() -> None:
         ("a.jsonl", '{"messages": [{"role": "system", "content": "x"}]}', "no question in"),
         ("a.jsonl", '{"conversations": [{"from": "human", "value": 3}]}', "no question in"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": ""}]}', "empty"),
+        ("a.jsonl", '{"turns": []}', "no questions in []"),
+        ("a.jsonl", '{"turns": ["x", 3]}', '"turns" is a list of questions'),
         ("a.txt", "\n\n", "no prompts"),
         ("a.md", "\n", "no prompt"),
     ],
