@@ -41,7 +41,12 @@ def helps() -> dict[str, Any]:
 def _ended(command: list[str]) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=_ASK_S, check=False, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            timeout=_ASK_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            user=os.geteuid(),  # under sudo no child but the meter may take root back
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return {"not_measured": str(error)}

@@ -8,6 +8,10 @@ to so many bits; what lies between the two is what such products do to this mode
 On 13 small random models and the embedded one, a model in half precision was 1.1 to 2.4 times as far from
 float32 as its products alone would bring it, and two backends that round apart add up as the root of two
 squares: 3.4 times at most. A wrong rope base brings more.
+
+The reference is float32, because float64 would say the same: on the embedded model (prompts of 30 and 400
+tokens) float32 on the CPU is 1.2e-6 to 1.9e-6 from float64, a thousandth of what 10 bits in every product move
+(1.8e-3 to 2.0e-3), and against float64 these move it by the same share to four digits.
 """
 
 from __future__ import annotations
