@@ -10,7 +10,7 @@ float32 as its products alone would bring it, and two backends that round apart 
 squares: 3.4 times at most. A wrong rope base brings more.
 
 The reference is float32, because float64 would say the same: on the embedded model (prompts of 30 and 400
-tokens) float32 on the CPU is 1.2e-6 to 1.9e-6 from float64, a thousandth of what 10 bits in every product move
+tokens) float32 on the CPU is 1.2e-6 to 1.9e-6 from float64, a thousandth of what products of 10 bits move
 (1.8e-3 to 2.0e-3), and against float64 these move it by the same share to four digits.
 """
 
