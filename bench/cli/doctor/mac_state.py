@@ -9,6 +9,7 @@ from __future__ import annotations
 import plistlib
 import re
 from dataclasses import dataclass
+from xml.parsers.expat import ExpatError
 
 from bench.suite import libraries
 from energy import machine
@@ -122,7 +123,7 @@ def brightness(said: str | None) -> float | None:
         entries = plistlib.loads((said or "").encode())
         levels = [entry["IODisplayParameters"]["brightness"] for entry in entries]
         shares = [(one["value"] - one["min"]) / (one["max"] - one["min"]) for one in levels]
-    except (ValueError, KeyError, TypeError, ZeroDivisionError, plistlib.InvalidFileException, SyntaxError):
+    except (ValueError, KeyError, TypeError, ZeroDivisionError, AttributeError, ExpatError):
         return None
     return max(shares, default=None)
 

@@ -79,6 +79,7 @@ def test_brightness() -> None:
     assert brightness(backlight(32768)) == 0.5
     assert brightness(backlight(0)) == 0
     assert brightness('<plist version="1.0"><array></array></plist>') is None  # a Mac without a display
+    assert brightness('<?xml version="1.0"?><plist version="1.0"><arr') is None  # one that was cut short
 
 
 @pytest.mark.parametrize("said", STRANGE)
