@@ -118,6 +118,13 @@ def without_unused(backend: str) -> None:
     sys.modules |= dict.fromkeys(about(backend).unused)  # type: ignore[arg-type]
 
 
+def allow_unused(backend: str) -> None:
+    """End that, once the backend's libraries have looked: others, such as scipy, take None for a module."""
+    for name in about(backend).unused:
+        if name in sys.modules and sys.modules[name] is None:
+            del sys.modules[name]
+
+
 def command(backend: str, task: Task, *folders: Path) -> list[str]:
     """What runs one of a backend's tools; one without an end ends when its standard input, a pipe, closes."""
     module, arguments = "bench.suite.libraries", [backend, task, *map(str, folders)]

@@ -66,6 +66,13 @@ class Prompt(BaseModel):
     tokens: int | None = Field(default=None, ge=1)
     """Use only so many tokens of the text, from the front; it must have as many."""
 
+    @property
+    def asked(self) -> str:
+        """As plain text without answers, whether they are there or are still to come."""
+        if self.messages is not None:
+            return as_text([turn for turn in self.messages if turn.role != "assistant"])
+        return "\n\n".join((*self.earlier, self.text))
+
 
 class Chat(BaseModel):
     """How prompts are written as chats, by the template of each model that has one."""

@@ -94,6 +94,7 @@ class Worker:
         for key, one in message.models.items():
             options = {**one.options, "folder": one.folder}
             self.models[key] = plugins.create("backends", self.backend, options)
+        libraries.allow_unused(self.backend)
         for model in self.models.values():
             if isinstance(model, HasDrafts):
                 model.take_drafts(self.models)

@@ -89,10 +89,10 @@ def load_text(name: str) -> Text:
 
 
 def text_of_prompts(prompts: PromptSet) -> Text:
-    """The prompts' own texts, joined by blank lines."""
+    """The prompts' own texts, without answers in between, joined by blank lines."""
     return Text(
         name=f"the prompts of {prompts.file.stem}",
-        text="\n\n".join(prompt.text for prompt in prompts.prompts),
+        text="\n\n".join(prompt.asked for prompt in prompts.prompts),
     )
 
 

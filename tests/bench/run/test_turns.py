@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from bench.errors import UserError
 from bench.run import store
 from bench.run.records import RequestRecord
 from bench.run.workers import encoding
-from bench.suite.prompt_forms import Prompt
+from bench.suite.prompt_forms import Prompt, read
 from tests.bench.at_hand import QUICK, quick
 from tests.bench.processes import AS_ROOT
 from tests.bench.suites import write_suite
@@ -38,6 +39,12 @@ def test_every_turn_is_a_prompt_after_the_answers_of_the_model(run: store.Stored
     assert second.text == "Say abc.\n\nSay\n\nAgain?"
     assert third.text == "Say abc.\n\nSay\n\nAgain?\n\nSay\n\nAnd again?"
     assert {prompt.kind for prompt in run.prompts} == {"talk", None}
+
+
+def test_the_text_that_people_wrote_is_the_same_before_and_after(run: store.StoredRun) -> None:
+    """A sweep reads it, and knows by its hash whether it has changed."""
+    unanswered = read(json.dumps(TALK), file=Path("a.jsonl"))
+    assert [prompt.asked for prompt in run.prompts[:3]] == [prompt.asked for prompt in unanswered]
 
 
 def test_a_pass_asks_every_turn_and_counts_its_tokens(run: store.StoredRun) -> None:
