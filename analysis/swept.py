@@ -16,12 +16,13 @@ PUBLISHED_CLIFF = 0.5
 """RC: perplexity as it is down to kappa = 0.5, and a cliff there."""
 GRID_STEP = 0.05
 SMALL_LOSS = 0.05
-"""Rise in perplexity that passes for a small loss, as a fraction."""
+"""Rise in perplexity that passes for a small loss."""
 COPYSPEC = 2.35
 """Tokens per second over those without, on summaries (arXiv 2502.08923)."""
+DRAFTED = 2.0
+"""The same with a model that guesses, at least (arXiv 2211.17192)."""
 TOVA_KEPT = 0.25
 """Share of the cache at most (arXiv 2401.06104)."""
-
 DROPPED_SPEED = 1.484
 """LLM-Drop: Llama-2-70B without half of its attention."""
 SAME_BYTES = 0.005
@@ -214,6 +215,12 @@ def _copied_speed(sweep: BackendSweep) -> Verdict:
     return _faster(points, sweep, than=COPYSPEC, what="lookup_rule = copyspec")
 
 
+def _drafted_speed(sweep: BackendSweep) -> Verdict:
+    """A smaller model that guesses makes decoding at least as much faster as it did in its paper."""
+    points = [point for point in _active(sweep) if point.stated.get("draft")]
+    return _faster(points, sweep, than=DRAFTED, what="draft")
+
+
 def _tova_eighth(sweep: BackendSweep) -> Verdict:
     """TOVA with an eighth to a quarter of the cache is close to the whole model."""
     points = [p for p in _active(sweep, kv_policy=("tova",)) if p.kept and p.kept <= TOVA_KEPT and p.rise]
@@ -288,5 +295,6 @@ _RULES: dict[str, Callable[[BackendSweep], Verdict]] = {
     "literature.cache_from_residual": _rebuilt_match,
     "literature.rebuilding_faster": _rebuilt_speed,
     "literature.copied_tokens": _copied_speed,
+    "literature.drafted_tokens": _drafted_speed,
     "literature.cache_of_an_eighth": _tova_eighth,
 }

@@ -174,6 +174,9 @@ COPIED: dict[str, object] = {"lookup": True, "lookup_rule": "copyspec"}
         ("copied_tokens", [other(COPIED, speed_ratio=1.4)], "not reproduced"),
         ("copied_tokens", [other(COPIED, speed_ratio=2.4)], "reproduced"),
         ("copied_tokens", [other({"lookup": True}, speed_ratio=2.4)], "not testable here"),
+        ("drafted_tokens", [other({"draft": "small"}, speed_ratio=1.9)], "not reproduced"),
+        ("drafted_tokens", [other({"draft": "small"}, speed_ratio=2.1)], "reproduced"),
+        ("drafted_tokens", [other({"lookup": True}, speed_ratio=2.1)], "not testable here"),
     ],
 )
 def test_claims_on_exact_cuts(claim: str, points: list[SweptPoint], expected: str):
