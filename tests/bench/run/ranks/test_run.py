@@ -13,6 +13,7 @@ from bench.report import cautions
 from bench.report.export.collect import collect
 from bench.report.readback import read_back
 from bench.run import store
+from bench.run.ranks import group
 from bench.run.records import RequestRecord, SlotRecord
 from bench.run.store import StoredRun
 from energy.lab.simulated import TRUTH
@@ -37,13 +38,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
         models={"full": {"name": str(save_tiny_qwen2(folder / "qwen2"))}},
         backend_options={"mlx@tensor": {"ranks": 3}},
         gates={"ungated": {}},
+        prompts__limit=1,
         protocol__a_a=False,
         protocol__min_window_s=0.3,
         protocol__latency_prompts=0,
         protocol__request_deadline_s=TIMEOUT_S,
         energy={"source": "simulated", "interval_ms": 10},
     )
-    done = bench("run", "suite.toml", cwd=folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group, "BARRIERS", 20)  # three ranks wait for each other on fewer cores
+        done = bench("run", "suite.toml", cwd=folder)
     assert done.returncode == 0, done.stderr
     return store.read(run_folder(folder / "results"))
 
