@@ -143,6 +143,7 @@ def _protocol(draft: Draft) -> str:
             "each holds every configuration twice; the unit of statistics, a claim needs 5",
         ),
         *_written_for(draft),
+        *([] if draft.question else [("latency_prompts", 0, "a pilot asks for joules and seconds alone")]),
         ("min_window_s", draft.window_s, f"seconds of a window at least{short}"),
         ("idle_s", round(draft.idle_s, 1), "seconds of idle before, between and after the blocks"),
         ("cool_down_s", draft.cool_down_s, "seconds of rest before a window, at least"),

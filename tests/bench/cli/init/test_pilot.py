@@ -93,6 +93,7 @@ def test_a_pilot_that_is_far_too_slow_starts_anew_with_less_and_says_so(
     told = io.StringIO()
     found = pilot.fly(replace(TINY, blocks=4, prompts=2), PlainDisplay(Console(file=told, width=200)))
     assert found.noise.blocks == 2
+    assert "latency" not in told.getvalue()
     assert told.getvalue().count("as planned: it starts anew with one prompt and 2 blocks") == 1
 
 
