@@ -41,9 +41,18 @@ def outcome(
     with_cut = {prompt: budget for prompt, budget in changed.items() if budget.cut != FULL}
     if not with_cut or any(budget.model != usual[prompt].model for prompt, budget in changed.items()):
         return Verdict(outcome="effective", reason="")
-    prompt, budget = next(iter(with_cut.items()))
+    prompt = _telling(with_cut, prompts)
+    budget = with_cut[prompt]
     observed = _observe(models[budget.model], prompts[budget.model][prompt], budget, new_tokens)
     return judge(budget.cut, observed)
+
+
+def _telling(with_cut: Mapping[str, Budget], prompts: Mapping[str, Mapping[str, list[int]]]) -> str:
+    """The prompt that is tried: the first; of guesses the longest, after which there is most to copy."""
+    first = next(iter(with_cut))
+    if not with_cut[first].cut.guesses:
+        return first
+    return max(with_cut, key=lambda prompt: len(prompts[with_cut[prompt].model][prompt]))
 
 
 def _observe(model: Backend, ids: list[int], budget: Budget, new_tokens: int) -> Observed:
