@@ -70,10 +70,11 @@ def rows(folder: Path, prompts: str) -> list[str]:
         guessed = sum(request.guessed_tokens or 0 for request in requests)
         right = sum(request.right_guesses or 0 for request in requests)
         share = f"{right / guessed:.0%}" if guessed else "-"
+        same = "-" if row.same_answers is None or row.gate == "ungated" else row.same_answers
         joules = "-" if row.joules_per_token is None else f"{row.joules_per_token:.3g}"
         lines.append(
             f"| {prompts} | {row.gate} | {forwards / made:.2f} | {(forwards + guessed) / made:.2f} "
-            f"| {share} | {joules} | {row.same_answers if row.gate != 'ungated' else '-'} |"
+            f"| {share} | {joules} | {same} |"
         )
     return lines
 
