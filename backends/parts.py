@@ -204,9 +204,9 @@ def _check_one_by_one(parts: Parts, layer: Any, anatomy: Anatomy, cut: Cut, numb
     keys = ("mlp_keep", "weight_bits", "drop_mlp")[: 3 if beside else 2]
     inside = [key for key in keys if getattr(cut, key) != getattr(FULL, key)]
     if inside and (beside or find(mlp, EXPERTS_NAMES) is not None):
-        where, also = ("beside it", "") if beside else ("instead", "drop_mlp, ")
+        where = "beside it" if beside else "instead"
         what = f"{' and '.join(inside)} cuts the matrices of an MLP, but layer {number} has experts {where}"
-        raise ModelError(what, fix=f"{also}drop_attention and drop_blocks work")
+        raise ModelError(what, fix="drop_attention and drop_blocks work")
     if cut.weight_bits is not None and attention is not None and not one_by_one(parts, attention):
         raise ModelError(
             f"weight_bits rounds every matrix, but layer {number} has those of all its heads in one array",
