@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -101,14 +102,18 @@ def _write_bundle(file: Path, *, asks: bool, allow_root: bool) -> None:
 
 
 def _print_sudoers(interval_ms: int) -> None:
-    import getpass
+    import pwd
 
     from bench.cli.doctor.checks import sudoers_line
     from bench.run import privilege
     from energy.powermetrics import root_command
 
     typed_sudo = privilege.invoking_user()
-    user = typed_sudo.pw_name if typed_sudo else getpass.getuser()
+    uid = typed_sudo.pw_uid if typed_sudo else os.getuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:  # the machine does not know the user by name; sudo takes the number
+        user = f"#{uid}"
     print(sudoers_line(user, root_command(interval_ms=interval_ms)))
     print("\nTo install it, type:  sudo visudo -f /etc/sudoers.d/joulebench", file=sys.stderr)
     print("and paste the line. It allows this one command and nothing else.", file=sys.stderr)

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.errors import UserError
-from bench.suite.reading import text_of, toml_of
+from bench.suite.reading import path_of, text_of, toml_of
 from bench.suite.suite_file import invalid
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -75,9 +75,12 @@ def read_hosts(file: Path) -> HostsFile:
     )
     data = toml_of(text, file=file)
     try:
-        return HostsFile.model_validate(data)
+        asked = HostsFile.model_validate(data)
     except ValidationError as error:
         raise invalid(f"{file}", error, HostsFile) from None
+    for name in [asked.known_hosts, *(host.key for host in asked.hosts.values() if host.key)]:
+        path_of(name)
+    return asked
 
 
 def known_hosts_file(hosts: HostsFile) -> Path:
@@ -86,7 +89,7 @@ def known_hosts_file(hosts: HostsFile) -> Path:
     Raises:
         UserError: there is none, so no machine can be known.
     """
-    file = Path(hosts.known_hosts).expanduser()
+    file = path_of(hosts.known_hosts)
     if not file.is_file():
         name, host = next(iter(hosts.hosts.items()))
         raise UserError(

@@ -123,6 +123,9 @@ def test_the_line_for_sudoers_is_that_of_the_user_who_typed_sudo(
     monkeypatch.setenv("SUDO_UID", str(nobody.pw_uid))
     monkeypatch.setattr("os.geteuid", lambda: 501)
     assert bench("doctor", "--sudoers", cwd=tmp_path).stdout.startswith("nobody ALL=(root) NOPASSWD: ")
+    monkeypatch.delenv("SUDO_UID")
+    monkeypatch.setattr("os.getuid", lambda: 54321)  # of a directory that does not answer
+    assert bench("doctor", "--sudoers", cwd=tmp_path).stdout.startswith("#54321 ALL=(root) NOPASSWD: ")
 
 
 def test_a_meter_that_names_no_rail_is_not_offered(mac: Mac, tmp_path: Path) -> None:

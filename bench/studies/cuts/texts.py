@@ -11,6 +11,7 @@ from bench.run import privilege
 from bench.show.safe_text import first_line
 from bench.suite import libraries
 from bench.suite.prompts import PromptSet
+from bench.suite.reading import path_of, text_of
 
 WIKITEXT = "wikitext-2"
 _REPO = "Salesforce/wikitext"
@@ -75,14 +76,7 @@ def load_text(name: str) -> Text:
     """
     if name == WIKITEXT and not Path(name).exists():
         return Text(name=name, text=_wikitext())
-    try:
-        text = Path(name).expanduser().read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"can't read the text {name!r} ({error.strerror})", fix=f"give a text file, or {WIKITEXT}"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{name}: byte {error.start} is not UTF-8", fix="save the file as UTF-8") from None
+    text = text_of(path_of(name), what="the text", fix=f"give a text file, or {WIKITEXT}")
     if not text.strip():
         raise UserError(f"{name} has no text in it", fix="give another file")
     return Text(name=Path(name).name, text=text)

@@ -252,3 +252,5 @@ def test_wikitext_comes_from_the_hub_and_offline_the_message_says_what_to_give(
     (tmp_path / "empty.txt").write_text(" \n")
     with pytest.raises(UserError, match="no text in it"):
         load_text("empty.txt")
+    with pytest.raises(UserError, match="home of a user who is not known"):
+        load_text("~nobody-here/text.txt")
