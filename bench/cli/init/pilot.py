@@ -82,13 +82,17 @@ class _InTime:
     def __init__(self, shown: Display, draft: Draft) -> None:
         self._shown, self._draft = shown, draft
         self._slots, self._began_s = 0, 0.0
-        self.why: str | None = None
-        """Why it was ended; None: it was not."""
+        self.is_ended = False
         self.is_anew = False
         """Whether two blocks of its work would take too long, so that it has to start with less."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._shown, name)
+
+    def note(self, text: str) -> None:
+        """Pass it on; once the pilot was ended, the run speaks of a Ctrl-C that nobody has pressed."""
+        if not self.is_ended:
+            self._shown.note(text)
 
     def slot_started(self, slot: PlannedSlot, *, remaining: Remaining) -> None:
         """Pass it on, unless there is no time for it."""
@@ -105,14 +109,17 @@ class _InTime:
             if self._slots % in_block or took_s <= _LATE * said_s:
                 return
             blocks = self._slots // in_block
-            self.why = f"the suite is made from the {blocks} blocks that are whole"
+            why = f"the suite is made from the {blocks} blocks that are whole"
         else:
             if not self._slots or self._draft.prompts == 1 or took_s * fewest / self._slots <= _LATE * said_s:
                 return
             self.is_anew = True
-            self.why = f"it starts anew with one prompt and {FEWEST_BLOCKS} blocks"
+            why = f"it starts anew with one prompt and {FEWEST_BLOCKS} blocks"
         slot_s = took_s / self._slots
-        self.why = f"a window takes {slot_s:.0f} s and not {self._draft.window_s:g} s as planned: {self.why}"
+        self._shown.note(
+            f"a window takes {slot_s:.0f} s and not {self._draft.window_s:g} s as planned: {why}"
+        )
+        self.is_ended = True
         raise KeyboardInterrupt
 
 
@@ -156,11 +163,8 @@ def _flown(draft: Draft, watch: _InTime) -> Pilot:
                 prepared, header, meter, out=Path(below), resume_from=None, display=display
             )
         except Interrupted:
-            if watch.why:
-                display.note(watch.why)
             folder = _as_far_as_it_came(Path(below))
-            if not watch.why:
-                display.note("interrupted: the suite is made from the blocks that are whole")
+            display.note("interrupted: the suite is made from the blocks that are whole")
         except RunFailed as error:
             # not how to resume, because a pilot's folder is not kept
             raise RunFailed(
