@@ -159,27 +159,26 @@ async def run_all(jobs: Sequence[JobAsked], work: Callable[[JobAsked], Awaitable
     _working[word] = lambda number: work(jobs[number])
     try:
         async with AsyncExitStack() as open_:
-            open_.enter_context(dask.config.set(_QUIET))
             scratch = open_.enter_context(tempfile.TemporaryDirectory(prefix="joulebench-"))
+            open_.enter_context(dask.config.set(_QUIET | {"temporary-directory": scratch}))
             scheduler = await open_.enter_async_context(
                 Scheduler(protocol="inproc://", dashboard=False, dashboard_address=_NOWHERE)
             )
             for name in dict.fromkeys(job.name for job in jobs):
-                await open_.enter_async_context(_worker(Worker, scheduler.address, name, scratch))
+                await open_.enter_async_context(_worker(Worker, scheduler.address, name))
             client = await open_.enter_async_context(Client(scheduler.address, asynchronous=True))
             await client.gather([_submit(client, word, number, job) for number, job in enumerate(jobs)])
     finally:
         del _working[word]
 
 
-def _worker(make: Any, scheduler: str, name: str, scratch: str) -> Any:
+def _worker(make: Any, scheduler: str, name: str) -> Any:
     return make(
         scheduler,
         name=name,
         nthreads=1,
         resources={METER: 1},
         memory_limit=0,
-        local_directory=scratch,
         dashboard=False,
         dashboard_address=_NOWHERE,
     )

@@ -45,8 +45,11 @@ def listening(hosts: Sequence[MadeHost]) -> Iterator[None]:
 
 
 def test_the_command_prints_a_row_a_machine_and_what_failed_and_goes_on(
-    tmp_path: Path, template: Path, suites: list[str]
+    tmp_path: Path, template: Path, suites: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
     hosts = [make_host(tmp_path, name) for name in ("first", "second", "older")]
     for host in hosts:
         host.answer = FakeBench(host, template, version="0.0.9" if host.name == "older" else "0.1.0")
@@ -65,6 +68,7 @@ def test_the_command_prints_a_row_a_machine_and_what_failed_and_goes_on(
     rows = [(row["host"], row["configuration"]) for row in told["rows"]]
     assert rows == [(host, arm) for host in ("first", "second", "older") for arm in ("echo", "echo length")]
     assert told["across_machines"] == []
+    assert list(scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize(
