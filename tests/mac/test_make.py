@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def test_an_environment_whose_python_is_gone_is_told_in_a_line(user: NewUser) ->
     """After an upgrade of Homebrew, say."""
     assert user.make()[0] == 0
     (user.folder / "gone").touch()
-    (user.folder / "pyproject.toml").touch()
+    os.utime(user.venv / ".installed", (0, 0))  # as before a change of pyproject.toml
     code, _, (error,) = user.make()
     assert code == 2
     assert ".venv/bin/python can't be run" in error
