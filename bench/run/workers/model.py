@@ -17,7 +17,7 @@ from bench.run.workers.messages import CompareLogits, Encode, Load, Message
 from bench.run.workers.process import WorkerLost, WorkerProcess, WorkerRefused
 from bench.suite import libraries
 from bench.suite.models import LocalModel, locate
-from bench.suite.prompt_forms import Prompt
+from bench.suite.prompt_forms import Chat, Prompt
 
 A = TypeVar("A")
 
@@ -45,9 +45,11 @@ class ModelWorker:
         """
         return _ask(self.process, message, deadline_s=ASK_DEADLINE_S)
 
-    def encode(self, prompts: Sequence[Prompt], *, model: str) -> dict[str, list[int]]:
-        """Token ids by prompt id, by the tokenizer of `model`."""
-        return self.ask(Encode(prompts=list(prompts))).ids[model]
+    def encode(
+        self, prompts: Sequence[Prompt], *, model: str, chat: Chat | None = None
+    ) -> dict[str, list[int]]:
+        """Token ids by prompt id, by the tokenizer of `model`; None: plain text."""
+        return self.ask(Encode(prompts=list(prompts), chat=chat)).ids[model]
 
     def encode_text(self, text: str, *, model: str) -> list[int]:
         """Token ids of a text."""

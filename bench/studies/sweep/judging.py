@@ -8,6 +8,7 @@ from dataclasses import replace
 from backends.base import BackendInfo
 from backends.cut import Cut
 from backends.guard import Verdict
+from bench.errors import RunFailed
 from bench.report.arm_row import ArmRow
 from bench.report.readback import Readback, read_back
 from bench.report.slots import that_count
@@ -30,7 +31,6 @@ from bench.studies.cuts.quality import (
 from bench.studies.cuts.texts import Text, TextChoice
 from bench.studies.sweep.findings import JudgedSweep, SweptArm, cliffs_of, with_pareto
 from bench.suite.gates.matching import match_controls
-from bench.suite.header import Sweep
 from bench.suite.prepare import Prepared, make_gates
 
 Answers = dict[str, dict[str, RequestRecord]]
@@ -59,7 +59,7 @@ def judge_run(
     for backend in prepared.backends:
         progress(f"quality on {backend}")
         answers = _answers(readback, backend)
-        compared = _compare(backend, prepared, answers, text, spec, progress)
+        compared = _compare(backend, prepared, answers, text, stored, progress)
         arms = [_arm(row, stored, readback) for row in summary.rows if row.backend == backend]
         swept += [_with_quality(arm, prepared, answers, *compared) for arm in arms]
     arms, cost = with_pareto([_beside_baseline(arm, swept, prepared.suite.baseline) for arm in swept])
@@ -121,15 +121,17 @@ def _compare(
     prepared: Prepared,
     answers: Answers,
     text: Text,
-    spec: Sweep,
+    stored: StoredRun,
     progress: Callable[[str], None],
 ) -> tuple[Compared, Mapping[str, Sequence[LogitComparison]]]:
     """Logits over the prompts' ungated answers, and over the windows of the text, by gate label."""
-    key = prepared.baseline_model
+    key, spec = prepared.baseline_model, stored.header.sweep
+    assert spec is not None
+    chat = prepared.chat if _session(stored).chat_template_sha256 else None  # as the run wrote them
     with model_worker(backend, _load(prepared, backend)) as worker:
         text_ids = worker.encode_text(text.text, model=key)
         windows = windows_of(text_ids, TextChoice(**spec.reading))
-        ids = worker.encode(prepared.prompts.prompts, model=key)
+        ids = worker.encode(prepared.prompts.prompts, model=key, chat=chat)
         compared = _compare_answers(worker, prepared, answers, ids, progress)
         cuts = _cuts_of_windows(prepared, windows)
         return compared, compare_windows(worker, windows, cuts, model=key, progress=progress)
@@ -145,6 +147,11 @@ def _compare_answers(
     by_arm: dict[str, dict[str, LogitComparison]] = {label: {} for label in answers}
     for number, (prompt, base) in enumerate(answers.get(prepared.suite.baseline, {}).items(), start=1):
         progress(f"logits of prompt {number} of {len(ids)}")
+        if len(ids[prompt]) != base.prompt_tokens:
+            raise RunFailed(
+                f"prompt {prompt!r} has {len(ids[prompt])} tokens now, and {base.prompt_tokens} in the run",
+                fix="run the sweep again: its model or its prompts have changed",
+            )
         gated = {
             label: requests[prompt]
             for label, requests in answers.items()
