@@ -30,9 +30,10 @@ from energy.user_cache import user_cache
 EMBEDDED_FORMS = ("*.safetensors", "*.gguf")
 """Weight files of an embedded model: it comes as the second, and the first is made of it."""
 _NUMBERED = re.compile(r"-\d{5}-of-(\d{5})(?=\.\w+$)")
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _PART = r"[A-Za-z0-9][\w.+-]*"
-HUB_ID = re.compile(rf"((?![^:]*(?:\.\.|--)){_PART}/{_PART})(?::({_PART}(?:/{_PART})*))?")
-"""A repository of the hub, and perhaps one file of it."""
+HUB_ID = re.compile(rf"((?![^:]*(?:\.\.|--)){_NAME}/{_NAME}(?<!\.git))(?::({_PART}(?:/{_PART})*))?")
+"""A repository of the hub, named as the hub allows it, and perhaps one file of it."""
 
 
 class Entry(BaseModel):

@@ -67,8 +67,8 @@ def load_prompts(name: str, *, beside: Path, limit: int | None = None) -> Prompt
 
 def bundled_set(name: str) -> Path | None:
     """The file of a set that comes along, by its name; None if there is none of this name."""
-    file = configs_folder() / "prompts" / f"{name}.jsonl"
-    return file if name in {one.stem for one in file.parent.glob("*.jsonl")} else None
+    sets = (configs_folder() / "prompts").glob("*.jsonl")
+    return next((file for file in sets if file.stem == name), None)
 
 
 def _find(name: str, beside: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import zipfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from huggingface_hub.utils import validate_repo_id
 
 from bench.errors import RunFailed, UserError
 from bench.run import fetch
@@ -285,9 +287,11 @@ def test_a_hub_repository_of_many_files_is_refused_before_they_are_fetched(
 def test_unknown_names_say_what_is_near() -> None:
     with pytest.raises(UserError, match="did you mean 'smollm2-135m'"):
         hub_id("smollm-135m")
-    for name in ("../etc", "owner/../etc", "a..b/c", "owner/na--me"):
-        with pytest.raises(UserError, match=f"unknown model {name!r}"):
+    wrong = ("../etc", "owner/../etc", "a..b/c", "owner/na--me", "owner/name-", "owner/näme", "owner/a+b")
+    for name in (*wrong, "owner/name.git", "owner/" + "x" * 97):
+        with pytest.raises(UserError, match=re.escape(f"unknown model {name!r}")):
             hub_id(name)
+    validate_repo_id(hub_id("owner/" + "x" * 96))
 
 
 def test_the_catalogue_holds_the_embedded_model_and_the_published_pair() -> None:

@@ -54,3 +54,5 @@ def test_a_missing_file_is_named_beside_the_nearest_set(tmp_path: Path) -> None:
         load_prompts("nowhere.jsonl", beside=tmp_path)
     with pytest.raises(UserError, match="did you mean 'short_questions'"):
         load_prompts("short_question", beside=tmp_path)
+    with pytest.raises(UserError, match="too long"):
+        load_prompts("x" * 300 + "/prompts.jsonl", beside=tmp_path)
