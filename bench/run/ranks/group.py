@@ -194,7 +194,7 @@ class RankedWorker(WorkerProcess):
         waiting: dict[Any, tuple[int, Callable[..., A]]] = {self.connection: (0, super().receive)}
         waiting |= {other.connection: (other.rank, other.receive) for other in self._others}
         answers: dict[int, A] = {}
-        failed: WorkerLost | WorkerRefused | None = None
+        failed: list[WorkerLost | WorkerRefused] = []
         until_s = time.perf_counter() + deadline_s
         while waiting:
             left_s = until_s - time.perf_counter()
@@ -206,15 +206,16 @@ class RankedWorker(WorkerProcess):
                 try:
                     answers[rank] = receive(message, deadline_s=deadline_s)
                 except (WorkerLost, WorkerRefused) as error:
-                    failed = failed or error
+                    failed.append(error)
                     until_s = min(until_s, time.perf_counter() + _GRACE_S)
-        if waiting or isinstance(failed, WorkerLost):
+        lost = [str(error) for error in failed if isinstance(error, WorkerLost)]
+        if waiting or lost:  # one that is gone takes others with it, and is not always seen first
             self.kill()
             silent = ", ".join(str(rank) for rank, _ in waiting.values())
             said = f"rank {silent} of {self.backend} gave no answer to {message.command!r}"
-            raise WorkerLost(str(failed or said), backend=self.backend)
-        if failed is not None:
-            raise failed
+            raise WorkerLost("; ".join(lost) or said, backend=self.backend)
+        if failed:
+            raise failed[0]
         return [answers[rank] for rank in sorted(answers)]
 
 
